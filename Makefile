@@ -1,0 +1,68 @@
+# People and CI call the same targets. Each sets up what it needs in $(VENV), from the versions in constraints.txt.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+
+# Override on the command line: make serve RUNTIME=gpu, make test PYTEST_ARGS="-k nifti -x"
+VENV        ?= .venv
+RUNTIME     ?= cpu
+PYTEST_ARGS ?=
+IMAGE       ?= fetalhead:latest
+IMAGE_ARGS  ?=
+
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo serve test check bench image train-smoke format lock clean
+
+help:  ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | column -t -s "$$(printf '\t')"
+
+install: $(VENV)/.service  ## the service and its commands, in $(VENV)
+
+demo: $(VENV)/.service  ## measure one simulated head through the running service
+	$(BIN)/python -m training.demo demo-output
+
+serve: $(VENV)/.service  ## the service in the foreground on 127.0.0.1:8000
+	FETALHEAD_HOST=127.0.0.1 FETALHEAD_PORT=8000 $(BIN)/fetalhead serve
+
+test: $(VENV)/.development  ## all tests
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+check: $(VENV)/.development  ## format, lint, types, import contracts, then all tests
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(MAKE) test
+
+bench: $(VENV)/.service  ## time the stages; a table, and benchmarks/results/*.json
+	$(BIN)/python -m benchmarks
+
+train-smoke: $(VENV)/.development  ## the whole training in one minute: it shows that it runs, not that it learns
+	$(BIN)/fetalhead-train fit smoke
+
+image: Dockerfile  ## the serving image, built by docker, podman or buildah
+	docker/build $(IMAGE) --build-arg RUNTIME=$(RUNTIME) $(IMAGE_ARGS)
+
+format: $(VENV)/.development  ## rewrite the sources in the house format
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+lock:  ## resolve all dependencies anew into constraints.txt
+	python3 scripts/lock
+
+clean:  ## remove what the targets made, the virtual environment included
+	rm -rf $(VENV) build dist demo-output *.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+
+$(BIN)/python:
+	scripts/create-venv $(VENV)
+
+$(VENV)/.service: pyproject.toml constraints.txt | $(BIN)/python
+	$(PIP) --editable '.[$(RUNTIME)]'
+	touch $@
+
+$(VENV)/.development: pyproject.toml constraints.txt | $(BIN)/python
+	$(PIP) --editable '.[$(RUNTIME),train,dev]'
+	touch $@ $(VENV)/.service
