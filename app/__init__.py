@@ -1,0 +1,1 @@
+"""Fetalhead: the whole fetal head segmented and measured in three-dimensional ultrasound."""

@@ -1,0 +1,1 @@
+"""Volumes, their geometry and everything numeric that training and serving share."""

@@ -1,0 +1,96 @@
+"""From a volume, however it is stored, to what the network sees."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import cc3d
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+
+from app.imaging.errors import ImagingError, NotMeasurable
+from app.imaging.orientation import Orientation, intrinsic_orientation
+from app.imaging.resample import Float32, resample
+from app.imaging.volume import Volume, VolumeGeometry
+
+FIELD_OF_VIEW_LEVEL = 0.002
+"""Scan converters write their lowest value outside the insonified region; speckle lies above it."""
+
+
+class PreprocessingSpec(BaseModel):
+    """How a network wants its input; travels with the model."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    spacing_mm: float = Field(gt=0.1, le=6.0)
+    shape_divisor: int = Field(default=8, ge=1, le=64)
+    clip: tuple[float, float] = (-3.0, 6.0)
+
+
+@dataclass(frozen=True, eq=False)
+class Preprocessed:
+    """A network's input and what is needed to find the way back.
+
+    `tensor` is float32 (1, 1, I, J, K); `geometry` its grid, whose index axes are those of the source after
+    `orientation`; `field_of_view` bool (I, J, K) is true where the scanner recorded something.
+    """
+
+    tensor: Float32
+    geometry: VolumeGeometry
+    orientation: Orientation
+    field_of_view: NDArray[np.bool_]
+
+
+def preprocess(volume: Volume, spec: PreprocessingSpec) -> Preprocessed:
+    """Orient by content, resample, find the field of view, normalise.
+
+    The same voxels in any storage order, flip, number type or pose give the identical tensor.
+    Raises `NotMeasurable` for a constant volume.
+    """
+    low, high = _value_range(volume.data)
+    orientation = intrinsic_orientation(volume)
+    oriented = orientation.apply(volume)
+    geometry = oriented.geometry.rescaled(spec.spacing_mm, spec.shape_divisor)
+    resampled = resample(oriented, geometry, fill=low).data
+    field_of_view = without_holes(resampled > low + FIELD_OF_VIEW_LEVEL * (high - low))
+    tensor = _normalise(resampled, field_of_view, spec.clip)
+    return Preprocessed(tensor[None, None], geometry, orientation, field_of_view)
+
+
+def resample_mask_like(mask: Volume, preprocessed: Preprocessed) -> Float32:
+    """Return a source-grid mask (0/1) as soft truth in [0, 1], float32 (I, J, K), on the network's grid."""
+    oriented = preprocessed.orientation.apply(mask)
+    soft = resample(Volume(oriented.data, oriented.geometry), preprocessed.geometry).data
+    return np.clip(soft, 0.0, 1.0, out=soft)
+
+
+def without_holes(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return the mask with every cavity filled that is closed against the array's border (6-connected)."""
+    background = np.pad(~mask, 1, constant_values=True)
+    labels: NDArray[Any] = cc3d.connected_components(background, connectivity=6)
+    outside = labels == labels[0, 0, 0]
+    filled: NDArray[np.bool_] = ~outside[1:-1, 1:-1, 1:-1]
+    return filled
+
+
+def _value_range(data: NDArray[Any]) -> tuple[float, float]:
+    low, high = float(data.min()), float(data.max())
+    if not (np.isfinite(low) and np.isfinite(high)):
+        raise NotMeasurable("not_finite", "the volume holds values that are not finite")
+    if low == high:
+        raise NotMeasurable("constant_image", f"every voxel has the value {low:g}", expected="an image")
+    return low, high
+
+
+def _normalise(values: Float32, field_of_view: NDArray[np.bool_], clip: tuple[float, float]) -> Float32:
+    """Return (value - mean) / SD, both taken inside the field of view, clipped."""
+    inside = values[field_of_view]
+    if inside.size == 0:
+        raise ImagingError("empty_field_of_view", "nothing is left of the volume on the network's grid")
+    mean, sd = float(inside.mean(dtype=np.float64)), float(inside.std(dtype=np.float64))
+    if sd == 0:
+        raise NotMeasurable("constant_image", "the volume is constant on the network's grid")
+    normalised = (values - np.float32(mean)) * np.float32(1 / sd)
+    return np.clip(normalised, clip[0], clip[1], out=normalised)
