@@ -1,0 +1,181 @@
+"""From the network's probability back to a mask on the very grid of the upload, and its volume."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import cc3d
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+
+from app.imaging.orientation import Orientation
+from app.imaging.preprocess import Preprocessed, without_holes
+from app.imaging.resample import Float32, resample
+from app.imaging.volume import AXES, Index3, Volume, VolumeGeometry
+
+Bool = NDArray[np.bool_]
+UInt8 = NDArray[np.uint8]
+
+MM3_PER_ML = 1000.0
+CONNECTIVITY: Literal[26] = 26
+"""Foreground voxels that share a face, an edge or a corner belong together; background only by faces."""
+
+
+class PostprocessingSpec(BaseModel):
+    """How a probability becomes a mask; travels with the model."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    threshold: float = Field(default=0.5, gt=0.0, lt=1.0)
+    largest_component: bool = True
+    fill_holes: bool = True
+    head_margin_mm: float = Field(default=4.0, ge=0.0)
+    smallest_component_fraction: float = Field(default=0.01, ge=0.0, le=1.0)
+
+
+@dataclass(frozen=True, eq=False)
+class RestoredProbability:
+    """The probability around the head on the source's grid.
+
+    `values` float32 covers start <= index < stop of the source *after* `orientation`; it is 0 elsewhere.
+    """
+
+    values: Float32
+    start: Index3
+    stop: Index3
+    orientation: Orientation
+
+
+@dataclass(frozen=True, eq=False)
+class HeadMask:
+    """The mask and what was found on the way: `mask` u8 (0/1) in the source's index order.
+
+    `head` is the same mask's box, bool in the oriented index order, empty when nothing was found.
+    `components` counts what the network took for a head, leaving out specks.
+    """
+
+    mask: UInt8
+    head: Bool
+    components: int
+
+
+def segment_mask(
+    probability: Float32, preprocessed: Preprocessed, source_geometry: VolumeGeometry, spec: PostprocessingSpec
+) -> HeadMask:
+    """Return the head's mask on the source's grid.
+
+    `probability` float32 (I, J, K) lies on the network's grid. It is resampled first and thresholded after: the
+    other way round the surface would move by a fraction of a network voxel.
+    """
+    mask = np.zeros(source_geometry.shape, dtype=np.uint8, order="F")
+    components = component_sizes(probability >= spec.threshold)
+    if components.size == 0:
+        return HeadMask(mask, np.zeros((0, 0, 0), dtype=bool), 0)
+    restored = restore(probability, preprocessed, source_geometry, spec)
+    head = restored.values >= spec.threshold
+    if spec.largest_component:
+        head = largest_component(head)
+    if spec.fill_holes:
+        head = fill_holes(head)
+    box = tuple(slice(a, b) for a, b in zip(restored.start, restored.stop, strict=True))
+    oriented_view(mask, restored.orientation)[box] = head
+    significant = components >= spec.smallest_component_fraction * components.max()
+    return HeadMask(mask, head, int(significant.sum()))
+
+
+def restore(
+    probability: Float32,
+    preprocessed: Preprocessed,
+    source_geometry: VolumeGeometry,
+    spec: PostprocessingSpec | None = None,
+) -> RestoredProbability:
+    """Return `probability` (network grid) on the source's grid, inside the box of its largest component."""
+    spec = spec or PostprocessingSpec()
+    source = source_geometry.reoriented(preprocessed.orientation.permutation, preprocessed.orientation.flips)
+    found = probability >= spec.threshold
+    head = largest_component(found) if spec.largest_component else found
+    margin = 1 + math.ceil(spec.head_margin_mm / min(preprocessed.geometry.spacing_mm))
+    low, high = bounding_box(head, margin)
+    start, stop = _corresponding_box(preprocessed.geometry, source, low, high)
+    outer_low, outer_high = _grown(low, high, head.shape)
+    crop = probability[tuple(slice(a, b) for a, b in zip(outer_low, outer_high, strict=True))]
+    small = Volume(crop, preprocessed.geometry.cropped(outer_low, outer_high))
+    values = resample(small, source.cropped(start, stop), fill="edge", antialias=False).data
+    return RestoredProbability(values, start, stop, preprocessed.orientation)
+
+
+def largest_component(mask: Bool) -> Bool:
+    """Return the largest 26-connected component, or the mask itself where it is empty."""
+    labels = _labels(mask)
+    sizes = np.bincount(labels.ravel())
+    sizes[0] = 0
+    if sizes.size <= 1:
+        return mask
+    component: Bool = labels == int(sizes.argmax())
+    return component
+
+
+def fill_holes(mask: Bool) -> Bool:
+    """Return the mask with its closed cavities filled."""
+    return without_holes(mask)
+
+
+def component_sizes(mask: Bool) -> NDArray[np.int64]:
+    """Return the number of voxels of each 26-connected component."""
+    return np.bincount(_labels(mask).ravel())[1:].astype(np.int64)
+
+
+def head_volume_ml(mask: NDArray[Any], geometry: VolumeGeometry) -> float:
+    """Return the mask's volume in mL: voxels x |det affine| / 1000."""
+    return int(np.count_nonzero(mask)) * geometry.voxel_volume_mm3 / MM3_PER_ML
+
+
+def bounding_box(mask: Bool, margin: int = 0) -> tuple[Index3, Index3]:
+    """Return start and stop of the box around the mask, grown by `margin` voxels inside the array.
+
+    An empty mask has the whole array as its box.
+    """
+    start, stop = [], []
+    for axis in AXES:
+        others = tuple(other for other in AXES if other != axis)
+        used = np.flatnonzero(mask.any(axis=others))
+        first, last = (int(used[0]), int(used[-1]) + 1) if used.size else (0, mask.shape[axis])
+        start.append(max(0, first - margin))
+        stop.append(min(mask.shape[axis], last + margin))
+    return (start[0], start[1], start[2]), (stop[0], stop[1], stop[2])
+
+
+def oriented_view(array: NDArray[Any], orientation: Orientation) -> NDArray[Any]:
+    """Return a source-order array seen in the oriented index order; writing to it writes to the array."""
+    steps = tuple(slice(None, None, -1 if flip else 1) for flip in orientation.flips)
+    return array.transpose(orientation.permutation)[steps]
+
+
+def _labels(mask: Bool) -> NDArray[Any]:
+    labels: NDArray[Any] = cc3d.connected_components(np.ascontiguousarray(mask), connectivity=CONNECTIVITY)
+    return labels
+
+
+def _grown(low: Index3, high: Index3, shape: tuple[int, ...]) -> tuple[Index3, Index3]:
+    """Return the box with one more voxel on each side, so that interpolation has its neighbours."""
+    a, b, c = (max(0, value - 1) for value in low)
+    d, e, f = (min(size, value + 1) for value, size in zip(high, shape, strict=True))
+    return (a, b, c), (d, e, f)
+
+
+def _corresponding_box(
+    network: VolumeGeometry, source: VolumeGeometry, low: Index3, high: Index3
+) -> tuple[Index3, Index3]:
+    """Return the source voxels whose centres lie in a box of network voxels, at least one along each axis."""
+    to_source = np.linalg.solve(source.affine, network.affine)
+    faces = np.array([[*low], [*high]], dtype=np.float64) - 0.5
+    first, last = faces @ to_source[:3, :3].T + to_source[:3, 3]
+    size = np.asarray(source.shape)
+    start = np.clip(np.ceil(first - 1e-6).astype(int), 0, size - 1)
+    stop = np.clip(np.floor(last + 1e-6).astype(int) + 1, start + 1, size)
+    a, b, c = (int(value) for value in start)
+    d, e, f = (int(value) for value in stop)
+    return (a, b, c), (d, e, f)

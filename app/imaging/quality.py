@@ -1,0 +1,179 @@
+"""Whether a measurement may be trusted: numbers that predict failure, and the thresholds that judge them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from app.imaging.growth import VALID_WEEKS, equivalent_circumference, head_circumference
+
+Verdict = Literal["ok", "review", "reject"]
+VERDICTS: tuple[Verdict, ...] = ("ok", "review", "reject")
+
+LOOK_AT_IT = "look at the mask before using the volume"
+SCAN_AGAIN = "scan again with the whole head well inside the field of view"
+
+
+class Flag(BaseModel):
+    """One reason for doubt: a stable code, what was found, and what to do about it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    code: str
+    detail: str
+    remedy: str
+
+
+class Limit(BaseModel):
+    """Where a number begins to cast doubt (`review`) and where it forbids an answer (`reject`); None never does."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    review: float | None = None
+    reject: float | None = None
+
+    def above(self, value: float) -> Verdict:
+        """Judge a number of which much is bad."""
+        return self._judge(lambda limit: value > limit)
+
+    def below(self, value: float) -> Verdict:
+        """Judge a number of which little is bad."""
+        return self._judge(lambda limit: value < limit)
+
+    def _judge(self, beyond: Callable[[float], bool]) -> Verdict:
+        if self.reject is not None and beyond(self.reject):
+            return "reject"
+        return "review" if self.review is not None and beyond(self.review) else "ok"
+
+
+class QualitySpec(BaseModel):
+    """The thresholds of every check; travels with the model, calibrated on its evaluation."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    context_agreement_dsc: Limit = Limit(review=0.90, reject=0.60)
+    level_volume_change: Limit = Limit(review=0.20, reject=0.60)
+    foreground_entropy: Limit = Limit(review=0.45)
+    components: Limit = Limit(review=3)
+    outside_mass_fraction: Limit = Limit(review=0.15, reject=0.60)
+    soft_volume_change: Limit = Limit(review=0.15, reject=0.50)
+    ellipsoid_ratio: Limit = Limit(review=0.88, reject=0.60)
+    fov_contact_fraction: Limit = Limit(review=0.02, reject=0.25)
+    smallest_ml: Limit = Limit(review=60.0, reject=40.0)
+    largest_ml: Limit = Limit(review=600.0, reject=700.0)
+    age_z: Limit = Limit(review=3.0)
+    age_z_note: float | None = 2.0
+    age_model_cv: float = Field(default=0.06, ge=0.0)
+
+
+class QualityNumbers(BaseModel):
+    """What is measured about a segmentation; fractions unless said otherwise, None where there is nothing to measure.
+
+    context_agreement_dsc  DSC of the last two context levels' masks
+    level_volume_change    |V_last - V_before| / V_last
+    foreground_entropy     mean binary entropy of the probability in and near the head (bits)
+    components             pieces that the network took for a head, without specks
+    outside_mass_fraction  probability that lies away from the mask
+    soft_volume_change     |sum of the probability near the head - voxels of the mask| / voxels of the mask
+    ellipsoid_ratio        mask's volume over that of the ellipsoid with the same second moments; 1 for ellipsoids
+    fov_contact_fraction   surface voxels of the mask next to, or beyond, the edge of the field of view
+    outside_fov_fraction   voxels of the mask beyond the edge of the field of view
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    context_agreement_dsc: float | None = None
+    level_volume_change: float | None = None
+    foreground_entropy: float | None = None
+    components: int = 0
+    outside_mass_fraction: float | None = None
+    soft_volume_change: float | None = None
+    ellipsoid_ratio: float | None = None
+    fov_contact_fraction: float | None = None
+    outside_fov_fraction: float | None = None
+
+
+class Assessment(BaseModel):
+    """The verdict and every reason for it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    verdict: Verdict
+    flags: tuple[Flag, ...]
+
+
+def assess(
+    numbers: QualityNumbers, volume_ml: float, spec: QualitySpec, gestational_age_weeks: float | None = None
+) -> Assessment:
+    """Judge a measurement from its numbers alone: the same numbers always give the same verdict."""
+    if volume_ml == 0:
+        nothing = Flag(code="no_head_found", detail="nothing in the volume was taken for a head", remedy=SCAN_AGAIN)
+        return Assessment(verdict="reject", flags=(nothing,))
+    findings = [
+        *_doubts_about_the_mask(numbers, spec),
+        *_doubts_about_the_size(volume_ml, spec),
+        *_doubts_about_the_age(volume_ml, spec, gestational_age_weeks),
+    ]
+    verdict = max((judged for judged, _ in findings), key=VERDICTS.index, default=VERDICTS[0])
+    return Assessment(verdict=verdict, flags=tuple(flag for _, flag in findings))
+
+
+Finding = tuple[Verdict, Flag]
+
+
+def _doubts_about_the_mask(numbers: QualityNumbers, spec: QualitySpec) -> Iterator[Finding]:
+    """Yield what the two levels, the probability's shape and the field of view say."""
+    checks = (
+        ("levels_disagree", "context_agreement_dsc", "below", "DSC {:.3f} between the two context levels"),
+        ("levels_disagree_in_volume", "level_volume_change", "above", "volume changed by {:.0%} between levels"),
+        ("uncertain_outline", "foreground_entropy", "above", "mean entropy {:.2f} bit in and near the head"),
+        ("several_components", "components", "above", "{} separate pieces look like a head"),
+        ("probability_elsewhere", "outside_mass_fraction", "above", "{:.0%} of the probability lies off the head"),
+        ("soft_outline", "soft_volume_change", "above", "volume depends by {:.0%} on the threshold"),
+        ("implausible_shape", "ellipsoid_ratio", "below", "the mask fills {:.0%} of its ellipsoid"),
+        ("truncated", "fov_contact_fraction", "above", "{:.1%} of the head's surface is cut off by the field of view"),
+    )
+    for code, name, side, wording in checks:
+        value = getattr(numbers, name)
+        limit: Limit = getattr(spec, name)
+        judged: Verdict = "ok" if value is None else getattr(limit, side)(value)
+        if judged != "ok":
+            remedy = SCAN_AGAIN if judged == "reject" or code == "truncated" else LOOK_AT_IT
+            yield judged, Flag(code=code, detail=wording.format(value), remedy=remedy)
+
+
+def _doubts_about_the_size(volume_ml: float, spec: QualitySpec) -> Iterator[Finding]:
+    """Yield where a fetal head is hardly, or never, of this size."""
+    judged = max(spec.smallest_ml.below(volume_ml), spec.largest_ml.above(volume_ml), key=VERDICTS.index)
+    if judged == "reject":
+        remedy = "check the spacing in the file's header; scan again"
+        yield judged, Flag(code="implausible_volume", detail="no fetal head is of the size measured", remedy=remedy)
+    elif judged == "review":
+        detail = f"{volume_ml:.0f} mL lies outside the range that was validated"
+        yield judged, Flag(code="outside_validated_range", detail=detail, remedy=LOOK_AT_IT)
+
+
+def _doubts_about_the_age(volume_ml: float, spec: QualitySpec, weeks: float | None) -> Iterator[Finding]:
+    """Yield where the size does not fit the stated gestational age."""
+    if weeks is None or not VALID_WEEKS[0] <= weeks <= VALID_WEEKS[1]:
+        return
+    z = age_z(volume_ml, weeks, spec.age_model_cv)
+    judged = spec.age_z.above(abs(z))
+    detail = f"the head's size lies {z:+.1f} SD from the mean at {weeks:.1f} weeks (derived, not a reference chart)"
+    if judged != "ok":
+        yield judged, Flag(code="size_contradicts_age", detail=detail, remedy="check gestational age and mask")
+    elif spec.age_z_note is not None and abs(z) > spec.age_z_note:
+        yield "ok", Flag(code="size_unusual_for_age", detail=detail, remedy="check the gestational age")
+
+
+def age_z(volume_ml: float, weeks: float, model_cv: float) -> float:
+    """Return how many SD the volume's equivalent head circumference lies from INTERGROWTH-21st's mean.
+
+    The SD holds the population's spread and the derivation's own uncertainty (`model_cv`, of volume).
+    """
+    expected = head_circumference(weeks)
+    measured = equivalent_circumference(volume_ml)
+    derivation_sd = expected.mean_mm * model_cv / 3
+    return float((measured - expected.mean_mm) / (expected.sd_mm**2 + derivation_sd**2) ** 0.5)

@@ -1,0 +1,1 @@
+"""Published models and how they are run: the only room that knows ONNX Runtime."""

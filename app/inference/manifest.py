@@ -1,0 +1,107 @@
+"""What a published model says about itself: its files, its rules and its validated accuracy."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+
+from app.imaging.postprocess import PostprocessingSpec
+from app.imaging.preprocess import PreprocessingSpec
+from app.imaging.quality import QualitySpec
+
+MANIFEST_FILE = "manifest.json"
+
+FileName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$")]
+Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+ModelName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_]{1,64}$")]
+
+
+class _Part(BaseModel):
+    """Read from a file: frozen, and unknown keys are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ContextLevel(_Part):
+    """One network of the cascade, in the order in which they run."""
+
+    file: FileName
+    sha256: Sha256
+    size: int = Field(gt=0, description="bytes")
+
+
+class SelfTest(_Part):
+    """A stored input and the probability that the last level must give for it."""
+
+    file: FileName
+    sha256: Sha256
+    tolerance: float = Field(gt=0, description="largest absolute difference of a probability")
+
+
+class TrainingRecord(_Part):
+    """Where the model comes from."""
+
+    data: str = Field(description="what it was trained on, such as 'simulated'")
+    preset: str
+    commands: tuple[str, ...] = Field(description="what was run, in order; repeating it repeats the model")
+    description: str = ""
+
+
+class SetAccuracy(_Part):
+    """Accuracy on one set of cases that training never saw; DSC as a fraction."""
+
+    cases: int = Field(ge=1)
+    dsc_mean: float
+    dsc_min: float
+    volume_error_percent_mean: float = Field(description="mean of |error| / truth")
+    volume_bias_ml: float
+    volume_loa_half_width_ml: float = Field(description="95 % limits of agreement, half width")
+
+
+class AccuracySummary(_Part):
+    """Validated accuracy; evaluation.json holds all of it."""
+
+    test: SetAccuracy
+    shifted: SetAccuracy | None = None
+
+
+class VolumeInterval(_Part):
+    """95 % limits of agreement with the truth, relative to the measured volume."""
+
+    bias_percent: float = 0.0
+    half_width_percent: float = Field(default=15.0, gt=0)
+    floor_ml: float = Field(default=5.0, ge=0, description="smallest half width")
+
+    def around(self, volume_ml: float) -> tuple[float, float]:
+        """Return the limits between which the true volume lies in 95 % of cases (mL)."""
+        centre = volume_ml * (1 - self.bias_percent / 100)
+        half = max(volume_ml * self.half_width_percent / 100, self.floor_ml)
+        return max(0.0, centre - half), centre + half
+
+
+class ModelManifest(_Part):
+    """Everything that serving a model needs to know; export writes it, serving obeys it."""
+
+    schema_version: Literal[1] = 1
+    name: ModelName
+    version: int = Field(ge=1)
+    created: AwareDatetime
+    levels: tuple[ContextLevel, ...] = Field(min_length=1)
+    input_name: str = "volume"
+    context_name: str = Field(default="context", description="second input of every level but the first")
+    output_name: str = "probability"
+    precision: Literal["fp32", "fp16"] = Field(default="fp32", description="of the stored weights")
+    preprocessing: PreprocessingSpec
+    postprocessing: PostprocessingSpec = PostprocessingSpec()
+    quality: QualitySpec = QualitySpec()
+    selftest: SelfTest
+    training: TrainingRecord
+    accuracy: AccuracySummary | None = None
+    volume_interval: VolumeInterval = VolumeInterval()
+
+    @property
+    def file_hashes(self) -> dict[str, str]:
+        """The SHA-256 of every file that the manifest vouches for, by name."""
+        parts: list[ContextLevel | SelfTest] = [*self.levels, self.selftest]
+        return {part.file: part.sha256 for part in parts}
