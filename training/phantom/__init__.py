@@ -1,0 +1,5 @@
+"""Simulated patients: anatomy, acoustics and scan of fetal heads in 3D ultrasound. Needs numpy and scipy only."""
+
+from training.phantom.simulate import Phantom, PhantomRecord, SimulationRequest, simulate
+
+__all__ = ["Phantom", "PhantomRecord", "SimulationRequest", "simulate"]

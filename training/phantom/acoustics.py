@@ -1,0 +1,215 @@
+"""From painted tissue to an ultrasound picture, in the probe's own coordinates.
+
+Sound is marched along each beam (attenuation, losses at interfaces, skull beyond its critical angle), scatterers and
+specular echoes are summed coherently under a point-spread function that widens with depth, and the envelope passes the
+machine's chain: clutter, noise, time-gain compensation, compression. Arrays are (R, T, P): beam, lateral, sweep.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from training.phantom.looks import Look
+from training.phantom.probe import PolarGrid, Probe
+from training.phantom.shapes import Field
+from training.phantom.tissues import BONES, Tissue, TissueProperties
+
+_FWHM = 2.3548
+_ENTRY_LOSS_DB = 2.5
+_SLABS = 10
+_REFERENCE_PERCENTILE = 99.7
+
+
+@dataclass(frozen=True)
+class Echoes:
+    """What the medium sends back before the machine: amplitudes (R, T, P), linear."""
+
+    backscatter: Field
+    specular: Field
+    transmission: Field
+
+
+def march(labels: NDArray[np.uint8], grid: PolarGrid, probe: Probe, look: Look, tissue: TissueProperties) -> Echoes:
+    """Send a pulse down every beam and note what comes back."""
+    dr = grid.steps[0]
+    impedance = tissue.impedance[labels]
+    cosine = _incidence(impedance, grid)
+    reflection = np.zeros_like(impedance)
+    np.subtract(impedance[1:], impedance[:-1], out=reflection[1:])
+    reflection[1:] /= impedance[1:] + impedance[:-1]
+    loss = tissue.attenuation[labels] * np.float32(2 * probe.frequency_mhz * dr / 10)
+    loss -= 20 * np.log10(1 - np.minimum(reflection * reflection, 0.9))
+    loss += _bone_entry(labels, cosine, look)
+    transmission = 10 ** (np.cumsum(loss, axis=0) * np.float32(-1 / 20))
+    backscatter = 10 ** (tissue.backscatter_db[labels] / np.float32(20)) * transmission
+    specular = np.abs(reflection) * cosine ** np.float32(look.incidence_power) * transmission * np.float32(look.specular)
+    return Echoes(backscatter, specular, transmission)
+
+
+def _incidence(impedance: Field, grid: PolarGrid) -> Field:
+    """Cosine of the angle between beam and interface normal, from the smoothed impedance."""
+    dr, dt, dp = grid.steps
+    smooth = ndimage.gaussian_filter(impedance, (1.2 / dr, 1.2, 1.0), truncate=2.5)
+    r = grid.r[:, None, None]
+    along = np.gradient(smooth, dr, axis=0)
+    across = (np.gradient(smooth, dt, axis=1) / r) ** 2 + (np.gradient(smooth, dp, axis=2) / r) ** 2
+    return np.asarray(np.abs(along) / np.sqrt(along * along + across + 1e-9), np.float32)
+
+
+def _bone_entry(labels: NDArray[np.uint8], cosine: Field, look: Look) -> Field:
+    bone = np.isin(labels, BONES)
+    entry = np.zeros(labels.shape, np.bool_)
+    entry[1:] = bone[1:] & ~bone[:-1]
+    limit = np.cos(np.deg2rad(look.critical_deg))
+    beyond = np.clip((limit - cosine) / limit, 0, 1)
+    return np.where(entry, _ENTRY_LOSS_DB + look.critical_loss * beyond, 0).astype(np.float32)
+
+
+def form_image(
+    labels: NDArray[np.uint8], grid: PolarGrid, probe: Probe, look: Look, tissue: TissueProperties, rng: np.random.Generator
+) -> Field:
+    """The picture of the painted samples, values 0..1 (R, T, P)."""
+    echoes = march(labels, grid, probe, look, tissue)
+    if look.speckle == "postlog":
+        envelope = _incoherent_envelope(echoes, grid, look, rng)
+    else:
+        draws = [coherent_envelope(echoes, grid, probe, look, rng) for _ in range(look.looks_averaged)]
+        envelope = np.mean(draws, axis=0, dtype=np.float32)
+    envelope = _clutter(envelope, labels, grid, look, rng)
+    region = (labels >= Tissue.SCALP) & (labels <= Tissue.FACE)
+    return _machine(envelope, region, grid, probe, look, rng)
+
+
+def coherent_envelope(echoes: Echoes, grid: PolarGrid, probe: Probe, look: Look, rng: np.random.Generator) -> Field:
+    """Envelope of scatterers and interfaces under the point-spread function; Rayleigh, or K where they cluster."""
+    parts = []
+    phase = rng.uniform(0, 2 * np.pi, grid.shape[1:]).astype(np.float32)
+    cluster = _clusters(grid.shape, look, rng)
+    for turn in (np.cos(phase), np.sin(phase)):
+        part = rng.standard_normal(grid.shape, np.float32)
+        part *= echoes.backscatter * cluster * np.float32(np.sqrt(0.5))
+        part += echoes.specular * turn
+        parts.append(_point_spread(part, grid, probe, look))
+    return np.hypot(*parts)
+
+
+def _clusters(shape: tuple[int, int, int], look: Look, rng: np.random.Generator) -> Field | np.float32:
+    """Square root of gamma-distributed scatterer density; constant for fully developed speckle."""
+    if look.speckle != "k":
+        return np.float32(1)
+    density = rng.standard_gamma(look.shape, shape, np.float32) / np.float32(look.shape)
+    return np.sqrt(density)
+
+
+def _point_spread(field: Field, grid: PolarGrid, probe: Probe, look: Look) -> Field:
+    """Separable Gaussian point-spread function, wider with depth; keeps the power of uncorrelated scatterers."""
+    dr, dt, dp = grid.steps
+    axial = look.grain * probe.cycles * probe.wavelength / 2 / _FWHM / dr
+    field = _keep_power(field, axial, 0)
+    out = np.empty_like(field)
+    for rows in np.array_split(np.arange(grid.shape[0]), _SLABS):
+        part = slice(rows[0], rows[-1] + 1)
+        r = float(grid.r[part].mean())
+        lateral, elevation = beam_widths(probe, r - probe.array_radius)
+        scale = look.grain * look.lateral_smear / _FWHM / r
+        out[part] = _keep_power(_keep_power(field[part], lateral * scale / dt, 1), elevation * scale / dp, 2)
+    return out
+
+
+def beam_widths(probe: Probe, depth: float) -> tuple[float, float]:
+    """Full widths at half maximum in mm, lateral and elevational, at `depth` mm below the array."""
+    lateral = probe.wavelength * max(probe.f_number, depth / probe.aperture)
+    focused = probe.wavelength * max(depth, 5.0) / probe.elevation_width
+    defocus = probe.elevation_width * abs(depth - probe.elevation_focus) / probe.elevation_focus
+    return lateral, float(np.hypot(focused, 0.35 * defocus))
+
+
+def _keep_power(field: Field, sigma: float, axis: int) -> Field:
+    if sigma < 0.2:
+        return field
+    blurred = ndimage.gaussian_filter1d(field, sigma, axis=axis, truncate=3.0)
+    return np.asarray(blurred * np.float32(np.sqrt(max(1.0, 2 * np.sqrt(np.pi) * sigma))), np.float32)
+
+
+def _incoherent_envelope(echoes: Echoes, grid: PolarGrid, look: Look, rng: np.random.Generator) -> Field:
+    """Blurred mean amplitude times gamma noise: nothing interferes."""
+    mean = echoes.backscatter + 0.6 * echoes.specular
+    mean = ndimage.gaussian_filter(mean, (1.0 / grid.steps[0], 1.3, 1.6), truncate=2.5)
+    noise = rng.standard_gamma(look.shape, grid.shape, np.float32) / np.float32(look.shape)
+    noise = ndimage.gaussian_filter(noise - 1, (0.5 * look.grain / grid.steps[0], 0.7 * look.grain, 0.8 * look.grain))
+    noise *= np.float32(0.35 / max(float(noise.std()), 1e-6))
+    return np.asarray(mean * np.exp(np.clip(noise, -1.5, 1.5)), np.float32)
+
+
+def _clutter(envelope: Field, labels: NDArray[np.uint8], grid: PolarGrid, look: Look, rng: np.random.Generator) -> Field:
+    """Haze behind the near skull, side lobes, reverberation of the abdominal wall."""
+    dr = grid.steps[0]
+    skull = np.where(labels == Tissue.SKULL, envelope, 0)
+    decay = np.exp(-dr / rng.uniform(6, 18))
+    trail = np.empty_like(envelope)
+    carry = np.zeros(grid.shape[1:], np.float32)
+    for n in range(grid.shape[0]):
+        carry = np.maximum(carry * np.float32(decay), skull[n])
+        trail[n] = carry
+    grain = rng.rayleigh(0.8, grid.shape).astype(np.float32)
+    haze = trail * np.float32(look.haze) * ndimage.gaussian_filter(grain, (0.8, 1.0, 1.0), truncate=2)
+    lobes = ndimage.uniform_filter1d(envelope, max(int(grid.shape[1] * 0.3), 3), axis=1)
+    lobes = lobes * np.float32(10 ** (look.side_lobe / 20)) * grain
+    out = envelope + haze + lobes
+    shift = int(rng.uniform(8, 25) / dr)
+    if 0 < shift < grid.shape[0]:
+        out[shift:] += envelope[:-shift] * np.float32(10 ** (look.reverberation / 20))
+    return np.asarray(out, np.float32)
+
+
+def _machine(
+    envelope: Field, region: NDArray[np.bool_], grid: PolarGrid, probe: Probe, look: Look, rng: np.random.Generator
+) -> Field:
+    """Noise, time-gain compensation, compression, tone and filters; the gain is turned up until the head shows."""
+    top = float(np.percentile(envelope[:: max(grid.shape[0] // 200, 1), ::3, ::3], _REFERENCE_PERCENTILE)) + 1e-12
+    depth_cm = (grid.r - grid.r[0])[:, None, None] / 10
+    slope = 2 * 0.5 * probe.frequency_mhz * look.compensation
+    gain_db = np.minimum(slope * depth_cm, 55) + _gain_bands(grid, look, rng)
+    noise = top * 10 ** (look.noise / 20) * rng.rayleigh(1, grid.shape).astype(np.float32)
+    received = (envelope + noise) * 10 ** (gain_db / np.float32(20))
+    reference = float(np.percentile(received[::3, ::3, ::3], _REFERENCE_PERCENTILE)) * rng.uniform(0.4, 1.6) + 1e-12
+    if region.any():
+        head = float(np.percentile(received[region][::5], 97))
+        reference = min(reference, head * 10 ** (rng.uniform(0, 16) / 20) + 1e-12)
+    image = _compress(np.asarray(received / np.float32(reference), np.float32), look)
+    image = _filtered(image, look, rng)
+    return np.clip(image, 0, 1)
+
+
+def _gain_bands(grid: PolarGrid, look: Look, rng: np.random.Generator) -> Field:
+    knots = rng.normal(0, look.bands, 8)
+    bands = np.interp(np.linspace(0, 7, grid.shape[0]), np.arange(8), knots)
+    return np.asarray(bands[:, None, None], np.float32)
+
+
+def _compress(level: Field, look: Look) -> Field:
+    if look.tone == "power":
+        image = np.clip(level, 0, 1) ** np.float32(0.25 + 0.2 * look.gamma)
+    else:
+        image = np.clip(20 * np.log10(level + 1e-9) / look.dynamic_range + 1, 0, 1) ** np.float32(look.gamma)
+    if look.tone == "adaptive":
+        local = ndimage.uniform_filter(image, [max(n // 6, 3) for n in image.shape])
+        image = np.clip(0.35 + 0.9 * (image - 0.75 * local), 0, 1)
+    if look.s_curve:
+        bent = image * image * (3 - 2 * image)
+        image = image + np.float32(look.s_curve) * (bent - image)
+    return np.asarray(image, np.float32)
+
+
+def _filtered(image: Field, look: Look, rng: np.random.Generator) -> Field:
+    if look.despeckle == "median":
+        image = ndimage.median_filter(image, size=(3, 3, 1))
+    elif look.despeckle == "gaussian":
+        image = ndimage.gaussian_filter(image, rng.uniform(0.5, 1.0), truncate=2.5)
+    if look.edge:
+        image = image + np.float32(look.edge) * (image - ndimage.gaussian_filter(image, 2.0, truncate=2.0))
+    return np.asarray(image, np.float32)

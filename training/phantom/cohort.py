@@ -1,0 +1,88 @@
+"""Many phantoms on disk: one `.npz` per seed, made once, reproducible from the seed alone.
+
+A file holds `image`, `truth` and `tissues` (u8, one shape), `affine` (4, 4) and `record` (JSON). Seeds say what a case
+may be used for; the ranges never overlap.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from app.imaging.volume import Volume, VolumeGeometry
+from training.phantom.simulate import Phantom, PhantomRecord, SimulationRequest, simulate
+
+
+@dataclass(frozen=True)
+class CohortKind:
+    """Where the seeds of a cohort start, and what its cases have in common."""
+
+    first_seed: int
+    family: str | None = None
+    look: str | None = None
+    fixed_field: bool = True
+
+
+COHORTS = {
+    "train": CohortKind(0, fixed_field=False),
+    "context": CohortKind(500_000, fixed_field=False),
+    "validation": CohortKind(1_000_000),
+    "test": CohortKind(2_000_000),
+    "shifted": CohortKind(3_000_000, family="lofted", look="vintage"),
+    "reproducibility": CohortKind(4_000_000),
+}
+"""`train` feeds level 1, `context` level 2 (subjects level 1 never saw); `shifted` has the family and look kept out of both."""
+
+
+def request_for(kind: str, number: int, spacing: float) -> SimulationRequest:
+    """The request of case `number` of the cohort `kind`.
+
+    Raises:
+        KeyError: an unknown cohort.
+    """
+    cohort = COHORTS[kind]
+    return SimulationRequest(
+        seed=cohort.first_seed + number,
+        spacing=spacing,
+        family=cohort.family,
+        look=cohort.look,
+        fixed_field=cohort.fixed_field,
+    )
+
+
+def make_cohort(directory: Path, requests: Iterable[SimulationRequest]) -> Iterator[Path]:
+    """Write every phantom that is not there yet, by temporary name and rename; yields the files in order."""
+    directory.mkdir(parents=True, exist_ok=True)
+    for request in requests:
+        path = directory / f"{request.seed:08d}.npz"
+        if not path.exists():
+            save_phantom(path, simulate(request))
+        yield path
+
+
+def save_phantom(path: Path, phantom: Phantom) -> None:
+    """Write one phantom; the file appears whole or not at all."""
+    temporary = path.with_suffix(f".{os.getpid()}.tmp")
+    with temporary.open("wb") as handle:
+        np.savez_compressed(
+            handle,
+            image=phantom.volume.data,
+            truth=phantom.truth.data,
+            tissues=phantom.tissues.data,
+            affine=phantom.volume.geometry.affine,
+            record=np.array(phantom.record.model_dump_json()),
+        )
+    temporary.replace(path)
+
+
+def load_phantom(path: Path) -> Phantom:
+    """Read a phantom that `save_phantom` wrote; nothing is unpickled."""
+    with np.load(path, allow_pickle=False) as archive:
+        image, truth, tissues = (archive[name] for name in ("image", "truth", "tissues"))
+        geometry = VolumeGeometry(image.shape, archive["affine"])
+        record = PhantomRecord.model_validate_json(str(archive["record"]))
+    return Phantom(Volume(image, geometry), Volume(truth, geometry), Volume(tissues, geometry), record)
