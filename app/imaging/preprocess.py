@@ -55,7 +55,7 @@ def preprocess(volume: Volume, spec: PreprocessingSpec) -> Preprocessed:
     geometry = oriented.geometry.rescaled(spec.spacing_mm, spec.shape_divisor)
     resampled = resample(oriented, geometry, fill=low).data
     field_of_view = without_holes(resampled > low + FIELD_OF_VIEW_LEVEL * (high - low))
-    tensor = _normalise(resampled, field_of_view, spec.clip)
+    tensor = normalise(resampled, field_of_view, spec.clip)
     return Preprocessed(tensor[None, None], geometry, orientation, field_of_view)
 
 
@@ -84,7 +84,7 @@ def _value_range(data: NDArray[Any]) -> tuple[float, float]:
     return low, high
 
 
-def _normalise(values: Float32, field_of_view: NDArray[np.bool_], clip: tuple[float, float]) -> Float32:
+def normalise(values: Float32, field_of_view: NDArray[np.bool_], clip: tuple[float, float]) -> Float32:
     """Return (value - mean) / SD, both taken inside the field of view, clipped."""
     inside = values[field_of_view]
     if inside.size == 0:

@@ -1,0 +1,1 @@
+"""Training of fetalhead's segmentation networks: phantoms, networks, loop, evaluation and export."""

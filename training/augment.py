@@ -1,0 +1,176 @@
+"""Augmentation of one case: the parameters are drawn as a value, then applied.
+
+The paper's flips, half turns and random erasing, and beyond them any-angle rotation, scaling, acoustic shadows, contrast, speckle, gain and
+images painted from tissue labels: a wide spread of looks transfers better than a longer training on one look.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch.nn import functional as F
+
+from app.imaging.preprocess import FIELD_OF_VIEW_LEVEL, PreprocessingSpec, normalise, without_holes
+from training import intensity
+from training.config import AugmentationConfig
+from training.data import GridCase
+
+Grid = tuple[int, int, int]
+VISIBLE = 0.5
+MIN_INSIDE = 100
+
+
+@dataclass(frozen=True)
+class Pose:
+    """Placement of the output grid in the case: input voxel = matrix @ (output voxel - centre) + anchor."""
+
+    matrix: npt.NDArray[np.float64]
+    toward_head: float
+    jitter_mm: npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """All drawn parameters for one sample; the seed drives speckle and noise."""
+
+    pose: Pose
+    looks: tuple[intensity.Look, ...]
+    synthesis: intensity.Synthesis | None
+    crop: tuple[tuple[float, float], ...] | None
+    seed: int
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What a training step sees: volume and soft truth, both float32 (1, 1, I, J, K)."""
+
+    volume: torch.Tensor
+    truth: torch.Tensor
+
+
+def draw_augmentation(rng: np.random.Generator, config: AugmentationConfig) -> Augmentation:
+    """Draw the parameters of one sample."""
+    happens = rng.random(3)
+    return Augmentation(
+        pose=_draw_pose(rng, config),
+        looks=intensity.draw_looks(rng, config),
+        synthesis=intensity.draw_synthesis(rng) if happens[0] < config.synthesis_probability else None,
+        crop=tuple(_draw_crop(rng) for _ in range(3)) if happens[1] < config.crop_probability else None,
+        seed=int(rng.integers(2**31)),
+    )
+
+
+def augment(case: GridCase, drawn: Augmentation, shape: Grid, spec: PreprocessingSpec) -> Sample:
+    """Apply drawn parameters to a case; the result lies on a grid of the given shape."""
+    image, truth, inside, tissues = _resample_case(case, drawn, shape)  # each (I, J, K)
+    generator = torch.Generator().manual_seed(drawn.seed)
+    if drawn.synthesis is not None:
+        image = intensity.synthesise(image, tissues, drawn.synthesis, generator)
+    for look in drawn.looks:
+        image = look.apply(image, generator)
+    if drawn.crop is not None:
+        kept = _kept_by_crop(shape, drawn.crop)
+        inside, truth = inside & kept, truth * kept
+    image = image.clamp(0, 1) * inside
+    return Sample(_as_served(image, spec)[None, None], truth[None, None])
+
+
+def unaugmented(case: GridCase) -> Sample:
+    """The case as serving sees it, on its own grid."""
+    image = torch.from_numpy(case.image.astype(np.float32))
+    truth = torch.from_numpy(case.truth.astype(np.float32))
+    return Sample(image[None, None], truth[None, None])
+
+
+def fitted(case: GridCase, shape: Grid, spec: PreprocessingSpec) -> Sample:
+    """The case without augmentation, centred on a grid of the given shape."""
+    still = Augmentation(Pose(np.eye(3), 0.0, np.zeros(3)), (), None, None, 0)
+    return augment(case, still, shape, spec)
+
+
+def _draw_pose(rng: np.random.Generator, config: AugmentationConfig) -> Pose:
+    """Rotation, scale, anisotropy and flips as one matrix."""
+    matrix = np.eye(3)
+    if rng.random() < config.rotation_probability:
+        matrix = rotation(rng, config.rotation_degrees)
+    if config.half_turns:
+        matrix = matrix @ np.diag([(1, 1, 1), (1, -1, -1), (-1, 1, -1), (-1, -1, 1)][rng.integers(4)])
+    if config.flip:
+        matrix = matrix @ np.diag(rng.choice([-1, 1], 3))
+    size = np.exp(rng.uniform(*np.log(config.scale))) * np.exp(rng.normal(0, config.anisotropy, 3))
+    jitter = rng.uniform(-config.translation_mm, config.translation_mm, 3)
+    return Pose(matrix / size, float(rng.uniform(0, 1)), jitter)
+
+
+def rotation(rng: np.random.Generator, degrees: float) -> npt.NDArray[np.float64]:
+    """Rotation by up to so many degrees about a random axis (3, 3); 180 gives every pose."""
+    axis = rng.normal(size=3)
+    x, y, z = axis / np.linalg.norm(axis)
+    angle = np.deg2rad(rng.uniform(-degrees, degrees))
+    cross = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
+    turned: npt.NDArray[np.float64] = np.eye(3) + np.sin(angle) * cross + (1 - np.cos(angle)) * cross @ cross
+    return turned
+
+
+def _draw_crop(rng: np.random.Generator) -> tuple[float, float]:
+    """Fractions of one axis between which the field of view is kept."""
+    return float(rng.choice([0, rng.uniform(0, 0.2)])), float(rng.choice([1, rng.uniform(0.8, 1)]))
+
+
+def _kept_by_crop(shape: Grid, crop: tuple[tuple[float, float], ...]) -> torch.Tensor:
+    kept = torch.zeros(shape, dtype=torch.bool)
+    kept[tuple(slice(round(low * n), round(high * n)) for (low, high), n in zip(crop, shape, strict=True))] = True
+    return kept
+
+
+def _resample_case(
+    case: GridCase, drawn: Augmentation, shape: Grid
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Image in [0, 1] with background 0, soft truth, field of view and tissue labels on the posed grid (I, J, K)."""
+    image = torch.from_numpy(case.image.astype(np.float32))
+    floor, ceiling = image.min(), image.max()
+    truth = torch.from_numpy(case.truth.astype(np.float32))
+    inside = torch.from_numpy(case.field_of_view.astype(np.float32))
+    arrays = torch.stack(((image - floor) / (ceiling - floor).clamp(min=1e-6), truth, inside))  # (3, I, J, K)
+    grid = sampling_grid(case, drawn.pose, shape)  # (1, I', J', K', 3)
+    posed = F.grid_sample(arrays[None], grid, mode="bilinear", padding_mode="zeros", align_corners=False)[0]
+    tissues = torch.zeros(shape, dtype=torch.long)
+    if drawn.synthesis is not None:
+        labels = torch.from_numpy(case.tissues.astype(np.float32))[None, None]
+        tissues = F.grid_sample(labels, grid, mode="nearest", padding_mode="zeros", align_corners=False)[0, 0].long()
+    return posed[0], posed[1], posed[2] > VISIBLE, tissues
+
+
+def sampling_grid(case: GridCase, pose: Pose, shape: Grid) -> torch.Tensor:
+    """Where each output voxel reads the case, in grid_sample's coordinates (order K, J, I): (1, I', J', K', 3)."""
+    n_in = np.array(case.image.shape, dtype=np.float64)
+    n_out = np.array(shape, dtype=np.float64)
+    centre = (n_in - 1) / 2
+    anchor = centre + pose.toward_head * (_head_centre(case, centre) - centre) + pose.jitter_mm / case.spacing_mm
+    if not pose.jitter_mm.any() and pose.toward_head == 0:
+        anchor = centre + ((n_in - n_out) % 2) / 2  # whole voxels: nothing is interpolated
+    theta = np.zeros((3, 4))
+    theta[:, :3] = np.diag(2 / n_in) @ pose.matrix @ np.diag(n_out / 2)
+    theta[:, 3] = (anchor - centre) * 2 / n_in
+    reordered = torch.from_numpy(theta[::-1, [2, 1, 0, 3]].astype(np.float32))[None]
+    return F.affine_grid(reordered, [1, 1, *shape], align_corners=False)
+
+
+def _head_centre(case: GridCase, fallback: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Centre of mass of the truth in voxels, the fallback where there is no head."""
+    mass = case.truth.astype(np.float32)
+    total = float(mass.sum())
+    if total <= 0:
+        return fallback
+    axes = ((1, 2), (0, 2), (0, 1))
+    return np.array([float((mass.sum(axis=other) * np.arange(n)).sum()) / total for other, n in zip(axes, mass.shape, strict=True)])
+
+
+def _as_served(image: torch.Tensor, spec: PreprocessingSpec) -> torch.Tensor:
+    """Field of view and z-score of an image in [0, 1] by serving's own functions."""
+    values = image.numpy()
+    inside = without_holes(values > FIELD_OF_VIEW_LEVEL)
+    if inside.sum() < MIN_INSIDE or values[inside].std() == 0:
+        return torch.zeros_like(image)
+    return torch.from_numpy(normalise(values, inside, spec.clip))

@@ -1,0 +1,102 @@
+"""Fitting the cascade level by level; level k learns on maps of levels that did not learn from the same case."""
+
+from functools import partial
+from pathlib import Path
+
+from training.checkpoint import LevelWeights, load_level
+from training.config import TrainingConfig
+from training.data import CaseSource
+from training.loop import ContextOf, LevelJob, LevelTrainer
+from training.networks.cascade import AutoContextCascade, ContextLevel, input_channels
+from training.networks.usegnet import USegNet
+
+
+def fit(config: TrainingConfig, source: CaseSource, run: Path, levels: tuple[int, ...], resume: bool) -> None:
+    """Fit the given context levels in order; each leaves `weights.pt` in its folder of the run."""
+    for context_level in levels:
+        for fold in _folds(config, context_level):
+            fit_level(config, source, run, context_level, fold, resume)
+
+
+def fit_level(  # noqa: PLR0913
+    config: TrainingConfig, source: CaseSource, run: Path, context_level: int, fold: int | None, resume: bool
+) -> None:
+    """Fit one level on all its cases (fold None), or on the cases outside of one fold."""
+    warm = config.cascade.warm_start and context_level > 1
+    job = LevelJob(
+        config=config,
+        context_level=context_level,
+        source=source,
+        wanted=partial(_is_trained_on, config, context_level, fold),
+        context_of=_frozen_levels(config, run, context_level, fold),
+        folder=level_folder(run, context_level, fold),
+        initial=load_level(level_folder(run, context_level - 1, fold) / "weights.pt").state if warm else None,
+    )
+    trainer = LevelTrainer(job, partial(new_level, config))
+    if resume and (job.folder / "last.pt").is_file():
+        trainer.resume()
+    trainer.fit()
+
+
+def new_level(config: TrainingConfig) -> ContextLevel:
+    """A level with fresh weights."""
+    how = config.cascade.join
+    return ContextLevel(USegNet(config.network, input_channels(how)), how)
+
+
+def level_folder(run: Path, context_level: int, fold: int | None = None) -> Path:
+    """Where a level of a run lives; level 0 is never read."""
+    return run / (f"level_{context_level}" if fold is None else f"level_{context_level}_fold_{fold}")
+
+
+def load_context_level(weights: LevelWeights) -> ContextLevel:
+    """A finished level, ready to be evaluated."""
+    level = new_level(weights.config)
+    level.load_state_dict(weights.state)
+    return level.eval()
+
+
+def load_cascade(run: Path, levels: int, fold: int | None = None) -> AutoContextCascade:
+    """The first so many finished levels of a run."""
+    numbers = range(1, levels + 1)
+    finished = [load_context_level(load_level(level_folder(run, n, fold) / "weights.pt")) for n in numbers]
+    return AutoContextCascade(finished).requires_grad_(False).eval()
+
+
+def _folds(config: TrainingConfig, context_level: int) -> list[int | None]:
+    """The fits a level needs: one per fold where a level above learns from its maps, then one on all cases."""
+    is_context = config.cascade.out_of_fold == "kfold" and context_level < config.cascade.context_levels
+    return [*range(config.cascade.folds), None] if is_context else [None]
+
+
+def _is_trained_on(config: TrainingConfig, context_level: int, fold: int | None, seed: int) -> bool:
+    """Whether this fit learns from the case."""
+    if config.cascade.out_of_fold == "disjoint":
+        return seed in config.data.train[context_level - 1]
+    return any(seed in cases for cases in config.data.train) and (fold is None or seed % config.cascade.folds != fold)
+
+
+def _frozen_levels(config: TrainingConfig, run: Path, context_level: int, fold: int | None) -> ContextOf:
+    """The levels below for a case: in mode "kfold" those of the fold that held the case out."""
+    below = context_level - 1
+    if below == 0:
+        return _no_context
+    if config.cascade.out_of_fold == "disjoint" or fold is not None:
+        only = load_cascade(run, below, fold)
+        return lambda seed: only
+    by_fold = [load_cascade(run, below, n) for n in range(config.cascade.folds)]
+    return _by_fold(by_fold, load_cascade(run, below), config)
+
+
+def _by_fold(by_fold: list[AutoContextCascade], full: AutoContextCascade, config: TrainingConfig) -> ContextOf:
+    """Held-out levels for cases in training, the levels fitted on everything for validation cases."""
+
+    def context_of(seed: int) -> AutoContextCascade:
+        return full if seed in config.data.validation else by_fold[seed % len(by_fold)]
+
+    return context_of
+
+
+def _no_context(seed: int) -> None:
+    """Level 1 sees the constant 0."""
+

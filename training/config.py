@@ -1,0 +1,242 @@
+"""The training configuration: a TOML preset becomes a frozen value, unknown keys are refused."""
+
+import tomllib
+from importlib import resources
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from app.imaging.preprocess import PreprocessingSpec
+
+
+class ConfigError(Exception):
+    """A preset that cannot be used; the message names the value, what was expected and the remedy."""
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class NetworkConfig(_Section):
+    """USegNet's shape; channels are the paper's times `width`."""
+
+    width: float = Field(1.0, gt=0)
+    norm: Literal["instance", "batch"] = "instance"
+    encoder_kernels: tuple[int, int, int, int] = (3, 3, 5, 5)
+    up_kernels: tuple[int, int, int] = (2, 2, 2)
+    attention_kernel: int = 3
+    sam: tuple[int, ...] = (1, 2, 3)
+    uam: tuple[int, ...] = (1, 2, 3)
+    gradient_checkpointing: bool = False
+
+    @property
+    def encoder_channels(self) -> tuple[int, int, int, int]:
+        """Channels of the four encoder blocks, 32-64-64-64 at width 1."""
+        return (self.scaled(32), self.scaled(64), self.scaled(64), self.scaled(64))
+
+    @property
+    def attention_channels(self) -> int:
+        """Channels of P, the shrunk features of an attention module."""
+        return self.scaled(32)
+
+    @property
+    def decoder_channels(self) -> int:
+        """Channels that every attention module gives."""
+        return self.scaled(64)
+
+    def scaled(self, channels: int) -> int:
+        """Channels of the paper at this width, at least 1."""
+        return max(1, round(channels * self.width))
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if any(k % 2 == 0 or k < 1 for k in (*self.encoder_kernels, self.attention_kernel)):
+            raise ValueError(f"convolution kernels must be odd, got {self.encoder_kernels}, {self.attention_kernel}")
+        if any(k not in {2, 3, 4, 5} for k in self.up_kernels):
+            raise ValueError(f"transposed kernels must be 2 to 5, got {self.up_kernels}")
+        if not {*self.sam, *self.uam} <= {1, 2, 3}:
+            raise ValueError(f"sam and uam list modules 1 to 3, got {self.sam} and {self.uam}")
+        return self
+
+
+class CascadeConfig(_Section):
+    """The auto-context cascade: number of levels, how image and probability are joined, where maps come from."""
+
+    context_levels: int = Field(2, ge=1, le=4)
+    join: Literal["sum", "concat"] = "sum"
+    out_of_fold: Literal["disjoint", "kfold"] = "disjoint"
+    folds: int = Field(5, ge=2)
+    warm_start: bool = False
+
+
+class SeedRange(_Section):
+    """Cases by seed: first <= seed < stop."""
+
+    first: int = Field(ge=0)
+    stop: int = Field(gt=0)
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.stop <= self.first:
+            raise ValueError(f"a seed range needs first < stop, got {self.first} and {self.stop}")
+        return self
+
+    def __contains__(self, seed: object) -> bool:
+        """Whether the seed lies in the range."""
+        return isinstance(seed, int) and self.first <= seed < self.stop
+
+
+class DataConfig(_Section):
+    """Which cases each level learns from; out-of-fold in mode "disjoint" means one range per level."""
+
+    train: tuple[SeedRange, ...] = Field(min_length=1)
+    validation: SeedRange
+    validation_cases: int = Field(12, ge=1)
+    rescan_minutes: float = Field(2.0, gt=0)
+    max_cases_in_memory: int = Field(2500, ge=1)
+
+
+class AugmentationConfig(_Section):
+    """Probabilities and ranges from which the augmentation of one sample is drawn."""
+
+    flip: bool = True
+    half_turns: bool = True
+    rotation_degrees: float = Field(180.0, ge=0)
+    rotation_probability: float = Field(0.8, ge=0, le=1)
+    scale: tuple[float, float] = (0.8, 1.25)
+    anisotropy: float = Field(0.08, ge=0)
+    translation_mm: float = Field(10.0, ge=0)
+    erase_probability: float = Field(0.3, ge=0, le=1)
+    shadow_probability: float = Field(0.5, ge=0, le=1)
+    contrast_probability: float = Field(0.7, ge=0, le=1)
+    blur_probability: float = Field(0.3, ge=0, le=1)
+    noise_probability: float = Field(0.4, ge=0, le=1)
+    speckle_probability: float = Field(0.4, ge=0, le=1)
+    gain_probability: float = Field(0.5, ge=0, le=1)
+    crop_probability: float = Field(0.3, ge=0, le=1)
+    band_probability: float = Field(0.2, ge=0, le=1)
+    synthesis_probability: float = Field(0.2, ge=0, le=1)
+    enabled: bool = True
+
+
+class LossConfig(_Section):
+    """Deep supervision loss (eq. 2): the metric of each head and the L2 factor lambda."""
+
+    kind: Literal["cross_entropy", "dice_cross_entropy"] = "cross_entropy"
+    l2: float = Field(1e-5, ge=0)
+
+
+class OptimiserConfig(_Section):
+    """Adam, its schedule and the moving average of the weights."""
+
+    learning_rate: float = Field(1e-5, gt=0)
+    beta1: float = Field(0.5, ge=0, lt=1)
+    beta2: float = Field(0.999, gt=0, lt=1)
+    schedule: Literal["constant", "cosine"] = "constant"
+    warmup: float = Field(0.0, ge=0, lt=1)
+    clip_norm: float = Field(0.0, ge=0)
+    ema_decay: float = Field(0.0, ge=0, lt=1)
+
+
+class Stage(_Section):
+    """One stage of coarse to fine: the grid, until which fraction of the budget."""
+
+    spacing_mm: float = Field(gt=0)
+    until: float = Field(gt=0, le=1)
+    shape: tuple[int, int, int]
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if any(n % 8 or n < 8 for n in self.shape):
+            raise ValueError(f"a stage's shape needs multiples of 8, got {self.shape}")
+        return self
+
+
+class BudgetConfig(_Section):
+    """How long each level trains: minutes of wall-clock time, or steps, or epochs (exactly one)."""
+
+    minutes: tuple[float, ...] = ()
+    steps: tuple[int, ...] = ()
+    epochs: int = Field(0, ge=0)
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if sum(map(bool, (self.minutes, self.steps, self.epochs))) != 1:
+            raise ValueError(f"give exactly one of minutes, steps and epochs, got {self!r}")
+        return self
+
+
+class RuntimeConfig(_Section):
+    """How the machine is used; nothing here changes what is learned, except for rounding."""
+
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    num_threads: int = Field(1, ge=1)
+    bf16: bool = True
+    checkpoint_minutes: float = Field(5.0, gt=0)
+    validate_minutes: float = Field(4.0, gt=0)
+    log_steps: int = Field(10, ge=1)
+
+
+class TrainingConfig(_Section):
+    """One training run, resolved; stored with every checkpoint."""
+
+    name: str
+    description: str
+    seed: int = 1
+    network: NetworkConfig = NetworkConfig()
+    cascade: CascadeConfig = CascadeConfig()
+    preprocessing: PreprocessingSpec
+    data: DataConfig
+    augmentation: AugmentationConfig = AugmentationConfig()
+    loss: LossConfig = LossConfig()
+    optimiser: OptimiserConfig = OptimiserConfig()
+    budget: BudgetConfig
+    stage: tuple[Stage, ...] = Field(min_length=1)
+    runtime: RuntimeConfig = RuntimeConfig()
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        ends = [stage.until for stage in self.stage]
+        if ends != sorted(set(ends)) or ends[-1] != 1:
+            raise ValueError(f"stages must end at rising fractions, the last at 1, got {ends}")
+        if self.stage[-1].spacing_mm != self.preprocessing.spacing_mm:
+            raise ValueError(
+                f"the last stage trains at {self.stage[-1].spacing_mm} mm, serving at {self.preprocessing.spacing_mm} mm"
+            )
+        levels = self.cascade.context_levels
+        for name, given in (("minutes", self.budget.minutes), ("steps", self.budget.steps)):
+            if given and len(given) != levels:
+                raise ValueError(f"budget.{name} needs one value per level ({levels}), got {given}")
+        if self.cascade.out_of_fold == "disjoint" and len(self.data.train) != levels:
+            raise ValueError(f"disjoint cohorts need one seed range per level ({levels}), got {len(self.data.train)}")
+        return self
+
+    def with_minutes(self, minutes: float) -> "TrainingConfig":
+        """The same run with another wall-clock budget for every level."""
+        budget = BudgetConfig(minutes=(minutes,) * self.cascade.context_levels)
+        return self.model_copy(update={"budget": budget})
+
+
+def load_config(preset: str | Path) -> TrainingConfig:
+    """Read a preset by name (smoke, cpu, paper) or by the path of a TOML file; ConfigError when it cannot be used."""
+    path = Path(preset)
+    if path.suffix == ".toml":
+        if not path.is_file():
+            raise ConfigError(f"no preset file {path}; expected an existing .toml file")
+        text = path.read_text(encoding="utf-8")
+    else:
+        resource = resources.files("training").joinpath("presets", f"{preset}.toml")
+        if not resource.is_file():
+            raise ConfigError(f"no preset {preset!r}; expected one of {', '.join(preset_names())} or a path to a .toml")
+        text = resource.read_text(encoding="utf-8")
+    try:
+        return TrainingConfig.model_validate(tomllib.loads(text))
+    except (tomllib.TOMLDecodeError, ValidationError) as error:
+        raise ConfigError(f"preset {preset} cannot be used: {error}") from error
+
+
+def preset_names() -> list[str]:
+    """Names of the presets that come with the package."""
+    files = resources.files("training").joinpath("presets").iterdir()
+    return sorted(f.name.removesuffix(".toml") for f in files if f.name.endswith(".toml"))

@@ -1,0 +1,149 @@
+"""Cases for training: a growing folder of phantoms, prepared exactly as serving prepares an upload."""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from time import monotonic
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from app.imaging.preprocess import Preprocessed, PreprocessingSpec, preprocess, resample_mask_like
+from app.imaging.volume import Volume, VolumeGeometry
+
+
+class DataError(Exception):
+    """Cases that cannot be used; the message says which, what was expected and the remedy."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """One volume with its truth on the same grid; tissues are labels (0 where unknown)."""
+
+    seed: int
+    image: Volume
+    truth: Volume
+    tissues: Volume
+    record: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class GridCase:
+    """One case on the network's grid, all arrays (I, J, K).
+
+    image float16 z-scores, truth float16 in [0, 1], tissues uint8 labels, field_of_view bool.
+    """
+
+    seed: int
+    image: npt.NDArray[np.float16]
+    truth: npt.NDArray[np.float16]
+    tissues: npt.NDArray[np.uint8]
+    field_of_view: npt.NDArray[np.bool_]
+    spacing_mm: float
+
+
+class CaseSource(Protocol):
+    """Where cases come from; a folder of phantoms, or a hospital's own volumes."""
+
+    def seeds(self) -> list[int]:
+        """Numbers of the cases that exist at this moment, ascending."""
+        ...
+
+    def load(self, seed: int) -> Case:
+        """Read one case."""
+        ...
+
+
+class PhantomCache:
+    """A folder with one `{seed:08d}.npz` per phantom: image, truth, tissues (u8), affine (4, 4), record (JSON)."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def seeds(self) -> list[int]:
+        """Seeds of the complete files that exist at this moment, ascending."""
+        return sorted(int(path.stem) for path in self.folder.glob("*.npz") if path.stem.isdigit())
+
+    def load(self, seed: int) -> Case:
+        """Read one phantom; DataError when it is not there."""
+        path = self.folder / f"{seed:08d}.npz"
+        if not path.is_file():
+            raise DataError(f"no phantom {path}; make it with `fetalhead-train cohort {self.folder}`")
+        with np.load(path, allow_pickle=False) as stored:
+            image = stored["image"]
+            geometry = VolumeGeometry(image.shape, np.asarray(stored["affine"], dtype=np.float64))
+            volumes = [Volume(stored[name], geometry) for name in ("truth", "tissues")]
+            record = json.loads(str(stored["record"]))
+        return Case(seed, Volume(image, geometry), volumes[0], volumes[1], record)
+
+
+class GridCases:
+    """Cases of some seeds on one network grid, kept in memory once prepared; new files are found now and then."""
+
+    def __init__(
+        self,
+        source: CaseSource,
+        wanted: Callable[[int], bool],
+        spec: PreprocessingSpec,
+        rescan_s: float = 120.0,
+        capacity: int = 2500,
+    ) -> None:
+        self._source = source
+        self._wanted = wanted
+        self._spec = spec
+        self._rescan_s = rescan_s
+        self._capacity = capacity
+        self._prepared: dict[int, GridCase] = {}
+        self._seeds: list[int] = []
+        self._scanned_at = -np.inf
+
+    def seeds(self) -> Sequence[int]:
+        """Seeds that can be drawn now."""
+        if monotonic() - self._scanned_at > self._rescan_s:
+            self._seeds = [seed for seed in self._source.seeds() if self._wanted(seed)]
+            self._scanned_at = monotonic()
+        return self._seeds
+
+    def get(self, seed: int) -> GridCase:
+        """One case on the grid, from memory when it was prepared before."""
+        if seed not in self._prepared:
+            if len(self._prepared) >= self._capacity:
+                self._prepared.pop(next(iter(self._prepared)))
+            self._prepared[seed] = prepare(self._source.load(seed), self._spec)
+        return self._prepared[seed]
+
+    def draw(self, rng: np.random.Generator) -> GridCase:
+        """A random case of those that exist now; DataError when there is none."""
+        seeds = self.seeds()
+        if not seeds:
+            raise DataError("no case in the wanted range of seeds; make phantoms first or change data.train")
+        return self.get(seeds[int(rng.integers(len(seeds)))])
+
+
+def prepare(case: Case, spec: PreprocessingSpec) -> GridCase:
+    """Run serving's preprocessing on a case and bring truth and tissues to the same grid."""
+    prepared = preprocess(case.image, spec)
+    return GridCase(
+        seed=case.seed,
+        image=prepared.tensor[0, 0].astype(np.float16),
+        truth=resample_mask_like(case.truth, prepared).astype(np.float16),
+        tissues=nearest_labels(case.tissues, prepared),
+        field_of_view=prepared.field_of_view,
+        spacing_mm=spec.spacing_mm,
+    )
+
+
+def nearest_labels(labels: Volume, prepared: Preprocessed) -> npt.NDArray[np.uint8]:
+    """Labels of the nearest voxel on the network grid (I, J, K); 0 outside of the volume."""
+    oriented = prepared.orientation.apply(labels)
+    to_source = np.linalg.inv(oriented.geometry.affine) @ prepared.geometry.affine
+    result: npt.NDArray[np.uint8] = np.asarray(oriented.data, dtype=np.uint8)
+    for axis, (n_in, n_out) in enumerate(zip(oriented.geometry.shape, prepared.geometry.shape, strict=True)):
+        position = to_source[axis, axis] * np.arange(n_out) + to_source[axis, 3]
+        index = np.floor(position + 0.5).astype(int)
+        result = np.take(result, np.clip(index, 0, n_in - 1), axis=axis)
+        outside = (index < 0) | (index >= n_in)
+        result[(slice(None),) * axis + (outside,)] = 0
+    return result

@@ -1,0 +1,29 @@
+"""The attention module (paper section 2.4, figure 3) that filters skip connections (SAM) and the upsample path (UAM)."""
+
+import torch
+from torch import nn
+
+
+class AttentionModule(nn.Module):
+    """F (N, C_in, I, J, K) -> attended features (N, C_out, I, J, K).
+
+    P = 1^3 convolution of F; A = softmax over channels of two k^3 convolutions of P without non-linearity (eq. 3 and 4);
+    T = A * P; the result is a k^3 convolution of [P, T].
+    """
+
+    def __init__(self, c_in: int, c_shrunk: int, c_out: int, kernel: int) -> None:
+        super().__init__()
+        pad = kernel // 2
+        self.shrink = nn.Conv3d(c_in, c_shrunk, 1)
+        self.weigh = nn.Sequential(
+            nn.Conv3d(c_shrunk, c_shrunk, kernel, padding=pad), nn.Conv3d(c_shrunk, c_shrunk, kernel, padding=pad)
+        )
+        self.fuse = nn.Conv3d(2 * c_shrunk, c_out, kernel, padding=pad)
+
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        """Filter the features."""
+        shrunk = self.shrink(features)  # P (N, 32, I, J, K)
+        attention = torch.softmax(self.weigh(shrunk), dim=1)  # A (N, 32, I, J, K)
+        refined = attention.to(shrunk.dtype) * shrunk  # T (N, 32, I, J, K)
+        fused: torch.Tensor = self.fuse(torch.cat((shrunk, refined), dim=1))  # (N, 64, I, J, K)
+        return fused

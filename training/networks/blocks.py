@@ -1,0 +1,74 @@
+"""Building blocks of USegNet: normalised convolutions, transposed convolutions and their initialisation."""
+
+import math
+from typing import Literal
+
+import torch
+from torch import nn
+
+NormName = Literal["instance", "batch"]
+
+
+class ConvUnit(nn.Module):
+    """Conv + normalisation + ReLU; (N, C_in, I, J, K) -> (N, C_out, I, J, K)."""
+
+    def __init__(self, c_in: int, c_out: int, kernel: int, norm: NormName) -> None:
+        super().__init__()
+        self.conv = nn.Conv3d(c_in, c_out, kernel, padding=kernel // 2, bias=False)
+        self.norm = make_norm(norm, c_out)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Apply the unit."""
+        return torch.relu(self.norm(self.conv(x)))  # (N, C_out, I, J, K)
+
+
+class ConvBlock(nn.Sequential):
+    """Two successive convolution units, the paper's block between two pooling layers."""
+
+    def __init__(self, c_in: int, c_out: int, kernel: int, norm: NormName) -> None:
+        super().__init__(ConvUnit(c_in, c_out, kernel, norm), ConvUnit(c_out, c_out, kernel, norm))
+
+
+class UpUnit(nn.Module):
+    """Transposed convolution of stride 2 + normalisation + ReLU; (N, C_in, I, J, K) -> (N, C_out, 2I, 2J, 2K).
+
+    Kernel 2 tiles the output without overlap; odd kernels overlap, their padding keeps the exact doubling.
+    """
+
+    def __init__(self, c_in: int, c_out: int, kernel: int, norm: NormName) -> None:
+        super().__init__()
+        odd = kernel % 2
+        self.conv = nn.ConvTranspose3d(
+            c_in, c_out, kernel, stride=2, padding=(kernel - 2 + odd) // 2, output_padding=odd, bias=False
+        )
+        self.norm = make_norm(norm, c_out)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Apply the unit."""
+        return torch.relu(self.norm(self.conv(x)))  # (N, C_out, 2I, 2J, 2K)
+
+
+def make_norm(norm: NormName, channels: int) -> nn.Module:
+    """Return the normalisation layer by name, with learned scale and shift.
+
+    "instance" is what batch normalisation amounts to when it is trained and run with one volume per batch.
+    """
+    if norm == "batch":
+        return nn.BatchNorm3d(channels)
+    return nn.InstanceNorm3d(channels, affine=True)
+
+
+def initialise(module: nn.Module) -> None:
+    """Draw every convolution from a truncated normal distribution whose variance is 2 / fan-in, biases 0."""
+    for layer in module.modules():
+        if isinstance(layer, nn.Conv3d | nn.ConvTranspose3d):
+            std = math.sqrt(2.0 / fan_in(layer))
+            nn.init.trunc_normal_(layer.weight, std=std, a=-2 * std, b=2 * std)
+            if layer.bias is not None:
+                nn.init.zeros_(layer.bias)
+
+
+def fan_in(layer: nn.Conv3d | nn.ConvTranspose3d) -> float:
+    """Number of products that make one output value of a (transposed) convolution."""
+    taps = math.prod(layer.kernel_size) / math.prod(layer.stride if isinstance(layer, nn.ConvTranspose3d) else (1,))
+    return layer.in_channels * taps
