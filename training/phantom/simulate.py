@@ -67,7 +67,10 @@ class PhantomRecord(BaseModel):
 
 @dataclass(frozen=True)
 class Phantom:
-    """A simulated volume (u8), its truth (u8, 0 or 1), tissue labels (u8) and how it was made, all on one grid."""
+    """A simulated volume (u8), its truth (u8, 0 or 1), tissue labels (u8) and how it was made, all on one grid.
+
+    The truth is the whole head as far as it lies inside the fan; outside there is no image to delineate.
+    """
 
     volume: Volume
     truth: Volume
@@ -103,9 +106,9 @@ def simulate(request: SimulationRequest) -> Phantom:
     image = form_image(labels, grid, probe, scene.look, draw_properties(streams[2]), streams[3])
     volume = scan_convert(image, grid, probe, box)
     distance = truth_distance(scene)
-    truth = (distance < 0).astype(np.uint8)
     if scene.look.mask_margin:
         volume[distance > scene.look.mask_margin] = 0
+    truth = ((distance < 0) & (volume > 0)).astype(np.uint8)
     geometry = VolumeGeometry(box.shape, np.diag([box.spacing] * 3 + [1.0]))
     tissues = _tissue_volume(labels, grid, probe, box)
     return Phantom(Volume(volume, geometry), Volume(truth, geometry), Volume(tissues, geometry), _record(request, scene))
