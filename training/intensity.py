@@ -53,8 +53,8 @@ def draw_looks(rng: np.random.Generator, config: AugmentationConfig) -> tuple[Lo
         axis, start = int(rng.integers(3)), uniform(0, 0.9)
         looks.append(Look(band, {"axis": axis, "start": start, "width": uniform(0.02, 0.15), "left": uniform(0, 0.6)}))
     if rng.random() < config.contrast_probability:
-        low, high = uniform(0, 0.12), uniform(0.6, 1.1)
-        looks.append(Look(contrast, {"gamma": float(np.exp(uniform(-0.8, 0.8))), "low": low, "high": high}))
+        low, high = uniform(0, 0.04), uniform(0.65, 1.1)
+        looks.append(Look(contrast, {"gamma": float(np.exp(uniform(-0.8, 0.5))), "low": low, "high": high}))
     if rng.random() < config.noise_probability:
         looks.append(Look(noise, {"sigma": uniform(0.01, 0.08)}))
     if rng.random() < config.erase_probability:
