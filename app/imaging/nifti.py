@@ -1,0 +1,191 @@
+"""NIfTI-1 and NIfTI-2, read as untrusted input and written on the very grid that was read."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+from isal import igzip
+from numpy.typing import NDArray
+
+from app.imaging.errors import NotMeasurable, TooLarge, UnreadableFile
+from app.imaging.nifti_affine import locate
+from app.imaging.nifti_header import HEADER_BYTES, Encoding, NiftiHeader, header_length, parse_header
+from app.imaging.quality import Flag
+from app.imaging.unpack import SEND_AGAIN, ByteStream
+from app.imaging.volume import Float3, Index3, Volume, VolumeGeometry
+
+COMPRESSION_LEVEL = 2
+LARGEST_MAGNITUDE = 1e30
+NO_EXTENSIONS = b"\0\0\0\0"
+
+
+@dataclass(frozen=True)
+class DecodeLimits:
+    """What is accepted; everything is checked against the header before voxels are unpacked."""
+
+    max_bytes: int = 1 << 30
+    max_voxels: int = 200_000_000
+    min_axis_voxels: int = 8
+    min_extent_mm: float = 20.0
+    spacing_mm: tuple[float, float] = (0.1, 3.0)
+
+
+@dataclass(frozen=True, eq=False)
+class NiftiFile:
+    """A volume in the file's own number type, the geometry part of its header, and what had to be assumed."""
+
+    volume: Volume
+    header: NiftiHeader
+    flags: tuple[Flag, ...] = ()
+
+
+def decode_nifti(payload: bytes, limits: DecodeLimits | None = None, spacing_mm: Float3 | None = None) -> NiftiFile:
+    """Return the volume in a .nii or .nii.gz; raise an `ImagingError` that says what is wrong with it.
+
+    `spacing_mm` is for files that have none of their own.
+    """
+    limits = limits or DecodeLimits()
+    stream = ByteStream(payload, limits.max_bytes)
+    beginning = stream.read(min(HEADER_BYTES.values()))
+    version, order, length = header_length(beginning)
+    beginning += stream.read(length - min(HEADER_BYTES.values()))
+    if len(beginning) < length:
+        raise UnreadableFile("truncated", "the file ends within its header", remedy=SEND_AGAIN)
+    header, encoding = parse_header(beginning, version, order)
+    _check_size(header.shape, encoding, limits)
+    geometry, flags = locate(header, spacing_mm)
+    _check_measurable(geometry, limits)
+    raw = _read_voxels(stream, encoding, length, geometry.shape)
+    return NiftiFile(Volume(_checked_values(raw, encoding), geometry), header, flags)
+
+
+def encode_nifti(mask: NDArray[np.uint8], header: NiftiHeader) -> bytes:
+    """Return a .nii.gz with the mask on the grid, affines and codes of the upload, and nothing else of it."""
+    if mask.shape != header.shape:
+        raise NotMeasurable(
+            "shape_mismatch", "the mask is not on the upload's grid", str(header.shape), str(mask.shape)
+        )
+    fields = _blank_header(header.version)
+    fields["dim"] = [3, *mask.shape, 1, 1, 1, 1]
+    fields["pixdim"] = header.pixdim
+    fields["xyzt_units"] = header.units_code
+    fields["qform_code"], fields["sform_code"] = header.qform_code, header.sform_code
+    fields["quatern_b"], fields["quatern_c"], fields["quatern_d"] = header.quaternion
+    fields["qoffset_x"], fields["qoffset_y"], fields["qoffset_z"] = header.qoffset
+    fields["srow_x"], fields["srow_y"], fields["srow_z"] = header.srow
+    fields.set_data_dtype(np.uint8)
+    return _packed(fields, mask.astype(np.uint8, copy=False))
+
+
+def encode_volume(volume: Volume) -> bytes:
+    """Return a volume as .nii.gz (NIfTI-1, mm, sform, and the qform that equals it)."""
+    fields = _blank_header(1)
+    fields.set_data_dtype(volume.data.dtype.newbyteorder("="))
+    fields.set_data_shape(volume.geometry.shape)
+    fields.set_qform(volume.geometry.affine, code=1)
+    fields.set_sform(volume.geometry.affine, code=1)
+    fields.set_xyzt_units("mm")
+    return _packed(fields, volume.data.astype(volume.data.dtype.newbyteorder("="), copy=False))
+
+
+def _check_size(shape: Index3, encoding: Encoding, limits: DecodeLimits) -> None:
+    voxels = math.prod(shape)
+    size = encoding.offset + voxels * encoding.dtype.itemsize
+    if voxels > limits.max_voxels or size > limits.max_bytes:
+        raise TooLarge(
+            "too_many_voxels",
+            f"the header announces {voxels} voxels in {size} bytes",
+            expected=f"at most {limits.max_voxels} voxels in {limits.max_bytes} bytes",
+            got=" x ".join(map(str, shape)),
+            remedy="crop the volume, or resample it to a coarser grid",
+        )
+
+
+def _check_measurable(geometry: VolumeGeometry, limits: DecodeLimits) -> None:
+    lowest, highest = limits.spacing_mm
+    spacing = geometry.spacing_mm
+    if not (lowest <= min(spacing) and max(spacing) <= highest):
+        raise NotMeasurable(
+            "spacing_out_of_range",
+            "no ultrasound volume of a fetal head has this spacing",
+            expected=f"{lowest:g} to {highest:g} mm along each axis",
+            got=" x ".join(f"{step:g}" for step in spacing) + " mm",
+            remedy="check the spacing and its unit in the file's header",
+        )
+    if min(geometry.shape) < limits.min_axis_voxels or min(geometry.extent_mm) < limits.min_extent_mm:
+        raise NotMeasurable(
+            "too_small",
+            "the volume is too small to show a head",
+            expected=f"at least {limits.min_axis_voxels} voxels and {limits.min_extent_mm:g} mm along each axis",
+            got=" x ".join(map(str, geometry.shape)),
+        )
+
+
+def _read_voxels(stream: ByteStream, encoding: Encoding, position: int, shape: Index3) -> NDArray[Any]:
+    """Return the array as stored, (I, J, K), after checking that the file holds it and nothing more."""
+    expected = math.prod(shape) * encoding.dtype.itemsize
+    gap = encoding.offset - position
+    skipped = len(stream.read(gap))
+    buffer = np.empty(expected, dtype=np.uint8)
+    found = stream.read_into(buffer) if skipped == gap else 0
+    if found < expected:
+        raise UnreadableFile(
+            "truncated",
+            "the file has a header but no voxels" if found == 0 else "the file ends before its last voxel",
+            expected=f"{expected} bytes of voxels",
+            got=f"{found}",
+            remedy=SEND_AGAIN,
+        )
+    if excess := stream.skip_rest():
+        raise UnreadableFile(
+            "excess_bytes", "the file holds more than its header announces", got=f"{excess} more bytes"
+        )
+    return np.ndarray(shape, dtype=encoding.dtype, buffer=buffer.data, order="F")
+
+
+def _checked_values(raw: NDArray[Any], encoding: Encoding) -> NDArray[Any]:
+    """Return the values in native byte order, scaled as the header says; raise where they show nothing."""
+    values = raw.astype(raw.dtype.newbyteorder("="), copy=False)
+    with np.errstate(over="ignore", invalid="ignore"):
+        if encoding.scaling is not None:
+            values = _scaled(values, encoding.scaling)
+        low, high = float(values.min()), float(values.max())
+    if not (np.isfinite(low) and np.isfinite(high)):
+        raise NotMeasurable("not_finite", "voxels are not a number, or infinite", remedy="export the volume again")
+    if max(-low, high) > LARGEST_MAGNITUDE:
+        raise NotMeasurable(
+            "values_out_of_range", f"values reach from {low:g} to {high:g}", expected=f"up to {LARGEST_MAGNITUDE:g}"
+        )
+    if low == high:
+        raise NotMeasurable(
+            "empty_image" if low == 0 else "constant_image",
+            f"every voxel has the value {low:g}",
+            expected="a scan",
+            remedy="export the volume again",
+        )
+    return values
+
+
+def _scaled(values: NDArray[Any], scaling: tuple[float, float]) -> NDArray[Any]:
+    """Return slope * value + intercept; single precision holds what up to 16 bits can hold."""
+    slope, intercept = scaling
+    scaled = values.astype(np.float32 if values.dtype.itemsize <= 2 else np.float64)
+    np.multiply(scaled, slope, out=scaled)
+    np.add(scaled, intercept, out=scaled)
+    return scaled.astype(np.float32, copy=False)
+
+
+def _blank_header(version: int) -> Any:
+    return nib.Nifti1Header() if version == 1 else nib.Nifti2Header()
+
+
+def _packed(fields: Any, data: NDArray[Any]) -> bytes:
+    fields["magic"] = b"n+1" if len(fields.binaryblock) == HEADER_BYTES[1] else b"n+2"
+    fields["vox_offset"] = len(fields.binaryblock) + len(NO_EXTENSIONS)
+    fields["scl_slope"], fields["scl_inter"] = 1, 0
+    content = fields.binaryblock + NO_EXTENSIONS + data.tobytes(order="F")
+    return igzip.compress(content, compresslevel=COMPRESSION_LEVEL, mtime=0)

@@ -1,0 +1,148 @@
+"""Where a NIfTI file's voxels lie in space, in mm; or why nobody can know."""
+
+from __future__ import annotations
+
+import nibabel as nib
+import numpy as np
+from numpy.typing import NDArray
+
+from app.imaging.errors import NotMeasurable
+from app.imaging.nifti_header import SPACE_UNITS, NiftiHeader
+from app.imaging.quality import Flag
+from app.imaging.volume import Float3, VolumeGeometry
+
+SPACING_TOLERANCE = 0.01
+AFFINE_TOLERANCE_VOXELS = 0.5
+WRITE_AGAIN = "write the header again with one consistent geometry"
+
+
+def locate(header: NiftiHeader, spacing_mm: Float3 | None) -> tuple[VolumeGeometry, tuple[Flag, ...]]:
+    """Return the grid in mm and what had to be assumed for it.
+
+    The sform is taken before the qform; where both are set they must agree, and pixdim must agree with the one that
+    is taken. `spacing_mm` serves files without geometry. Raises `NotMeasurable` for every contradiction.
+    """
+    scale = SPACE_UNITS.get(header.units_code, -1.0)
+    if scale == -1.0:
+        raise NotMeasurable(
+            "unknown_units", f"unit code {header.units_code} does not exist", expected="m (1), mm (2) or micrometre (3)"
+        )
+    affine = _own_affine(header)
+    if affine is None:
+        return _without_affine(header, spacing_mm, scale)
+    geometry = VolumeGeometry(header.shape, _to_mm(affine, scale or 1.0))
+    _check_spacing(geometry.spacing_mm, spacing_mm)
+    return geometry, () if scale else (_units_assumed(),)
+
+
+def _own_affine(header: NiftiHeader) -> NDArray[np.float64] | None:
+    """Return the file's affine in its own units, None where both codes are 0."""
+    sform = _sform(header) if header.sform_code > 0 else None
+    qform = _qform(header) if header.qform_code > 0 else None
+    chosen = qform if sform is None else sform
+    if chosen is None:
+        return None
+    VolumeGeometry(header.shape, chosen)
+    _check_pixdim(header, chosen)
+    if sform is not None and qform is not None:
+        _check_agreement(header, sform, qform)
+    return chosen
+
+
+def _sform(header: NiftiHeader) -> NDArray[np.float64]:
+    return np.array([*header.srow, (0.0, 0.0, 0.0, 1.0)])
+
+
+def _qform(header: NiftiHeader) -> NDArray[np.float64]:
+    fields = nib.Nifti1Header()
+    fields["pixdim"][:4] = np.abs(header.pixdim[:4])
+    fields["pixdim"][0] = -1.0 if header.pixdim[0] < 0 else 1.0
+    fields["quatern_b"], fields["quatern_c"], fields["quatern_d"] = header.quaternion
+    fields["qoffset_x"], fields["qoffset_y"], fields["qoffset_z"] = header.qoffset
+    try:
+        return np.array(fields.get_qform(coded=False), dtype=np.float64)
+    except (nib.spatialimages.HeaderDataError, ValueError) as error:
+        raise NotMeasurable(
+            "qform_invalid", "the qform's quaternion is not a rotation", got=str(header.quaternion), remedy=WRITE_AGAIN
+        ) from error
+
+
+def _check_pixdim(header: NiftiHeader, affine: NDArray[np.float64]) -> None:
+    stated = np.abs(header.pixdim[1:4])
+    norms = np.linalg.norm(affine[:3, :3], axis=0)
+    if not (np.abs(stated - norms) <= SPACING_TOLERANCE * norms).all():
+        raise NotMeasurable(
+            "pixdim_contradicts_affine",
+            "the header states two different spacings",
+            expected=f"pixdim within 1 % of the affine's {_text(norms)}",
+            got=_text(stated),
+            remedy=WRITE_AGAIN,
+        )
+
+
+def _check_agreement(header: NiftiHeader, sform: NDArray[np.float64], qform: NDArray[np.float64]) -> None:
+    """Compare where the two put the corners of the volume."""
+    corners = np.array([(*np.multiply(bits, np.asarray(header.shape) - 1), 1) for bits in np.ndindex(2, 2, 2)])
+    distance = np.linalg.norm(corners @ (sform - qform).T, axis=1).max()
+    if not distance <= AFFINE_TOLERANCE_VOXELS * np.linalg.norm(sform[:3, :3], axis=0).min():
+        raise NotMeasurable(
+            "qform_sform_disagree",
+            "qform and sform put the volume in different places",
+            expected="corners within half a voxel of each other",
+            got=f"{distance:.3g} apart",
+            remedy="set the code of the wrong one to 0",
+        )
+
+
+def _without_affine(
+    header: NiftiHeader, spacing_mm: Float3 | None, scale: float | None
+) -> tuple[VolumeGeometry, tuple[Flag, ...]]:
+    """Return the grid from pixdim, or from the spacing that came with the file; its place in space is unknown."""
+    stated = np.abs(header.pixdim[1:4])
+    meaningful = np.isfinite(stated).all() and stated.min() > 0 and not (stated == 1.0).all()
+    if meaningful:
+        geometry = VolumeGeometry.from_spacing(header.shape, tuple(stated * (scale or 1.0)))
+        _check_spacing(geometry.spacing_mm, spacing_mm)
+        return geometry, () if scale else (_units_assumed(),)
+    if spacing_mm is None:
+        raise NotMeasurable(
+            "no_spacing",
+            "the file does not say how large its voxels are",
+            expected="a qform or sform with a code above 0, or pixdim other than 1",
+            got=f"codes 0 and pixdim {_text(stated)}",
+            remedy="write the spacing into the header, or send it in the field spacing_mm",
+        )
+    supplied = Flag(
+        code="spacing_supplied",
+        detail=f"the file has no spacing; {_text(np.asarray(spacing_mm))} mm came with the request",
+        remedy="write the spacing into the file's header",
+    )
+    return VolumeGeometry.from_spacing(header.shape, spacing_mm), (supplied,)
+
+
+def _check_spacing(own: Float3, supplied: Float3 | None) -> None:
+    if supplied is None or np.allclose(own, supplied, rtol=SPACING_TOLERANCE, atol=0):
+        return
+    raise NotMeasurable(
+        "spacing_contradicts_file",
+        "the spacing that came with the file is not the file's own",
+        expected=f"{_text(np.asarray(own))} mm, or no spacing_mm",
+        got=f"{_text(np.asarray(supplied))} mm",
+        remedy="leave out spacing_mm, or correct the file's header",
+    )
+
+
+def _to_mm(affine: NDArray[np.float64], scale: float) -> NDArray[np.float64]:
+    return np.diag([scale, scale, scale, 1.0]) @ affine
+
+
+def _units_assumed() -> Flag:
+    return Flag(
+        code="units_assumed",
+        detail="the header does not name its unit of length; millimetres were assumed",
+        remedy="set xyzt_units in the file's header",
+    )
+
+
+def _text(values: NDArray[np.float64]) -> str:
+    return " x ".join(f"{value:g}" for value in values)

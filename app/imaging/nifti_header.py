@@ -1,0 +1,171 @@
+"""The part of a NIfTI header that a measurement needs: type, grid, affines, units. Never its free text."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import nibabel as nib
+import numpy as np
+from nibabel.nifti1 import Nifti1Header
+from numpy.typing import NDArray
+
+from app.imaging.errors import NotAVolumeFile, NotMeasurable, UnreadableFile
+from app.imaging.volume import Float3, Index3
+
+NiftiVersion = Literal[1, 2]
+
+HEADER_BYTES: dict[NiftiVersion, int] = {1: 348, 2: 540}
+MAGIC: dict[NiftiVersion, tuple[int, bytes]] = {1: (344, b"n+1\0"), 2: (4, b"n+2\0\r\n\x1a\n")}
+PAIR_MAGIC = (b"ni1\0", b"ni2\0")
+SPACE_UNITS = {0: None, 1: 1000.0, 2: 1.0, 3: 0.001}
+"""Codes of xyzt_units and the mm in one unit; 0 is unknown."""
+OTHER_FORMATS = (
+    (128, b"DICM", "DICOM"),
+    (0, b"KRETZFILE", "Kretz"),
+    (0, b"NRRD", "NRRD"),
+    (0, b"ObjectType", "MetaImage"),
+    (0, b"PK\x03\x04", "zip"),
+    (0, b"BZh", "bzip2"),
+    (0, b"\xfd7zXZ", "xz"),
+    (0, b"\x89PNG", "PNG"),
+    (0, b"\x89HDF", "HDF5"),
+)
+CONVERT = "convert the scan to NIfTI (.nii or .nii.gz)"
+
+
+@dataclass(frozen=True)
+class NiftiHeader:
+    """What is written back with the mask: the grid, both affines and their codes, in the file's own units."""
+
+    version: NiftiVersion
+    shape: Index3
+    pixdim: tuple[float, ...]
+    units_code: int
+    qform_code: int
+    quaternion: Float3
+    qoffset: Float3
+    sform_code: int
+    srow: tuple[tuple[float, ...], ...]
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """How the voxels are stored: type, where they begin, and the scaling of their values (None for none)."""
+
+    dtype: np.dtype[Any]
+    offset: int
+    scaling: tuple[float, float] | None
+
+
+def header_length(beginning: bytes) -> tuple[NiftiVersion, str, int]:
+    """Return version, byte order and length of the header from a file's first bytes, or say what it is instead."""
+    if not beginning:
+        raise UnreadableFile("empty_file", "the file holds no bytes", remedy="send the file's content")
+    for version, length in HEADER_BYTES.items():
+        for order in ("<", ">"):
+            if np.frombuffer(beginning[:4].ljust(4), dtype=f"{order}i4")[0] == length:
+                return version, order, length
+    known = [name for at, magic, name in OTHER_FORMATS if beginning[at : at + len(magic)] == magic]
+    raise NotAVolumeFile(
+        "not_nifti",
+        f"this is a {known[0]} file" if known else "the file does not begin as NIfTI does",
+        expected="NIfTI-1 or NIfTI-2, plain or gzipped",
+        got=beginning[:4].hex(" "),
+        remedy=CONVERT,
+    )
+
+
+def parse_header(block: bytes, version: NiftiVersion, order: str) -> tuple[NiftiHeader, Encoding]:
+    """Return the geometry and the encoding in a whole header block; raise for what must not be measured."""
+    at, magic = MAGIC[version]
+    found = block[at : at + len(magic)]
+    if found != magic:
+        pair = found in PAIR_MAGIC
+        raise NotAVolumeFile(
+            "header_of_a_pair" if pair else "wrong_magic",
+            "only the header of a .hdr/.img pair was sent" if pair else "the header lacks NIfTI's magic string",
+            expected=repr(magic),
+            got=repr(found),
+            remedy=CONVERT,
+        )
+    if version == 1:
+        header = nib.Nifti1Header(binaryblock=block, endianness=order, check=False)
+    else:
+        header = nib.Nifti2Header(binaryblock=block, endianness=order, check=False)
+    return _geometry_part(header, version), _encoding(header, version)
+
+
+def _geometry_part(header: Nifti1Header, version: NiftiVersion) -> NiftiHeader:
+    fields = header.structarr
+    return NiftiHeader(
+        version=version,
+        shape=_shape(fields["dim"]),
+        pixdim=tuple(float(value) for value in fields["pixdim"]),
+        units_code=int(fields["xyzt_units"]) & 7,
+        qform_code=int(fields["qform_code"]),
+        quaternion=(float(fields["quatern_b"]), float(fields["quatern_c"]), float(fields["quatern_d"])),
+        qoffset=(float(fields["qoffset_x"]), float(fields["qoffset_y"]), float(fields["qoffset_z"])),
+        sform_code=int(fields["sform_code"]),
+        srow=tuple(tuple(float(value) for value in fields[name]) for name in ("srow_x", "srow_y", "srow_z")),
+    )
+
+
+def _shape(dim: NDArray[Any]) -> Index3:
+    count, *sizes = (int(value) for value in dim)
+    if not 1 <= count <= len(sizes) or min(sizes[:count]) < 1:
+        raise UnreadableFile("bad_dimensions", "the header's dimensions are impossible", got=str([count, *sizes]))
+    sizes = sizes[:count]
+    while len(sizes) > 3 and sizes[-1] == 1:
+        sizes.pop()
+    if len(sizes) > 3:
+        raise NotMeasurable(
+            "several_volumes",
+            "the file holds more than one volume",
+            expected="one volume (trailing dimensions of 1)",
+            got=" x ".join(map(str, sizes)),
+            remedy="send one volume of the series",
+        )
+    if len(sizes) < 3 or 1 in sizes:
+        raise NotMeasurable(
+            "not_three_dimensional",
+            "the file holds a picture, not a volume",
+            expected="three axes of more than one voxel",
+            got=" x ".join(map(str, sizes)),
+        )
+    return sizes[0], sizes[1], sizes[2]
+
+
+def _encoding(header: Nifti1Header, version: NiftiVersion) -> Encoding:
+    fields = header.structarr
+    offset = float(fields["vox_offset"])
+    if not np.isfinite(offset) or offset < HEADER_BYTES[version] or offset != int(offset):
+        raise UnreadableFile("bad_voxel_offset", "the header points to no place for the voxels", got=f"{offset:g}")
+    return Encoding(_dtype(header), int(offset), _scaling(float(fields["scl_slope"]), float(fields["scl_inter"])))
+
+
+def _dtype(header: Nifti1Header) -> np.dtype[Any]:
+    code = int(header.structarr["datatype"])
+    try:
+        dtype: np.dtype[Any] = header.get_data_dtype()
+    except nib.spatialimages.HeaderDataError as error:
+        raise UnreadableFile("unknown_type", f"the header's voxel type {code} does not exist") from error
+    if dtype.kind not in "uif" or dtype.itemsize > 8:
+        names = {128: "RGB colour", 2304: "RGBA colour", 32: "complex", 1792: "complex", 2048: "complex"}
+        raise NotMeasurable(
+            "unsupported_type",
+            f"the voxels are of type {names.get(code, str(dtype))}",
+            expected="one real number a voxel: integers of up to 64 bits, 32- or 64-bit floats",
+            remedy="export the grey-scale volume",
+        )
+    return dtype
+
+
+def _scaling(slope: float, intercept: float) -> tuple[float, float] | None:
+    if slope == 0 or np.isnan(slope) or (slope, intercept) == (1.0, 0.0):
+        return None
+    if not (np.isfinite(slope) and np.isfinite(intercept)):
+        raise NotMeasurable(
+            "bad_scaling", "the header's scaling of values is not finite", got=f"{slope:g}, {intercept:g}"
+        )
+    return slope, intercept

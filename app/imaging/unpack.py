@@ -1,0 +1,96 @@
+"""An upload's bytes as one stream, unpacked as they are asked for and never beyond a limit."""
+
+from __future__ import annotations
+
+import numpy as np
+from isal import igzip_lib
+from numpy.typing import NDArray
+
+from app.imaging.errors import TooLarge, UnreadableFile
+
+GZIP_MAGIC = b"\x1f\x8b"
+INPUT_CHUNK = 1 << 20
+OUTPUT_CHUNK = 4 << 20
+SEND_AGAIN = "write the file again and compare its checksum before sending it"
+
+
+class ByteStream:
+    """The payload, gunzipped where it is gzip; the only state is how far it has been read."""
+
+    def __init__(self, payload: bytes, max_bytes: int) -> None:
+        """Begin at the payload's start; nothing is unpacked yet."""
+        self._payload = memoryview(payload)
+        self._position = 0
+        self._max_bytes = max_bytes
+        self._served = 0
+        self._unpacker = _unpacker() if payload[:2] == GZIP_MAGIC else None
+
+    def read(self, size: int) -> bytes:
+        """Return the next `size` bytes, fewer at the end; raise `UnreadableFile` or `TooLarge`."""
+        buffer = np.empty(size, dtype=np.uint8)
+        return buffer[: self.read_into(buffer)].tobytes()
+
+    def read_into(self, buffer: NDArray[np.uint8]) -> int:
+        """Fill the buffer with the next bytes; return how many there were."""
+        filled = 0
+        while filled < buffer.size:
+            piece = self._next(min(buffer.size - filled, OUTPUT_CHUNK))
+            if not piece:
+                break
+            buffer[filled : filled + len(piece)] = np.frombuffer(piece, dtype=np.uint8)
+            filled += len(piece)
+        return filled
+
+    def skip_rest(self) -> int:
+        """Read to the end, which checks gzip's own checksum; return how many bytes there were."""
+        skipped = 0
+        while piece := self._next(OUTPUT_CHUNK):
+            skipped += len(piece)
+        return skipped
+
+    def _next(self, size: int) -> bytes | memoryview:
+        piece = self._stored(size) if self._unpacker is None else self._unpacked(size)
+        self._served += len(piece)
+        if self._served > self._max_bytes:
+            raise TooLarge(
+                "unpacks_too_large",
+                "the file unpacks to more than is accepted",
+                expected=f"at most {self._max_bytes} bytes",
+                remedy="store the volume as 8-bit integers, or crop it",
+            )
+        return piece
+
+    def _stored(self, size: int) -> memoryview:
+        piece = self._payload[self._position : self._position + size]
+        self._position += len(piece)
+        return piece
+
+    def _unpacked(self, size: int) -> bytes:
+        """Return up to `size` unpacked bytes, none at the end; a file may hold several gzip members."""
+        try:
+            while self._unpacker is not None:
+                if self._unpacker.eof:
+                    self._begin_next_member(self._unpacker)
+                elif piece := self._unpacker.decompress(self._wanted_input(self._unpacker), size):
+                    return piece
+        except igzip_lib.IsalError as error:  # type: ignore[misc]  # isal's stub declares an instance, not a class
+            raise UnreadableFile("damaged_gzip", f"the gzip stream is damaged: {error}", remedy=SEND_AGAIN) from error
+        return b""
+
+    def _wanted_input(self, unpacker: igzip_lib.IgzipDecompressor) -> bytes:
+        if not unpacker.needs_input:
+            return b""
+        piece = self._stored(INPUT_CHUNK)
+        if not piece:
+            raise UnreadableFile("truncated_gzip", "the gzip stream ends early", remedy=SEND_AGAIN)
+        return bytes(piece)
+
+    def _begin_next_member(self, unpacker: igzip_lib.IgzipDecompressor) -> None:
+        self._position -= len(unpacker.unused_data)
+        another = bytes(self._payload[self._position : self._position + 2]) == GZIP_MAGIC
+        self._unpacker = _unpacker() if another else None
+        self._position = self._position if another else len(self._payload)
+
+
+def _unpacker() -> igzip_lib.IgzipDecompressor:
+    return igzip_lib.IgzipDecompressor(flag=igzip_lib.DECOMP_GZIP)
