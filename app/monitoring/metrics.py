@@ -1,0 +1,116 @@
+"""Every metric of the service, in one registry per application. `docs/metrics.md` describes each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    GCCollector,
+    Histogram,
+    PlatformCollector,
+    ProcessCollector,
+    generate_latest,
+)
+
+REQUEST_SECONDS = (0.005, 0.02, 0.1, 0.5, 1, 2, 5, 10, 20, 40, 80, 160, 320, 640)
+STAGE_SECONDS = (0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100, 300)
+HEAD_ML = (40, 60, 80, 100, 130, 160, 200, 240, 280, 320, 360, 400, 450, 500, 600, 700)
+AGREEMENT = (0.5, 0.7, 0.8, 0.85, 0.9, 0.93, 0.95, 0.97, 0.98, 0.99, 1.0)
+VOXELS = (1e5, 3e5, 1e6, 3e6, 1e7, 3e7, 1e8, 2e8)
+
+
+class Metrics:
+    """The service's metrics. Labels are few and never hold what a client sent."""
+
+    def __init__(self) -> None:
+        self.registry = registry = CollectorRegistry()
+        self._describe_requests(registry)
+        self._describe_work(registry)
+        self._describe_results(registry)
+        self._describe_model(registry)
+        for collector in (ProcessCollector, PlatformCollector, GCCollector):
+            collector(registry=registry)
+
+    def _describe_requests(self, registry: CollectorRegistry) -> None:
+        self.requests = Counter(
+            "fetalhead_requests_total", "HTTP requests answered", ("route", "method", "status"), registry=registry
+        )
+        self.request_seconds = Histogram(
+            "fetalhead_request_duration_seconds",
+            "Time from a request's head to the end of its answer",
+            ("route",),
+            buckets=REQUEST_SECONDS,
+            registry=registry,
+        )
+        self.rejected = Counter(
+            "fetalhead_rejected_total", "Requests refused, by problem code", ("reason",), registry=registry
+        )
+
+    def _describe_work(self, registry: CollectorRegistry) -> None:
+        self.stage_seconds = Histogram(
+            "fetalhead_stage_duration_seconds",
+            "Time of one stage of a segmentation",
+            ("stage",),
+            buckets=STAGE_SECONDS,
+            registry=registry,
+        )
+        self.queue_depth = Gauge("fetalhead_queue_depth", "Segmentations that wait", registry=registry)
+        self.queue_wait_seconds = Histogram(
+            "fetalhead_queue_wait_seconds",
+            "Time a segmentation waited for its turn",
+            buckets=REQUEST_SECONDS,
+            registry=registry,
+        )
+        self.in_flight = Gauge("fetalhead_in_flight", "Segmentations that are being computed", registry=registry)
+
+    def _describe_results(self, registry: CollectorRegistry) -> None:
+        self.segmentations = Counter(
+            "fetalhead_segmentations_total", "Completed segmentations, by verdict", ("verdict",), registry=registry
+        )
+        self.flags = Counter("fetalhead_flags_total", "Flags raised, by code", ("code",), registry=registry)
+        self.head_volume = Histogram(
+            "fetalhead_head_volume_ml", "Measured head volume, mL", buckets=HEAD_ML, registry=registry
+        )
+        self.agreement = Histogram(
+            "fetalhead_context_agreement_dsc",
+            "Dice coefficient between the last two context levels",
+            buckets=AGREEMENT,
+            registry=registry,
+        )
+        self.input_voxels = Histogram(
+            "fetalhead_input_voxels", "Voxels of an accepted volume", buckets=VOXELS, registry=registry
+        )
+
+    def _describe_model(self, registry: CollectorRegistry) -> None:
+        self.model_info = Gauge(
+            "fetalhead_model_info",
+            "The model that is served; always 1",
+            ("name", "version", "sha256", "provider", "precision"),
+            registry=registry,
+        )
+        self.model_ready = Gauge(
+            "fetalhead_model_ready", "1 once the model passed its self-test, else 0", registry=registry
+        )
+        self.provider_fallback = Gauge(
+            "fetalhead_provider_fallback",
+            "1 where another execution provider runs than the one asked for, else 0",
+            registry=registry,
+        )
+
+    def observe_stages(self, timings_s: Mapping[str, float]) -> None:
+        """Notes the time of each stage, in seconds."""
+        for stage, seconds in timings_s.items():
+            self.stage_seconds.labels(stage).observe(seconds)
+
+    def exposition(self) -> bytes:
+        """All metrics in Prometheus' text format."""
+        return generate_latest(self.registry)
+
+    def names(self) -> list[str]:
+        """Names of the service's own metrics, as they are exposed."""
+        families = {family.name: family.type for family in self.registry.collect()}
+        own = (name for name in families if name.startswith("fetalhead_"))
+        return sorted(f"{name}_total" if families[name] == "counter" else name for name in own)

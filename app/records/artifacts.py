@@ -1,0 +1,85 @@
+"""The files of each segmentation, one folder each, written whole or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+from app.records.errors import DamagedArtifactError
+
+MASK = "mask.nii.gz"
+PREVIEW = "preview.png"
+PARTIAL_SUFFIX = ".partial"
+
+
+class ArtifactStore:
+    """Files below one root folder: `root/<first two letters>/<id>/<name>`."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        root.mkdir(parents=True, exist_ok=True)
+
+    def write(self, segmentation_id: str, files: Mapping[str, bytes]) -> dict[str, str]:
+        """Stores a segmentation's files at once and gives the SHA-256 of each.
+
+        They are written to a folder of their own, flushed to the disk, and the folder is renamed: a reader, or a
+        machine that lost power, sees all of them or none.
+        """
+        folder = self._folder(segmentation_id)
+        partial = folder.with_name(folder.name + PARTIAL_SUFFIX)
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir(parents=True)
+        for name, content in files.items():
+            write_and_flush(partial / name, content)
+        flush_folder(partial)
+        partial.rename(folder)
+        flush_folder(folder.parent)
+        return {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
+
+    def read(self, segmentation_id: str, name: str, sha256: str) -> bytes:
+        """Content of one file.
+
+        Raises:
+            DamagedArtifactError: the file is gone, or its content is not what was stored.
+        """
+        try:
+            content = (self._folder(segmentation_id) / name).read_bytes()
+        except OSError as error:
+            raise DamagedArtifactError(segmentation_id, name) from error
+        if hashlib.sha256(content).hexdigest() != sha256:
+            raise DamagedArtifactError(segmentation_id, name)
+        return content
+
+    def erase(self, segmentation_id: str) -> None:
+        """Removes a segmentation's files; it is no error where there are none."""
+        shutil.rmtree(self._folder(segmentation_id), ignore_errors=True)
+
+    def sweep(self) -> int:
+        """Removes what an interrupted write left behind; gives the number of folders."""
+        leftovers = list(self._root.glob(f"*/*{PARTIAL_SUFFIX}"))
+        for folder in leftovers:
+            shutil.rmtree(folder, ignore_errors=True)
+        return len(leftovers)
+
+    def _folder(self, segmentation_id: str) -> Path:
+        return self._root / segmentation_id[:2] / segmentation_id
+
+
+def write_and_flush(path: Path, content: bytes) -> None:
+    """Writes a file and waits until the disk has it."""
+    with path.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def flush_folder(path: Path) -> None:
+    """Waits until the disk has a folder's entries."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,263 @@
+"""Segmentations in the database and their files: accepted, completed, failed, cancelled, erased."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from sqlalchemy import Engine, select
+from sqlalchemy.orm import Session
+
+from app.records.artifacts import ArtifactStore
+from app.records.audit import AuditDetail, append_line, verify_trail
+from app.records.errors import DamagedArtifactError, KeyReusedError, UnknownSegmentationError
+from app.records.tables import SegmentationRow
+
+Status = Literal["queued", "running", "completed", "failed", "cancelled"]
+UNFINISHED: tuple[Status, ...] = ("queued", "running")
+
+
+@dataclass(frozen=True)
+class NewSegmentation:
+    """What is known of a request when it is accepted."""
+
+    id: str
+    created_at: datetime
+    request_sha256: str
+    input_sha256: str
+    model_name: str
+    model_version: int
+    subject: str | None = None
+    gestational_age_weeks: float | None = None
+    idempotency_key: str | None = None
+
+
+@dataclass(frozen=True)
+class StoredSegmentation:
+    """One segmentation as it lies in the database; `artifacts` maps file name to SHA-256."""
+
+    id: str
+    status: Status
+    created_at: datetime
+    request_sha256: str
+    model_name: str
+    model_version: int
+    report: Mapping[str, Any] | None
+    problem: Mapping[str, Any] | None
+    artifacts: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """The outcome of a completed segmentation."""
+
+    verdict: str
+    head_volume_ml: float | None
+    report: Mapping[str, Any]
+    files: Mapping[str, bytes]
+
+
+class Repository:
+    """All reading and writing of segmentations. Every method blocks: call it from a thread."""
+
+    def __init__(self, engine: Engine, artifacts: ArtifactStore) -> None:
+        self._engine = engine
+        self._writing_engine = engine.execution_options(writes=True)
+        self._write_lock = threading.Lock()
+        self._artifacts = artifacts
+
+    def accept(self, new: NewSegmentation) -> StoredSegmentation:
+        """Notes an accepted request as queued; or gives the earlier one that its idempotency key belongs to.
+
+        Raises:
+            KeyReusedError: the key belongs to a request with other content.
+        """
+        key = None if new.idempotency_key is None else hashlib.sha256(new.idempotency_key.encode()).hexdigest()
+        with self._writing() as session:
+            earlier = None if key is None else _by_key(session, key)
+            if earlier is not None and earlier.status in ("failed", "cancelled"):
+                earlier.key_sha256 = None
+                session.flush()
+            elif earlier is not None:
+                if earlier.request_sha256 != new.request_sha256:
+                    raise KeyReusedError
+                return _stored(earlier)
+            row = _new_row(new, key)
+            session.add(row)
+            append_line(session, "accept", new.id, {"input_sha256": new.input_sha256, "model": _model_text(new)})
+            return _stored(row)
+
+    def find_by_key(self, idempotency_key: str, request_sha256: str) -> StoredSegmentation | None:
+        """The segmentation a key already belongs to, unless it failed or was cancelled.
+
+        Raises:
+            KeyReusedError: the key belongs to a request with other content.
+        """
+        with Session(self._engine) as session:
+            row = _by_key(session, hashlib.sha256(idempotency_key.encode()).hexdigest())
+            if row is None or row.status in ("failed", "cancelled"):
+                return None
+            if row.request_sha256 != request_sha256:
+                raise KeyReusedError
+            return _stored(row)
+
+    def find(self, segmentation_id: str) -> StoredSegmentation:
+        """The segmentation with an id, or UnknownSegmentationError."""
+        with Session(self._engine) as session:
+            return _stored(_by_id(session, segmentation_id))
+
+    def start(self, segmentation_id: str) -> bool:
+        """Marks a queued segmentation as running; False where it was cancelled or erased meanwhile."""
+        with self._writing() as session:
+            row = session.scalars(select(SegmentationRow).where(SegmentationRow.id == segmentation_id)).first()
+            if row is None or row.status != "queued":
+                return False
+            row.status = "running"
+            return True
+
+    def complete(self, segmentation_id: str, measurement: Measurement) -> bool:
+        """Stores the files, then the measurement and its audit line in one transaction.
+
+        Gives False, and stores nothing, where the segmentation was cancelled or erased meanwhile.
+        """
+        hashes = self._artifacts.write(segmentation_id, measurement.files)
+        try:
+            with self._writing() as session:
+                row = session.scalars(select(SegmentationRow).where(SegmentationRow.id == segmentation_id)).first()
+                if row is None or row.status not in UNFINISHED:
+                    self._artifacts.erase(segmentation_id)
+                    return False
+                _fill(row, measurement, hashes)
+                append_line(session, "complete", segmentation_id, _completion_detail(row, hashes))
+        except BaseException:
+            self._artifacts.erase(segmentation_id)
+            raise
+        return True
+
+    def fail(self, segmentation_id: str, problem: Mapping[str, Any]) -> None:
+        """Notes why an unfinished segmentation has no result."""
+        with self._writing() as session:
+            row = session.scalars(select(SegmentationRow).where(SegmentationRow.id == segmentation_id)).first()
+            if row is not None and row.status in UNFINISHED:
+                row.status, row.problem = "failed", dict(problem)
+                append_line(session, "fail", segmentation_id, {"code": str(problem.get("code"))})
+
+    def remove(self, segmentation_id: str) -> Status:
+        """Cancels an unfinished segmentation, erases a finished one with its files; gives the status it had.
+
+        The audit line of an erased segmentation stays: it holds hashes and numbers, nothing of the patient.
+
+        Raises:
+            UnknownSegmentationError: there is none.
+        """
+        with self._writing() as session:
+            row = _by_id(session, segmentation_id)
+            status: Status = row.status  # type: ignore[assignment]  # the column holds nothing else
+            if status in UNFINISHED:
+                row.status = "cancelled"
+                append_line(session, "cancel", segmentation_id, {})
+            else:
+                session.delete(row)
+                append_line(session, "erase", segmentation_id, {})
+        if status not in UNFINISHED:
+            self._artifacts.erase(segmentation_id)
+        return status
+
+    def artifact(self, segmentation_id: str, name: str) -> bytes:
+        """Content of one stored file.
+
+        Raises:
+            UnknownSegmentationError: there is no such segmentation, or it has no files.
+            DamagedArtifactError: the file is not what was stored.
+        """
+        stored = self.find(segmentation_id)
+        if name not in stored.artifacts:
+            raise UnknownSegmentationError(segmentation_id)
+        try:
+            return self._artifacts.read(segmentation_id, name, stored.artifacts[name])
+        except DamagedArtifactError:
+            self.find(segmentation_id)  # erased between the two reads: unknown, not damaged
+            raise
+
+    def recover(self, problem: Mapping[str, Any]) -> int:
+        """After a start: fails what an earlier process left unfinished, sweeps its files; gives how many."""
+        self._artifacts.sweep()
+        with Session(self._engine) as session:
+            unfinished = select(SegmentationRow.id).where(SegmentationRow.status.in_(UNFINISHED))
+            left = list(session.scalars(unfinished))
+        for segmentation_id in left:
+            self.fail(segmentation_id, problem)
+            self._artifacts.erase(segmentation_id)
+        return len(left)
+
+    def verify_audit_trail(self) -> int:
+        """Number of audit lines, all of them found unaltered; or BrokenAuditTrailError."""
+        with Session(self._engine) as session:
+            return verify_trail(session)
+
+    @contextmanager
+    def _writing(self) -> Iterator[Session]:
+        with self._write_lock, Session(self._writing_engine, expire_on_commit=False) as session, session.begin():
+            yield session
+
+
+def _by_id(session: Session, segmentation_id: str) -> SegmentationRow:
+    row = session.scalars(select(SegmentationRow).where(SegmentationRow.id == segmentation_id)).first()
+    if row is None:
+        raise UnknownSegmentationError(segmentation_id)
+    return row
+
+
+def _by_key(session: Session, key_sha256: str) -> SegmentationRow | None:
+    return session.scalars(select(SegmentationRow).where(SegmentationRow.key_sha256 == key_sha256)).first()
+
+
+def _new_row(new: NewSegmentation, key: str | None) -> SegmentationRow:
+    return SegmentationRow(
+        id=new.id,
+        status="queued",
+        created_at=new.created_at,
+        created_day=new.created_at.astimezone(UTC).date(),
+        subject=new.subject,
+        gestational_age_weeks=new.gestational_age_weeks,
+        request_sha256=new.request_sha256,
+        key_sha256=key,
+        model_name=new.model_name,
+        model_version=new.model_version,
+    )
+
+
+def _fill(row: SegmentationRow, measurement: Measurement, hashes: Mapping[str, str]) -> None:
+    row.status = "completed"
+    row.verdict = measurement.verdict
+    row.head_volume_ml = measurement.head_volume_ml
+    row.report = dict(measurement.report)
+    row.artifacts = dict(hashes)
+
+
+def _completion_detail(row: SegmentationRow, hashes: Mapping[str, str]) -> AuditDetail:
+    files = {f"sha256 {name}": digest for name, digest in hashes.items()}
+    return {"verdict": row.verdict, "head_volume_ml": row.head_volume_ml, **files}
+
+
+def _model_text(new: NewSegmentation) -> str:
+    return f"{new.model_name}/{new.model_version}"
+
+
+def _stored(row: SegmentationRow) -> StoredSegmentation:
+    return StoredSegmentation(
+        id=row.id,
+        status=row.status,  # type: ignore[arg-type]  # the column holds nothing else
+        created_at=row.created_at,
+        request_sha256=row.request_sha256,
+        model_name=row.model_name,
+        model_version=row.model_version,
+        report=row.report,
+        problem=row.problem,
+        artifacts=row.artifacts or {},
+    )

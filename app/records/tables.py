@@ -1,0 +1,74 @@
+"""The tables, as SQLAlchemy maps them. The schema itself is made by `migrations`."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from typing import Any
+
+from sqlalchemy import JSON, Date, DateTime, Dialect, Float, Index, Integer, String, TypeDecorator
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """A moment with its time zone, stored as UTC."""
+
+    impl = DateTime
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Refuses a moment without a time zone; gives the naive UTC moment that is stored."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError(f"a moment needs its time zone, got {value.isoformat()}")
+        return value.astimezone(UTC).replace(tzinfo=None)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """The stored moment with its time zone."""
+        return None if value is None else value.replace(tzinfo=UTC)
+
+
+class Base(DeclarativeBase):
+    """Base of the tables."""
+
+
+class SegmentationRow(Base):
+    """One accepted request and, once completed, its measurement."""
+
+    __tablename__ = "segmentations"
+
+    sequence: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=True)
+    id: Mapped[str] = mapped_column(String(36), unique=True)
+    status: Mapped[str] = mapped_column(String(16), index=True)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
+    created_day: Mapped[date] = mapped_column(Date)
+    subject: Mapped[str | None] = mapped_column(String(64))
+    gestational_age_weeks: Mapped[float | None] = mapped_column(Float)
+    request_sha256: Mapped[str] = mapped_column(String(64))
+    key_sha256: Mapped[str | None] = mapped_column(String(64), unique=True)
+    model_name: Mapped[str] = mapped_column(String(64))
+    model_version: Mapped[int] = mapped_column(Integer)
+    verdict: Mapped[str | None] = mapped_column(String(16))
+    head_volume_ml: Mapped[float | None] = mapped_column(Float)
+    report: Mapped[dict[str, Any] | None] = mapped_column(JSON)
+    problem: Mapped[dict[str, Any] | None] = mapped_column(JSON)
+    artifacts: Mapped[dict[str, str] | None] = mapped_column(JSON)
+
+    __table_args__ = (
+        Index("ix_segmentations_subject_day", "subject", "created_day"),
+        {"sqlite_autoincrement": True},
+    )
+
+
+class AuditRow(Base):
+    """One line of the audit trail; each line holds the hash of the one before it, so none can be altered unseen."""
+
+    __tablename__ = "audit_trail"
+
+    sequence: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    at: Mapped[datetime] = mapped_column(UtcDateTime)
+    action: Mapped[str] = mapped_column(String(32))
+    segmentation_id: Mapped[str] = mapped_column(String(36), index=True)
+    detail: Mapped[dict[str, Any]] = mapped_column(JSON)
+    previous_hash: Mapped[str] = mapped_column(String(64), unique=True)
+    hash: Mapped[str] = mapped_column(String(64), unique=True)

@@ -1,0 +1,94 @@
+"""Where things are, limits and threads of one service, read from the environment (prefix `FETALHEAD_`).
+
+No number of the preprocessing or the quality rules is here: those travel with the model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from model_store import packaged_store
+
+PREFIX = "FETALHEAD_"
+MEBIBYTE = 1024 * 1024
+
+
+class Settings(BaseSettings):
+    """Every setting of the service; each one is described in `docs/settings.md`."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_ignore_empty=True, frozen=True, extra="forbid", validate_default=True
+    )
+
+    host: str = Field("127.0.0.1", description="Address the service listens on.")
+    port: int = Field(8000, ge=0, le=65535, description="Port the service listens on; 0 takes a free one.")
+
+    model_store: Path = Field(
+        default_factory=packaged_store,
+        description="Folder of the published models; empty takes those that came with the installation.",
+    )
+    model_name: str = Field(
+        "fetal_head", pattern=r"^[a-z0-9_]{1,64}$", description="Which model of the store is served."
+    )
+    model_version: int | None = Field(None, ge=1, description="Version of the model; empty takes the newest.")
+
+    provider: Literal["auto", "cuda", "openvino", "cpu"] = Field(
+        "auto", description="Execution provider of ONNX Runtime; `auto` takes the fastest one that really runs."
+    )
+    threads: int = Field(
+        0, ge=0, le=1024, description="Threads of one inference; 0 takes every core the process may use."
+    )
+
+    data_dir: Path = Field(Path("data"), description="Folder that holds everything the service writes.")
+    database_url: str | None = Field(
+        None, description="SQLAlchemy URL of the database; empty takes SQLite in `FETALHEAD_DATA_DIR`."
+    )
+
+    max_upload_bytes: int = Field(512 * MEBIBYTE, ge=1024, description="Largest request body, in bytes.")
+    max_unpacked_bytes: int = Field(
+        1024 * MEBIBYTE, ge=1024, description="Largest size a compressed upload may unpack to, in bytes."
+    )
+    max_voxels: int = Field(200_000_000, ge=1, description="Largest number of voxels of one volume.")
+    upload_timeout_s: float = Field(
+        120.0, gt=0, description="Longest time a client may take to send its body, seconds."
+    )
+
+    queue_length: int = Field(8, ge=0, description="Requests that may wait while another one is measured.")
+    request_timeout_s: float = Field(
+        600.0, gt=0, description="Longest time a synchronous request waits for its result before it gets 504, seconds."
+    )
+    retry_after_s: int = Field(5, ge=1, description="Value of `Retry-After` on 503, seconds.")
+    shutdown_timeout_s: float = Field(30.0, ge=0, description="Time running work gets to finish at shutdown, seconds.")
+
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least level that is logged.")
+    log_format: Literal["json", "text"] = Field("json", description="Log lines as JSON objects or as plain text.")
+
+    @property
+    def effective_database_url(self) -> str:
+        """The URL of the database that is really used."""
+        return self.database_url or f"sqlite:///{(self.data_dir / 'fetalhead.sqlite').resolve()}"
+
+    @property
+    def artifacts_dir(self) -> Path:
+        """Where the masks and previews lie."""
+        return self.data_dir / "artifacts"
+
+
+def unknown_variables(environment: Mapping[str, str]) -> list[str]:
+    """Variables with the service's prefix that set nothing: misspelt, or of another version."""
+    known = {environment_name(field) for field in Settings.model_fields}
+    return sorted(name for name in environment if name.startswith(PREFIX) and name not in known)
+
+
+def environment_name(field: str) -> str:
+    """The environment variable that sets a field.
+
+    >>> environment_name("max_voxels")
+    'FETALHEAD_MAX_VOXELS'
+    """
+    return f"{PREFIX}{field.upper()}"
