@@ -32,7 +32,7 @@ FROM ${BASE}
 LABEL org.opencontainers.image.title="fetalhead" \
       org.opencontainers.image.description="Measures the whole fetal head in 3D ultrasound volumes; research use only" \
       org.opencontainers.image.licenses="Apache-2.0"
-RUN useradd --system --uid 10001 --home-dir /data --shell /usr/sbin/nologin fetalhead \
+RUN useradd --uid 10001 --user-group --no-create-home --home-dir /data --shell /usr/sbin/nologin fetalhead \
     && install --directory --owner=10001 --group=10001 --mode=0750 /data
 COPY --from=build /opt/fetalhead /opt/fetalhead
 ENV PATH=/opt/fetalhead/bin:$PATH \
