@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from app.imaging.nifti import encode_volume
 from app.imaging.postprocess import head_volume_ml
-from training.evaluation.metrics import dsc
+from training.evaluation.metrics import dsc, overlap
 from training.phantom import Phantom, SimulationRequest, simulate
 
 READY_TIMEOUT_S = 120.0
@@ -153,7 +153,7 @@ def _measure(client: httpx.Client, payload: bytes, phantom: Phantom, folder: Pat
     return Comparison(
         measured_ml=float("nan") if report["head_volume_ml"] is None else float(report["head_volume_ml"]),
         true_ml=head_volume_ml(phantom.truth.data, phantom.truth.geometry),
-        dsc=dsc(_read_mask(folder / FILES["mask"]), phantom.truth.data > 0),
+        dsc=dsc(overlap(_read_mask(folder / FILES["mask"]), phantom.truth.data > 0)),
         verdict=str(report["verdict"]),
     )
 
