@@ -7,6 +7,7 @@ above the plane through the menton and the second cervical vertebra.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,16 +36,24 @@ class Head:
         """Radius in mm of a sphere around the origin that holds everything above the neck."""
         return 1.75 * self.subject.half_length + 6
 
+    def surrounds(self, p: Points, margin: float) -> NDArray[np.bool_]:
+        """Which points may lie within `margin` mm of head or neck: a sphere around the head and a box around the neck."""
+        a, b, c = self.radii
+        radius = 1.27 * b + 3 + margin
+        sphere = p.x**2 + (p.y - np.float32(0.15 * b)) ** 2 + (p.z + np.float32(0.3 * c)) ** 2 < np.float32(radius**2)
+        neck = (p.z < -c) & (p.z > -2.7 * c) & (np.abs(p.x) < 0.75 * a) & (np.abs(p.y + 0.2 * b) < 1.1 * a)
+        return np.asarray(sphere | neck, np.bool_)
+
     def unwarped(self, p: Points) -> Points:
         """The points where the undeformed head would have them (free-form deformation of the `freeform` family)."""
         if self.subject.warp is None:
             return p
-        fine = self._fine_warp()
         span = _WARP_SPAN * 2 * self.subject.half_width
         position = [(c / np.float32(span) + np.float32(0.5)) * (_WARP_NODES - 1) for c in (p.x, p.y, p.z)]
-        shifts = [ndimage.map_coordinates(component, position, order=1, mode="nearest") for component in fine]
+        shifts = [ndimage.map_coordinates(component, position, order=1, mode="nearest") for component in self._fine_warp]
         return p.displaced(*shifts)
 
+    @cached_property
     def _fine_warp(self) -> NDArray[np.float32]:
         warp = self.subject.warp
         if warp is None:

@@ -19,14 +19,20 @@ from training.phantom.probe import Box, PolarGrid, Probe, polar_grid, scan_conve
 from training.phantom.shapes import Field, Points
 from training.phantom.subject import draw_subject
 from training.phantom.surroundings import Pose, Surroundings, draw_surroundings, paint_surroundings, paint_trunk
-from training.phantom.tissues import draw_properties
+from training.phantom.tissues import MATERNAL, draw_properties
 
 TRAINING_FAMILIES = ("parametric", "freeform")
 NATIVE_SHAPE = (388, 258, 440)
 NATIVE_SPACING = 0.38
-_FAR = np.float32(1e3)
+_FAR = 24.0
+"""Distances from the skin are not told apart beyond this, mm."""
 _SURFACE_STEP = 4.0
 _TRIES = 80
+_SKIN_MARGIN = 15.0
+"""How far from the skin its distance is still computed, for tissue that follows it."""
+_CONTACT = 2.0
+"""Tissue within so many mm of the skin touches it."""
+_TOUCHES = 0.02
 
 
 @dataclass(frozen=True)
@@ -63,6 +69,7 @@ class PhantomRecord(BaseModel):
     """Fraction of the head inside the field of view."""
     truncated: bool
     touches: bool
+    """Uterus, placenta or maternal wall lies against more than 2 % of the skin."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +109,7 @@ def simulate(request: SimulationRequest) -> Phantom:
     scene = draw_scene(request, streams[0], streams[1])
     box, probe = scene.box, scene.probe
     grid = polar_grid(probe, box, arc=float(np.clip(1.15 * box.spacing, 0.95, 1.7)), axial=float(np.clip(0.45 * box.spacing, 0.3, 0.6)))
-    labels = paint(scene, grid)
+    labels, contact = paint(scene, grid)
     image = form_image(labels, grid, probe, scene.look, draw_properties(streams[2]), streams[3])
     volume = scan_convert(image, grid, probe, box)
     distance = truth_distance(scene)
@@ -111,7 +118,7 @@ def simulate(request: SimulationRequest) -> Phantom:
     truth = ((distance < 0) & (volume > 0)).astype(np.uint8)
     geometry = VolumeGeometry(box.shape, np.diag([box.spacing] * 3 + [1.0]))
     tissues = _tissue_volume(labels, grid, probe, box)
-    return Phantom(Volume(volume, geometry), Volume(truth, geometry), Volume(tissues, geometry), _record(request, scene))
+    return Phantom(Volume(volume, geometry), Volume(truth, geometry), Volume(tissues, geometry), _record(request, scene, contact))
 
 
 def draw_scene(request: SimulationRequest, subject_rng: np.random.Generator, rng: np.random.Generator) -> Scene:
@@ -156,8 +163,9 @@ def whole_volume_ml(head: Head, step: float = 1.0) -> float:
     axis = np.arange(-head.reach, head.reach + step, step, dtype=np.float32)
     total = 0.0
     for part in np.array_split(axis, max(len(axis) // 24, 1)):
-        x, y, z = np.meshgrid(part, axis, axis, indexing="ij")
-        total += float(np.clip(0.5 - head.truth(Points(x, y, z)) / step, 0, 1).sum(dtype=np.float64))
+        p = Points(*np.meshgrid(part, axis, axis, indexing="ij"))
+        distance = head.truth(p.at(np.flatnonzero(head.surrounds(p, 0.0))))
+        total += float(np.clip(0.5 - distance / step, 0, 1).sum(dtype=np.float64))
     return total * step**3 / 1000
 
 
@@ -203,28 +211,30 @@ def _random_rotation(rng: np.random.Generator) -> NDArray[np.float64]:
     return np.asarray(q if np.linalg.det(q) > 0 else q[:, [1, 0, 2]], np.float64)
 
 
-def paint(scene: Scene, grid: PolarGrid) -> NDArray[np.uint8]:
-    """Tissue labels (R, T, P) of the scene at the probe's samples."""
+def paint(scene: Scene, grid: PolarGrid) -> tuple[NDArray[np.uint8], float]:
+    """Tissue labels (R, T, P) of the scene at the probe's samples, and the share of the skin that touches maternal tissue."""
     p = grid.points(scene.probe.sweep_offset)
     centre = scene.pose.centre.astype(np.float32)
     squared = (p.x - centre[0]) ** 2 + (p.y - centre[1]) ** 2 + (p.z - centre[2]) ** 2
     near = np.flatnonzero(squared < np.float32((2.2 * scene.head.reach) ** 2))
     local = scene.pose.to_head(p.at(near))
-    close = np.flatnonzero(squared.ravel()[near] < np.float32((scene.head.reach + 18) ** 2))
+    close = np.flatnonzero(scene.head.surrounds(local, _SKIN_MARGIN))
     unwarped = scene.head.unwarped(local.at(close))
-    skin = np.full(p.x.shape, _FAR, np.float32)
+    skin = np.full(p.x.shape, 1e3, np.float32)
     skin.reshape(-1)[near[close]] = scene.head.skin(unwarped)
     depth = (grid.r - grid.r[0])[:, None, None]
     angles = (grid.theta[None, :, None], grid.phi[None, None, :])
     labels = paint_surroundings(p, depth, angles, skin, scene.surroundings)
     flat = labels.reshape(-1)
+    around = flat[near[close]][np.abs(skin.reshape(-1)[near[close]] - _CONTACT / 2) < _CONTACT / 2]
+    contact = float(np.isin(around, MATERNAL).mean()) if around.size else 0.0
     body = flat[near]
     paint_trunk(body, local, scene.head, scene.surroundings)
     head = body[close]
     paint_head(head, unwarped, skin.reshape(-1)[near[close]], scene.head, scene.interior)
     body[close] = head
     flat[near] = body
-    return labels
+    return labels, contact
 
 
 def truth_distance(scene: Scene) -> Field:
@@ -238,8 +248,10 @@ def truth_distance(scene: Scene) -> Field:
     p = Points(*np.meshgrid(*axes, indexing="ij"))
     centre = scene.pose.centre.astype(np.float32)
     near = np.flatnonzero((p.x - centre[0]) ** 2 + (p.y - centre[1]) ** 2 + (p.z - centre[2]) ** 2 < (scene.head.reach + 25) ** 2)
-    distance.reshape(-1)[near] = scene.head.truth(scene.pose.to_head(p.at(near)))
-    distance = np.minimum(distance, 30)
+    local = scene.pose.to_head(p.at(near))
+    close = np.flatnonzero(scene.head.surrounds(local, _FAR))
+    distance.reshape(-1)[near[close]] = scene.head.truth(local.at(close))
+    distance = np.minimum(distance, _FAR)
     affine = np.diag([coarse_step] * 3 + [1.0])
     affine[:3, 3] = -coarse_step
     fine = VolumeGeometry(box.shape, np.diag([box.spacing] * 3 + [1.0]))
@@ -260,15 +272,15 @@ def _tissue_volume(labels: NDArray[np.uint8], grid: PolarGrid, probe: Probe, box
     return out
 
 
-def _record(request: SimulationRequest, scene: Scene) -> PhantomRecord:
+def _record(request: SimulationRequest, scene: Scene, contact: float) -> PhantomRecord:
     return PhantomRecord(
         seed=request.seed,
         gestational_age_weeks=round(scene.head.subject.gestational_age_weeks, 3),
         family=scene.head.subject.family,
         look=scene.look.name,
         spacing_mm=request.spacing,
-        true_volume_ml=round(whole_volume_ml(scene.head, 1.5), 3),
+        true_volume_ml=round(whole_volume_ml(scene.head, 2.5), 3),
         head_in_view=round(scene.in_view, 4),
         truncated=scene.in_view < 0.99,
-        touches=scene.surroundings.touches,
+        touches=contact > _TOUCHES,
     )

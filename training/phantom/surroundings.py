@@ -48,7 +48,6 @@ class Surroundings:
     walls: tuple[Wall, ...]
     tubes: tuple[Tube, ...]
     trunk: tuple[float, float, float]
-    touches: bool
 
 
 @dataclass(frozen=True)
@@ -84,7 +83,6 @@ def draw_surroundings(rng: np.random.Generator, head: Head, pose: Pose, surface:
         walls=tuple(walls),
         tubes=tuple(tubes),
         trunk=(float(rng.uniform(1.05, 1.45)), float(rng.uniform(0.85, 1.2)), float(rng.uniform(1.3, 1.8))),
-        touches=touches,
     )
 
 

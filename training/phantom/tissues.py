@@ -46,6 +46,7 @@ class Tissue(IntEnum):
 
 
 BONES = (Tissue.SKULL, Tissue.FACIAL_BONE, Tissue.SPINE, Tissue.LIMB_BONE, Tissue.MATERNAL_BONE)
+MATERNAL = (Tissue.UTERUS, Tissue.PLACENTA, Tissue.FAT, Tissue.MUSCLE)
 
 _TABLE: dict[Tissue, tuple[float, float, float]] = {
     Tissue.OUTSIDE: (1.52, 0.005, -60),
