@@ -1,0 +1,116 @@
+"""Head circumference and diameters, derived from the mask by the ellipsoid that fits the cranium."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict
+
+from app.imaging.reliability import surface
+from app.imaging.volume import Float3
+
+Bool = NDArray[np.bool_]
+Points = NDArray[np.float64]
+
+SURFACE_SAMPLES = 4000
+FEWEST_VOXELS = 500
+ROUNDS = 12
+KEPT = 0.7
+"""Part of the surface that is taken for cranium; face and neck are what fits worst."""
+LARGEST_RESIDUAL = 0.06
+LARGEST_ASPECT = 1.8
+
+
+class Biometry(BaseModel):
+    """Skin-to-skin measures of the head (mm); derived from the mask, not a sonographer's calliper measurement."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    head_circumference_mm: float
+    biparietal_diameter_mm: float
+    occipitofrontal_diameter_mm: float
+
+
+@dataclass(frozen=True, eq=False)
+class Ellipsoid:
+    """Centre and semi-axes (mm, the longest first), and the rms distance of the kept surface relative to its size."""
+
+    centre: Points
+    semi_axes: Float3
+    residual: float
+
+
+def measure_biometry(head: Bool, spacing_mm: Float3) -> Biometry | None:
+    """Return the cranium's measures from a mask, None where no ellipsoid fits it well.
+
+    OFD is the longest axis. The two short axes, BPD and cranial height, differ by some 2 % and cannot be told apart
+    without the brain's midline: BPD is their geometric mean. HC = pi (BPD + OFD) / 2.
+    """
+    if int(head.sum()) < FEWEST_VOXELS:
+        return None
+    fitted = fit_cranium(_surface_points(head, spacing_mm))
+    if fitted is None:
+        return None
+    a, b, c = (axis + sum(spacing_mm) / 6 for axis in fitted.semi_axes)
+    if fitted.residual > LARGEST_RESIDUAL or a / c > LARGEST_ASPECT:
+        return None
+    ofd, bpd = 2 * a, 2 * math.sqrt(b * c)
+    circumference = math.pi * (bpd + ofd) / 2
+    return Biometry(
+        head_circumference_mm=round(circumference, 2),
+        biparietal_diameter_mm=round(bpd, 2),
+        occipitofrontal_diameter_mm=round(ofd, 2),
+    )
+
+
+def fit_cranium(points: Points) -> Ellipsoid | None:
+    """Return the ellipsoid of least squares through the best-fitting part of the points (n, 3), mm."""
+    centre, scale = points.mean(axis=0), float(np.abs(points - points.mean(axis=0)).max())
+    normalised = (points - centre) / scale
+    kept = np.ones(len(points), dtype=bool)
+    fitted = None
+    for _ in range(ROUNDS):
+        fitted = _fit_ellipsoid(normalised[kept])
+        if fitted is None:
+            return None
+        offset, matrix = fitted
+        distance = np.abs(_relative_radius(normalised, offset, matrix) - 1)
+        kept = distance <= np.quantile(distance, KEPT)
+    if fitted is None:
+        return None
+    offset, matrix = fitted
+    eigenvalues = np.linalg.eigvalsh(matrix)
+    a, b, c = (float(scale / math.sqrt(value)) for value in eigenvalues)
+    residual = float(np.sqrt(np.mean((_relative_radius(normalised[kept], offset, matrix) - 1) ** 2)))
+    return Ellipsoid(centre + scale * offset, (a, b, c), residual)
+
+
+def _surface_points(head: Bool, spacing_mm: Float3) -> Points:
+    """Return about `SURFACE_SAMPLES` voxel centres of the outline, mm."""
+    indices = np.argwhere(surface(head))
+    return indices[:: 1 + len(indices) // SURFACE_SAMPLES] * np.asarray(spacing_mm, dtype=np.float64)
+
+
+def _fit_ellipsoid(points: Points) -> tuple[Points, Points] | None:
+    """Return centre and matrix M of (x - centre)^T M (x - centre) = 1, None where the fit is no ellipsoid."""
+    x, y, z = points.T
+    terms = np.stack([x * x, y * y, z * z, 2 * x * y, 2 * x * z, 2 * y * z, 2 * x, 2 * y, 2 * z], axis=1)
+    solution, *_ = np.linalg.lstsq(terms, np.ones(len(points)), rcond=None)
+    xx, yy, zz, xy, xz, yz, gx, gy, gz = solution
+    quadratic = np.array([[xx, xy, xz], [xy, yy, yz], [xz, yz, zz]])
+    linear = np.array([gx, gy, gz])
+    if np.linalg.eigvalsh(quadratic)[0] <= 0:
+        return None
+    centre: Points = -np.linalg.solve(quadratic, linear)
+    matrix: Points = quadratic / (1 + centre @ quadratic @ centre)
+    return centre, matrix
+
+
+def _relative_radius(points: Points, centre: Points, matrix: Points) -> Points:
+    """Return each point's distance from the centre over the ellipsoid's in that direction."""
+    offset = points - centre
+    radius: Points = np.sqrt(np.einsum("ni,ij,nj->n", offset, matrix, offset))
+    return radius

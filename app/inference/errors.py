@@ -1,0 +1,37 @@
+"""What can be wrong with a model or its runtime.
+
+InferenceError
++-- ModelNotFound         the store holds no such model or version
++-- DamagedModel          a file is missing, altered, or not what its manifest says
++-- RuntimeUnavailable    no ONNX Runtime, or not the execution provider that was asked for
++-- SelfTestFailed        the stored test vector does not give the stored answer
+"""
+
+from __future__ import annotations
+
+
+class InferenceError(Exception):
+    """A model that cannot be served: what was found and how to mend it."""
+
+    def __init__(self, code: str, detail: str, remedy: str | None = None) -> None:
+        """`code` is stable and meant for machines; the rest is meant for people."""
+        super().__init__(detail if remedy is None else f"{detail}; {remedy}")
+        self.code = code
+        self.detail = detail
+        self.remedy = remedy
+
+
+class ModelNotFound(InferenceError):  # noqa: N818
+    """The store holds no such model or version."""
+
+
+class DamagedModel(InferenceError):  # noqa: N818
+    """A file is missing, was altered, or is not what the manifest says."""
+
+
+class RuntimeUnavailable(InferenceError):  # noqa: N818
+    """No ONNX Runtime is installed, or it lacks the execution provider that was asked for."""
+
+
+class SelfTestFailed(InferenceError):  # noqa: N818
+    """The stored test vector does not give the stored answer."""

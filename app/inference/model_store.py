@@ -1,0 +1,105 @@
+"""Published models on disk: `<root>/<name>/<version>/`, one folder per version, never changed once published."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from app.inference.errors import DamagedModel, ModelNotFound
+from app.inference.manifest import MANIFEST_FILE, ModelManifest
+
+MODEL_CARD_FILE = "model_card.md"
+EVALUATION_FILE = "evaluation.json"
+LARGEST_FILE = 1 << 30
+PUBLISH_AGAIN = "restore the version's folder from where it was published"
+
+
+@dataclass(frozen=True, eq=False)
+class StoredModel:
+    """A manifest and the very bytes whose hashes it vouches for."""
+
+    manifest: ModelManifest
+    levels: tuple[bytes, ...]
+    selftest: bytes
+    folder: Path
+
+    def model_card(self) -> str | None:
+        """Return the model card (Markdown), None where there is none."""
+        path = self.folder / MODEL_CARD_FILE
+        return path.read_text(encoding="utf-8") if path.is_file() else None
+
+    def evaluation(self) -> Any:
+        """Return the parsed evaluation.json, None where there is none."""
+        path = self.folder / EVALUATION_FILE
+        return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+
+
+class ModelStore:
+    """A folder of published models; looks at the disk anew at each call."""
+
+    def __init__(self, root: Path) -> None:
+        """`root` holds one folder per model name."""
+        self.root = root
+
+    def versions(self, name: str) -> list[int]:
+        """Return the published versions, the oldest first."""
+        folder = self.root / name
+        if not folder.is_dir():
+            return []
+        numbered = [entry for entry in folder.iterdir() if entry.name.isdecimal() and entry.name[0] != "0"]
+        return sorted(int(entry.name) for entry in numbered if (entry / MANIFEST_FILE).is_file())
+
+    def manifest(self, name: str, version: int) -> ModelManifest:
+        """Return a version's manifest; raise `ModelNotFound` or `DamagedModel`."""
+        path = self._folder(name, version) / MANIFEST_FILE
+        try:
+            manifest = ModelManifest.model_validate_json(_read(path))
+        except ValidationError as error:
+            raise DamagedModel("bad_manifest", f"{path}: {error}", PUBLISH_AGAIN) from error
+        if (manifest.name, manifest.version) != (name, version):
+            found = f"{manifest.name} version {manifest.version}"
+            raise DamagedModel("bad_manifest", f"{path} describes {found}", PUBLISH_AGAIN)
+        return manifest
+
+    def resolve(self, name: str, version: int | None = None) -> StoredModel:
+        """Return a version, the newest by default, every file of it read once and checked against its hash."""
+        manifest = self.manifest(name, self._newest(name) if version is None else version)
+        folder = self._folder(name, manifest.version)
+        levels = tuple(_verified(folder / level.file, level.sha256) for level in manifest.levels)
+        selftest = _verified(folder / manifest.selftest.file, manifest.selftest.sha256)
+        return StoredModel(manifest, levels, selftest, folder)
+
+    def _newest(self, name: str) -> int:
+        versions = self.versions(name)
+        if not versions:
+            remedy = "publish a model, or point FETALHEAD_MODEL_STORE to the store that holds it"
+            raise ModelNotFound("model_not_found", f"{self.root} holds no model named {name!r}", remedy)
+        return versions[-1]
+
+    def _folder(self, name: str, version: int) -> Path:
+        if version not in self.versions(name):
+            published = ", ".join(map(str, self.versions(name))) or "none"
+            detail = f"{self.root} holds no version {version} of {name!r} (published: {published})"
+            raise ModelNotFound("model_not_found", detail, "choose a published version")
+        return self.root / name / str(version)
+
+
+def _verified(path: Path, sha256: str) -> bytes:
+    content = _read(path)
+    found = hashlib.sha256(content).hexdigest()
+    if found != sha256:
+        raise DamagedModel("hash_mismatch", f"{path} has SHA-256 {found}, not {sha256}", PUBLISH_AGAIN)
+    return content
+
+
+def _read(path: Path) -> bytes:
+    if not path.is_file():
+        raise DamagedModel("file_missing", f"{path} is missing", PUBLISH_AGAIN)
+    if path.stat().st_size > LARGEST_FILE:
+        raise DamagedModel("file_too_large", f"{path} is larger than {LARGEST_FILE} bytes", PUBLISH_AGAIN)
+    return path.read_bytes()

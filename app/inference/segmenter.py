@@ -1,0 +1,159 @@
+"""A head measured: preprocess, context level by context level, restore, assess."""
+
+from __future__ import annotations
+
+import io
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.imaging.biometry import Biometry, measure_biometry
+from app.imaging.postprocess import head_volume_ml, segment_mask
+from app.imaging.preprocess import Preprocessed, preprocess
+from app.imaging.quality import Flag, QualityNumbers, Verdict, assess
+from app.imaging.reliability import measure_reliability
+from app.imaging.resample import Float32
+from app.imaging.volume import Volume
+from app.inference.errors import DamagedModel, SelfTestFailed
+from app.inference.manifest import ModelManifest
+from app.inference.model_store import StoredModel
+from app.inference.session import OnnxSession, RuntimeSettings
+
+OnStage = Callable[[str], None]
+
+
+@dataclass(frozen=True, eq=False)
+class Segmentation:
+    """The mask, u8 (0/1) on the source's grid, and everything that was measured.
+
+    `head_volume_ml` and its interval are None where the verdict is "reject". `mask_volume_ml` is the mask's volume
+    whatever the verdict: for evaluation, never for a report. `level_probabilities` are float32 (I, J, K) on
+    `preprocessed.geometry`.
+    """
+
+    mask: NDArray[np.uint8]
+    head_volume_ml: float | None
+    head_volume_interval_ml: tuple[float, float] | None
+    mask_volume_ml: float
+    verdict: Verdict
+    flags: tuple[Flag, ...]
+    quality: QualityNumbers
+    biometry: Biometry | None
+    timings_s: Mapping[str, float]
+    level_probabilities: tuple[Float32, ...]
+    preprocessed: Preprocessed
+
+
+class HeadSegmenter:
+    """A published model, loaded and ready to measure; one inference at a time is its caller's business."""
+
+    def __init__(self, model: StoredModel, settings: RuntimeSettings | None = None) -> None:
+        """Load every context level; raise an `InferenceError` where one cannot be served."""
+        settings = settings or RuntimeSettings()
+        self.model = model
+        self.manifest: ModelManifest = model.manifest
+        first = (self.manifest.input_name,)
+        later = (*first, self.manifest.context_name)
+        self._sessions = [
+            OnnxSession(content, later if index else first, self.manifest.output_name, settings)
+            for index, content in enumerate(model.levels)
+        ]
+
+    @property
+    def provider(self) -> str:
+        """The execution provider that really runs; the slowest one where levels differ."""
+        providers = [session.provider for session in self._sessions]
+        return providers[0] if len(set(providers)) == 1 else "+".join(providers)
+
+    @property
+    def precision(self) -> str:
+        """The arithmetic's precision."""
+        return self._sessions[0].precision
+
+    def selftest(self) -> float:
+        """Run the stored test vector; return the largest difference, or raise `SelfTestFailed`."""
+        volume, expected = _test_vector(self.model)
+        difference = float(np.abs(self.probabilities(volume)[-1] - expected[0, 0]).max())
+        tolerance = self.manifest.selftest.tolerance
+        if not difference <= tolerance:
+            detail = f"the test vector's probability is off by {difference:.2g}, more than {tolerance:.2g}"
+            raise SelfTestFailed("selftest_failed", f"{detail} ({self.provider})", "choose another provider")
+        return difference
+
+    def segment(
+        self, volume: Volume, gestational_age_weeks: float | None = None, on_stage: OnStage | None = None
+    ) -> Segmentation:
+        """Measure one volume; `on_stage` hears each stage's name as it begins. Raises `NotMeasurable`."""
+        clock = _Clock(on_stage)
+        rules = self.manifest.postprocessing
+        with clock.stage("preprocess"):
+            preprocessed = preprocess(volume, self.manifest.preprocessing)
+        levels = self.probabilities(preprocessed.tensor, clock)
+        with clock.stage("restore"):
+            found = segment_mask(levels[-1], preprocessed, volume.geometry, rules)
+            volume_ml = head_volume_ml(found.head, volume.geometry)
+            numbers = measure_reliability(levels, preprocessed, rules)
+            judged = assess(numbers, volume_ml, self.manifest.quality, gestational_age_weeks)
+            spacing = preprocessed.orientation.apply(volume).geometry.spacing_mm
+            biometry = None if judged.verdict == "reject" else measure_biometry(found.head, spacing)
+        answered = judged.verdict != "reject"
+        return Segmentation(
+            mask=found.mask,
+            head_volume_ml=volume_ml if answered else None,
+            head_volume_interval_ml=self.manifest.volume_interval.around(volume_ml) if answered else None,
+            mask_volume_ml=volume_ml,
+            verdict=judged.verdict,
+            flags=judged.flags,
+            quality=numbers,
+            biometry=biometry,
+            timings_s=clock.timings_s(),
+            level_probabilities=levels,
+            preprocessed=preprocessed,
+        )
+
+    def probabilities(self, tensor: Float32, clock: _Clock | None = None) -> tuple[Float32, ...]:
+        """Return each level's probability, float32 (I, J, K), for a tensor (1, 1, I, J, K)."""
+        clock = clock or _Clock(None)
+        names = self.manifest
+        inputs = {names.input_name: tensor}
+        levels = []
+        for index, session in enumerate(self._sessions, start=1):
+            with clock.stage(f"context_level_{index}"):
+                probability = session.run(inputs)
+            inputs = {names.input_name: tensor, names.context_name: probability}
+            levels.append(probability[0, 0])
+        return tuple(levels)
+
+
+class _Clock:
+    """Times stages and announces them."""
+
+    def __init__(self, on_stage: OnStage | None) -> None:
+        self._on_stage = on_stage
+        self._began = time.perf_counter()
+        self._durations: dict[str, float] = {}
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        if self._on_stage is not None:
+            self._on_stage(name)
+        began = time.perf_counter()
+        yield
+        self._durations[name] = time.perf_counter() - began
+
+    def timings_s(self) -> dict[str, float]:
+        return {**self._durations, "total": time.perf_counter() - self._began}
+
+
+def _test_vector(model: StoredModel) -> tuple[Float32, Float32]:
+    """Return input and expected probability, both (1, 1, I, J, K)."""
+    try:
+        with np.load(io.BytesIO(model.selftest), allow_pickle=False) as arrays:
+            return arrays["volume"].astype(np.float32), arrays["probability"].astype(np.float32)
+    except (KeyError, ValueError, OSError) as error:
+        detail = f"{model.manifest.selftest.file} holds no test vector: {error}"
+        raise DamagedModel("bad_selftest", detail, "publish the version again") from error

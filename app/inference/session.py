@@ -1,0 +1,142 @@
+"""One network, loaded into ONNX Runtime on the fastest execution provider that really runs it."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.inference.errors import DamagedModel, RuntimeUnavailable
+
+ProviderChoice = Literal["auto", "cuda", "openvino", "cpu"]
+Float32 = NDArray[np.float32]
+
+CUDA = "CUDAExecutionProvider"
+OPENVINO = "OpenVINOExecutionProvider"
+CPU = "CPUExecutionProvider"
+CANDIDATES: dict[ProviderChoice, tuple[str, ...]] = {
+    "auto": (CUDA, OPENVINO, CPU),
+    "cuda": (CUDA,),
+    "openvino": (OPENVINO,),
+    "cpu": (CPU,),
+}
+EXTERNAL_DATA_KEY = b"\x0a\x08location"
+"""How ONNX's protocol buffers spell the key that names a tensor's external file."""
+TENSOR_AXES = 5
+INSTALL = "install fetalhead[cpu], or fetalhead[gpu] where there is a CUDA device"
+ERRORS_ONLY = 3
+
+
+@dataclass(frozen=True)
+class RuntimeSettings:
+    """Where a network runs. `threads` 0 takes every core that the process may use."""
+
+    provider: ProviderChoice = "auto"
+    threads: int = 0
+
+    @property
+    def effective_threads(self) -> int:
+        """The number of threads that are really asked for."""
+        return self.threads or len(os.sched_getaffinity(0))
+
+
+class OnnxSession:
+    """A network that takes and gives float32 tensors (1, 1, I, J, K)."""
+
+    def __init__(self, content: bytes, inputs: tuple[str, ...], output: str, settings: RuntimeSettings) -> None:
+        """Load the very bytes given; raise `DamagedModel` where their inputs and output are not those named."""
+        if EXTERNAL_DATA_KEY in content:
+            detail = "the network keeps weights in another file, whose hash nobody checked"
+            raise DamagedModel("external_data", detail, "export it with its weights inside")
+        runtime = _import_runtime()
+        self._session, self.provider = _load(runtime, content, settings)
+        self.precision = "fp32"
+        self._inputs, self._output = inputs, output
+        self._check_interface()
+
+    def run(self, tensors: Mapping[str, Float32]) -> Float32:
+        """Return the output for one tensor per input name."""
+        result: Float32 = self._session.run([self._output], dict(tensors))[0]
+        return result
+
+    def _check_interface(self) -> None:
+        session = self._session
+        found_inputs = {value.name: value for value in session.get_inputs()}
+        found_outputs = {value.name: value for value in session.get_outputs()}
+        if set(found_inputs) != set(self._inputs) or set(found_outputs) != {self._output}:
+            detail = f"the network maps {sorted(found_inputs)} to {sorted(found_outputs)}"
+            remedy = f"the manifest says {sorted(self._inputs)} to ['{self._output}']"
+            raise DamagedModel("interface_mismatch", detail, remedy)
+        for value in (*found_inputs.values(), *found_outputs.values()):
+            if value.type != "tensor(float)" or len(value.shape) != TENSOR_AXES:
+                detail = f"{value.name!r} is {value.type} {value.shape}"
+                raise DamagedModel("interface_mismatch", detail, "expected tensor(float) (1, 1, I, J, K)")
+
+
+def installed_runtime() -> str | None:
+    """Return ONNX Runtime's version, None where none is installed."""
+    try:
+        return str(_import_runtime().__version__)
+    except RuntimeUnavailable:
+        return None
+
+
+def _import_runtime() -> ModuleType:
+    try:
+        import onnxruntime  # noqa: PLC0415 - the runtime is an extra: one of several packages, or none
+    except ImportError as error:
+        raise RuntimeUnavailable("no_runtime", "no ONNX Runtime is installed", INSTALL) from error
+    module: ModuleType = onnxruntime
+    return module
+
+
+def _load(runtime: ModuleType, content: bytes, settings: RuntimeSettings) -> tuple[Any, str]:
+    """Return a session and the provider that runs it: the first candidate that takes the whole network."""
+    available = runtime.get_available_providers()
+    failures = []
+    for provider in CANDIDATES[settings.provider]:
+        if provider not in available:
+            failures.append(f"{provider} is not part of the installed runtime")
+            continue
+        try:
+            session = _open(runtime, content, provider, settings)
+        except Exception as error:  # the runtime raises a class of its own for every fault
+            failures.append(f"{provider}: {error}")
+            continue
+        if session.get_providers()[0] == provider:
+            return session, provider
+        failures.append(f"{provider} was replaced by {session.get_providers()[0]}")
+    if CPU in CANDIDATES[settings.provider] and CPU in available:
+        raise DamagedModel("not_loadable", "; ".join(failures), "export the network again")
+    raise RuntimeUnavailable("provider_unavailable", "; ".join(failures), INSTALL)
+
+
+def _open(runtime: ModuleType, content: bytes, provider: str, settings: RuntimeSettings) -> Any:
+    options = runtime.SessionOptions()
+    options.intra_op_num_threads = settings.effective_threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = ERRORS_ONLY
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    if provider == OPENVINO:
+        options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
+    session = runtime.InferenceSession(
+        content, options, providers=[(provider, _provider_options(provider, settings.effective_threads))]
+    )
+    session.disable_fallback()
+    return session
+
+
+def _provider_options(provider: str, threads: int) -> dict[str, str]:
+    if provider == OPENVINO:
+        # Single precision is forced: processors with bf16 units would otherwise be free to use them.
+        config = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": str(threads), "ENABLE_CPU_PINNING": "NO"}
+        return {"device_type": "CPU", "load_config": json.dumps({"CPU": config})}
+    if provider == CUDA:
+        return {"cudnn_conv_algo_search": "HEURISTIC", "arena_extend_strategy": "kSameAsRequested", "use_tf32": "0"}
+    return {}
