@@ -91,7 +91,8 @@ def fit_cranium(points: Points) -> Ellipsoid | None:
 def _surface_points(head: Bool, spacing_mm: Float3) -> Points:
     """Return about `SURFACE_SAMPLES` voxel centres of the outline, mm."""
     indices = np.argwhere(surface(head))
-    return indices[:: 1 + len(indices) // SURFACE_SAMPLES] * np.asarray(spacing_mm, dtype=np.float64)
+    sample = indices[:: 1 + len(indices) // SURFACE_SAMPLES].astype(np.float64)
+    return sample * np.asarray(spacing_mm)
 
 
 def _fit_ellipsoid(points: Points) -> tuple[Points, Points] | None:
