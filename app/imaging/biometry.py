@@ -91,8 +91,9 @@ def fit_cranium(points: Points) -> Ellipsoid | None:
 def _surface_points(head: Bool, spacing_mm: Float3) -> Points:
     """Return about `SURFACE_SAMPLES` voxel centres of the outline, mm."""
     indices = np.argwhere(surface(head))
-    sample = indices[:: 1 + len(indices) // SURFACE_SAMPLES].astype(np.float64)
-    return sample * np.asarray(spacing_mm)
+    points: Points = indices[:: 1 + len(indices) // SURFACE_SAMPLES].astype(np.float64)
+    points *= np.asarray(spacing_mm)
+    return points
 
 
 def _fit_ellipsoid(points: Points) -> tuple[Points, Points] | None:
