@@ -1,0 +1,41 @@
+"""Where and from what a measurement was made."""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+import shutil
+import subprocess
+from datetime import UTC, datetime
+from pathlib import Path
+
+
+def machine() -> str:
+    """Processor and number of usable cores, fit for a file name, such as `amd-epyc-2-cores`."""
+    cores = len(os.sched_getaffinity(0))
+    return f"{re.sub(r'[^a-z0-9]+', '-', _processor().lower()).strip('-')}-{cores}-core{'s' * (cores > 1)}"
+
+
+def commit() -> str:
+    """The short hash of the checkout, with `+changes` where tracked files differ from it; `unknown` without git."""
+    git = shutil.which("git")
+    if git is None:
+        return "unknown"
+    command = [git, "describe", "--always", "--exclude=*", "--dirty=+changes"]
+    result = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True, check=False)
+    return result.stdout.strip() or "unknown"
+
+
+def today() -> str:
+    """The date in UTC, as YYYY-MM-DD."""
+    return datetime.now(UTC).date().isoformat()
+
+
+def _processor() -> str:
+    information = Path("/proc/cpuinfo")
+    if information.exists():
+        match = re.search(r"^model name\s*:\s*(.+)$", information.read_text(encoding="utf-8"), re.MULTILINE)
+        if match:
+            return match.group(1).replace("(R)", "").replace("(TM)", "").replace("Processor", "")
+    return platform.machine()
