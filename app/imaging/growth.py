@@ -63,7 +63,7 @@ def transcerebellar_diameter(weeks: float) -> Measure:
 
 
 def equivalent_circumference(volume_ml: float, factor: float = WHOLE_HEAD_FACTOR) -> float:
-    """Head circumference in mm of the head whose whole volume is `volume_ml` mL: the inverse of V = k HC^3 / (6 pi^2)."""
+    """Head circumference in mm of the head with the whole volume `volume_ml`: inverts V = k HC^3 / (6 pi^2)."""
     return float((6 * math.pi**2 * volume_ml * 1000 / factor) ** (1 / 3))
 
 

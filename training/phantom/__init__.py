@@ -1,5 +1,6 @@
 """Simulated patients: anatomy, acoustics and scan of fetal heads in 3D ultrasound. Needs numpy and scipy only."""
 
-from training.phantom.simulate import Phantom, PhantomRecord, SimulationRequest, simulate
+from training.phantom.scene import SimulationRequest
+from training.phantom.simulate import Phantom, PhantomRecord, simulate
 
 __all__ = ["Phantom", "PhantomRecord", "SimulationRequest", "simulate"]

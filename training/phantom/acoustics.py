@@ -46,7 +46,9 @@ def march(labels: NDArray[np.uint8], grid: PolarGrid, probe: Probe, look: Look, 
     loss += _bone_entry(labels, cosine, look)
     transmission = 10 ** (np.cumsum(loss, axis=0) * np.float32(-1 / 20))
     backscatter = 10 ** (tissue.backscatter_db[labels] / np.float32(20)) * transmission
-    specular = np.abs(reflection) * cosine ** np.float32(look.incidence_power) * transmission * np.float32(look.specular)
+    specular = (
+        np.abs(reflection) * cosine ** np.float32(look.incidence_power) * transmission * np.float32(look.specular)
+    )
     return Echoes(backscatter, specular, transmission)
 
 
@@ -70,7 +72,12 @@ def _bone_entry(labels: NDArray[np.uint8], cosine: Field, look: Look) -> Field:
 
 
 def form_image(
-    labels: NDArray[np.uint8], grid: PolarGrid, probe: Probe, look: Look, tissue: TissueProperties, rng: np.random.Generator
+    labels: NDArray[np.uint8],
+    grid: PolarGrid,
+    probe: Probe,
+    look: Look,
+    tissue: TissueProperties,
+    rng: np.random.Generator,
 ) -> Field:
     """The picture of the painted samples, values 0..1 (R, T, P)."""
     echoes = march(labels, grid, probe, look, tissue)
@@ -102,7 +109,7 @@ def _clusters(shape: tuple[int, int, int], look: Look, rng: np.random.Generator)
     if look.speckle != "k":
         return np.float32(1)
     density = rng.standard_gamma(look.shape, shape, np.float32) / np.float32(look.shape)
-    return np.sqrt(density)
+    return np.asarray(np.sqrt(density), np.float32)
 
 
 def _point_spread(field: Field, grid: PolarGrid, probe: Probe, look: Look) -> Field:
@@ -145,7 +152,9 @@ def _incoherent_envelope(echoes: Echoes, grid: PolarGrid, look: Look, rng: np.ra
     return np.asarray(mean * np.exp(np.clip(noise, -1.5, 1.5)), np.float32)
 
 
-def _clutter(envelope: Field, labels: NDArray[np.uint8], grid: PolarGrid, look: Look, rng: np.random.Generator) -> Field:
+def _clutter(
+    envelope: Field, labels: NDArray[np.uint8], grid: PolarGrid, look: Look, rng: np.random.Generator
+) -> Field:
     """Haze behind the near skull, side lobes, reverberation of the abdominal wall."""
     dr = grid.steps[0]
     skull = np.where(labels == Tissue.SKULL, envelope, 0)

@@ -14,7 +14,8 @@ from pathlib import Path
 import numpy as np
 
 from app.imaging.volume import Volume, VolumeGeometry
-from training.phantom.simulate import Phantom, PhantomRecord, SimulationRequest, simulate
+from training.phantom.scene import SimulationRequest
+from training.phantom.simulate import Phantom, PhantomRecord, simulate
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ COHORTS = {
     "shifted": CohortKind(3_000_000, family="lofted", look="vintage"),
     "reproducibility": CohortKind(4_000_000),
 }
-"""`train` feeds level 1, `context` level 2 (subjects level 1 never saw); `shifted` has the family and look kept out of both."""
+"""`train` feeds level 1, `context` level 2 (subjects level 1 never saw); `shifted` has what is kept out of both."""
 
 
 def request_for(kind: str, number: int, spacing: float) -> SimulationRequest:

@@ -22,7 +22,7 @@ _WARP_SPAN = 3.0
 
 @dataclass(frozen=True)
 class Head:
-    """The shapes of one subject's head. Every method takes points in the head frame and returns mm, negative inside."""
+    """The shapes of one subject's head: methods take points in the head frame and return mm, negative inside."""
 
     subject: Subject
 
@@ -50,7 +50,9 @@ class Head:
             return p
         span = _WARP_SPAN * 2 * self.subject.half_width
         position = [(c / np.float32(span) + np.float32(0.5)) * (_WARP_NODES - 1) for c in (p.x, p.y, p.z)]
-        shifts = [ndimage.map_coordinates(component, position, order=1, mode="nearest") for component in self._fine_warp]
+        shifts = [
+            ndimage.map_coordinates(component, position, order=1, mode="nearest") for component in self._fine_warp
+        ]
         return p.displaced(*shifts)
 
     @cached_property
@@ -93,14 +95,26 @@ class Head:
         fillet = f.fillet * a
         if self.subject.family == "lofted":
             middle = rounded_box(
-                p, (0, 0.45 * b, -0.62 * c), (0.60 * a * f.face_width, 0.38 * b * f.face_depth, 0.60 * c * f.face_height), 0.26 * a
+                p,
+                (0, 0.45 * b, -0.62 * c),
+                (0.60 * a * f.face_width, 0.38 * b * f.face_depth, 0.60 * c * f.face_height),
+                0.26 * a,
             )
-            jaw = rounded_box(p, (0, 0.50 * b, -1.15 * c), (0.40 * a * f.jaw_width, 0.33 * b * f.jaw_depth, 0.27 * c * f.chin), 0.20 * a)
+            jaw = rounded_box(
+                p,
+                (0, 0.50 * b, -1.15 * c),
+                (0.40 * a * f.jaw_width, 0.33 * b * f.jaw_depth, 0.27 * c * f.chin),
+                0.20 * a,
+            )
         else:
             middle = ellipsoid(
-                p, (0, 0.46 * b, -0.60 * c), (0.65 * a * f.face_width, 0.40 * b * f.face_depth, 0.75 * c * f.face_height)
+                p,
+                (0, 0.46 * b, -0.60 * c),
+                (0.65 * a * f.face_width, 0.40 * b * f.face_depth, 0.75 * c * f.face_height),
             )
-            jaw = ellipsoid(p, (0, 0.50 * b, -1.16 * c), (0.50 * a * f.jaw_width, 0.36 * b * f.jaw_depth, 0.30 * c * f.chin))
+            jaw = ellipsoid(
+                p, (0, 0.50 * b, -1.16 * c), (0.50 * a * f.jaw_width, 0.36 * b * f.jaw_depth, 0.30 * c * f.chin)
+            )
         tip = (0.0, (0.88 + 0.06 * f.nose) * b, -0.66 * c)
         nose = capsule(p, (0.0, 0.80 * b, -0.42 * c), tip, 0.11 * a * f.nose)
         return smooth_union(smooth_union(middle, jaw, 2 * fillet), nose, fillet)

@@ -44,7 +44,7 @@ def draw_interior(rng: np.random.Generator, head: Head) -> Interior:
 
 
 def paint_head(labels: Labels, q: Points, skin: Field, head: Head, interior: Interior) -> None:
-    """Write the head's tissues into `labels` (n,) at unwarped points `q` whose skin distance is `skin` (n,); others stay."""
+    """Write the head's tissues into `labels` (n,) at unwarped points `q` with skin distance `skin` (n,)."""
     inside = np.flatnonzero(skin < 0)
     q = q.at(inside)
     cranium = head.cranium(q)
@@ -88,7 +88,9 @@ def _paint_brain(labels: Labels, q: Points, cranium: Field, head: Head, interior
     local[ellipsoid(side, (0.16 * a, 0.05 * b, 0.0), (0.15 * a, 0.16 * b, 0.17 * c)) < 0] = Tissue.THALAMUS
     horn = _ventricle(side, head, interior)
     local[horn < 0] = Tissue.VENTRICLE
-    plexus = ellipsoid(side, (0.34 * a, -0.20 * b, 0.10 * c), (0.5 * interior.plexus * interior.atrium, 0.22 * b, 0.17 * c))
+    plexus = ellipsoid(
+        side, (0.34 * a, -0.20 * b, 0.10 * c), (0.5 * interior.plexus * interior.atrium, 0.22 * b, 0.17 * c)
+    )
     local[(plexus < 0) & (horn < 0.5)] = Tissue.CHOROID_PLEXUS
     local[ellipsoid(q, (0.0, 0.34 * b, 0.10 * c), (0.055 * b, 0.12 * b, 0.07 * c)) < 0] = Tissue.VENTRICLE
     local[(x < interior.midline) & (q.z > -0.15 * c) & (np.abs(q.y - 0.03 * b) > 0.2 * b)] = Tissue.FALX

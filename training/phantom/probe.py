@@ -41,7 +41,7 @@ class Probe:
         return 1.54 / self.frequency_mhz
 
     def to_polar(self, x: Field, y: Field, z: Field) -> tuple[Field, Field, Field]:
-        """r (mm), theta and phi (rad) of points in the probe frame."""
+        """Radius r (mm), theta and phi (rad) of points in the probe frame."""
         b = np.float32(self.sweep_offset)
         drop = z - b
         q = np.sqrt(y * y + drop * drop)

@@ -19,8 +19,10 @@ class Points:
     z: Field
 
     def moved(self, rotation: NDArray[np.float64], origin: NDArray[np.float64]) -> Points:
-        """The same points in the frame whose axes are the rows of `rotation` (3, 3) and whose origin is `origin` (3,)."""
-        x, y, z = (np.asarray(c - np.float32(o), np.float32) for c, o in zip((self.x, self.y, self.z), origin, strict=True))
+        """The same points in the frame with the rows of `rotation` (3, 3) as axes and `origin` (3,) as origin."""
+        x, y, z = (
+            np.asarray(c - np.float32(o), np.float32) for c, o in zip((self.x, self.y, self.z), origin, strict=True)
+        )
         r = rotation.astype(np.float32)
         return Points(*(r[i, 0] * x + r[i, 1] * y + r[i, 2] * z for i in range(3)))
 
@@ -33,7 +35,9 @@ class Points:
         return Points(self.x + dx, self.y + dy, self.z + dz)
 
 
-def superellipsoid(p: Points, centre: tuple[float, float, float], radii: tuple[float, float, float], power: float) -> Field:
+def superellipsoid(
+    p: Points, centre: tuple[float, float, float], radii: tuple[float, float, float], power: float
+) -> Field:
     """Distance along the ray from the centre; exponent 2 is an ellipsoid. Exact at the surface."""
     u, v, w = ((c - np.float32(o)) / np.float32(r) for c, o, r in zip((p.x, p.y, p.z), centre, radii, strict=True))
     scale = gauge(u, v, w, power)
@@ -49,7 +53,7 @@ def ellipsoid(p: Points, centre: tuple[float, float, float], radii: tuple[float,
 def gauge(u: Field, v: Field, w: Field, power: float) -> Field:
     """The p-norm of normalised coordinates: 1 on the surface."""
     if power == 2.0:
-        return np.sqrt(u * u + v * v + w * w)
+        return np.asarray(np.sqrt(u * u + v * v + w * w), np.float32)
     total = np.abs(u) ** power + np.abs(v) ** power + np.abs(w) ** power
     return np.asarray(total ** (1 / power), np.float32)
 
@@ -60,12 +64,17 @@ def capsule(p: Points, start: tuple[float, ...], end: tuple[float, ...], radius:
     d = b - a
     px, py, pz = p.x - a[0], p.y - a[1], p.z - a[2]
     t = np.clip((px * d[0] + py * d[1] + pz * d[2]) / max(float(d @ d), 1e-6), 0, 1)
-    return np.sqrt((px - t * d[0]) ** 2 + (py - t * d[1]) ** 2 + (pz - t * d[2]) ** 2) - np.float32(radius)
+    return np.asarray(np.sqrt((px - t * d[0]) ** 2 + (py - t * d[1]) ** 2 + (pz - t * d[2]) ** 2) - radius, np.float32)
 
 
-def rounded_box(p: Points, centre: tuple[float, float, float], half: tuple[float, float, float], rounding: float) -> Field:
+def rounded_box(
+    p: Points, centre: tuple[float, float, float], half: tuple[float, float, float], rounding: float
+) -> Field:
     """A box of half lengths `half` whose edges are rounded by `rounding` mm."""
-    q = [np.abs(c - np.float32(o)) - np.float32(h - rounding) for c, o, h in zip((p.x, p.y, p.z), centre, half, strict=True)]
+    q = [
+        np.abs(c - np.float32(o)) - np.float32(h - rounding)
+        for c, o, h in zip((p.x, p.y, p.z), centre, half, strict=True)
+    ]
     outside = np.sqrt(sum(np.maximum(d, 0) ** 2 for d in q))
     inside = np.minimum(np.maximum(np.maximum(q[0], q[1]), q[2]), 0)
     return np.asarray(outside + inside - np.float32(rounding), np.float32)

@@ -7,50 +7,25 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
-from scipy import ndimage
 
 from app.imaging.resample import resample
 from app.imaging.volume import Volume, VolumeGeometry
 from training.phantom.acoustics import form_image
 from training.phantom.head import Head
-from training.phantom.interior import Interior, draw_interior, paint_head
-from training.phantom.looks import TRAINING_LOOKS, Look, draw_look, draw_probe
+from training.phantom.interior import paint_head
 from training.phantom.probe import Box, PolarGrid, Probe, polar_grid, scan_convert
+from training.phantom.scene import Scene, SimulationRequest, draw_scene
 from training.phantom.shapes import Field, Points
-from training.phantom.subject import draw_subject
-from training.phantom.surroundings import Pose, Surroundings, draw_surroundings, paint_surroundings, paint_trunk
+from training.phantom.surroundings import paint_surroundings, paint_trunk
 from training.phantom.tissues import MATERNAL, draw_properties
 
-TRAINING_FAMILIES = ("parametric", "freeform")
-NATIVE_SHAPE = (388, 258, 440)
-NATIVE_SPACING = 0.38
 _FAR = 24.0
 """Distances from the skin are not told apart beyond this, mm."""
-_SURFACE_STEP = 4.0
-_TRIES = 80
 _SKIN_MARGIN = 15.0
 """How far from the skin its distance is still computed, for tissue that follows it."""
 _CONTACT = 2.0
 """Tissue within so many mm of the skin touches it."""
 _TOUCHES = 0.02
-
-
-@dataclass(frozen=True)
-class SimulationRequest:
-    """What to simulate.
-
-    Everything that is None is drawn from `seed`. `fixed_field` keeps the paper's field of view of 147 x 98 x 167 mm;
-    otherwise its extent varies. `subject_seed` fixes the fetus while `seed` varies pose, probe and speckle.
-    """
-
-    seed: int
-    spacing: float = NATIVE_SPACING
-    weeks: float | None = None
-    family: str | None = None
-    look: str | None = None
-    fixed_field: bool = True
-    subject_seed: int | None = None
-    rotation: tuple[tuple[float, float, float], ...] | None = None
 
 
 class PhantomRecord(BaseModel):
@@ -85,20 +60,6 @@ class Phantom:
     record: PhantomRecord
 
 
-@dataclass(frozen=True)
-class Scene:
-    """Everything that is drawn before a sample is computed."""
-
-    head: Head
-    interior: Interior
-    pose: Pose
-    probe: Probe
-    look: Look
-    box: Box
-    surroundings: Surroundings
-    in_view: float
-
-
 def simulate(request: SimulationRequest) -> Phantom:
     """Simulate one examination; the same request gives the same voxels.
 
@@ -108,7 +69,12 @@ def simulate(request: SimulationRequest) -> Phantom:
     streams = [np.random.default_rng(s) for s in np.random.SeedSequence([request.seed, 7]).spawn(4)]
     scene = draw_scene(request, streams[0], streams[1])
     box, probe = scene.box, scene.probe
-    grid = polar_grid(probe, box, arc=float(np.clip(1.15 * box.spacing, 0.95, 1.7)), axial=float(np.clip(0.45 * box.spacing, 0.3, 0.6)))
+    grid = polar_grid(
+        probe,
+        box,
+        arc=float(np.clip(1.15 * box.spacing, 0.95, 1.7)),
+        axial=float(np.clip(0.45 * box.spacing, 0.3, 0.6)),
+    )
     labels, contact = paint(scene, grid)
     image = form_image(labels, grid, probe, scene.look, draw_properties(streams[2]), streams[3])
     volume = scan_convert(image, grid, probe, box)
@@ -118,44 +84,9 @@ def simulate(request: SimulationRequest) -> Phantom:
     truth = ((distance < 0) & (volume > 0)).astype(np.uint8)
     geometry = VolumeGeometry(box.shape, np.diag([box.spacing] * 3 + [1.0]))
     tissues = _tissue_volume(labels, grid, probe, box)
-    return Phantom(Volume(volume, geometry), Volume(truth, geometry), Volume(tissues, geometry), _record(request, scene, contact))
-
-
-def draw_scene(request: SimulationRequest, subject_rng: np.random.Generator, rng: np.random.Generator) -> Scene:
-    """Draw the fetus, how it lies and how it is scanned."""
-    if request.subject_seed is not None:
-        subject_rng = np.random.default_rng([request.subject_seed, 11])
-    family = request.family or str(subject_rng.choice(TRAINING_FAMILIES))
-    name = request.look or str(rng.choice(TRAINING_LOOKS))
-    head = Head(draw_subject(subject_rng, family, request.weeks))
-    interior = draw_interior(subject_rng, head)
-    probe, look = draw_probe(name, rng), draw_look(name, rng)
-    box = _draw_box(request, probe, rng)
-    body = head_points(head)
-    pose, in_view = _draw_pose(rng, body, probe, box, request.rotation)
-    surroundings = draw_surroundings(rng, head, pose, pose.to_probe(body))
-    return Scene(head, interior, pose, probe, look, box, surroundings, in_view)
-
-
-def _draw_box(request: SimulationRequest, probe: Probe, rng: np.random.Generator) -> Box:
-    extent = np.array(NATIVE_SHAPE) * NATIVE_SPACING
-    if not request.fixed_field:
-        extent = extent * np.array([rng.uniform(0.85, 1.35), rng.uniform(0.95, 1.6), rng.uniform(0.8, 1.1)])
-    shape = tuple(int(v) for v in np.maximum(np.rint(extent / request.spacing), 16))
-    if request.fixed_field and request.spacing == NATIVE_SPACING:
-        shape = NATIVE_SHAPE
-    size = np.array(shape) * request.spacing
-    start = np.array([-size[0] / 2, -size[1] / 2, probe.array_radius - rng.uniform(0, 12)])
-    start += rng.normal(0, 3, 3) * np.array([1, 1, 0])
-    return Box(shape, request.spacing, tuple(float(v) for v in start + request.spacing / 2))  # type: ignore[arg-type]
-
-
-def head_points(head: Head) -> NDArray[np.float64]:
-    """Points (n, 3) that fill the whole head, 4 mm apart, head frame."""
-    axis = np.arange(-head.reach, head.reach + _SURFACE_STEP, _SURFACE_STEP, dtype=np.float32)
-    x, y, z = np.meshgrid(axis, axis, axis, indexing="ij")
-    inside = head.truth(Points(x, y, z)) < 0
-    return np.stack([x[inside], y[inside], z[inside]], axis=1).astype(np.float64)
+    return Phantom(
+        Volume(volume, geometry), Volume(truth, geometry), Volume(tissues, geometry), _record(request, scene, contact)
+    )
 
 
 def whole_volume_ml(head: Head, step: float = 1.0) -> float:
@@ -169,50 +100,8 @@ def whole_volume_ml(head: Head, step: float = 1.0) -> float:
     return total * step**3 / 1000
 
 
-def _draw_pose(
-    rng: np.random.Generator, body: NDArray[np.float64], probe: Probe, box: Box, rotation: tuple[tuple[float, ...], ...] | None
-) -> tuple[Pose, float]:
-    """A free pose: mostly the whole head in view, in some 7 % of the cases partly outside."""
-    cut = rng.random() < 0.07
-    low, high = (0.80, 0.96) if cut else (0.997, 1.0)
-    best: tuple[float, Pose, float] | None = None
-    for _ in range(_TRIES):
-        turn = _random_rotation(rng) if rotation is None else np.asarray(rotation, float)
-        pose = Pose(turn, _draw_centre(rng, body @ turn, probe, box))
-        view = _fraction_in_view(pose, body, probe, box)
-        miss = max(low - view, view - high, 0.0)
-        if best is None or miss < best[0]:
-            best = (miss, pose, view)
-        if miss == 0:
-            break
-    if best is None:
-        raise RuntimeError("no pose was tried")
-    return best[1], best[2]
-
-
-def _draw_centre(rng: np.random.Generator, turned: NDArray[np.float64], probe: Probe, box: Box) -> NDArray[np.float64]:
-    """A centre that puts the head's near side below the abdominal wall, near the beam's axis."""
-    near = turned.min(0)[2]
-    depth = probe.array_radius + rng.uniform(14, 55) - near
-    middle = np.array([box.axis(n).mean() for n in range(2)])
-    offset = -turned.mean(0)[:2] + middle + rng.normal(0, 1, 2) * np.array([10, 5])
-    return np.array([*offset, depth])
-
-
-def _fraction_in_view(pose: Pose, body: NDArray[np.float64], probe: Probe, box: Box) -> float:
-    placed = pose.to_probe(body)
-    p = Points(*(np.asarray(placed[:, n], np.float32) for n in range(3)))
-    return float((probe.sees(p) & box.holds(p)).mean())
-
-
-def _random_rotation(rng: np.random.Generator) -> NDArray[np.float64]:
-    q, r = np.linalg.qr(rng.standard_normal((3, 3)))
-    q = q * np.sign(np.diag(r))
-    return np.asarray(q if np.linalg.det(q) > 0 else q[:, [1, 0, 2]], np.float64)
-
-
 def paint(scene: Scene, grid: PolarGrid) -> tuple[NDArray[np.uint8], float]:
-    """Tissue labels (R, T, P) of the scene at the probe's samples, and the share of the skin that touches maternal tissue."""
+    """Tissue labels (R, T, P) of the scene, and the share of the skin that touches maternal tissue."""
     p = grid.points(scene.probe.sweep_offset)
     centre = scene.pose.centre.astype(np.float32)
     squared = (p.x - centre[0]) ** 2 + (p.y - centre[1]) ** 2 + (p.z - centre[2]) ** 2
@@ -240,14 +129,16 @@ def paint(scene: Scene, grid: PolarGrid) -> tuple[NDArray[np.uint8], float]:
 def truth_distance(scene: Scene) -> Field:
     """Signed distance to the whole head's surface on the stored grid, mm; computed coarsely and interpolated."""
     box = scene.box
-    factor = max(int(round(1.3 / box.spacing)), 1)
+    factor = max(round(1.3 / box.spacing), 1)
     coarse_step = box.spacing * factor
     shape = tuple(n // factor + 3 for n in box.shape)
     axes = [np.asarray(box.first[n] + coarse_step * (np.arange(shape[n]) - 1), np.float32) for n in range(3)]
     distance = np.full(shape, _FAR, np.float32)
     p = Points(*np.meshgrid(*axes, indexing="ij"))
     centre = scene.pose.centre.astype(np.float32)
-    near = np.flatnonzero((p.x - centre[0]) ** 2 + (p.y - centre[1]) ** 2 + (p.z - centre[2]) ** 2 < (scene.head.reach + 25) ** 2)
+    near = np.flatnonzero(
+        (p.x - centre[0]) ** 2 + (p.y - centre[1]) ** 2 + (p.z - centre[2]) ** 2 < (scene.head.reach + 25) ** 2
+    )
     local = scene.pose.to_head(p.at(near))
     close = np.flatnonzero(scene.head.surrounds(local, _FAR))
     distance.reshape(-1)[near[close]] = scene.head.truth(local.at(close))
@@ -264,7 +155,10 @@ def _tissue_volume(labels: NDArray[np.uint8], grid: PolarGrid, probe: Probe, box
     y, z = np.meshgrid(box.axis(1), box.axis(2), indexing="ij")
     for i, x in enumerate(box.axis(0)):
         coords = probe.to_polar(np.full_like(y, x), y, z)
-        index = [np.rint((c - a[0]) / (a[1] - a[0])).astype(np.intp) for c, a in zip(coords, (grid.r, grid.theta, grid.phi), strict=True)]
+        index = [
+            np.rint((c - a[0]) / (a[1] - a[0])).astype(np.intp)
+            for c, a in zip(coords, (grid.r, grid.theta, grid.phi), strict=True)
+        ]
         inside = np.ones(y.shape, np.bool_)
         for v, n in zip(index, grid.shape, strict=True):
             inside &= (v >= 0) & (v < n)

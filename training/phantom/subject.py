@@ -89,7 +89,9 @@ _FACE_SD = {"parametric": 0.07, "freeform": 0.16, "lofted": 0.12}
 
 def _draw_proportions(rng: np.random.Generator, spread: float) -> Proportions:
     factors = np.clip(1 + spread * rng.standard_normal(8), 0.65, 1.4)
-    return Proportions(*(float(f) for f in factors), fillet=float(rng.uniform(0.05, 0.16)))
+    width, depth, height, jaw_width, jaw_depth, chin, nose, neck = (float(f) for f in factors)
+    fillet = float(rng.uniform(0.05, 0.16))
+    return Proportions(width, depth, height, jaw_width, jaw_depth, chin, nose, neck, fillet)
 
 
 def _draw_warp(rng: np.random.Generator, width: float) -> NDArray[np.float32]:

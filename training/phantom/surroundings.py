@@ -16,7 +16,7 @@ Labels = NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class Wall:
-    """A tissue boundary: tissue beyond the plane normal . p > offset, wavy; `hugs` follows the head's skin at `gap` mm."""
+    """Tissue beyond the wavy plane normal . p > offset; where it `hugs`, it follows the skin at `gap` mm."""
 
     normal: NDArray[np.float64]
     offset: float
@@ -93,7 +93,9 @@ def _wall_directions(rng: np.random.Generator) -> list[NDArray[np.float64]]:
     return [d / np.linalg.norm(d) for d in jittered]
 
 
-def _draw_wall(rng: np.random.Generator, normal: NDArray[np.float64], surface: NDArray[np.float64], gap: float, touches: bool) -> Wall:
+def _draw_wall(
+    rng: np.random.Generator, normal: NDArray[np.float64], surface: NDArray[np.float64], gap: float, touches: bool
+) -> Wall:
     placenta = rng.random() < 0.4
     return Wall(
         normal=normal,
@@ -113,7 +115,9 @@ def _draw_limb(rng: np.random.Generator, head: Head, pose: Pose) -> Tube:
     elbow = start + tangent * length + rng.normal(0, 0.1 * a, 3)
     hand = elbow + length * _unit(tangent + rng.normal(0, 0.7, 3))
     radius = float(rng.uniform(0.13, 0.26) * a)
-    return Tube(pose.to_probe(np.stack([start, elbow, hand])), radius, float(rng.uniform(0.2, 0.4)) * radius, Tissue.LIMB)
+    return Tube(
+        pose.to_probe(np.stack([start, elbow, hand])), radius, float(rng.uniform(0.2, 0.4)) * radius, Tissue.LIMB
+    )
 
 
 def _draw_cord(rng: np.random.Generator, head: Head, pose: Pose) -> Tube:
@@ -154,7 +158,9 @@ def paint_surroundings(p: Points, depth: Field, angles: tuple[Field, Field], ski
         _paint_wall(labels, p, skin, wall)
     for tube in s.tubes:
         _paint_tube(labels, p, tube)
-    bottom = s.wall_depth * (1 + s.tilt[0] * 5 * angles[0] + s.tilt[1] * 5 * angles[1] + 0.06 * np.sin(14 * angles[0] + 3))
+    bottom = s.wall_depth * (
+        1 + s.tilt[0] * 5 * angles[0] + s.tilt[1] * 5 * angles[1] + 0.06 * np.sin(14 * angles[0] + 3)
+    )
     bottom = np.broadcast_to(bottom, labels.shape)
     layer = np.broadcast_to(depth, labels.shape)
     labels[layer < bottom + s.uterus] = Tissue.UTERUS
@@ -170,7 +176,9 @@ def _paint_wall(labels: Labels, p: Points, skin: Field, wall: Wall) -> None:
     beyond = p.x * n[0] + p.y * n[1] + p.z * n[2] - np.float32(wall.offset)
     beyond += np.float32(height) * (np.sin(np.float32(wave_number) * across + np.float32(phase)) + 1)
     if wall.hugs:
-        beyond = np.where(beyond > -14, np.maximum(beyond, np.minimum(skin - np.float32(wall.gap), beyond + 14)), beyond)
+        beyond = np.where(
+            beyond > -14, np.maximum(beyond, np.minimum(skin - np.float32(wall.gap), beyond + 14)), beyond
+        )
     labels[beyond > 0] = wall.tissue
     labels[beyond > wall.thickness] = Tissue.MUSCLE
     if wall.normal[2] > 0.7:

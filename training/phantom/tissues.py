@@ -81,7 +81,7 @@ _TABLE: dict[Tissue, tuple[float, float, float]] = {
 
 @dataclass(frozen=True)
 class TissueProperties:
-    """One value per tissue label: impedance (MRayl), attenuation (dB/cm/MHz), backscatter (dB); float32 arrays (27,)."""
+    """One value per tissue label (27,): impedance (MRayl), attenuation (dB/cm/MHz), backscatter (dB)."""
 
     impedance: NDArray[np.float32]
     attenuation: NDArray[np.float32]
@@ -102,4 +102,6 @@ def draw_properties(rng: np.random.Generator, spread: float = 1.0) -> TissueProp
     backscatter[fluids] += 6.0 * spread * rng.standard_normal() + 4.0
     brain = [Tissue.BRAIN, Tissue.THALAMUS, Tissue.CEREBELLUM]
     backscatter[brain] += 5.0 * spread * rng.standard_normal() + 1.5
-    return TissueProperties(impedance.astype(np.float32), attenuation.astype(np.float32), backscatter.astype(np.float32))
+    return TissueProperties(
+        impedance.astype(np.float32), attenuation.astype(np.float32), backscatter.astype(np.float32)
+    )
