@@ -1,27 +1,69 @@
-"""The `fetalhead-train` command."""
+"""The `fetalhead-train` command.
+
+Exit codes: 0 it worked, 1 the work failed (a parity check, a damaged model), 2 the input cannot be used.
+"""
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
 
-from training.config import ConfigError, load_config, preset_names
+from training.config import ConfigError, TrainingConfig, load_config, preset_names
+
+if TYPE_CHECKING:
+    from training.evaluation.cases import Segment
+
+Command = Callable[[argparse.Namespace], None]
+T = TypeVar("T")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; 0 when it worked, 2 with a message when the input cannot be used."""
+    """Run a command and return its exit code."""
     options = _parser().parse_args(arguments)
+    command: Command = options.command
     try:
-        options.run_command(options)
+        command(options)
     except ConfigError as error:
-        print(f"fetalhead-train: {error}", file=sys.stderr)
-        return 2
+        return _complain(error, 2)
+    except Exception as error:
+        if type(error).__module__.split(".")[0] not in {"app", "training"}:
+            raise
+        return _complain(error, 1)
     return 0
 
 
+def _complain(error: Exception, code: int) -> int:
+    print(f"fetalhead-train: {error}", file=sys.stderr)
+    return code
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="fetalhead-train", description="Train, evaluate and publish head segmenters.")
+    parser = argparse.ArgumentParser(prog="fetalhead-train", description="Simulate, train, evaluate and publish.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    _add_data_commands(commands)
+    _add_fit(commands)
+    _add_evaluate(commands)
+    _add_export_commands(commands)
+    return parser
+
+
+def _add_data_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    phantom = commands.add_parser("phantom", help="simulate one scan and its truth as NIfTI files")
+    phantom.add_argument("out", type=Path, help="folder for volume.nii.gz, truth.nii.gz and record.json")
+    phantom.add_argument("--ga", type=float, help="gestational age in weeks; drawn from the seed when left out")
+    phantom.add_argument("--seed", type=int, default=1)
+    phantom.add_argument("--spacing", type=float, default=0.38, help="mm")
+    phantom.set_defaults(command=_phantom)
+    cohort = commands.add_parser("cohort", help="simulate a cohort into a folder; continues where it stopped")
+    cohort.add_argument("out", type=Path)
+    cohort.add_argument("--kind", default="train", help="train, context, validation, test, shifted or reproducibility")
+    cohort.add_argument("--cases", type=int, required=True)
+    cohort.add_argument("--spacing", type=float, default=1.3, help="mm")
+    cohort.set_defaults(command=_cohort)
+
+
+def _add_fit(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     fit = commands.add_parser("fit", help="train the context levels of a preset")
     fit.add_argument("preset", help=f"one of {', '.join(preset_names())}, or the path of a .toml file")
     fit.add_argument("--data", type=Path, required=True, help="folder of phantoms; it may grow while training runs")
@@ -29,19 +71,120 @@ def _parser() -> argparse.ArgumentParser:
     fit.add_argument("--level", type=int, action="append", help="train this context level only (repeatable)")
     fit.add_argument("--minutes", type=float, help="replace the wall-clock budget of every level")
     fit.add_argument("--resume", action="store_true", help="continue from the last checkpoint of a level")
-    fit.set_defaults(run_command=_fit)
-    return parser
+    fit.set_defaults(command=_fit)
+
+
+def _add_evaluate(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    evaluate = commands.add_parser("evaluate", help="evaluate a model on simulated scans of native size; resumable")
+    evaluate.add_argument("--store", type=Path, default=Path("model_store"), help="model store of the model")
+    evaluate.add_argument("--version", type=int, help="model version, the newest by default")
+    evaluate.add_argument("--url", help="go through a running service instead")
+    evaluate.add_argument("--api-key", help="key for the running service")
+    evaluate.add_argument("--cohort", choices=("test", "shifted", "validation"), default="test")
+    evaluate.add_argument("--cases", type=int, default=50)
+    evaluate.add_argument("--spacing", type=float, default=0.38, help="mm")
+    evaluate.add_argument("--phantoms", type=Path, help="keep the simulated scans in this folder")
+    evaluate.add_argument("--threads", type=int, default=0, help="0 takes every core the process may use")
+    evaluate.add_argument("--out", type=Path, required=True, help="folder for the journals, figures and evaluation.json")
+    evaluate.set_defaults(command=_evaluate)
+
+
+def _add_export_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    export = commands.add_parser("export", help="export a run as a candidate model, checked against torch")
+    export.add_argument("run", type=Path)
+    export.add_argument("--data", type=Path, required=True, help="folder of phantoms for parity and the test vector")
+    export.add_argument("--store", type=Path, required=True, help="empty folder; becomes a model store with one version")
+    export.set_defaults(command=_export)
+    publish = commands.add_parser("publish", help="publish a candidate as the next version of a model store")
+    publish.add_argument("candidate", type=Path, help="folder of the candidate, such as candidate/fetal_head/1")
+    publish.add_argument("--evaluation", type=Path, help="its evaluation.json")
+    publish.add_argument("--store", type=Path, default=Path("model_store"))
+    publish.set_defaults(command=_publish)
+
+
+def _phantom(options: argparse.Namespace) -> None:
+    from app.imaging.nifti import encode_volume
+    from training.phantom import SimulationRequest, simulate
+
+    made = simulate(SimulationRequest(seed=options.seed, spacing=options.spacing, weeks=options.ga))
+    options.out.mkdir(parents=True, exist_ok=True)
+    (options.out / "volume.nii.gz").write_bytes(encode_volume(made.volume))
+    (options.out / "truth.nii.gz").write_bytes(encode_volume(made.truth))
+    (options.out / "record.json").write_text(made.record.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    print(made.record.model_dump_json())
+
+
+def _cohort(options: argparse.Namespace) -> None:
+    from training.phantom.cohort import COHORTS, make_cohort, request_for
+
+    if options.kind not in COHORTS:
+        raise ConfigError(f"no cohort {options.kind!r}; expected one of {', '.join(COHORTS)}")
+    requests = [request_for(options.kind, number, options.spacing) for number in range(options.cases)]
+    for _ in _with_progress(make_cohort(options.out, requests), len(requests), "phantoms"):
+        pass
 
 
 def _fit(options: argparse.Namespace) -> None:
     from training import auto_context
     from training.data import PhantomCache
 
-    config = load_config(options.preset)
+    config: TrainingConfig = load_config(options.preset)
     if options.minutes is not None:
         config = config.with_minutes(options.minutes)
     levels = tuple(options.level or range(1, config.cascade.context_levels + 1))
     auto_context.fit(config, PhantomCache(options.data), options.run, levels, options.resume)
+
+
+def _evaluate(options: argparse.Namespace) -> None:
+    from training.evaluation import cases, report
+    from training.phantom.cohort import request_for
+
+    segment = cases.over_http(options.url, options.api_key) if options.url else _local_segmenter(options)
+    requests = [request_for(options.cohort, number, options.spacing) for number in range(options.cases)]
+    journal = options.out / f"{options.cohort}.jsonl"
+    results = cases.evaluate_cases(requests, segment, journal, options.phantoms)
+    for _ in _with_progress(results, len(requests), options.cohort):
+        pass
+    print(report.write_folder(options.out, f"fetalhead-train evaluate --cohort COHORT --cases {options.cases}"))
+
+
+def _local_segmenter(options: argparse.Namespace) -> "Segment":
+    from app.inference.model_store import ModelStore
+    from app.inference.segmenter import HeadSegmenter
+    from app.inference.session import RuntimeSettings
+    from training.evaluation.cases import in_process
+    from training.export.publish import NAME
+
+    stored = ModelStore(options.store).resolve(NAME, options.version)
+    segmenter = HeadSegmenter(stored, RuntimeSettings(threads=options.threads))
+    segmenter.selftest()
+    return in_process(segmenter)
+
+
+def _export(options: argparse.Namespace) -> None:
+    from datetime import UTC, datetime
+
+    from training.data import PhantomCache
+    from training.export.publish import export
+
+    print(export(options.run, PhantomCache(options.data), options.store, datetime.now(UTC)))
+
+
+def _publish(options: argparse.Namespace) -> None:
+    from training.evaluation.report import Evaluation
+    from training.export.publish import publish
+
+    evaluation = None
+    if options.evaluation is not None:
+        evaluation = Evaluation.model_validate_json(options.evaluation.read_text(encoding="utf-8"))
+    print(publish(options.candidate, options.store, evaluation))
+
+
+def _with_progress(items: Iterable[T], total: int, title: str) -> Iterable[T]:
+    from tqdm import tqdm
+
+    bar: Iterable[T] = tqdm(items, total=total, desc=title)
+    return bar
 
 
 if __name__ == "__main__":

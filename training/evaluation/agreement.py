@@ -1,0 +1,74 @@
+"""Agreement of measured with true volumes: Bland-Altman limits, correlation, relative error."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict
+from scipy import stats
+
+Z_95 = 1.959963984540054
+MIN_CASES = 2
+
+
+class Agreement(BaseModel):
+    """Differences measured - true, in mL; `relative` values in per cent of the true volume."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    cases: int
+    bias_ml: float
+    bias_ci95_ml: tuple[float, float]
+    sd_ml: float
+    loa_half_width_ml: float
+    loa_ci95_half_width_ml: float
+    proportional_bias: float
+    relative_bias_percent: float
+    relative_loa_half_width_percent: float
+    mean_absolute_relative_error_percent: float
+    pearson: float
+    concordance: float
+
+
+def agreement(measured_ml: Sequence[float], true_ml: Sequence[float]) -> Agreement:
+    """Agreement over cases; SD with n - 1, limits bias ± 1.96 SD, intervals by Student's t (Bland and Altman 1986).
+
+    Raises ValueError below 2 cases or for a true volume that is not positive.
+    """
+    measured, true = np.asarray(measured_ml, dtype=float), np.asarray(true_ml, dtype=float)
+    n = len(true)
+    if n < MIN_CASES or len(measured) != n or (true <= 0).any():
+        raise ValueError(f"agreement needs at least 2 pairs with positive true volumes, got {len(measured)} and {n}")
+    difference = measured - true
+    relative = 100 * difference / true
+    bias, sd = float(difference.mean()), float(difference.std(ddof=1))
+    t = float(stats.t.ppf(0.975, n - 1))
+    half = t * sd / np.sqrt(n)
+    mean = (measured + true) / 2
+    return Agreement(
+        cases=n,
+        bias_ml=bias,
+        bias_ci95_ml=(bias - half, bias + half),
+        sd_ml=sd,
+        loa_half_width_ml=Z_95 * sd,
+        loa_ci95_half_width_ml=float(t * sd * np.sqrt(1 / n + Z_95**2 / (2 * (n - 1)))),
+        proportional_bias=float(np.polyfit(mean, difference, 1)[0]) if np.ptp(mean) > 0 else 0.0,
+        relative_bias_percent=float(relative.mean()),
+        relative_loa_half_width_percent=float(Z_95 * relative.std(ddof=1)),
+        mean_absolute_relative_error_percent=float(np.abs(relative).mean()),
+        pearson=_pearson(measured, true),
+        concordance=_concordance(measured, true),
+    )
+
+
+def _pearson(a: np.ndarray[tuple[int], np.dtype[np.float64]], b: np.ndarray[tuple[int], np.dtype[np.float64]]) -> float:
+    """Correlation; 0 where one side does not vary."""
+    return float(np.corrcoef(a, b)[0, 1]) if np.ptp(a) > 0 and np.ptp(b) > 0 else 0.0
+
+
+def _concordance(
+    a: np.ndarray[tuple[int], np.dtype[np.float64]], b: np.ndarray[tuple[int], np.dtype[np.float64]]
+) -> float:
+    """Lin's concordance correlation coefficient."""
+    covariance = float(((a - a.mean()) * (b - b.mean())).mean())
+    spread = float(a.var() + b.var() + (a.mean() - b.mean()) ** 2)
+    return 2 * covariance / spread if spread > 0 else 1.0

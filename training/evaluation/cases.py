@@ -1,0 +1,151 @@
+"""Evaluating a published model case by case, by the service's own segmenter or over HTTP; resumable."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from time import perf_counter
+
+import httpx
+import numpy as np
+import numpy.typing as npt
+from pydantic import BaseModel, ConfigDict
+
+from app.imaging.nifti import decode_nifti, encode_volume
+from app.imaging.volume import Volume
+from app.inference.segmenter import HeadSegmenter
+from training.evaluation import metrics
+from training.phantom import Phantom, SimulationRequest, simulate
+from training.phantom.cohort import load_phantom, save_phantom
+
+MM3_PER_ML = 1000.0
+
+
+class CaseResult(BaseModel):
+    """One evaluated case; volumes in mL, of the truth inside the field of view."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    seed: int
+    subject_seed: int | None = None
+    gestational_age_weeks: float
+    family: str
+    look: str
+    truncated: bool
+    true_ml: float
+    measured_ml: float
+    dsc: float
+    jaccard: float
+    conformity: float | None
+    adb_mm: float | None
+    hdb_mm: float | None
+    verdict: str
+    flags: tuple[str, ...] = ()
+    quality: dict[str, float | None] = {}
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a segmenter said about one volume: mask u8 (I, J, K) on the source grid, verdict, flags and numbers."""
+
+    mask: npt.NDArray[np.uint8]
+    verdict: str
+    flags: tuple[str, ...]
+    quality: dict[str, float | None]
+
+
+Segment = Callable[[Volume, float | None], Answer]
+"""(volume, gestational age in weeks or None) -> answer."""
+
+
+def evaluate_cases(
+    requests: Iterable[SimulationRequest], segment: Segment, journal: Path, phantoms: Path | None = None
+) -> Iterator[CaseResult]:
+    """Evaluate the cases that the journal (JSON lines) does not hold yet; yields every result in order."""
+    journal.parent.mkdir(parents=True, exist_ok=True)
+    done = {result.seed: result for result in read_journal(journal)}
+    for request in requests:
+        if request.seed not in done:
+            result = evaluate_case(_phantom(request, phantoms), request, segment)
+            with journal.open("a", encoding="utf-8") as lines:
+                lines.write(result.model_dump_json() + "\n")
+            done[request.seed] = result
+        yield done[request.seed]
+
+
+def read_journal(journal: Path) -> list[CaseResult]:
+    """Read the results of a journal; none where it does not exist yet."""
+    if not journal.is_file():
+        return []
+    return [CaseResult.model_validate_json(line) for line in journal.read_text(encoding="utf-8").splitlines()]
+
+
+def evaluate_case(phantom: Phantom, request: SimulationRequest, segment: Segment) -> CaseResult:
+    """Segment one phantom on its own grid and compare with its truth."""
+    begun = perf_counter()
+    answer = segment(phantom.volume, phantom.record.gestational_age_weeks)
+    seconds = perf_counter() - begun
+    geometry, truth = phantom.truth.geometry, phantom.truth.data
+    counts = metrics.overlap(answer.mask, truth)
+    distances = metrics.boundary_distances(answer.mask, truth, geometry.spacing_mm)
+    ml = geometry.voxel_volume_mm3 / MM3_PER_ML
+    return CaseResult(
+        seed=request.seed,
+        subject_seed=request.subject_seed,
+        gestational_age_weeks=phantom.record.gestational_age_weeks,
+        family=phantom.record.family,
+        look=phantom.record.look,
+        truncated=phantom.record.truncated,
+        true_ml=counts.truth * ml,
+        measured_ml=counts.estimate * ml,
+        dsc=metrics.dsc(counts),
+        jaccard=metrics.jaccard(counts),
+        conformity=metrics.conformity(counts),
+        adb_mm=distances.adb_mm,
+        hdb_mm=distances.hdb_mm,
+        verdict=answer.verdict,
+        flags=answer.flags,
+        quality=answer.quality,
+        seconds=seconds,
+    )
+
+
+def in_process(segmenter: HeadSegmenter) -> Segment:
+    """Segment by the service's own steps in this process."""
+
+    def segment(volume: Volume, weeks: float | None) -> Answer:
+        found = segmenter.segment(volume, gestational_age_weeks=weeks)
+        codes = tuple(flag.code for flag in found.flags)
+        return Answer(found.mask, found.verdict, codes, found.quality.model_dump())
+
+    return segment
+
+
+def over_http(url: str, api_key: str | None = None, timeout_s: float = 600.0) -> Segment:
+    """Segment by a running service: the stored file's bytes go in, the mask file comes back."""
+    headers = {"Accept": "application/gzip"} | ({"Authorization": f"Bearer {api_key}"} if api_key else {})
+
+    def segment(volume: Volume, weeks: float | None) -> Answer:
+        response = httpx.post(
+            f"{url.rstrip('/')}/segment",
+            files={"volume": ("volume.nii.gz", encode_volume(volume))},
+            data={} if weeks is None else {"gestational_age_weeks": str(weeks)},
+            headers=headers,
+            timeout=timeout_s,
+        )
+        response.raise_for_status()
+        mask = decode_nifti(response.content).volume.data.astype(np.uint8)
+        return Answer(mask, response.headers["X-Verdict"], (), {})
+
+    return segment
+
+
+def _phantom(request: SimulationRequest, folder: Path | None) -> Phantom:
+    """The phantom of a request, kept on disk where a folder is given."""
+    if folder is None:
+        return simulate(request)
+    path = folder / f"{request.seed:08d}.npz"
+    if not path.is_file():
+        folder.mkdir(parents=True, exist_ok=True)
+        save_phantom(path, simulate(request))
+    return load_phantom(path)

@@ -1,0 +1,96 @@
+"""Overlap and boundary metrics of a mask against the truth (paper section 3.1).
+
+Both masks empty: DSC, Jaccard and conformity are 1, distances 0. One empty: DSC and Jaccard 0, the others None.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy import ndimage
+from scipy.spatial import cKDTree
+
+Mask = npt.NDArray[np.bool_]
+Spacing = tuple[float, float, float]
+
+
+@dataclass(frozen=True)
+class Overlap:
+    """Voxel counts of estimate E and truth G."""
+
+    estimate: int
+    truth: int
+    both: int
+
+    @property
+    def empty(self) -> bool:
+        """Whether both masks are empty."""
+        return self.estimate + self.truth == 0
+
+
+@dataclass(frozen=True)
+class BoundaryDistances:
+    """Distances in mm between two surfaces, None where one mask is empty."""
+
+    adb_mm: float | None
+    hdb_mm: float | None
+
+
+def overlap(estimate: npt.ArrayLike, truth: npt.ArrayLike) -> Overlap:
+    """Count the voxels of two masks of equal shape (I, J, K)."""
+    e, g = _mask(estimate), _mask(truth)
+    if e.shape != g.shape:
+        raise ValueError(f"masks must have one shape, got {e.shape} and {g.shape}; restore the estimate to the source grid")
+    return Overlap(int(np.count_nonzero(e)), int(np.count_nonzero(g)), int(np.count_nonzero(e & g)))
+
+
+def dsc(counts: Overlap) -> float:
+    """Dice similarity coefficient 2|E∩G| / (|E| + |G|) (eq. 6)."""
+    return 1.0 if counts.empty else 2 * counts.both / (counts.estimate + counts.truth)
+
+
+def jaccard(counts: Overlap) -> float:
+    """Jaccard index |E∩G| / |E∪G| (eq. 6)."""
+    return 1.0 if counts.empty else counts.both / (counts.estimate + counts.truth - counts.both)
+
+
+def conformity(counts: Overlap) -> float | None:
+    """Conformity (3 DSC - 2) / DSC: negative below a DSC of 2/3, None (minus infinity) at 0."""
+    score = dsc(counts)
+    return None if score == 0 else (3 * score - 2) / score
+
+
+def boundary_distances(estimate: npt.ArrayLike, truth: npt.ArrayLike, spacing_mm: Spacing) -> BoundaryDistances:
+    """Adb, the mean of both directed mean distances, and Hdb, the larger of both directed maxima, in mm."""
+    e, g = (surface_points(_mask(m), spacing_mm) for m in (estimate, truth))
+    if len(e) == 0 or len(g) == 0:
+        both_empty = len(e) == len(g)
+        return BoundaryDistances(0.0, 0.0) if both_empty else BoundaryDistances(None, None)
+    from_truth = cKDTree(e).query(g)[0]
+    from_estimate = cKDTree(g).query(e)[0]
+    adb = (float(from_truth.mean()) + float(from_estimate.mean())) / 2
+    return BoundaryDistances(adb, max(float(from_truth.max()), float(from_estimate.max())))
+
+
+def adb_mm(estimate: npt.ArrayLike, truth: npt.ArrayLike, spacing_mm: Spacing) -> float | None:
+    """Average distance of boundaries in mm."""
+    return boundary_distances(estimate, truth, spacing_mm).adb_mm
+
+
+def hdb_mm(estimate: npt.ArrayLike, truth: npt.ArrayLike, spacing_mm: Spacing) -> float | None:
+    """Hausdorff distance of boundaries in mm (the maximum, no percentile)."""
+    return boundary_distances(estimate, truth, spacing_mm).hdb_mm
+
+
+def surface_points(mask: Mask, spacing_mm: Spacing) -> npt.NDArray[np.float64]:
+    """Centres of the voxels with a face towards the background or the array's border, in mm (n, 3)."""
+    if not mask.any():
+        return np.empty((0, 3))
+    box = ndimage.find_objects(mask.astype(np.uint8))[0]
+    inner = np.asarray(mask[box])
+    index = np.argwhere(inner & ~ndimage.binary_erosion(inner))
+    return (index + [s.start for s in box]) * np.asarray(spacing_mm)
+
+
+def _mask(values: npt.ArrayLike) -> Mask:
+    return np.asarray(values).astype(bool, copy=False)

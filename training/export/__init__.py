@@ -1,0 +1,1 @@
+"""From finished weights to a published model: ONNX graphs, parity with torch, manifest, model store."""

@@ -1,0 +1,48 @@
+"""The model card: what the model is, what it was trained on, how well it does, what it must not be used for."""
+
+from app.inference.manifest import ModelManifest
+from training.evaluation.report import Evaluation, table
+
+
+def model_card(manifest: ModelManifest, evaluation: Evaluation | None) -> str:
+    """Return `model_card.md` of a published model."""
+    training = manifest.training
+    commands = "\n".join(f"    {command}" for command in training.commands)
+    return f"""# {manifest.name} {manifest.version}
+
+Segments the whole fetal head in 3D ultrasound volumes and gives its volume. {len(manifest.levels)} context levels of USegNet with deep
+supervision and hybrid attention, joined by auto-context; {manifest.preprocessing.spacing_mm} mm grid; weights stored as {manifest.precision}.
+
+**Trained and evaluated on simulated data alone.** No clinical volume was used. The accuracy below is that on simulated scans and says
+nothing certain about clinical ones. For research; not a medical device; not to be used for decisions about patients.
+
+## Training
+
+{training.description}.
+
+Preset `{training.preset}`. The commands, in order (a wall-clock budget makes the number of steps depend on the machine):
+
+{commands}
+
+## Accuracy
+
+{_accuracy(evaluation)}
+
+The paper's column is its 50 clinical volumes: another kind of data, given for orientation, not for comparison.
+
+## Limits
+
+- Heads of 60 to 600 mL in fields of view of about 100 to 170 mm; a head that leaves the field of view is measured only as far as it is seen.
+- Abnormal anatomy, twins and post-mortem scans were not simulated.
+- The verdict (`ok`, `review`, `reject`) comes from thresholds in `manifest.json`; a mask with `review` is to be looked at.
+"""
+
+
+def _accuracy(evaluation: Evaluation | None) -> str:
+    if evaluation is None:
+        return "Not evaluated."
+    sections = {name: part for name in ("test", "shifted") if (part := getattr(evaluation, name)) is not None}
+    text = table(sections) if sections else "Not evaluated."
+    if "shifted" in sections:
+        text += "\n\n`shifted`: anatomy and image formation of kinds that training never saw."
+    return text

@@ -1,0 +1,215 @@
+"""From a run to a candidate model, and from an evaluated candidate to the next version in a model store."""
+
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import onnx
+
+from app.inference.manifest import (
+    MANIFEST_FILE,
+    AccuracySummary,
+    ContextLevel,
+    ModelManifest,
+    SelfTest,
+    SetAccuracy,
+    TrainingRecord,
+    VolumeInterval,
+)
+from training.auto_context import level_folder, load_cascade
+from training.checkpoint import LevelWeights, load_level
+from training.data import CaseSource, GridCase, prepare
+from training.evaluation.report import Evaluation, Section
+from training.export.card import model_card
+from training.export.errors import ExportError
+from training.export.onnx import export_level, with_half_weights
+from training.export.parity import Float32, halving_is_harmless, require_parity
+from training.export.selftest import TOLERANCE, around_head, stored_vector
+
+NAME = "fetal_head"
+SELFTEST_FILE, CARD_FILE, EVALUATION_FILE = "selftest.npz", "model_card.md", "evaluation.json"
+MAX_BYTES = 40 * 2**20
+PARITY_CASES = 3
+FLOOR_ML = 5.0
+
+
+@dataclass(frozen=True)
+class ExportedModel:
+    """Graphs as they will be stored, their precision, and the case of the test vector."""
+
+    graphs: tuple[onnx.ModelProto, ...]
+    precision: str
+    case: GridCase
+
+
+def export(run: Path, cases: CaseSource, store: Path, created: datetime) -> Path:
+    """Export all levels of a run as the candidate `store/fetal_head/1`, checked against torch; returns its folder.
+
+    Raises ExportError for a folder that exists or a model that is too large, ParityError where torch and ONNX differ.
+    """
+    config = load_level(level_folder(run, 1) / "weights.pt").config
+    weights = [load_level(level_folder(run, n) / "weights.pt") for n in range(1, config.cascade.context_levels + 1)]
+    seeds = [seed for seed in cases.seeds() if seed in config.data.validation][:PARITY_CASES] or cases.seeds()[:1]
+    if not seeds:
+        raise ExportError("parity and the test vector need at least one case; make phantoms first")
+    prepared = [prepare(cases.load(seed), config.preprocessing) for seed in seeds]
+    model = exported(run, prepared)
+    target = store / NAME / "1"
+    if target.exists():
+        raise ExportError(f"{target} exists already; export into an empty folder")
+    files = _files(model)
+    manifest = _manifest(model, files, weights, created)
+    with _draft(target) as draft:
+        for name, content in files.items():
+            (draft / name).write_bytes(content)
+        (draft / MANIFEST_FILE).write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    return target
+
+
+def publish(candidate: Path, store: Path, evaluation: Evaluation | None) -> Path:
+    """Publish an exported candidate with its evaluation as the next version of the store, by one atomic rename."""
+    manifest = ModelManifest.model_validate_json((candidate / MANIFEST_FILE).read_text(encoding="utf-8"))
+    target = store / NAME / str(_next_version(store / NAME))
+    update: dict[str, object] = {"version": int(target.name)}
+    if evaluation is not None and evaluation.test is not None:
+        update |= {"accuracy": _accuracy(evaluation), "volume_interval": _interval(evaluation.test)}
+    published = manifest.model_copy(update=update)
+    with _draft(target) as draft:
+        for name in published.file_hashes:
+            shutil.copyfile(candidate / name, draft / name)
+        (draft / MANIFEST_FILE).write_text(published.model_dump_json(indent=2) + "\n", encoding="utf-8")
+        (draft / CARD_FILE).write_text(model_card(published, evaluation), encoding="utf-8")
+        if evaluation is not None:
+            text = evaluation.model_dump_json(indent=2, exclude_none=True) + "\n"
+            (draft / EVALUATION_FILE).write_text(text, encoding="utf-8")
+    return target
+
+
+def exported(run: Path, cases: Sequence[GridCase]) -> ExportedModel:
+    """Export, compare with torch on whole cases and on odd parts of them, choose the precision of the weights."""
+    levels = load_level(level_folder(run, 1) / "weights.pt").config.cascade.context_levels
+    cascade = load_cascade(run, levels)
+    graphs = [export_level(level, n) for n, level in enumerate(cascade.levels, start=1)]  # type: ignore[arg-type]
+    volumes: list[Float32] = [around_head(cases[0]), *(case.image.astype("float32")[None, None] for case in cases)]
+    require_parity(graphs, cascade, volumes)
+    halved = [with_half_weights(graph) for graph in graphs]
+    if halving_is_harmless(halved, graphs, volumes):
+        return ExportedModel(tuple(halved), "fp16", cases[0])
+    return ExportedModel(tuple(graphs), "fp32", cases[0])
+
+
+def _files(model: ExportedModel) -> dict[str, bytes]:
+    files = {f"context_level_{n}.onnx": graph.SerializeToString() for n, graph in enumerate(model.graphs, start=1)}
+    files[SELFTEST_FILE] = stored_vector(model.graphs, model.case).as_npz()
+    size = sum(map(len, files.values()))
+    if size > MAX_BYTES:
+        raise ExportError(f"the model has {size} bytes, at most {MAX_BYTES} are allowed; use a smaller network.width")
+    return files
+
+
+def _manifest(
+    model: ExportedModel, files: dict[str, bytes], weights: Sequence[LevelWeights], created: datetime
+) -> ModelManifest:
+    config = weights[0].config
+    hashes = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
+    levels = [name for name in files if name != SELFTEST_FILE]
+    return ModelManifest(
+        name=NAME,
+        version=1,
+        created=created,
+        levels=tuple(ContextLevel(file=n, sha256=hashes[n], size=len(files[n])) for n in levels),
+        precision="fp16" if model.precision == "fp16" else "fp32",
+        preprocessing=config.preprocessing,
+        selftest=SelfTest(file=SELFTEST_FILE, sha256=hashes[SELFTEST_FILE], tolerance=TOLERANCE),
+        training=TrainingRecord(
+            data="simulated",
+            preset=config.name,
+            commands=commands(weights),
+            description=_history(weights),
+        ),
+    )
+
+
+def commands(weights: Sequence[LevelWeights]) -> tuple[str, ...]:
+    """The commands that make such a model again, in order."""
+    config = weights[0].config
+    cohorts = [
+        f"fetalhead-train cohort phantoms --kind {kind} --cases {level.cases} --spacing 1.3"
+        for kind, level in zip(("train", "context"), weights, strict=False)
+    ]
+    return (
+        *cohorts,
+        f"fetalhead-train cohort phantoms --kind validation --cases {config.data.validation_cases} --spacing 1.3",
+        f"fetalhead-train fit {config.name} --data phantoms --run run",
+        "fetalhead-train export run --data phantoms --store candidate",
+        "fetalhead-train evaluate --store candidate --out evaluation --cohort test --cases 60",
+        "fetalhead-train evaluate --store candidate --out evaluation --cohort shifted --cases 30",
+        "fetalhead-train publish candidate/fetal_head/1 --evaluation evaluation/evaluation.json --store model_store",
+    )
+
+
+def _history(weights: Sequence[LevelWeights]) -> str:
+    """How long each level trained, and on how many cases."""
+    parts = [
+        f"level {w.context_level}: {w.steps} steps in {w.spent_s / 60:.0f} min on {w.cases} simulated cases"
+        + ("" if w.validation_dsc is None else f", validation DSC {w.validation_dsc:.4f} on the network's grid")
+        for w in weights
+    ]
+    return f"{weights[0].config.description}; " + "; ".join(parts)
+
+
+def _accuracy(evaluation: Evaluation) -> AccuracySummary | None:
+    if evaluation.test is None:
+        return None
+    shifted = None if evaluation.shifted is None else _set_accuracy(evaluation.shifted)
+    return AccuracySummary(test=_set_accuracy(evaluation.test), shifted=shifted)
+
+
+def _set_accuracy(part: Section) -> SetAccuracy:
+    return SetAccuracy(
+        cases=part.cases,
+        dsc_mean=part.dsc.mean,
+        dsc_min=part.dsc.min,
+        volume_error_percent_mean=part.volume_error_percent.mean,
+        volume_bias_ml=part.volume_bias_ml,
+        volume_loa_half_width_ml=part.volume_loa_half_width_ml,
+    )
+
+
+def _interval(test: Section) -> VolumeInterval:
+    """Relative limits of agreement on the test cases."""
+    return VolumeInterval(
+        bias_percent=round(test.agreement.relative_bias_percent, 3),
+        half_width_percent=round(max(0.1, test.agreement.relative_loa_half_width_percent), 3),
+        floor_ml=FLOOR_ML,
+    )
+
+
+def _next_version(folder: Path) -> int:
+    """The integer after the newest version; 1 in an empty store."""
+    versions = [int(path.name) for path in folder.glob("*") if path.name.isdigit()] if folder.is_dir() else []
+    return max(versions, default=0) + 1
+
+
+class _draft:  # noqa: N801
+    """A folder beside the target that becomes the target when the block ends well, and vanishes when it does not."""
+
+    def __init__(self, target: Path) -> None:
+        self.target = target
+
+    def __enter__(self) -> Path:
+        self.target.parent.mkdir(parents=True, exist_ok=True)
+        self.folder = Path(tempfile.mkdtemp(prefix=".draft-", dir=self.target.parent))
+        return self.folder
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is not None:
+            shutil.rmtree(self.folder)
+            return
+        self.folder.chmod(0o755)
+        os.rename(self.folder, self.target)

@@ -1,0 +1,48 @@
+"""The stored test vector of a model: a small part of a phantom and the probability that serving must find for it."""
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import onnx
+
+from training.data import GridCase
+from training.export.parity import Float32, run_graphs
+
+SHAPE = (48, 48, 40)
+TOLERANCE = 5e-3
+"""Runtimes differ by rounding alone in single precision; lower precision shows as more."""
+
+
+@dataclass(frozen=True)
+class StoredVector:
+    """volume and probability of the last level, both float32 (1, 1, I, J, K)."""
+
+    volume: Float32
+    probability: Float32
+
+    def as_npz(self) -> bytes:
+        """The bytes of `selftest.npz`."""
+        buffer = io.BytesIO()
+        np.savez_compressed(buffer, volume=self.volume, probability=self.probability)
+        return buffer.getvalue()
+
+
+def stored_vector(graphs: Sequence[onnx.ModelProto], case: GridCase) -> StoredVector:
+    """Run the graphs that will be stored on a part of a case around its head."""
+    volume = around_head(case)
+    return StoredVector(volume, run_graphs(graphs, volume))
+
+
+def around_head(case: GridCase) -> Float32:
+    """The part of the case around the middle of its head, float32 (1, 1, I, J, K), at most 48 x 48 x 40 voxels."""
+    part = []
+    for axis, wanted in enumerate(SHAPE):
+        n = case.image.shape[axis]
+        mass = case.truth.sum(axis=tuple(a for a in range(3) if a != axis), dtype=np.float64)
+        middle = float((mass * np.arange(n)).sum() / mass.sum()) if mass.sum() > 0 else n / 2
+        length = min(wanted, n // 8 * 8)
+        start = min(max(0, round(middle - length / 2)), n - length)
+        part.append(slice(start, start + length))
+    return case.image[tuple(part)].astype(np.float32)[None, None]
