@@ -8,6 +8,9 @@ from typing import Any
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError
+
+from app.records.errors import DatabaseUnavailableError
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 SQLITE_PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=30000")
@@ -18,12 +21,23 @@ def open_database(url: str) -> Engine:
 
     SQLite runs in write-ahead-log mode with a full flush at each commit: a measurement whose answer went out survives
     a power cut.
+
+    Raises:
+        DatabaseUnavailableError: there is no such database, or it cannot be written.
     """
-    engine = create_engine(url)
-    if make_url(url).get_backend_name() == "sqlite":
+    try:
+        shown = make_url(url).render_as_string(hide_password=True)
+        engine = create_engine(url)
+    except (ArgumentError, ImportError) as error:
+        raise DatabaseUnavailableError("of FETALHEAD_DATABASE_URL", "no SQLAlchemy URL of a known database") from error
+    if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _configure_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
-    migrate(engine)
+    try:
+        migrate(engine)
+    except DBAPIError as error:
+        engine.dispose()
+        raise DatabaseUnavailableError(shown, str(error.orig)) from error
     return engine
 
 

@@ -42,3 +42,12 @@ class BrokenAuditTrailError(RecordsError):
     def __init__(self, sequence: int) -> None:
         super().__init__(f"Audit line {sequence} does not follow from the line before it; the trail was altered there.")
         self.sequence = sequence
+
+
+class DatabaseUnavailableError(RecordsError):
+    """The database cannot be opened."""
+
+    def __init__(self, database: str, reason: str) -> None:
+        super().__init__(
+            f"The database {database} cannot be opened ({reason}); see FETALHEAD_DATA_DIR and FETALHEAD_DATABASE_URL."
+        )

@@ -1,0 +1,1 @@
+"""The HTTP interface; nothing below this package knows HTTP."""

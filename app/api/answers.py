@@ -1,0 +1,90 @@
+"""A stored segmentation as an answer: JSON, the mask, or both in a zip."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from collections.abc import Mapping
+from typing import Any
+
+from fastapi import Response
+from fastapi.responses import JSONResponse
+
+from app.api.errors import ProblemError
+from app.api.jobs import Job
+from app.api.schemas import Problem, Unfinished
+from app.records.artifacts import MASK, PREVIEW
+from app.records.repository import Repository, StoredSegmentation
+
+JSON = "application/json"
+GZIP = "application/gzip"
+ZIP = "application/zip"
+STAGES = 6
+"""Stages that a segmentation reports on its way, for its progress."""
+
+
+def location(segmentation_id: str) -> str:
+    """Path of a segmentation."""
+    return f"/segmentations/{segmentation_id}"
+
+
+def completed_answer(repository: Repository, stored: StoredSegmentation, media_type: str) -> Response:
+    """The answer to a completed segmentation; blocks while it reads files."""
+    report = stored.report or {}
+    headers = {"Location": location(stored.id), **summary_headers(report)}
+    if media_type == GZIP:
+        return Response(repository.artifact(stored.id, MASK), media_type=GZIP, headers=headers | _named(MASK))
+    if media_type == ZIP:
+        archive = _archive(repository, stored, report)
+        return Response(archive, media_type=ZIP, headers=headers | _named("segmentation.zip"))
+    return JSONResponse(report, headers=headers)
+
+
+def unfinished_answer(stored: StoredSegmentation, job: Job | None) -> Unfinished:
+    """The state of a segmentation without a result (yet)."""
+    if stored.status == "completed":
+        raise ValueError(f"segmentation {stored.id} is completed")
+    progress = None
+    if job is not None and stored.status == "running":
+        progress = min(1.0, job.stages_done / STAGES)
+    return Unfinished(
+        id=stored.id,
+        status=stored.status,
+        created_at=stored.created_at,
+        stage=None if job is None else job.stage,
+        progress=progress,
+        problem=None if stored.problem is None else Problem.model_validate(stored.problem),
+    )
+
+
+def summary_headers(report: Mapping[str, Any]) -> dict[str, str]:
+    """The result in headers, for clients that take the mask alone; without a volume on reject."""
+    headers = {
+        "X-Segmentation-Id": str(report["id"]),
+        "X-Verdict": str(report["verdict"]),
+        "X-Model-Version": str(report["model"]["version"]),
+    }
+    if report["head_volume_ml"] is not None:
+        headers["X-Head-Volume-ml"] = str(report["head_volume_ml"])
+    return headers
+
+
+def failure(problem: Mapping[str, Any]) -> ProblemError:
+    """The problem that a segmentation was stored with, to be answered."""
+    error = ProblemError(str(problem["code"]))
+    error.body = dict(problem)
+    return error
+
+
+def _archive(repository: Repository, stored: StoredSegmentation, report: Mapping[str, Any]) -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:  # its members are compressed already
+        archive.writestr("report.json", json.dumps(report, indent=2))
+        for name in (MASK, PREVIEW):
+            archive.writestr(name, repository.artifact(stored.id, name))
+    return file.getvalue()
+
+
+def _named(name: str) -> dict[str, str]:
+    return {"Content-Disposition": f'attachment; filename="{name}"'}

@@ -1,0 +1,32 @@
+"""Whether the process lives, whether it can measure, and what it has counted."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+
+from fastapi import APIRouter, Response
+from prometheus_client import CONTENT_TYPE_LATEST
+
+from app.api.documentation import problems
+from app.api.schemas import Liveness, Readiness
+from app.api.state import State
+
+router = APIRouter(tags=["operation"])
+
+
+@router.get("/health/live")
+async def live() -> Liveness:
+    """The process answers; restart it where this fails."""
+    return Liveness(version=version("fetalhead"))
+
+
+@router.get("/health/ready", responses=problems("not_ready", "model_failed"))
+async def ready(state: State) -> Readiness:
+    """The model passed its self-test, and on what it runs; send requests only where this is 200."""
+    return state.model.readiness()
+
+
+@router.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
+async def metrics(state: State) -> Response:
+    """Metrics in Prometheus' text format."""
+    return Response(state.metrics.exposition(), headers={"Content-Type": CONTENT_TYPE_LATEST})

@@ -1,0 +1,120 @@
+"""From a decoded file to a stored measurement: the mask is encoded, the preview drawn, the report written."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from dataclasses import dataclass
+from datetime import datetime
+
+from app.api.schemas import (
+    BiometryAnswer,
+    FlagAnswer,
+    InputAnswer,
+    QualityAnswer,
+    Report,
+)
+from app.api.serving import model_answer, runtime_answer
+from app.api.upload import Upload
+from app.imaging.nifti import DecodeLimits, NiftiFile, decode_nifti, encode_nifti
+from app.inference.manifest import ModelManifest
+from app.inference.segmenter import HeadSegmenter, Segmentation
+from app.preview import PreviewText, draw_preview
+from app.records.artifacts import MASK, PREVIEW
+from app.records.repository import Measurement
+
+VOLUME_DECIMALS = 2
+TIME_DECIMALS = 4
+
+
+@dataclass(frozen=True)
+class Order:
+    """One accepted segmentation."""
+
+    id: str
+    created_at: datetime
+    file: NiftiFile
+    input_sha256: str
+    decode_s: float
+    subject: str | None
+    gestational_age_weeks: float | None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A finished segmentation, as it is answered and as it is stored."""
+
+    report: Report
+    measurement: Measurement
+
+
+def digests(upload: Upload) -> tuple[str, str]:
+    """SHA-256 of the file, and of the file together with the fields beside it."""
+    of_file = hashlib.sha256(upload.payload).hexdigest()
+    fields = [of_file, upload.gestational_age_weeks, upload.subject, upload.spacing_mm]
+    return of_file, hashlib.sha256(repr(fields).encode()).hexdigest()
+
+
+def decode(upload: Upload, limits: DecodeLimits) -> tuple[NiftiFile, float]:
+    """The volume and the seconds it took; or an ImagingError."""
+    started = time.perf_counter()
+    file = decode_nifti(upload.payload, limits, spacing_mm=upload.spacing_mm)
+    return file, time.perf_counter() - started
+
+
+def finish(order: Order, segmenter: HeadSegmenter, segmentation: Segmentation) -> Outcome:
+    """Encodes the mask, draws the preview and writes the report."""
+    started = time.perf_counter()
+    mask = encode_nifti(segmentation.mask, order.file.header)
+    preview = draw_preview(order.file.volume, segmentation.mask, _preview_text(segmentation, segmenter.manifest))
+    timings = {"decode": order.decode_s, **segmentation.timings_s, "encode": time.perf_counter() - started}
+    timings.pop("total", None)
+    report = _report(order, segmenter, segmentation, {**timings, "total": sum(timings.values())})
+    stored = report.model_dump(mode="json")
+    files = {MASK: mask, PREVIEW: preview}
+    return Outcome(report, Measurement(report.verdict, report.head_volume_ml, stored, files))
+
+
+def _preview_text(segmentation: Segmentation, manifest: ModelManifest) -> PreviewText:
+    return PreviewText(
+        verdict=segmentation.verdict,
+        head_volume_ml=segmentation.head_volume_ml,
+        interval_ml=segmentation.head_volume_interval_ml,
+        flags=tuple(flag.code for flag in segmentation.flags),
+        model=f"{manifest.name} {manifest.version}",
+    )
+
+
+def _report(order: Order, segmenter: HeadSegmenter, segmentation: Segmentation, timings_s: dict[str, float]) -> Report:
+    geometry = order.file.volume.geometry
+    biometry = segmentation.biometry
+    flags = (*order.file.flags, *segmentation.flags)
+    return Report(
+        id=order.id,
+        created_at=order.created_at,
+        subject=order.subject,
+        gestational_age_weeks=order.gestational_age_weeks,
+        verdict=segmentation.verdict,
+        flags=tuple(FlagAnswer(code=flag.code, detail=flag.detail, remedy=flag.remedy) for flag in flags),
+        head_volume_ml=_rounded(segmentation.head_volume_ml),
+        head_volume_interval_ml=_rounded_pair(segmentation.head_volume_interval_ml),
+        quality=QualityAnswer(**segmentation.quality.model_dump()),
+        biometry=None if biometry is None else BiometryAnswer(**biometry.model_dump()),
+        model=model_answer(segmenter.manifest),
+        runtime=runtime_answer(segmenter),
+        timings_s={stage: round(seconds, TIME_DECIMALS) for stage, seconds in timings_s.items()},
+        input=InputAnswer(sha256=order.input_sha256, shape=geometry.shape, spacing_mm=geometry.spacing_mm),
+        mask=f"/segmentations/{order.id}/mask",
+        preview=f"/segmentations/{order.id}/preview.png",
+    )
+
+
+def _rounded(volume_ml: float | None) -> float | None:
+    return None if volume_ml is None else round(volume_ml, VOLUME_DECIMALS)
+
+
+def _rounded_pair(interval_ml: tuple[float, float] | None) -> tuple[float, float] | None:
+    if interval_ml is None:
+        return None
+    low, high = interval_ml
+    return round(low, VOLUME_DECIMALS), round(high, VOLUME_DECIMALS)

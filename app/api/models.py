@@ -1,0 +1,68 @@
+"""GET /models and /models/{version}: what is published, and what each model says about itself."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path
+from fastapi.concurrency import run_in_threadpool
+
+from app.api.documentation import problems
+from app.api.errors import ProblemError
+from app.api.schemas import ModelDetail, ModelList, ModelSummary
+from app.api.state import ServiceState, State
+from app.inference.errors import InferenceError
+from app.inference.model_store import ModelStore
+
+router = APIRouter(prefix="/models", tags=["models"])
+
+
+@router.get("")
+async def list_models(state: State) -> ModelList:
+    """The published models, the oldest first."""
+    return await run_in_threadpool(_list, state)
+
+
+@router.get("/{version}", responses=problems("unknown_model", "invalid_parameter", "model_failed"))
+async def get_model(version: Annotated[int, Path(ge=1)], state: State) -> ModelDetail:
+    """One model: manifest, model card and validated accuracy."""
+    return await run_in_threadpool(_detail, state, version)
+
+
+def _list(state: ServiceState) -> ModelList:
+    name, store = state.settings.model_name, ModelStore(state.settings.model_store)
+    return ModelList(models=tuple(_summary(state, store, name, version) for version in store.versions(name)))
+
+
+def _summary(state: ServiceState, store: ModelStore, name: str, version: int) -> ModelSummary:
+    href, active = f"/models/{version}", state.model.is_active(name, version)
+    try:
+        manifest = store.manifest(name, version)
+    except InferenceError as error:
+        return ModelSummary(name=name, version=version, active=active, damage=error.code, href=href)
+    accuracy = None if manifest.accuracy is None else manifest.accuracy.model_dump(mode="json")
+    return ModelSummary(
+        name=name,
+        version=version,
+        created=manifest.created,
+        active=active,
+        data=manifest.training.data,
+        accuracy=accuracy,
+        href=href,
+    )
+
+
+def _detail(state: ServiceState, version: int) -> ModelDetail:
+    name, store = state.settings.model_name, ModelStore(state.settings.model_store)
+    if version not in store.versions(name):
+        raise ProblemError("unknown_model", got=f"version {version}")
+    try:
+        model = store.resolve(name, version)
+    except InferenceError as error:
+        raise ProblemError("model_failed", f"Version {version} is damaged ({error.code}).") from error
+    return ModelDetail(
+        active=state.model.is_active(name, version),
+        manifest=model.manifest.model_dump(mode="json"),
+        evaluation=model.evaluation(),
+        model_card=model.model_card(),
+    )

@@ -1,0 +1,99 @@
+"""Pages for people: the start page, the API's documentation (without any other host), the problems."""
+
+from __future__ import annotations
+
+from html import escape
+from importlib.resources import files
+from pathlib import Path
+
+from fastapi import APIRouter, FastAPI
+from fastapi.responses import HTMLResponse
+from fastapi.staticfiles import StaticFiles
+
+from app.api.errors import ProblemError
+from app.api.problem_type import ProblemType
+from app.api.problems import PROBLEMS
+
+STATIC = Path(__file__).parent / "static"
+OWN_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+DOCS_POLICY = OWN_POLICY.replace("style-src 'self'", "style-src 'self' 'unsafe-inline'; font-src data:")
+DOCS = """<!doctype html>
+<html lang="en">
+  <head>
+    <meta charset="utf-8">
+    <title>fetalhead API</title>
+    <link rel="icon" href="data:,">
+    <link rel="stylesheet" href="/docs/assets/swagger-ui.css">
+  </head>
+  <body>
+    <div id="swagger-ui"></div>
+    <script src="/docs/assets/swagger-ui-bundle.js"></script>
+    <script src="/static/docs.js"></script>
+  </body>
+</html>
+"""
+PAGE = """<!doctype html>
+<html lang="en">
+  <head>
+    <meta charset="utf-8">
+    <title>{title}</title>
+    <link rel="icon" href="data:,">
+    <link rel="stylesheet" href="/static/page.css">
+  </head>
+  <body><main><h1>{title}</h1>{body}</main></body>
+</html>
+"""
+router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
+
+
+def mount_static(app: FastAPI) -> None:
+    """Serves the pages' scripts and styles from this installation."""
+    app.mount("/static", StaticFiles(directory=STATIC))
+    app.mount("/docs/assets", StaticFiles(directory=str(files("fastapi_offline") / "static")))
+
+
+@router.get("/")
+async def landing() -> HTMLResponse:
+    """A form to measure one volume, and the way to everything else."""
+    return _page((STATIC / "landing.html").read_text("utf-8"))
+
+
+@router.get("/docs")
+async def documentation() -> HTMLResponse:
+    """The API, to be read and tried."""
+    return _page(DOCS, DOCS_POLICY)
+
+
+@router.get("/problems")
+async def problem_list() -> HTMLResponse:
+    """Every problem that the service answers with."""
+    rows = "".join(map(_row, PROBLEMS.values()))
+    table = f"<table><tr><th>Status</th><th>Code</th><th>Meaning</th></tr>{rows}</table>"
+    return _page(PAGE.format(title="Problems", body=table))
+
+
+@router.get("/problems/{code}")
+async def problem_page(code: str) -> HTMLResponse:
+    """One problem: what it means and how to mend it."""
+    if code not in PROBLEMS:
+        raise ProblemError("not_found")
+    return _page(PAGE.format(title=escape(PROBLEMS[code].title), body=_description(PROBLEMS[code])))
+
+
+def _row(kind: ProblemType) -> str:
+    link = f"<a href='/problems/{kind.code}'>{kind.code}</a>"
+    return f"<tr><td>{kind.status}</td><td>{link}</td><td>{escape(kind.meaning)}</td></tr>"
+
+
+def _description(kind: ProblemType) -> str:
+    return (
+        f"<p>{escape(kind.meaning)}</p><p>{escape(kind.remedy)}</p>"
+        f"<p>Code <code>{kind.code}</code>, status {kind.status}. <a href='/problems'>All problems</a></p>"
+    )
+
+
+def _page(html: str, policy: str = OWN_POLICY) -> HTMLResponse:
+    return HTMLResponse(html, headers={"Content-Security-Policy": policy})

@@ -1,0 +1,147 @@
+"""Every problem the service answers with; `docs/errors.md` and the pages below `/problems` are made from this table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from app.api.file_problems import file_problems
+from app.api.problem_type import ProblemType
+
+LATER = "Send the request again after the time that Retry-After names."
+
+
+def _request_problems() -> Iterator[ProblemType]:
+    yield ProblemType(
+        "bad_request", 400, "Bad request", "The request cannot be understood.", "Compare it with the example in /docs."
+    )
+    yield ProblemType(
+        "malformed_multipart",
+        400,
+        "Malformed multipart body",
+        "The body is not complete, well-formed multipart/form-data.",
+        "Let an HTTP library build the body: curl -F volume=@head.nii.gz",
+    )
+    yield ProblemType("not_found", 404, "Not found", "There is nothing at this path.", "See /docs for what there is.")
+    yield ProblemType(
+        "unknown_segmentation",
+        404,
+        "Unknown segmentation",
+        "No segmentation has this identifier; it was never made, or it was erased.",
+        "Use the Location of an answer to POST /segment, or an item of GET /volume.",
+    )
+    yield ProblemType(
+        "unknown_model",
+        404,
+        "Unknown model",
+        "The model store holds no such version.",
+        "Choose a version that GET /models lists.",
+    )
+    yield ProblemType(
+        "method_not_allowed", 405, "Method not allowed", "This path does not take the method.", "See /docs."
+    )
+    yield ProblemType(
+        "not_acceptable",
+        406,
+        "Not acceptable",
+        "None of the media types in Accept can be made.",
+        "Name one that can be made, or leave Accept out.",
+    )
+    yield ProblemType(
+        "upload_timeout",
+        408,
+        "Upload took too long",
+        "The body did not arrive in time.",
+        "Send the file compressed (.nii.gz), over a faster line.",
+    )
+    yield ProblemType(
+        "key_reused",
+        409,
+        "Idempotency-Key used before",
+        "This Idempotency-Key belongs to an earlier request with other content.",
+        "Send a new key with new content.",
+    )
+    yield ProblemType(
+        "not_completed",
+        409,
+        "Not completed",
+        "The segmentation has no result (yet).",
+        "Ask for the segmentation's status first.",
+    )
+    yield ProblemType(
+        "body_too_large",
+        413,
+        "Body too large",
+        "The request is larger than this service takes.",
+        "Send the file compressed (.nii.gz), or have the operator raise FETALHEAD_MAX_UPLOAD_BYTES.",
+    )
+    yield ProblemType(
+        "not_multipart",
+        415,
+        "Not multipart/form-data",
+        "The request's body is of another media type.",
+        "Send the file as the field volume: curl -F volume=@head.nii.gz",
+    )
+
+
+def _field_problems() -> Iterator[ProblemType]:
+    yield ProblemType(
+        "missing_volume", 422, "No volume", "The form has no field volume.", "Send the file as the field volume."
+    )
+    yield ProblemType(
+        "unknown_field", 422, "Unknown field", "The form has a field that is not known.", "Leave it out, or correct it."
+    )
+    yield ProblemType(
+        "repeated_field", 422, "Repeated field", "A field is there more than once.", "Send one volume per request."
+    )
+    yield ProblemType("invalid_field", 422, "Invalid field", "A field's value cannot be used.", "Correct the field.")
+    yield ProblemType(
+        "invalid_parameter", 422, "Invalid parameter", "A parameter's value cannot be used.", "Correct the parameter."
+    )
+
+
+def _service_problems() -> Iterator[ProblemType]:
+    yield ProblemType(
+        "internal",
+        500,
+        "Internal error",
+        "The service failed.",
+        "Send the request again; if it fails again, give the operator the id.",
+    )
+    yield ProblemType(
+        "damaged_record",
+        500,
+        "Damaged record",
+        "A stored file is missing or is not what was stored.",
+        "Measure the volume again; the operator restores the file from a backup.",
+    )
+    yield ProblemType("queue_full", 503, "Queue full", "As many requests are waiting as this service holds.", LATER)
+    yield ProblemType("not_ready", 503, "Not ready", "The model is being loaded and tested.", LATER)
+    yield ProblemType(
+        "model_failed",
+        503,
+        "Model failed",
+        "The model could not be loaded, or failed its self-test; nothing is measured with it.",
+        "The operator finds the reason in GET /health/ready.",
+    )
+    yield ProblemType(
+        "interrupted",
+        503,
+        "Interrupted",
+        "The service stopped before this segmentation was done.",
+        "Send the volume again.",
+    )
+    yield ProblemType(
+        "result_timeout",
+        504,
+        "Result not ready in time",
+        "The result was not ready within the time a request may wait; the work goes on.",
+        "Ask for the segmentation at Location, or send Prefer: respond-async.",
+    )
+
+
+def _table() -> dict[str, ProblemType]:
+    kinds = [*_request_problems(), *_field_problems(), *file_problems(), *_service_problems()]
+    return {kind.code: kind for kind in sorted(kinds, key=lambda kind: (kind.status, kind.code))}
+
+
+PROBLEMS = _table()

@@ -1,0 +1,195 @@
+"""POST /segment: a volume in, its head's mask and volume out."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Header, Request, Response
+from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import JSONResponse
+
+from app.api.answers import GZIP, JSON, ZIP, completed_answer, failure, location, unfinished_answer
+from app.api.documentation import problems
+from app.api.errors import ProblemError
+from app.api.jobs import Job, Slot
+from app.api.measurement import Order, decode, digests
+from app.api.negotiation import preferred_type
+from app.api.schemas import Report, Unfinished
+from app.api.state import ServiceState, State
+from app.api.upload import Upload, drain, read_upload
+from app.imaging.nifti import DecodeLimits
+from app.inference.segmenter import HeadSegmenter
+from app.records.repository import NewSegmentation, StoredSegmentation
+
+router = APIRouter(tags=["segmentation"])
+OFFERS = (JSON, GZIP, ZIP)
+FORM: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["volume"],
+                    "properties": {
+                        "volume": {
+                            "type": "string",
+                            "format": "binary",
+                            "description": "NIfTI-1 or NIfTI-2, plain or gzipped.",
+                        },
+                        "gestational_age_weeks": {"type": "number", "minimum": 10, "maximum": 42, "example": 26.4},
+                        "subject": {
+                            "type": "string",
+                            "pattern": "^[A-Za-z0-9._-]{1,64}$",
+                            "description": "A pseudonym, never a name.",
+                            "example": "S-017",
+                        },
+                        "spacing_mm": {
+                            "type": "string",
+                            "description": "Three numbers in mm, only where the file has no spacing.",
+                            "example": "0.38,0.38,0.38",
+                        },
+                    },
+                }
+            }
+        },
+    }
+}
+RESPONSES: dict[int | str, dict[str, Any]] = {
+    200: {
+        "model": Report,
+        "description": "The report, the mask (application/gzip), or mask, report and preview (application/zip).",
+        "content": {media_type: {"schema": {"type": "string", "format": "binary"}} for media_type in (GZIP, ZIP)},
+    },
+    202: {"model": Unfinished, "description": "Accepted with Prefer: respond-async; the result will be at Location."},
+    **problems(
+        "malformed_multipart",
+        "unreadable",
+        "not_acceptable",
+        "upload_timeout",
+        "key_reused",
+        "body_too_large",
+        "too_large",
+        "not_multipart",
+        "not_a_volume",
+        "missing_volume",
+        "unknown_field",
+        "repeated_field",
+        "invalid_field",
+        "invalid_parameter",
+        "not_measurable",
+        "internal",
+        "queue_full",
+        "not_ready",
+        "model_failed",
+        "result_timeout",
+    ),
+}
+
+
+@dataclass(frozen=True)
+class _Wishes:
+    """What the request's headers ask for."""
+
+    media_type: str
+    key: str | None
+    respond_async: bool
+
+
+@router.post("/segment", responses=RESPONSES, openapi_extra=FORM, response_model=None)
+async def segment(
+    request: Request,
+    state: State,
+    accept: Annotated[str | None, Header()] = None,
+    prefer: Annotated[str | None, Header(description="respond-async: answer 202 at once.")] = None,
+    idempotency_key: Annotated[
+        str | None, Header(min_length=1, max_length=255, description="Same key, same content: computed once.")
+    ] = None,
+) -> Response:
+    """Segments the head in a volume and measures it."""
+    try:
+        wishes = _Wishes(_media_type(accept), idempotency_key, _asks_async(prefer))
+        segmenter = state.model.require()
+        with state.jobs.slot(state.settings.retry_after_s) as slot:
+            upload = await read_upload(request, state.settings.max_upload_bytes, state.settings.upload_timeout_s)
+            return await _accepted(state, upload, wishes, segmenter, slot)
+    except ProblemError:
+        await drain(request)
+        raise
+
+
+def _media_type(accept: str | None) -> str:
+    chosen = preferred_type(accept, OFFERS)
+    if chosen is None:
+        raise ProblemError("not_acceptable", expected=", ".join(OFFERS))
+    return chosen
+
+
+def _asks_async(prefer: str | None) -> bool:
+    preferences = (prefer or "").split(",")
+    return any(preference.split(";")[0].strip().lower() == "respond-async" for preference in preferences)
+
+
+async def _accepted(
+    state: ServiceState, upload: Upload, wishes: _Wishes, segmenter: HeadSegmenter, slot: Slot
+) -> Response:
+    input_sha256, request_sha256 = await run_in_threadpool(digests, upload)
+    if wishes.key is not None:
+        earlier = await run_in_threadpool(state.repository.find_by_key, wishes.key, request_sha256)
+        if earlier is not None:
+            return await _answer(state, earlier, wishes)
+    limits = DecodeLimits(max_bytes=state.settings.max_unpacked_bytes, max_voxels=state.settings.max_voxels)
+    file, decode_s = await state.jobs.decode(lambda: decode(upload, limits))
+    new = NewSegmentation(
+        id=str(uuid.uuid4()),
+        created_at=datetime.now(UTC),
+        request_sha256=request_sha256,
+        input_sha256=input_sha256,
+        model_name=segmenter.manifest.name,
+        model_version=segmenter.manifest.version,
+        subject=upload.subject,
+        gestational_age_weeks=upload.gestational_age_weeks,
+        idempotency_key=wishes.key,
+    )
+    stored = await run_in_threadpool(state.repository.accept, new)
+    if stored.id == new.id:
+        order = Order(
+            id=new.id,
+            created_at=new.created_at,
+            file=file,
+            input_sha256=input_sha256,
+            decode_s=decode_s,
+            subject=upload.subject,
+            gestational_age_weeks=upload.gestational_age_weeks,
+        )
+        state.jobs.submit(order, segmenter, slot)
+    return await _answer(state, stored, wishes)
+
+
+async def _answer(state: ServiceState, stored: StoredSegmentation, wishes: _Wishes) -> Response:
+    job = state.jobs.find(stored.id)
+    if wishes.respond_async and job is not None:
+        body = unfinished_answer(stored, job).model_dump(mode="json")
+        headers = {"Location": location(stored.id), "Preference-Applied": "respond-async"}
+        return JSONResponse(body, 202, headers=headers)
+    if job is not None:
+        await _wait(job, state.settings.request_timeout_s)
+        stored = await run_in_threadpool(state.repository.find, stored.id)
+    if stored.problem is not None:
+        raise failure(stored.problem)
+    if stored.status != "completed":
+        raise ProblemError("not_completed", f"The segmentation was {stored.status}.")
+    return await run_in_threadpool(completed_answer, state.repository, stored, wishes.media_type)
+
+
+async def _wait(job: Job, timeout_s: float) -> None:
+    if job.task is None:
+        return
+    try:
+        await asyncio.wait_for(asyncio.shield(job.task), timeout_s)
+    except TimeoutError as error:
+        raise ProblemError("result_timeout", headers={"Location": location(job.id)}) from error

@@ -1,0 +1,83 @@
+"""/segmentations/{id}: what became of a segmentation, its mask and its preview; DELETE cancels or erases it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Path, Response
+from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import JSONResponse
+
+from app.api.answers import GZIP, failure, summary_headers, unfinished_answer
+from app.api.documentation import problems
+from app.api.errors import ProblemError
+from app.api.schemas import Report, Unfinished
+from app.api.state import ServiceState, State
+from app.records.artifacts import MASK, PREVIEW
+from app.records.repository import StoredSegmentation
+
+router = APIRouter(prefix="/segmentations/{segmentation_id}", tags=["segmentation"])
+SegmentationId = Annotated[UUID, Path(description="The identifier that POST /segment gave.")]
+FILE_PROBLEMS = problems("unknown_segmentation", "not_completed", "invalid_parameter", "damaged_record")
+
+
+def _file(media_type: str) -> dict[int | str, dict[str, Any]]:
+    schema = {"type": "string", "format": "binary"}
+    return {
+        200: {"description": "The file.", "content": {media_type: {"schema": schema}}},
+        **FILE_PROBLEMS,
+    }
+
+
+@router.get(
+    "",
+    response_model=None,
+    responses={
+        200: {"model": Report | Unfinished, "description": "The report, or the state of an unfinished one."},
+        **problems("unknown_segmentation", "invalid_parameter"),
+    },
+)
+async def get_segmentation(segmentation_id: SegmentationId, state: State) -> Response:
+    """The report; or the state of a segmentation that is queued, running, failed or cancelled."""
+    stored = await run_in_threadpool(state.repository.find, str(segmentation_id))
+    if stored.report is not None:
+        return JSONResponse(dict(stored.report))
+    job = state.jobs.find(stored.id)
+    return JSONResponse(unfinished_answer(stored, job).model_dump(mode="json", exclude_none=True))
+
+
+@router.get("/mask", response_model=None, responses=_file(GZIP))
+async def get_mask(segmentation_id: SegmentationId, state: State) -> Response:
+    """The mask, .nii.gz: the very grid, affine and codes of the upload; 1 in the head, 0 elsewhere."""
+    return await _artifact(state, str(segmentation_id), MASK, GZIP)
+
+
+@router.get("/preview.png", response_model=None, responses=_file("image/png"))
+async def get_preview(segmentation_id: SegmentationId, state: State) -> Response:
+    """Three orthogonal planes through the head, with its outline, a scale and the result."""
+    return await _artifact(state, str(segmentation_id), PREVIEW, "image/png")
+
+
+@router.delete("", status_code=204, response_model=None, responses=problems("unknown_segmentation"))
+async def delete_segmentation(segmentation_id: SegmentationId, state: State) -> Response:
+    """Cancels a segmentation that is on its way; erases a finished one: measurement, mask and preview."""
+    await run_in_threadpool(state.repository.remove, str(segmentation_id))
+    state.jobs.cancel(str(segmentation_id))
+    return Response(status_code=204)
+
+
+async def _artifact(state: ServiceState, segmentation_id: str, name: str, media_type: str) -> Response:
+    stored = await run_in_threadpool(state.repository.find, segmentation_id)
+    report = _report(stored)
+    content = await run_in_threadpool(state.repository.artifact, segmentation_id, name)
+    headers = {"Content-Disposition": f'inline; filename="{name}"', **summary_headers(report)}
+    return Response(content, media_type=media_type, headers=headers)
+
+
+def _report(stored: StoredSegmentation) -> dict[str, Any]:
+    if stored.problem is not None:
+        raise failure(stored.problem)
+    if stored.report is None:
+        raise ProblemError("not_completed", f"The segmentation is {stored.status}.", got=stored.status)
+    return dict(stored.report)

@@ -1,0 +1,36 @@
+"""What the endpoints share: one state per application, made by its lifespan."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from app.api.jobs import Jobs
+from app.api.serving import ServedModel
+from app.monitoring.metrics import Metrics
+from app.records.measurements import Measurements
+from app.records.repository import Repository
+from app.settings import Settings
+
+
+@dataclass(frozen=True)
+class ServiceState:
+    """Everything an endpoint may need."""
+
+    settings: Settings
+    metrics: Metrics
+    repository: Repository
+    measurements: Measurements
+    model: ServedModel
+    jobs: Jobs
+
+
+def service_state(request: Request) -> ServiceState:
+    """The state of the application that answers this request."""
+    state: ServiceState = request.app.state.service
+    return state
+
+
+State = Annotated[ServiceState, Depends(service_state)]

@@ -1,0 +1,171 @@
+"""GET /volume: the measured head volumes, as pages with a summary, or as a table."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import io
+from collections.abc import Iterator
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Header, Query, Response
+from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import JSONResponse, StreamingResponse
+from pydantic import BaseModel, ConfigDict, Field
+
+from app.api.answers import JSON, location
+from app.api.documentation import problems
+from app.api.errors import ProblemError
+from app.api.negotiation import preferred_type
+from app.api.schemas import DayStatistics, VolumeItem, VolumePage, VolumeSummary, WeekStatistics
+from app.api.state import ServiceState, State
+from app.records.measurements import DaySeries, MeasurementFilter, MeasurementItem, Summary
+
+router = APIRouter(tags=["measurements"])
+CSV = "text/csv"
+OFFERS = (JSON, CSV)
+COLUMNS = (
+    "id",
+    "created_at",
+    "subject",
+    "gestational_age_weeks",
+    "head_volume_ml",
+    "head_volume_low_ml",
+    "head_volume_high_ml",
+    "verdict",
+    "flags",
+    "model_version",
+)
+
+
+class VolumeQuery(BaseModel):
+    """Which measurements, and how many at a time."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    subject: str | None = Field(None, pattern=r"^[A-Za-z0-9._-]{1,64}$", description="Pseudonym.")
+    since: datetime | None = Field(None, description="Measured at this moment or later (UTC where it names no zone).")
+    until: datetime | None = Field(None, description="Measured before this moment.")
+    verdict: Literal["ok", "review", "reject"] | None = None
+    model_version: int | None = Field(None, ge=1)
+    limit: int = Field(100, ge=1, le=1000, description="Items of one page; text/csv gives them all.")
+    cursor: str | None = Field(None, max_length=64, description="`next` of the page before.")
+
+    def wanted(self) -> MeasurementFilter:
+        """The filter."""
+        return MeasurementFilter(
+            subject=self.subject,
+            since=_with_zone(self.since),
+            until=_with_zone(self.until),
+            verdict=self.verdict,
+            model_version=self.model_version,
+        )
+
+
+@router.get(
+    "/volume",
+    response_model=None,
+    responses={
+        200: {
+            "model": VolumePage,
+            "content": {CSV: {"schema": {"type": "string"}}},
+            "description": "The measurements.",
+        },
+        **problems("not_acceptable", "invalid_parameter"),
+    },
+)
+async def get_volume(
+    state: State, query: Annotated[VolumeQuery, Query()], accept: Annotated[str | None, Header()] = None
+) -> Response:
+    """The measured head volumes, newest first, with statistics over all that the filters let through."""
+    chosen = preferred_type(accept, OFFERS)
+    if chosen is None:
+        raise ProblemError("not_acceptable", expected=", ".join(OFFERS))
+    if chosen == CSV:
+        headers = {"Content-Disposition": 'attachment; filename="head-volumes.csv"'}
+        return StreamingResponse(_table(state, query.wanted()), media_type=CSV, headers=headers)
+    page = await run_in_threadpool(_page, state, query)
+    return JSONResponse(page.model_dump(mode="json"))
+
+
+def _page(state: ServiceState, query: VolumeQuery) -> VolumePage:
+    wanted = query.wanted()
+    found = state.measurements.page(wanted, query.limit + 1, _sequence(query.cursor))
+    items = found[: query.limit]
+    series = state.measurements.series(wanted) if wanted.subject is not None else None
+    return VolumePage(
+        items=tuple(_item(item) for item in items),
+        summary=_summary(state.measurements.summary(wanted), series),
+        next=_cursor(items[-1].sequence) if len(found) > query.limit else None,
+    )
+
+
+def _item(item: MeasurementItem) -> VolumeItem:
+    content = asdict(item)
+    del content["sequence"]
+    return VolumeItem(**content, href=location(item.id))
+
+
+def _summary(summary: Summary, series: list[DaySeries] | None) -> VolumeSummary:
+    weeks = tuple(WeekStatistics(week=week, **asdict(found)) for week, found in summary.by_gestational_week)
+    return VolumeSummary(
+        **asdict(summary.overall),
+        by_gestational_week=weeks,
+        reproducibility_sd_ml=summary.reproducibility_sd_ml,
+        reproducibility_groups=summary.reproducibility_groups,
+        series=None if series is None else tuple(_day(day) for day in series),
+    )
+
+
+def _day(day: DaySeries) -> DayStatistics:
+    return DayStatistics(day=day.day, gestational_age_weeks=day.gestational_age_weeks, **asdict(day.statistics))
+
+
+def _table(state: ServiceState, wanted: MeasurementFilter) -> Iterator[str]:
+    yield _line(COLUMNS)
+    for item in state.measurements.all(wanted):
+        low, high = item.head_volume_interval_ml or (None, None)
+        yield _line(
+            (
+                item.id,
+                item.created_at.isoformat(),
+                item.subject,
+                item.gestational_age_weeks,
+                item.head_volume_ml,
+                low,
+                high,
+                item.verdict,
+                " ".join(item.flags),
+                item.model_version,
+            )
+        )
+
+
+def _line(values: tuple[Any, ...]) -> str:
+    text = io.StringIO()
+    csv.writer(text).writerow(["" if value is None else value for value in values])
+    return text.getvalue()
+
+
+def _cursor(sequence: int) -> str:
+    return base64.urlsafe_b64encode(f"before {sequence}".encode()).decode()
+
+
+def _sequence(cursor: str | None) -> int | None:
+    if cursor is None:
+        return None
+    try:
+        word, number = base64.urlsafe_b64decode(cursor.encode()).decode().split(" ")
+        if word != "before" or not 0 < int(number) < 2**62:
+            raise ValueError(word)
+        return int(number)
+    except ValueError as error:
+        raise ProblemError(
+            "invalid_parameter", "The parameter cursor cannot be used.", expected="the member next of a page"
+        ) from error
+
+
+def _with_zone(moment: datetime | None) -> datetime | None:
+    return moment.replace(tzinfo=UTC) if moment is not None and moment.tzinfo is None else moment

@@ -1,0 +1,73 @@
+"""The application: `create_app(settings)` builds it, its lifespan opens and closes what it needs."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+
+from fastapi import FastAPI
+
+from app.api import health, models, pages, segment, segmentations, volume
+from app.api.errors import install_handlers, problem_body
+from app.api.jobs import Jobs
+from app.api.middleware import Observed
+from app.api.problems import PROBLEMS
+from app.api.serving import ServedModel
+from app.api.state import ServiceState
+from app.monitoring.metrics import Metrics
+from app.records.artifacts import ArtifactStore
+from app.records.database import open_database
+from app.records.measurements import Measurements
+from app.records.repository import Repository
+from app.settings import Settings
+
+DESCRIPTION = """Segments the whole fetal head in 3D ultrasound volumes and measures its volume in mL.
+
+**Research use only. Not a medical device.** The model was trained on simulated patients only.
+Errors are `application/problem+json`; [/problems](/problems) explains each."""
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """An application of its own; without `settings` they are read from the environment."""
+    settings = settings or Settings()
+    app = FastAPI(
+        title="fetalhead",
+        version=version("fetalhead"),
+        description=DESCRIPTION,
+        lifespan=_lifespan,
+        docs_url=None,
+        redoc_url=None,
+    )
+    app.state.settings = settings
+    app.state.metrics = Metrics()
+    app.add_middleware(Observed, metrics=app.state.metrics)
+    install_handlers(app)
+    for module in (segment, segmentations, volume, models, health, pages):
+        app.include_router(module.router)
+    pages.mount_static(app)
+    return app
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    settings: Settings = app.state.settings
+    metrics: Metrics = app.state.metrics
+    artifacts = ArtifactStore(settings.artifacts_dir)
+    engine = await asyncio.to_thread(open_database, settings.effective_database_url)
+    repository = Repository(engine, artifacts)
+    interrupted = PROBLEMS["interrupted"]
+    await asyncio.to_thread(
+        repository.recover, problem_body(interrupted, interrupted.meaning, remedy=interrupted.remedy)
+    )
+    jobs = Jobs(repository, metrics, settings.queue_length + 1)
+    model = ServedModel(settings, metrics)
+    app.state.service = ServiceState(settings, metrics, repository, Measurements(engine), model, jobs)
+    loading = asyncio.create_task(jobs.load(model.load))
+    try:
+        yield
+    finally:
+        loading.cancel()
+        await jobs.close(settings.shutdown_timeout_s)
+        await asyncio.to_thread(engine.dispose)
