@@ -40,8 +40,13 @@ check: $(VENV)/.development  ## format, lint, types, import contracts, then all 
 bench: $(VENV)/.service  ## time the stages; a table, and benchmarks/results/*.json
 	$(BIN)/python -m benchmarks
 
-train-smoke: $(VENV)/.development  ## the whole training in one minute: it shows that it runs, not that it learns
-	$(BIN)/fetalhead-train fit smoke
+train-smoke: $(VENV)/.development  ## simulate, fit and export in a minute: it shows that all runs, not that it learns
+	rm -rf runs/smoke
+	$(BIN)/fetalhead-train cohort runs/smoke/phantoms --kind train --cases 4 --spacing 3
+	$(BIN)/fetalhead-train cohort runs/smoke/phantoms --kind context --cases 4 --spacing 3
+	$(BIN)/fetalhead-train cohort runs/smoke/phantoms --kind validation --cases 2 --spacing 3
+	$(BIN)/fetalhead-train fit smoke --data runs/smoke/phantoms --run runs/smoke/fit
+	$(BIN)/fetalhead-train export runs/smoke/fit --data runs/smoke/phantoms --store runs/smoke/store
 
 image: Dockerfile  ## the serving image, built by docker, podman or buildah
 	docker/build $(IMAGE) --build-arg RUNTIME=$(RUNTIME) $(IMAGE_ARGS)
