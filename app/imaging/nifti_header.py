@@ -20,6 +20,27 @@ MAGIC: dict[NiftiVersion, tuple[int, bytes]] = {1: (344, b"n+1\0"), 2: (4, b"n+2
 PAIR_MAGIC = (b"ni1\0", b"ni2\0")
 SPACE_UNITS = {0: None, 1: 1000.0, 2: 1.0, 3: 0.001}
 """Codes of xyzt_units and the mm in one unit; 0 is unknown."""
+REAL_TYPES = {
+    2: "u1",
+    4: "i2",
+    8: "i4",
+    16: "f4",
+    64: "f8",
+    256: "i1",
+    512: "u2",
+    768: "u4",
+    1024: "i8",
+    1280: "u8",
+}
+OTHER_TYPES = {
+    1: "single bits",
+    32: "complex numbers",
+    128: "RGB colours",
+    1536: "128-bit floats",
+    1792: "complex numbers",
+    2048: "complex numbers",
+    2304: "RGBA colours",
+}
 OTHER_FORMATS = (
     (128, b"DICM", "DICOM"),
     (0, b"KRETZFILE", "Kretz"),
@@ -93,7 +114,7 @@ def parse_header(block: bytes, version: NiftiVersion, order: str) -> tuple[Nifti
         header = nib.Nifti1Header(binaryblock=block, endianness=order, check=False)
     else:
         header = nib.Nifti2Header(binaryblock=block, endianness=order, check=False)
-    return _geometry_part(header, version), _encoding(header, version)
+    return _geometry_part(header, version), _encoding(header, version, order)
 
 
 def _geometry_part(header: Nifti1Header, version: NiftiVersion) -> NiftiHeader:
@@ -136,29 +157,29 @@ def _shape(dim: NDArray[Any]) -> Index3:
     return sizes[0], sizes[1], sizes[2]
 
 
-def _encoding(header: Nifti1Header, version: NiftiVersion) -> Encoding:
+def _encoding(header: Nifti1Header, version: NiftiVersion, order: str) -> Encoding:
     fields = header.structarr
     offset = float(fields["vox_offset"])
     if not np.isfinite(offset) or offset < HEADER_BYTES[version] or offset != int(offset):
         raise UnreadableFile("bad_voxel_offset", "the header points to no place for the voxels", got=f"{offset:g}")
-    return Encoding(_dtype(header), int(offset), _scaling(float(fields["scl_slope"]), float(fields["scl_inter"])))
+    return Encoding(
+        _dtype(int(fields["datatype"]), order),
+        int(offset),
+        _scaling(float(fields["scl_slope"]), float(fields["scl_inter"])),
+    )
 
 
-def _dtype(header: Nifti1Header) -> np.dtype[Any]:
-    code = int(header.structarr["datatype"])
-    try:
-        dtype: np.dtype[Any] = header.get_data_dtype()
-    except nib.spatialimages.HeaderDataError as error:
-        raise UnreadableFile("unknown_type", f"the header's voxel type {code} does not exist") from error
-    if dtype.kind not in "uif" or dtype.itemsize > 8:
-        names = {128: "RGB colour", 2304: "RGBA colour", 32: "complex", 1792: "complex", 2048: "complex"}
-        raise NotMeasurable(
-            "unsupported_type",
-            f"the voxels are of type {names.get(code, str(dtype))}",
-            expected="one real number a voxel: integers of up to 64 bits, 32- or 64-bit floats",
-            remedy="export the grey-scale volume",
-        )
-    return dtype
+def _dtype(code: int, order: str) -> np.dtype[Any]:
+    if code in REAL_TYPES:
+        return np.dtype(order + REAL_TYPES[code])
+    if code not in OTHER_TYPES:
+        raise UnreadableFile("unknown_type", f"the header's voxel type {code} does not exist")
+    raise NotMeasurable(
+        "unsupported_type",
+        f"the voxels are {OTHER_TYPES[code]}",
+        expected="one real number a voxel: integers of up to 64 bits, 32- or 64-bit floats",
+        remedy="export the grey-scale volume",
+    )
 
 
 def _scaling(slope: float, intercept: float) -> tuple[float, float] | None:

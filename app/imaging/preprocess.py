@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.imaging.errors import ImagingError, NotMeasurable
+from app.imaging.errors import NotMeasurable
 from app.imaging.orientation import Orientation, intrinsic_orientation
 from app.imaging.resample import Float32, resample
 from app.imaging.volume import Volume, VolumeGeometry
@@ -34,7 +34,8 @@ class Preprocessed:
     """A network's input and what is needed to find the way back.
 
     `tensor` is float32 (1, 1, I, J, K); `geometry` its grid, whose index axes are those of the source after
-    `orientation`; `field_of_view` bool (I, J, K) is true where the scanner recorded something.
+    `orientation`; `field_of_view` bool (I, J, K) is true where the scanner recorded something. Low-passing carries
+    it up to one network voxel beyond the true edge.
     """
 
     tensor: Float32
@@ -88,7 +89,7 @@ def normalise(values: Float32, field_of_view: NDArray[np.bool_], clip: tuple[flo
     """Return (value - mean) / SD, both taken inside the field of view, clipped."""
     inside = values[field_of_view]
     if inside.size == 0:
-        raise ImagingError("empty_field_of_view", "nothing is left of the volume on the network's grid")
+        raise NotMeasurable("empty_field_of_view", "nothing is left of the volume on the network's grid")
     mean, sd = float(inside.mean(dtype=np.float64)), float(inside.std(dtype=np.float64))
     if sd == 0:
         raise NotMeasurable("constant_image", "the volume is constant on the network's grid")

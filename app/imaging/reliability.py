@@ -20,6 +20,8 @@ NEAR_VOXELS = 2
 NEGLIGIBLE = 0.05
 """Probabilities below this are the network's way of saying no."""
 MOMENT_SAMPLES = 50_000
+REACH_VOXELS = 2
+"""The field of view on the network's grid is one voxel too large; its neighbours are one voxel further in."""
 
 
 def measure_reliability(
@@ -103,7 +105,8 @@ def _contact(head: Bool, field_of_view: Bool) -> tuple[float, float]:
     """Return the parts of the head's surface that touch, and of its voxels that lie beyond, the field of view."""
     outer = surface(head)
     beyond = ~field_of_view
-    cut_off = dilated(np.pad(beyond, 1, constant_values=True))[1:-1, 1:-1, 1:-1]
+    at_the_border = dilated(np.pad(np.zeros_like(beyond), 1, constant_values=True))[1:-1, 1:-1, 1:-1]
+    cut_off = dilated(beyond, REACH_VOXELS) | at_the_border
     return int((outer & cut_off).sum()) / int(outer.sum()), int((head & beyond).sum()) / int(head.sum())
 
 
