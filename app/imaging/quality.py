@@ -107,7 +107,10 @@ class Assessment(BaseModel):
 def assess(
     numbers: QualityNumbers, volume_ml: float, spec: QualitySpec, gestational_age_weeks: float | None = None
 ) -> Assessment:
-    """Judge a measurement from its numbers alone: the same numbers always give the same verdict."""
+    """Judge a measurement from its numbers alone: the same numbers always give the same verdict.
+
+    No flag tells the volume: a rejected measurement has none.
+    """
     if volume_ml == 0:
         nothing = Flag(code="no_head_found", detail="nothing in the volume was taken for a head", remedy=SCAN_AGAIN)
         return Assessment(verdict="reject", flags=(nothing,))
@@ -151,7 +154,7 @@ def _doubts_about_the_size(volume_ml: float, spec: QualitySpec) -> Iterator[Find
         remedy = "check the spacing in the file's header; scan again"
         yield judged, Flag(code="implausible_volume", detail="no fetal head is of the size measured", remedy=remedy)
     elif judged == "review":
-        detail = f"{volume_ml:.0f} mL lies outside the range that was validated"
+        detail = f"the volume lies outside the validated {spec.smallest_ml.review:g} to {spec.largest_ml.review:g} mL"
         yield judged, Flag(code="outside_validated_range", detail=detail, remedy=LOOK_AT_IT)
 
 
@@ -160,11 +163,13 @@ def _doubts_about_the_age(volume_ml: float, spec: QualitySpec, weeks: float | No
     if weeks is None or not VALID_WEEKS[0] <= weeks <= VALID_WEEKS[1]:
         return
     z = age_z(volume_ml, weeks, spec.age_model_cv)
+    side = f"{'above' if z > 0 else 'below'} the mean at {weeks:.1f} weeks (derived, not a reference chart)"
     judged = spec.age_z.above(abs(z))
-    detail = f"the head's size lies {z:+.1f} SD from the mean at {weeks:.1f} weeks (derived, not a reference chart)"
     if judged != "ok":
+        detail = f"the head's size lies far {side}"
         yield judged, Flag(code="size_contradicts_age", detail=detail, remedy="check gestational age and mask")
     elif spec.age_z_note is not None and abs(z) > spec.age_z_note:
+        detail = f"the head's size lies more than {spec.age_z_note:g} SD {side}"
         yield "ok", Flag(code="size_unusual_for_age", detail=detail, remedy="check the gestational age")
 
 

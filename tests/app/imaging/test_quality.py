@@ -1,0 +1,134 @@
+from __future__ import annotations
+
+import pytest
+from pydantic import ValidationError
+
+from app.imaging.growth import expected_head_volume_ml, head_circumference
+from app.imaging.quality import Limit, QualityNumbers, QualitySpec, age_z, assess
+
+GOOD = QualityNumbers(
+    context_agreement_dsc=0.98,
+    level_volume_change=0.01,
+    foreground_entropy=0.1,
+    components=1,
+    outside_mass_fraction=0.01,
+    soft_volume_change=0.01,
+    ellipsoid_ratio=0.97,
+    fov_contact_fraction=0.0,
+    outside_fov_fraction=0.0,
+)
+SPEC = QualitySpec()
+
+
+def judged(volume_ml: float = 240.0, weeks: float | None = None, **numbers: float) -> tuple[str, list[str]]:
+    assessment = assess(GOOD.model_copy(update=numbers), volume_ml, SPEC, weeks)
+    return assessment.verdict, [flag.code for flag in assessment.flags]
+
+
+def test_a_good_measurement_is_ok() -> None:
+    assert judged() == ("ok", [])
+
+
+@pytest.mark.parametrize(
+    ("number", "value", "verdict", "code"),
+    [
+        ("context_agreement_dsc", 0.89, "review", "levels_disagree"),
+        ("context_agreement_dsc", 0.59, "reject", "levels_disagree"),
+        ("level_volume_change", 0.25, "review", "levels_disagree_in_volume"),
+        ("level_volume_change", 0.7, "reject", "levels_disagree_in_volume"),
+        ("foreground_entropy", 0.5, "review", "uncertain_outline"),
+        ("components", 4, "review", "several_components"),
+        ("outside_mass_fraction", 0.2, "review", "probability_elsewhere"),
+        ("outside_mass_fraction", 0.7, "reject", "probability_elsewhere"),
+        ("soft_volume_change", 0.2, "review", "soft_outline"),
+        ("soft_volume_change", 0.6, "reject", "soft_outline"),
+        ("ellipsoid_ratio", 0.8, "review", "implausible_shape"),
+        ("ellipsoid_ratio", 0.5, "reject", "implausible_shape"),
+        ("fov_contact_fraction", 0.03, "review", "truncated"),
+        ("fov_contact_fraction", 0.3, "reject", "truncated"),
+    ],
+)
+def test_each_number_has_its_flag(number: str, value: float, verdict: str, code: str) -> None:
+    assert judged(**{number: value}) == (verdict, [code])
+
+
+@pytest.mark.parametrize(
+    ("volume_ml", "verdict", "codes"),
+    [
+        (0.0, "reject", ["no_head_found"]),
+        (39.9, "reject", ["implausible_volume"]),
+        (40.1, "review", ["outside_validated_range"]),
+        (59.9, "review", ["outside_validated_range"]),
+        (60.0, "ok", []),
+        (600.0, "ok", []),
+        (600.1, "review", ["outside_validated_range"]),
+        (700.1, "reject", ["implausible_volume"]),
+    ],
+)
+def test_the_size_must_be_plausible(volume_ml: float, verdict: str, codes: list[str]) -> None:
+    assert judged(volume_ml) == (verdict, codes)
+
+
+@pytest.mark.parametrize("volume_ml", [31.0, 57.0, 643.0, 812.0])
+def test_no_flag_tells_the_volume(volume_ml: float) -> None:
+    for flag in assess(GOOD, volume_ml, SPEC, 25.0).flags:
+        assert f"{volume_ml:.0f}" not in flag.detail + flag.remedy
+
+
+@pytest.mark.parametrize("weeks", [20.0, 25.0, 30.0])
+@pytest.mark.parametrize(
+    ("z", "verdict", "codes"),
+    [
+        (0.0, "ok", []),
+        (1.5, "ok", []),
+        (-2.9, "ok", ["size_unusual_for_age"]),
+        (5.0, "review", ["size_contradicts_age"]),
+        (-5.0, "review", ["size_contradicts_age"]),
+    ],
+)
+def test_the_size_must_fit_the_age(weeks: float, z: float, verdict: str, codes: list[str]) -> None:
+    volume = expected_head_volume_ml(weeks, z)
+    found, flags = judged(volume, weeks)
+    assert (found, [code for code in flags if code != "outside_validated_range"]) == (verdict, codes)
+
+
+@pytest.mark.parametrize("weeks", [10.0, 13.9, 40.1, 42.0])
+def test_ages_beyond_the_standard_are_not_judged(weeks: float) -> None:
+    assert judged(240.0, weeks) == ("ok", [])
+
+
+def test_z_is_smaller_than_the_populations_by_the_derivations_uncertainty() -> None:
+    assert age_z(expected_head_volume_ml(25.0), 25.0, 0.06) == pytest.approx(0, abs=1e-9)
+    z = age_z(expected_head_volume_ml(25.0, 2.0), 25.0, 0.06)
+    population = head_circumference(25.0)
+    both = (population.sd_mm**2 + (population.mean_mm * 0.02) ** 2) ** 0.5
+    assert z == pytest.approx(2 * population.sd_mm / both)
+    assert age_z(expected_head_volume_ml(25.0, 2.0), 25.0, 0.0) == pytest.approx(2.0)
+
+
+def test_the_worst_finding_decides_and_all_are_told() -> None:
+    verdict, codes = judged(50.0, fov_contact_fraction=0.5, components=5)
+    assert verdict == "reject"
+    assert codes == ["several_components", "truncated", "outside_validated_range"]
+
+
+def test_what_was_not_measured_is_not_judged() -> None:
+    assert assess(QualityNumbers(components=1), 240.0, SPEC).verdict == "ok"
+
+
+def test_every_flag_says_what_to_do() -> None:
+    bad = GOOD.model_copy(update={"context_agreement_dsc": 0.1, "fov_contact_fraction": 0.9, "components": 9})
+    for flag in assess(bad, 30.0, SPEC, 25.0).flags:
+        assert flag.detail
+        assert flag.remedy
+
+
+def test_a_limit_without_thresholds_never_objects() -> None:
+    assert Limit().above(1e9) == "ok"
+    assert Limit(reject=1.0).above(1.5) == "reject"
+    assert Limit(review=1.0).below(0.5) == "review"
+
+
+def test_a_specification_refuses_what_it_does_not_know() -> None:
+    with pytest.raises(ValidationError):
+        QualitySpec.model_validate({"agreement": 0.9})

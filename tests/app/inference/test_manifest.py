@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from app.imaging.postprocess import PostprocessingSpec
+from app.inference.manifest import ModelManifest, VolumeInterval
+from tests.makers import publish_threshold_model
+
+
+@pytest.fixture(scope="module")
+def manifest(tmp_path_factory: pytest.TempPathFactory) -> ModelManifest:
+    folder = publish_threshold_model(tmp_path_factory.mktemp("store"))
+    return ModelManifest.model_validate_json((folder / "manifest.json").read_bytes())
+
+
+def test_a_manifest_survives_its_file(manifest: ModelManifest) -> None:
+    assert ModelManifest.model_validate_json(manifest.model_dump_json()) == manifest
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("surprise", 1),
+        ("name", "../etc"),
+        ("version", 0),
+        ("levels", []),
+        ("created", "2025-01-01T00:00:00"),
+        ("schema_version", 2),
+    ],
+)
+def test_what_a_manifest_must_not_say_is_refused(manifest: ModelManifest, field: str, value: object) -> None:
+    content = {**json.loads(manifest.model_dump_json()), field: value}
+    with pytest.raises(ValidationError):
+        ModelManifest.model_validate_json(json.dumps(content))
+
+
+@pytest.mark.parametrize("name", ["../level.onnx", "/etc/passwd", ".hidden", "a/b.onnx", ""])
+def test_files_lie_in_the_versions_own_folder(manifest: ModelManifest, name: str) -> None:
+    content = json.loads(manifest.model_dump_json())
+    content["levels"][0]["file"] = name
+    with pytest.raises(ValidationError):
+        ModelManifest.model_validate_json(json.dumps(content))
+
+
+def test_every_file_has_its_hash(manifest: ModelManifest) -> None:
+    assert set(manifest.file_hashes) == {"context_level_1.onnx", "context_level_2.onnx", "selftest.npz"}
+
+
+@pytest.mark.parametrize(
+    ("interval", "volume_ml", "expected"),
+    [
+        (VolumeInterval(bias_percent=0, half_width_percent=10, floor_ml=5), 200.0, (180.0, 220.0)),
+        (VolumeInterval(bias_percent=2, half_width_percent=10, floor_ml=5), 200.0, (176.0, 216.0)),
+        (VolumeInterval(bias_percent=-2, half_width_percent=10, floor_ml=5), 200.0, (184.0, 224.0)),
+        (VolumeInterval(bias_percent=0, half_width_percent=1, floor_ml=5), 200.0, (195.0, 205.0)),
+        (VolumeInterval(bias_percent=0, half_width_percent=1, floor_ml=50), 40.0, (0.0, 90.0)),
+    ],
+)
+def test_the_interval_is_relative_with_a_floor(
+    interval: VolumeInterval, volume_ml: float, expected: tuple[float, float]
+) -> None:
+    assert interval.around(volume_ml) == pytest.approx(expected)
+
+
+def test_a_manifest_carries_the_rules_it_is_served_with(tmp_path: Path) -> None:
+    rules = PostprocessingSpec(threshold=0.4)
+    folder = publish_threshold_model(tmp_path, postprocessing=rules)
+    written = ModelManifest.model_validate_json((folder / "manifest.json").read_bytes())
+    assert written.postprocessing == rules

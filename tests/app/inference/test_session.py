@@ -1,0 +1,160 @@
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from app.inference.errors import DamagedModel, RuntimeUnavailable
+from app.inference.session import CPU, OPENVINO, OnnxSession, RuntimeSettings, installed_runtime
+from tests.makers import threshold_network
+
+CHANNELS = 16
+ON_CPU = RuntimeSettings(provider="cpu", threads=1)
+
+needs_openvino = pytest.mark.skipif(
+    OPENVINO not in onnxruntime.get_available_providers(), reason="this ONNX Runtime lacks OpenVINO"
+)
+
+
+def convolutional_network() -> bytes:
+    """A small network with what USegNet is made of, so that a provider's arithmetic can be compared."""
+    rng = np.random.default_rng(0)
+    nodes, weights = [], []
+
+    def weight(name: str, shape: tuple[int, ...], scale: float) -> str:
+        values = (rng.normal(size=shape) * scale).astype(np.float32)
+        weights.append(numpy_helper.from_array(values, name))
+        return name
+
+    def convolution(source: str, target: str, inputs: int, outputs: int, size: int) -> None:
+        scale = (2 / (inputs * size**3)) ** 0.5
+        kernel = weight(f"{target}_kernel", (outputs, inputs, size, size, size), scale)
+        bias = weight(f"{target}_bias", (outputs,), 0.1)
+        nodes.append(helper.make_node("Conv", [source, kernel, bias], [target], pads=[size // 2] * 6))
+
+    convolution("volume", "first", 1, CHANNELS, 3)
+    nodes.append(helper.make_node("Relu", ["first"], ["first_on"]))
+    nodes.append(helper.make_node("MaxPool", ["first_on"], ["pooled"], kernel_shape=[2] * 3, strides=[2] * 3))
+    convolution("pooled", "deep", CHANNELS, CHANNELS, 5)
+    nodes.append(helper.make_node("Relu", ["deep"], ["deep_on"]))
+    kernel = weight("up_kernel", (CHANNELS, CHANNELS, 2, 2, 2), 0.2)
+    nodes.append(helper.make_node("ConvTranspose", ["deep_on", kernel], ["up"], strides=[2] * 3))
+    nodes.append(helper.make_node("Concat", ["first_on", "up"], ["joined"], axis=1))
+    nodes.append(helper.make_node("Softmax", ["joined"], ["attention"], axis=1))
+    nodes.append(helper.make_node("Mul", ["joined", "attention"], ["attended"]))
+    convolution("attended", "logit", 2 * CHANNELS, 1, 3)
+    nodes.append(helper.make_node("Sigmoid", ["logit"], ["probability"]))
+    dims: list[str | int | None] = [1, 1, "I", "J", "K"]
+    inputs = [helper.make_tensor_value_info("volume", TensorProto.FLOAT, dims)]
+    outputs = [helper.make_tensor_value_info("probability", TensorProto.FLOAT, dims)]
+    graph = helper.make_graph(nodes, "small", inputs, outputs, weights)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+    content: bytes = model.SerializeToString()
+    return content
+
+
+def load(content: bytes, settings: RuntimeSettings = ON_CPU, inputs: tuple[str, ...] = ("volume",)) -> OnnxSession:
+    return OnnxSession(content, inputs, "probability", settings)
+
+
+@needs_openvino
+@pytest.mark.parametrize("shape", [(24, 16, 32), (16, 16, 16), (8, 40, 24)])
+def test_openvino_computes_in_single_precision_at_every_shape(shape: tuple[int, ...]) -> None:
+    content = convolutional_network()
+    reference, fast = load(content), load(content, RuntimeSettings(provider="openvino", threads=1))
+    assert (reference.provider, fast.provider) == (CPU, OPENVINO)
+    volume = np.random.default_rng(1).normal(size=(1, 1, *shape)).astype(np.float32)
+    difference = np.abs(reference.run({"volume": volume}) - fast.run({"volume": volume}))
+    assert difference.max() < 1e-4
+
+
+@needs_openvino
+def test_auto_takes_the_fastest_provider_that_runs() -> None:
+    session = load(convolutional_network(), RuntimeSettings(threads=1))
+    assert session.provider in {OPENVINO, "CUDAExecutionProvider"}
+
+
+def test_a_level_with_context_takes_two_tensors() -> None:
+    session = load(threshold_network(2), inputs=("volume", "context"))
+    volume = np.linspace(0, 10, 64, dtype=np.float32).reshape(1, 1, 4, 4, 4)
+    result = session.run({"volume": volume, "context": np.ones_like(volume)})
+    assert result.shape == volume.shape
+    assert result.min() == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize(
+    ("content", "inputs", "output"),
+    [
+        (threshold_network(1), ("volume", "context"), "probability"),
+        (threshold_network(2), ("volume",), "probability"),
+        (threshold_network(1), ("image",), "probability"),
+        (threshold_network(1), ("volume",), "mask"),
+    ],
+)
+def test_other_inputs_and_outputs_than_promised_are_refused(
+    content: bytes, inputs: tuple[str, ...], output: str
+) -> None:
+    with pytest.raises(DamagedModel) as caught:
+        OnnxSession(content, inputs, output, ON_CPU)
+    assert caught.value.code == "interface_mismatch"
+
+
+def network_of_other_type(kind: int, axes: int) -> bytes:
+    dims = [1] * axes
+    inputs = [helper.make_tensor_value_info("volume", kind, dims)]
+    outputs = [helper.make_tensor_value_info("probability", kind, dims)]
+    graph = helper.make_graph([helper.make_node("Abs", ["volume"], ["probability"])], "other", inputs, outputs)
+    content: bytes = helper.make_model(
+        graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10
+    ).SerializeToString()
+    return content
+
+
+@pytest.mark.parametrize(("kind", "axes"), [(TensorProto.DOUBLE, 5), (TensorProto.FLOAT, 4)])
+def test_other_tensors_than_promised_are_refused(kind: int, axes: int) -> None:
+    with pytest.raises(DamagedModel) as caught:
+        load(network_of_other_type(kind, axes))
+    assert caught.value.code == "interface_mismatch"
+
+
+def test_weights_in_another_file_are_refused(tmp_path: Any) -> None:
+    model = onnx.load_from_string(convolutional_network())
+    path = tmp_path / "network.onnx"
+    onnx.save_model(model, path, save_as_external_data=True, location="weights.bin", size_threshold=0)
+    with pytest.raises(DamagedModel) as caught:
+        load(path.read_bytes())
+    assert caught.value.code == "external_data"
+
+
+@pytest.mark.parametrize("content", [b"", b"no network", convolutional_network()[:500]])
+@pytest.mark.parametrize("provider", ["cpu", "auto"])
+def test_what_is_no_network_is_refused(content: bytes, provider: Any) -> None:
+    with pytest.raises(DamagedModel) as caught:
+        load(content, RuntimeSettings(provider=provider, threads=1))
+    assert caught.value.code == "not_loadable"
+
+
+@pytest.mark.skipif("CUDAExecutionProvider" in onnxruntime.get_available_providers(), reason="CUDA is there")
+def test_a_provider_that_was_asked_for_is_not_replaced() -> None:
+    with pytest.raises(RuntimeUnavailable) as caught:
+        load(threshold_network(), RuntimeSettings(provider="cuda"))
+    assert caught.value.code == "provider_unavailable"
+    assert "CUDAExecutionProvider" in caught.value.detail
+
+
+def test_a_missing_runtime_is_named_with_its_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert installed_runtime() == onnxruntime.__version__
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    assert installed_runtime() is None
+    with pytest.raises(RuntimeUnavailable, match=r"install fetalhead\[cpu\]"):
+        load(threshold_network())
+
+
+def test_all_cores_of_the_process_are_used_by_default() -> None:
+    assert RuntimeSettings().effective_threads >= 1
+    assert RuntimeSettings(threads=3).effective_threads == 3
