@@ -5,7 +5,6 @@ No number of the preprocessing or the quality rules is here: those travel with t
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
@@ -17,13 +16,6 @@ from model_store import packaged_store
 
 PREFIX = "FETALHEAD_"
 MEBIBYTE = 1024 * 1024
-
-
-def installed_models() -> Path:
-    """The models that came with this installation, or `model_store` in the working folder."""
-    spec = importlib.util.find_spec("model_store")
-    folders = [] if spec is None else list(spec.submodule_search_locations or ())
-    return Path(folders[0]) if folders else Path("model_store")
 
 
 class Settings(BaseSettings):

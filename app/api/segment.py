@@ -117,8 +117,9 @@ async def segment(
         with state.jobs.slot(state.settings.retry_after_s) as slot:
             upload = await read_upload(request, state.settings.max_upload_bytes, state.settings.upload_timeout_s)
             return await _accepted(state, upload, wishes, segmenter, slot)
-    except ProblemError:
-        await drain(request)
+    except ProblemError as error:
+        if error.kind.code != "upload_timeout":
+            await drain(request)
         raise
 
 

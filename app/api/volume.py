@@ -26,6 +26,7 @@ from app.records.measurements import DaySeries, MeasurementFilter, MeasurementIt
 router = APIRouter(tags=["measurements"])
 CSV = "text/csv"
 OFFERS = (JSON, CSV)
+WEEK_DECIMALS = 3
 COLUMNS = (
     "id",
     "created_at",
@@ -120,7 +121,8 @@ def _summary(summary: Summary, series: list[DaySeries] | None) -> VolumeSummary:
 
 
 def _day(day: DaySeries) -> DayStatistics:
-    return DayStatistics(day=day.day, gestational_age_weeks=day.gestational_age_weeks, **asdict(day.statistics))
+    weeks = None if day.gestational_age_weeks is None else round(day.gestational_age_weeks, WEEK_DECIMALS)
+    return DayStatistics(day=day.day, gestational_age_weeks=weeks, **asdict(day.statistics))
 
 
 def _table(state: ServiceState, wanted: MeasurementFilter) -> Iterator[str]:

@@ -44,9 +44,8 @@ class Service:
 
 @contextmanager
 def running_service(data: Path, model_store: Path, wait: bool = True, **settings: Any) -> Iterator[Service]:
-    app = create_app(
-        Settings(**({"data_dir": data, "model_store": model_store, "provider": "cpu", "threads": 1} | settings))
-    )
+    values: dict[str, Any] = {"data_dir": data, "model_store": model_store, "provider": "cpu", "threads": 1}
+    app = create_app(Settings(**(values | settings)))
     server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, access_log=False, server_header=False))
     thread = threading.Thread(target=server.run)
     thread.start()

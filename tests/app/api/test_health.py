@@ -1,0 +1,74 @@
+import re
+from pathlib import Path
+
+import httpx
+
+from tests.app.api.service import Service, assert_problem, post, running_service
+
+
+class TestLive:
+    def test_it_answers_before_the_model_is_there(self, tmp_path: Path) -> None:
+        with running_service(tmp_path / "data", tmp_path / "none", wait=False) as service:
+            answer = service.client.get("/health/live")
+        assert answer.status_code == 200
+        assert answer.json()["status"] == "alive"
+
+
+class TestReady:
+    def test_it_names_the_model_and_the_provider_that_runs(self, shared_client: httpx.Client) -> None:
+        body = shared_client.get("/health/ready").json()
+        assert body["status"] == "ready"
+        assert (body["model"]["name"], body["model"]["version"]) == ("fetal_head", 1)
+        assert body["runtime"]["provider"] == "CPUExecutionProvider"
+        assert (body["requested_provider"], body["fallback"]) == ("cpu", False)
+
+    def test_a_provider_that_cannot_run_is_no_silent_fallback(self, tmp_path: Path, model_store: Path) -> None:
+        with running_service(tmp_path, model_store, wait=False, provider="cuda") as service:
+            while (answer := service.client.get("/health/ready")).status_code == 503:
+                if answer.json()["code"] == "model_failed":
+                    break
+        if answer.status_code == 503:
+            assert "provider_unavailable" in assert_problem(answer, 503, "model_failed")["detail"]
+        else:
+            assert answer.json()["runtime"]["provider"] == "CUDAExecutionProvider"
+
+
+class TestMetrics:
+    def test_a_measurement_is_counted(self, service: Service, sphere: bytes) -> None:
+        post(service.client, sphere)
+        post(service.client, b"no volume")
+        metrics = values(service.client)
+        assert metrics['fetalhead_requests_total{method="POST",route="/segment",status="200"}'] == 1
+        assert metrics['fetalhead_requests_total{method="POST",route="/segment",status="415"}'] == 1
+        assert metrics['fetalhead_rejected_total{reason="not_nifti"}'] == 1
+        assert metrics['fetalhead_segmentations_total{verdict="ok"}'] == 1
+        assert metrics['fetalhead_stage_duration_seconds_count{stage="context_level_2"}'] == 1
+        assert metrics["fetalhead_head_volume_ml_count"] == 1
+        assert metrics["fetalhead_context_agreement_dsc_count"] == 1
+        assert metrics["fetalhead_input_voxels_sum"] == 64 * 56 * 60
+        assert metrics["fetalhead_queue_wait_seconds_count"] == 1
+        assert (metrics["fetalhead_queue_depth"], metrics["fetalhead_in_flight"]) == (0, 0)
+
+    def test_the_model_is_described(self, shared_client: httpx.Client) -> None:
+        metrics = values(shared_client)
+        (info,) = [name for name in metrics if name.startswith("fetalhead_model_info")]
+        assert 'provider="CPUExecutionProvider"' in info
+        assert (metrics["fetalhead_model_ready"], metrics["fetalhead_provider_fallback"]) == (1, 0)
+
+    def test_paths_do_not_become_labels(self, shared_client: httpx.Client) -> None:
+        shared_client.get("/segmentations/Jane-Doe")
+        shared_client.get("/no/such/Jane-Doe")
+        text = shared_client.get("/metrics").text
+        assert "Jane" not in text
+        assert 'route="/segmentations/{segmentation_id}"' in text
+        assert 'route="other"' in text
+
+    def test_process_and_python_are_there(self, shared_client: httpx.Client) -> None:
+        text = shared_client.get("/metrics").text
+        assert "process_resident_memory_bytes" in text
+        assert "python_gc_objects_collected_total" in text
+
+
+def values(client: httpx.Client) -> dict[str, float]:
+    lines = [line for line in client.get("/metrics").text.splitlines() if not line.startswith("#")]
+    return {name: float(value) for name, value in (re.split(r" (?=\S+$)", line) for line in lines)}

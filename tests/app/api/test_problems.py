@@ -1,0 +1,75 @@
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from app.api.errors import INTERNAL_CODES, problem_of
+from app.api.problems import PROBLEMS
+from app.imaging.errors import ImagingError, NotAVolumeFile, NotMeasurable, TooLarge, UnreadableFile
+
+ROOT = Path(__file__).parents[3]
+DOCUMENT = (ROOT / "docs" / "errors.md").read_text("utf-8")
+STATUS = {"UnreadableFile": 400, "TooLarge": 413, "NotAVolumeFile": 415, "NotMeasurable": 422, "ImagingError": 422}
+
+
+def raised_by_imaging() -> Iterator[tuple[str, str]]:
+    """Class and code of every error that app.imaging constructs, read from its source."""
+    for path in sorted((ROOT / "app" / "imaging").glob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in STATUS:
+                codes = [part.value for part in ast.walk(node.args[0]) if isinstance(part, ast.Constant)]
+                yield from ((node.func.id, code) for code in codes if isinstance(code, str))
+
+
+IMAGING = sorted({item for item in raised_by_imaging() if item[1] not in INTERNAL_CODES})
+
+
+@pytest.mark.parametrize("code", PROBLEMS)
+def test_every_problem_is_documented(code: str) -> None:
+    kind = PROBLEMS[code]
+    assert f"| `{code}` | {kind.status} | {kind.meaning} | {kind.remedy} |" in DOCUMENT
+
+
+def test_nothing_is_documented_that_does_not_exist() -> None:
+    assert [line.split("`")[1] for line in DOCUMENT.splitlines() if line.startswith("| `")] == list(PROBLEMS)
+
+
+@pytest.mark.parametrize(("kind", "code"), IMAGING)
+def test_every_code_of_imaging_is_a_problem_with_the_status_of_its_class(kind: str, code: str) -> None:
+    assert code in PROBLEMS, f"{code} is raised in app/imaging, but it is not in app/api/file_problems.py"
+    assert PROBLEMS[code].status == STATUS[kind]
+
+
+def test_imaging_raises_what_the_table_has() -> None:
+    fallbacks = {"unreadable", "too_large", "not_a_volume", "not_measurable"}
+    assert len(IMAGING) > 20
+    assert {code for _, code in IMAGING} | fallbacks >= {
+        code for code, kind in PROBLEMS.items() if kind.title in {"Unreadable file", "Not measurable"}
+    }
+
+
+class TestTranslation:
+    @pytest.mark.parametrize(
+        ("error", "status"),
+        [
+            (UnreadableFile("new_code", "what"), 400),
+            (TooLarge("new_code", "what"), 413),
+            (NotAVolumeFile("new_code", "what"), 415),
+            (NotMeasurable("new_code", "what"), 422),
+            (ImagingError("new_code", "what"), 422),
+        ],
+    )
+    def test_a_code_that_is_not_in_the_table_keeps_its_status(self, error: ImagingError, status: int) -> None:
+        problem = problem_of(error)
+        assert problem.kind.status == status
+        assert problem.body["detail"] == "What."
+
+    def test_a_fault_of_this_program_is_not_blamed_on_the_client(self) -> None:
+        assert problem_of(ImagingError("grids_not_aligned", "what")).kind.status == 500
+
+    def test_an_unforeseen_error_shows_nothing(self) -> None:
+        body = problem_of(RuntimeError("Jane Doe")).body
+        assert body["status"] == 500
+        assert "Jane" not in str(body)
+        assert body["id"] in body["detail"]

@@ -1,0 +1,149 @@
+import gzip
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.app.api.service import Service, assert_problem, post, running_service, until
+from tests.makers import sphere_volume, volume_bytes
+
+BOUNDARY = "----------------b0undary"
+TYPE = {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"}
+
+
+@pytest.fixture
+def small_service(tmp_path: Path, model_store: Path) -> Iterator[Service]:
+    """Takes 64 KiB at most, within half a second."""
+    with running_service(tmp_path, model_store, max_upload_bytes=65536, upload_timeout_s=0.5) as service:
+        yield service
+
+
+def multipart(*parts: tuple[str, bytes], end: bool = True) -> bytes:
+    body = b"".join(
+        f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n'.encode() + content + b"\r\n"
+        for name, content in parts
+    )
+    return body + (f"--{BOUNDARY}--\r\n".encode() if end else b"")
+
+
+class TestSize:
+    def test_a_declared_length_beyond_the_limit(self, small_service: Service) -> None:
+        body = assert_problem(post(small_service.client, bytes(200_000)), 413, "body_too_large")
+        assert "FETALHEAD_MAX_UPLOAD_BYTES" in body["remedy"]
+
+    def test_a_body_of_unknown_length_is_cut_off(self, small_service: Service) -> None:
+        def chunks() -> Iterator[bytes]:
+            yield f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="volume"\r\n\r\n'.encode()
+            for _ in range(40):
+                yield bytes(8192)
+
+        assert_problem(small_service.client.post("/segment", content=chunks(), headers=TYPE), 413, "body_too_large")
+
+    def test_a_text_field_has_a_limit_of_its_own(self, shared_client: httpx.Client, sphere: bytes) -> None:
+        assert_problem(post(shared_client, sphere, subject="a" * 10_000), 422, "invalid_field")
+
+    def test_the_limit_holds_for_what_a_file_unpacks_to(self, tmp_path: Path, model_store: Path) -> None:
+        bomb = gzip.compress(volume_bytes(sphere_volume()) + bytes(4_000_000))
+        assert len(bomb) < 60_000
+        with running_service(tmp_path, model_store, max_unpacked_bytes=1_000_000) as service:
+            assert_problem(post(service.client, bomb), 413, "unpacks_too_large")
+
+    def test_a_volume_has_a_limit_of_voxels(self, tmp_path: Path, model_store: Path, sphere: bytes) -> None:
+        with running_service(tmp_path, model_store, max_voxels=100_000) as service:
+            assert_problem(post(service.client, sphere), 413, "too_many_voxels")
+
+    def test_the_service_serves_on(self, small_service: Service) -> None:
+        for _ in range(12):
+            post(small_service.client, bytes(200_000))
+        assert_problem(post(small_service.client, b""), 400, "empty_file")
+
+
+class TestSlowness:
+    def test_a_body_that_does_not_come_is_given_up(self, small_service: Service) -> None:
+        with connected(small_service) as connection:
+            connection.sendall(head(small_service, 5000) + multipart(("volume", b"half"), end=False))
+            assert b" 408 " in connection.recv(4096)
+
+    def test_a_client_that_leaves_frees_its_place(self, tmp_path: Path, model_store: Path, sphere: bytes) -> None:
+        with running_service(tmp_path, model_store, queue_length=0) as service:
+            with connected(service) as connection:
+                connection.sendall(head(service, 5000) + multipart(("volume", b"half"), end=False))
+                time.sleep(0.2)
+            until(lambda: post(service.client, sphere).status_code == 200)
+
+
+class TestForm:
+    @pytest.mark.parametrize(
+        ("body", "status", "code"),
+        [
+            (multipart(("subject", b"A")), 422, "missing_volume"),
+            (multipart(("volume", b"x"), ("colour", b"red")), 422, "unknown_field"),
+            (multipart(("volume", b"x"), ("volume", b"y")), 422, "repeated_field"),
+            (multipart(("volume", b"x"), end=False), 400, "malformed_multipart"),
+            (b"no multipart at all", 400, "malformed_multipart"),
+            (b"", 400, "malformed_multipart"),
+        ],
+    )
+    def test_a_form_that_cannot_be_used(self, shared_client: httpx.Client, body: bytes, status: int, code: str) -> None:
+        assert_problem(shared_client.post("/segment", content=body, headers=TYPE), status, code)
+
+    @pytest.mark.parametrize(
+        ("media_type", "status", "code"),
+        [
+            (None, 415, "not_multipart"),
+            ("application/json", 415, "not_multipart"),
+            ("multipart/form-data", 400, "malformed_multipart"),
+        ],
+    )
+    def test_a_content_type_that_cannot_be_used(
+        self, shared_client: httpx.Client, media_type: str | None, status: int, code: str
+    ) -> None:
+        headers = {} if media_type is None else {"Content-Type": media_type}
+        assert_problem(shared_client.post("/segment", content=b"{}", headers=headers), status, code)
+
+    @pytest.mark.parametrize(
+        ("field", "value"),
+        [
+            ("gestational_age_weeks", "nine"),
+            ("gestational_age_weeks", "9.9"),
+            ("gestational_age_weeks", "42.1"),
+            ("gestational_age_weeks", "nan"),
+            ("subject", "Jane Doe"),
+            ("subject", "a" * 65),
+            ("subject", "ä"),
+            ("spacing_mm", "0.5"),
+            ("spacing_mm", "a,b,c"),
+        ],
+    )
+    def test_a_field_that_cannot_be_used(
+        self, shared_client: httpx.Client, sphere: bytes, field: str, value: str
+    ) -> None:
+        answer = post(shared_client, sphere, None, **{field: value})
+        body = assert_problem(answer, 422, "invalid_field")
+        assert field in body["detail"]
+        assert "Jane" not in answer.text
+
+    @pytest.mark.parametrize("spacing", ["nan,2,2", "0,2,2", "-2,2,2", "inf,2,2", "5,2,2"])
+    def test_a_spacing_that_contradicts_the_file(
+        self, shared_client: httpx.Client, sphere: bytes, spacing: str
+    ) -> None:
+        assert post(shared_client, sphere, spacing_mm=spacing).status_code == 422
+
+    @pytest.mark.parametrize("key", ["", "k" * 256])
+    def test_an_idempotency_key_that_cannot_be_used(self, shared_client: httpx.Client, sphere: bytes, key: str) -> None:
+        assert_problem(post(shared_client, sphere, {"Idempotency-Key": key}), 422, "invalid_parameter")
+
+
+def connected(service: Service) -> socket.socket:
+    url = service.client.base_url
+    connection = socket.create_connection((url.host, url.port))
+    connection.settimeout(10)
+    return connection
+
+
+def head(service: Service, length: int) -> bytes:
+    lines = ["POST /segment HTTP/1.1", f"Host: {service.client.base_url.host}", f"Content-Length: {length}"]
+    return "\r\n".join([*lines, *(f"{name}: {value}" for name, value in TYPE.items()), "", ""]).encode()

@@ -1,0 +1,111 @@
+import csv
+import io
+import statistics
+
+import httpx
+import pytest
+
+from tests.app.api.service import assert_problem, post
+from tests.makers import sphere_volume, volume_bytes
+
+
+@pytest.fixture(scope="module")
+def measured(shared_client: httpx.Client) -> list[float]:
+    """Three volumes of subject A at 25 weeks, one of B at 27 weeks, measured in this order."""
+    requests = [(38.0, "A", "25.1"), (38.4, "A", "25.1"), (38.8, "A", "25.1"), (41.0, "B", "27.9")]
+    answers = [
+        post(shared_client, volume_bytes(sphere_volume(radius)), subject=subject, gestational_age_weeks=weeks)
+        for radius, subject, weeks in requests
+    ]
+    return [float(answer.json()["head_volume_ml"]) for answer in answers]
+
+
+class TestItems:
+    def test_of_nothing(self, client: httpx.Client) -> None:
+        body = client.get("/volume").json()
+        assert (body["items"], body["next"], body["summary"]["count"]) == ([], None, 0)
+        assert body["summary"]["mean_ml"] is None
+
+    def test_newest_first_with_a_link_to_each(self, shared_client: httpx.Client, measured: list[float]) -> None:
+        items = shared_client.get("/volume").json()["items"]
+        assert [item["head_volume_ml"] for item in items] == measured[::-1]
+        assert shared_client.get(items[0]["href"]).json()["id"] == items[0]["id"]
+
+    def test_pages_follow_the_cursor(self, shared_client: httpx.Client, measured: list[float]) -> None:
+        found, cursor = [], None
+        while True:
+            query = {"limit": "3"} | ({} if cursor is None else {"cursor": cursor})
+            page = shared_client.get("/volume", params=query).json()
+            found += [item["head_volume_ml"] for item in page["items"]]
+            if (cursor := page["next"]) is None:
+                break
+        assert found == measured[::-1]
+
+    def test_filters(self, shared_client: httpx.Client, measured: list[float]) -> None:
+        def count(**query: str) -> int:
+            return int(shared_client.get("/volume", params=query).json()["summary"]["count"])
+
+        assert count(subject="A") == 3
+        assert count(subject="nobody") == 0
+        assert count(verdict="reject") == 0
+        assert count(model_version="1") == 4
+        assert count(since="2020-01-01") == 4
+        assert count(until="2020-01-01T00:00:00Z") == 0
+
+
+class TestSummary:
+    def test_it_is_of_everything_not_of_the_page(self, shared_client: httpx.Client, measured: list[float]) -> None:
+        summary = shared_client.get("/volume", params={"limit": 1}).json()["summary"]
+        assert summary["count"] == 4
+        assert summary["mean_ml"] == pytest.approx(statistics.mean(measured))
+        assert summary["sd_ml"] == pytest.approx(statistics.stdev(measured), rel=1e-6)
+        assert (summary["min_ml"], summary["max_ml"]) == (min(measured), max(measured))
+
+    def test_by_gestational_week(self, shared_client: httpx.Client, measured: list[float]) -> None:
+        weeks = shared_client.get("/volume").json()["summary"]["by_gestational_week"]
+        assert [(week["week"], week["count"]) for week in weeks] == [(25, 3), (27, 1)]
+
+    def test_reproducibility_of_measured_of_one_day(self, shared_client: httpx.Client, measured: list[float]) -> None:
+        summary = shared_client.get("/volume").json()["summary"]
+        assert summary["reproducibility_groups"] == 1
+        assert summary["reproducibility_sd_ml"] == pytest.approx(statistics.stdev(measured[:3]), rel=1e-6)
+
+    def test_a_subject_gets_its_series(self, shared_client: httpx.Client, measured: list[float]) -> None:
+        summary = shared_client.get("/volume", params={"subject": "A"}).json()["summary"]
+        (day,) = summary["series"]
+        assert (day["count"], day["gestational_age_weeks"]) == (3, 25.1)
+        assert day["sd_ml"] == pytest.approx(statistics.stdev(measured[:3]), rel=1e-6)
+
+
+class TestTable:
+    def test_it_has_a_row_for_each(self, shared_client: httpx.Client, measured: list[float]) -> None:
+        answer = shared_client.get("/volume", headers={"Accept": "text/csv"})
+        assert answer.headers["content-type"].startswith("text/csv")
+        rows = list(csv.DictReader(io.StringIO(answer.text)))
+        assert [float(row["head_volume_ml"]) for row in rows] == measured[::-1]
+        assert [row["subject"] for row in rows] == ["B", "A", "A", "A"]
+
+
+class TestRefusals:
+    @pytest.mark.parametrize(
+        "query",
+        [
+            {"limit": "0"},
+            {"limit": "1001"},
+            {"limit": "many"},
+            {"cursor": "nonsense"},
+            {"cursor": "YmVmb3JlIC0x"},
+            {"verdict": "good"},
+            {"since": "yesterday"},
+            {"subject": "Jane Doe"},
+            {"model_version": "0"},
+            {"colour": "red"},
+        ],
+    )
+    def test_a_parameter_that_cannot_be_used(self, shared_client: httpx.Client, query: dict[str, str]) -> None:
+        answer = shared_client.get("/volume", params=query)
+        assert_problem(answer, 422, "invalid_parameter")
+        assert "Jane" not in answer.text
+
+    def test_a_type_that_cannot_be_made(self, shared_client: httpx.Client) -> None:
+        assert_problem(shared_client.get("/volume", headers={"Accept": "application/xml"}), 406, "not_acceptable")

@@ -1,0 +1,159 @@
+import gzip
+import json
+import sqlite3
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from app.cli import FAILED, FINE, NO_MODEL, USAGE, main
+from tests.makers import publish_threshold_model, sphere_ml, sphere_volume, volume_bytes
+
+
+@pytest.fixture(scope="module")
+def model_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("models")
+    publish_threshold_model(root)
+    return root
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, model_store: Path) -> None:
+    values = {"MODEL_STORE": model_store, "DATA_DIR": tmp_path / "data", "PROVIDER": "cpu", "THREADS": 1}
+    for name, value in values.items():
+        monkeypatch.setenv(f"FETALHEAD_{name}", str(value))
+
+
+@pytest.fixture
+def scan(tmp_path: Path) -> Path:
+    path = tmp_path / "scan.nii"
+    path.write_bytes(volume_bytes(sphere_volume()))
+    return path
+
+
+class TestSegment:
+    def test_mask_report_and_preview_are_written(
+        self, scan: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert main(["segment", str(scan), "-o", str(tmp_path / "out"), "--json"]) == FINE
+        line = json.loads(capsys.readouterr().out)
+        assert line["head_volume_ml"] == pytest.approx(sphere_ml(), rel=0.01)
+        names = sorted(path.name for path in (tmp_path / "out").iterdir())
+        assert names == ["scan.json", "scan_mask.nii.gz", "scan_preview.png"]
+        mask = nib.Nifti1Image.from_bytes(gzip.decompress((tmp_path / "out/scan_mask.nii.gz").read_bytes()))
+        assert np.asarray(mask.dataobj).sum() * 8 / 1000 == pytest.approx(line["head_volume_ml"], abs=0.01)
+
+    def test_a_line_for_people(self, scan: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        main(["segment", str(scan), "-o", str(tmp_path / "out")])
+        assert capsys.readouterr().out.split()[1:] == ["237.8", "mL", "ok"]
+
+    def test_what_cannot_be_measured_does_not_stop_the_rest(
+        self, scan: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        bad = tmp_path / "bad.nii"
+        bad.write_bytes(b"no volume at all")
+        inputs = [str(bad), str(tmp_path / "missing.nii"), str(scan)]
+        assert main(["segment", *inputs, "-o", str(tmp_path / "out"), "--json"]) == FAILED
+        lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+        assert [line.get("code") for line in lines] == ["not_nifti", "file_not_read", None]
+
+    def test_what_is_there_already_is_not_measured_again(
+        self, scan: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        command = ["segment", str(scan), "-o", str(tmp_path / "out"), "--json"]
+        ids = []
+        for extra in ([], [], ["--force"], ["--gestational-age-weeks", "26"]):
+            assert main([*command, *extra]) == FINE
+            ids.append(json.loads(capsys.readouterr().out)["id"])
+        assert ids[0] == ids[1]
+        assert len(set(ids)) == 3
+
+
+class TestModels:
+    def test_list(self, capsys: pytest.CaptureFixture[str]) -> None:
+        assert main(["models", "list"]) == FINE
+        assert capsys.readouterr().out.startswith("fetal_head 1")
+
+    def test_verify(self, capsys: pytest.CaptureFixture[str]) -> None:
+        assert main(["models", "verify"]) == FINE
+        assert "intact" in capsys.readouterr().out
+
+    def test_verify_finds_an_altered_file(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        folder = publish_threshold_model(tmp_path / "altered")
+        (folder / "context_level_1.onnx").write_bytes(b"altered")
+        monkeypatch.setenv("FETALHEAD_MODEL_STORE", str(tmp_path / "altered"))
+        assert main(["models", "verify", "--json"]) == FAILED
+        assert "SHA-256" in json.loads(capsys.readouterr().out)["problem"]
+
+    def test_an_empty_store(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, scan: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        monkeypatch.setenv("FETALHEAD_MODEL_STORE", str(tmp_path))
+        assert main(["models", "verify"]) == NO_MODEL
+        assert main(["segment", str(scan), "-o", str(tmp_path / "out")]) == NO_MODEL
+        assert "holds no model" in capsys.readouterr().err
+
+
+class TestAudit:
+    def test_verify(self, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+        (tmp_path / "data").mkdir()
+        assert main(["audit", "verify"]) == FINE
+        assert capsys.readouterr().out == "0 audit lines, none altered\n"
+
+    def test_an_altered_line_is_found(self, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+        (tmp_path / "data").mkdir()
+        main(["audit", "verify"])
+        with sqlite3.connect(tmp_path / "data" / "fetalhead.sqlite") as connection:
+            connection.execute(
+                "INSERT INTO audit_trail VALUES (1, '2026-01-01 00:00:00.000000', 'a', 'b', '{}', 'c', 'd')"
+            )
+        connection.close()
+        assert main(["audit", "verify"]) == FAILED
+        assert "line 1" in capsys.readouterr().err
+
+    def test_a_database_that_cannot_be_opened(self, capsys: pytest.CaptureFixture[str]) -> None:
+        assert main(["audit", "verify"]) == USAGE
+        assert "FETALHEAD_DATA_DIR" in capsys.readouterr().err
+
+
+class TestSettings:
+    @pytest.mark.parametrize(("name", "value"), [("FETALHEAD_PORT", "high"), ("FETALHEAD_PROT", "80")])
+    def test_settings_that_cannot_be_used(
+        self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str, value: str
+    ) -> None:
+        monkeypatch.setenv(name, value)
+        assert main(["serve"]) == USAGE
+        assert name in capsys.readouterr().err
+
+    @pytest.mark.parametrize(
+        ("url", "reason"), [("nonsense", "no SQLAlchemy URL"), ("sqlite:////no/such/folder/x", "unable to open")]
+    )
+    def test_a_database_that_cannot_be_used(
+        self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], url: str, reason: str
+    ) -> None:
+        monkeypatch.setenv("FETALHEAD_DATABASE_URL", url)
+        assert main(["serve"]) == USAGE
+        assert reason in capsys.readouterr().err
+
+    def test_a_data_folder_that_cannot_be_written(
+        self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], scan: Path
+    ) -> None:
+        monkeypatch.setenv("FETALHEAD_DATA_DIR", str(scan))
+        assert main(["serve"]) == USAGE
+        assert "cannot be written" in capsys.readouterr().err
+
+
+def test_the_interface_description_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["openapi"]) == FINE
+    assert "/segment" in json.loads(capsys.readouterr().out)["paths"]
+
+
+@pytest.mark.parametrize("arguments", [[], ["dance"], ["segment"], ["models"]])
+def test_wrong_arguments(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(arguments)
+    assert caught.value.code == USAGE
+    assert "usage: fetalhead" in capsys.readouterr().err

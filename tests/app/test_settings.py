@@ -1,0 +1,64 @@
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from app.settings import Settings, environment_name, unknown_variables
+
+DOCUMENT = (Path(__file__).parents[2] / "docs" / "settings.md").read_text("utf-8")
+
+
+@pytest.mark.parametrize("field", Settings.model_fields)
+def test_every_setting_is_documented(field: str) -> None:
+    description = Settings.model_fields[field].description
+    assert f"| `{environment_name(field)}` |" in DOCUMENT
+    assert f"| {description} |" in DOCUMENT
+
+
+@pytest.mark.parametrize("field", [name for name, info in Settings.model_fields.items() if info.default is not None])
+def test_every_default_is_documented(field: str) -> None:
+    default = Settings.model_fields[field].get_default()
+    (line,) = [line for line in DOCUMENT.splitlines() if line.startswith(f"| `{environment_name(field)}` |")]
+    assert f"| `{default}` |" in line or field == "model_store"
+
+
+def test_nothing_is_documented_that_does_not_exist() -> None:
+    named = {line.split("`")[1] for line in DOCUMENT.splitlines() if line.startswith("| `FETALHEAD_")}
+    assert named == {environment_name(field) for field in Settings.model_fields}
+
+
+class TestEnvironment:
+    def test_it_sets_fields(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("FETALHEAD_PORT", "9000")
+        assert Settings().port == 9000
+
+    def test_an_empty_variable_counts_as_absent(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("FETALHEAD_MODEL_VERSION", "")
+        assert Settings().model_version is None
+
+    @pytest.mark.parametrize(
+        ("name", "value"),
+        [
+            ("FETALHEAD_PORT", "65536"),
+            ("FETALHEAD_PROVIDER", "tpu"),
+            ("FETALHEAD_MAX_VOXELS", "0"),
+            ("FETALHEAD_MODEL_NAME", "../x"),
+        ],
+    )
+    def test_a_value_that_cannot_be_used(self, monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+        monkeypatch.setenv(name, value)
+        with pytest.raises(ValidationError):
+            Settings()
+
+    def test_a_misspelt_variable_is_found(self) -> None:
+        environment = {"FETALHEAD_MAX_VOXEL": "1", "FETALHEAD_PORT": "1", "HOME": "/"}
+        assert unknown_variables(environment) == ["FETALHEAD_MAX_VOXEL"]
+
+
+def test_the_service_listens_on_this_machine_alone_unless_told_otherwise() -> None:
+    assert Settings().host == "127.0.0.1"
+
+
+def test_the_database_lies_in_the_data_folder_unless_told_otherwise(tmp_path: Path) -> None:
+    assert Settings(data_dir=tmp_path).effective_database_url == f"sqlite:///{tmp_path / 'fetalhead.sqlite'}"
+    assert Settings(database_url="postgresql://x").effective_database_url == "postgresql://x"
