@@ -21,6 +21,8 @@ from training.phantom.tissues import BONES, Tissue, TissueProperties
 _FWHM = 2.3548
 _ENTRY_LOSS_DB = 2.5
 _SLABS = 10
+_CLUMP_MM = 3.0
+_CLUMP_BEAMS = 4
 _REFERENCE_PERCENTILE = 99.7
 
 
@@ -95,7 +97,7 @@ def coherent_envelope(echoes: Echoes, grid: PolarGrid, probe: Probe, look: Look,
     """Envelope of scatterers and interfaces under the point-spread function; Rayleigh, or K where they cluster."""
     parts = []
     phase = rng.uniform(0, 2 * np.pi, grid.shape[1:]).astype(np.float32)
-    cluster = _clusters(grid.shape, look, rng)
+    cluster = _clusters(grid, look, rng)
     for turn in (np.cos(phase), np.sin(phase)):
         part = rng.standard_normal(grid.shape, np.float32)
         part *= echoes.backscatter * cluster * np.float32(np.sqrt(0.5))
@@ -104,11 +106,15 @@ def coherent_envelope(echoes: Echoes, grid: PolarGrid, probe: Probe, look: Look,
     return np.hypot(*parts)
 
 
-def _clusters(shape: tuple[int, int, int], look: Look, rng: np.random.Generator) -> Field | np.float32:
-    """Square root of gamma-distributed scatterer density; constant for fully developed speckle."""
+def _clusters(grid: PolarGrid, look: Look, rng: np.random.Generator) -> Field | np.float32:
+    """Square root of gamma-distributed scatterer density in clumps wider than the beam; constant for full speckle."""
     if look.speckle != "k":
         return np.float32(1)
-    density = rng.standard_gamma(look.shape, shape, np.float32) / np.float32(look.shape)
+    clump = (max(round(_CLUMP_MM / grid.steps[0]), 1), _CLUMP_BEAMS, _CLUMP_BEAMS)
+    coarse = tuple(-(-n // c) for n, c in zip(grid.shape, clump, strict=True))
+    density = rng.standard_gamma(look.shape, coarse, np.float32) / np.float32(look.shape)
+    for axis, (count, size) in enumerate(zip(clump, grid.shape, strict=True)):
+        density = np.repeat(density, count, axis).take(np.arange(size), axis)
     return np.asarray(np.sqrt(density), np.float32)
 
 

@@ -37,7 +37,7 @@ class Head:
         return 1.75 * self.subject.half_length + 6
 
     def surrounds(self, p: Points, margin: float) -> NDArray[np.bool_]:
-        """Which points may lie within `margin` mm of head or neck: a sphere around the head and a box around the neck."""
+        """Which points may lie within `margin` mm of head or neck; cheap and generous."""
         a, b, c = self.radii
         radius = 1.27 * b + 3 + margin
         sphere = p.x**2 + (p.y - np.float32(0.15 * b)) ** 2 + (p.z + np.float32(0.3 * c)) ** 2 < np.float32(radius**2)

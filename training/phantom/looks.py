@@ -2,7 +2,8 @@
 
 `fundamental` is plain coherent imaging with Rayleigh speckle and log compression; `compound` averages several looks,
 sharpens edges and bends the tone curve; `grainy` has K-distributed, coarse speckle, gain bands, side lobes,
-reverberation and a matrix probe's box; `contrast` is the hard, dark look of a volume rendered for display, cut out around the head.
+reverberation and a matrix probe's box; `contrast` is the hard, dark look of a volume rendered for display, sometimes
+cut out around the head.
 `vintage` never appears in training: its noise is not formed coherently at all, its tone follows the local contrast and
 its fan starts in a small apex. It is the image formation of the shifted set.
 """

@@ -72,8 +72,8 @@ def simulate(request: SimulationRequest) -> Phantom:
     grid = polar_grid(
         probe,
         box,
-        arc=float(np.clip(1.15 * box.spacing, 0.95, 1.7)),
-        axial=float(np.clip(0.45 * box.spacing, 0.3, 0.6)),
+        arc=float(np.clip(1.15 * box.spacing, 0.95, 3.0)),
+        axial=float(np.clip(0.45 * box.spacing, 0.3, 1.2)),
     )
     labels, contact = paint(scene, grid)
     image = form_image(labels, grid, probe, scene.look, draw_properties(streams[2]), streams[3])
