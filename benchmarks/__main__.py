@@ -52,8 +52,8 @@ def _write(measured: list[Measurement], folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / f"{today()}-{machine()}.json"
     revision = commit()
-    records = [m.record() | {"commit": revision} for m in measured]
-    file.write_text(json.dumps(records, indent=1) + "\n", encoding="utf-8")
+    records = [json.dumps(m.record() | {"commit": revision}) for m in measured]
+    file.write_text("[\n" + ",\n".join(records) + "\n]\n", encoding="utf-8")
     return file
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from app.monitoring.metrics import Metrics
+from app.settings import Settings, environment_name
 
 ROOT = Path(__file__).resolve().parent.parent
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
@@ -130,6 +131,14 @@ def test_alerts_use_metrics_that_exist() -> None:
     used = set(re.findall(r"\bfetalhead_[a-z_]+", read("docker/prometheus/alerts.yml")))
     histograms = {re.sub(r"_(bucket|count|sum)$", "", name) for name in used}
     assert sorted(histograms - names) == []
+
+
+@pytest.mark.parametrize(
+    "document", ["Dockerfile", "docker-compose.yml", "docker/compose.gpu.yml", "Makefile", "README.md", "SECURITY.md"]
+)
+def test_settings_that_are_named_exist(document: str) -> None:
+    exist = {environment_name(field) for field in Settings.model_fields}
+    assert sorted(set(re.findall(r"FETALHEAD_[A-Z_]+", read(document))) - exist) == []
 
 
 def test_every_package_is_marked_as_typed() -> None:

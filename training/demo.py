@@ -33,6 +33,7 @@ ANSWER_TIMEOUT_S = 600.0
 STOP_TIMEOUT_S = 30.0
 POLL_S = 0.2
 LOG_TAIL = 2000
+MODEL_FAILED = "model_failed"
 DEFAULT_SEED = 7
 LARGEST_VOLUME_ERROR_PERCENT = 15.0
 MEASURED = ("ok", "review")
@@ -122,7 +123,7 @@ def running_service(log: Path) -> Iterator[httpx.Client]:
 
 
 def wait_until_ready(client: httpx.Client) -> None:
-    """Return once `/health/ready` answers 200; raise DemoError after READY_TIMEOUT_S."""
+    """Return once `/health/ready` answers 200; raise DemoError where the model failed, or after READY_TIMEOUT_S."""
     deadline = time.monotonic() + READY_TIMEOUT_S
     answer = "no answer"
     while time.monotonic() < deadline:
@@ -134,6 +135,8 @@ def wait_until_ready(client: httpx.Client) -> None:
             if response.status_code == httpx.codes.OK:
                 return
             answer = f"{response.status_code} {response.text}"
+            if MODEL_FAILED in answer:
+                raise DemoError(f"the service has no model to serve: {answer}")
         time.sleep(POLL_S)
     raise DemoError(f"the service was not ready within {READY_TIMEOUT_S:.0f} s; last answer: {answer}")
 
