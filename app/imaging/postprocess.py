@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from app.imaging.orientation import Orientation
 from app.imaging.preprocess import Preprocessed, without_holes
 from app.imaging.resample import Float32, resample
-from app.imaging.volume import AXES, Index3, Volume, VolumeGeometry
+from app.imaging.volume import AXES, Index3, Volume, VolumeGeometry, corresponding_box
 
 Bool = NDArray[np.bool_]
 UInt8 = NDArray[np.uint8]
@@ -99,7 +99,7 @@ def restore(
     head = largest_component(found) if spec.largest_component else found
     margin = 1 + math.ceil(spec.head_margin_mm / min(preprocessed.geometry.spacing_mm))
     low, high = bounding_box(head, margin)
-    start, stop = _corresponding_box(preprocessed.geometry, source, low, high)
+    start, stop = corresponding_box(preprocessed.geometry.cropped(low, high), source)
     outer_low, outer_high = _grown(low, high, head.shape)
     crop = probability[tuple(slice(a, b) for a, b in zip(outer_low, outer_high, strict=True))]
     small = Volume(crop, preprocessed.geometry.cropped(outer_low, outer_high))
@@ -163,19 +163,4 @@ def _grown(low: Index3, high: Index3, shape: tuple[int, ...]) -> tuple[Index3, I
     """Return the box with one more voxel on each side, so that interpolation has its neighbours."""
     a, b, c = (max(0, value - 1) for value in low)
     d, e, f = (min(size, value + 1) for value, size in zip(high, shape, strict=True))
-    return (a, b, c), (d, e, f)
-
-
-def _corresponding_box(
-    network: VolumeGeometry, source: VolumeGeometry, low: Index3, high: Index3
-) -> tuple[Index3, Index3]:
-    """Return the source voxels whose centres lie in a box of network voxels, at least one along each axis."""
-    to_source = np.linalg.solve(source.affine, network.affine)
-    faces = np.array([[*low], [*high]], dtype=np.float64) - 0.5
-    first, last = faces @ to_source[:3, :3].T + to_source[:3, 3]
-    size = np.asarray(source.shape)
-    start = np.clip(np.ceil(first - 1e-6).astype(int), 0, size - 1)
-    stop = np.clip(np.floor(last + 1e-6).astype(int) + 1, start + 1, size)
-    a, b, c = (int(value) for value in start)
-    d, e, f = (int(value) for value in stop)
     return (a, b, c), (d, e, f)

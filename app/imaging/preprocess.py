@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from app.imaging.errors import NotMeasurable
 from app.imaging.orientation import Orientation, intrinsic_orientation
 from app.imaging.resample import Float32, resample
-from app.imaging.volume import Volume, VolumeGeometry
+from app.imaging.volume import Index3, Volume, VolumeGeometry, corresponding_box
 
 FIELD_OF_VIEW_LEVEL = 0.002
 """Scan converters write their lowest value outside the insonified region; speckle lies above it."""
@@ -35,13 +35,15 @@ class Preprocessed:
 
     `tensor` is float32 (1, 1, I, J, K); `geometry` its grid, whose index axes are those of the source after
     `orientation`; `field_of_view` bool (I, J, K) is true where the scanner recorded something. Low-passing carries
-    it up to one network voxel beyond the true edge.
+    it up to one network voxel beyond the true edge. `covered` is the box (start, stop) of network voxels whose centre
+    lies in the source; the rest is padding.
     """
 
     tensor: Float32
     geometry: VolumeGeometry
     orientation: Orientation
     field_of_view: NDArray[np.bool_]
+    covered: tuple[Index3, Index3]
 
 
 def preprocess(volume: Volume, spec: PreprocessingSpec) -> Preprocessed:
@@ -57,7 +59,8 @@ def preprocess(volume: Volume, spec: PreprocessingSpec) -> Preprocessed:
     resampled = resample(oriented, geometry, fill=low).data
     field_of_view = without_holes(resampled > low + FIELD_OF_VIEW_LEVEL * (high - low))
     tensor = normalise(resampled, field_of_view, spec.clip)
-    return Preprocessed(tensor[None, None], geometry, orientation, field_of_view)
+    covered = corresponding_box(oriented.geometry, geometry)
+    return Preprocessed(tensor[None, None], geometry, orientation, field_of_view, covered)
 
 
 def resample_mask_like(mask: Volume, preprocessed: Preprocessed) -> Float32:

@@ -40,7 +40,7 @@ def measure_reliability(
     near = dilated(head[box], NEAR_VOXELS) & (last[box] > NEGLIGIBLE)
     nearby = last[box][near].astype(np.float64)
     everywhere = float(last[last > NEGLIGIBLE].sum(dtype=np.float64))
-    contact, outside = _contact(head, preprocessed.field_of_view)
+    contact, outside = _contact(head, preprocessed)
     agreement, change = _compare(levels, head, spec.threshold)
     return QualityNumbers(
         context_agreement_dsc=agreement,
@@ -101,13 +101,15 @@ def _binary_entropy(probability: NDArray[np.float64]) -> NDArray[np.float64]:
     return entropy
 
 
-def _contact(head: Bool, field_of_view: Bool) -> tuple[float, float]:
+def _contact(head: Bool, preprocessed: Preprocessed) -> tuple[float, float]:
     """Return the parts of the head's surface that touch, and of its voxels that lie beyond, the field of view."""
-    outer = surface(head)
-    beyond = ~field_of_view
+    covered = tuple(slice(a, b) for a, b in zip(*preprocessed.covered, strict=True))
+    visible, beyond = head[covered], ~preprocessed.field_of_view[covered]
+    outer = surface(visible)
     at_the_border = dilated(np.pad(np.zeros_like(beyond), 1, constant_values=True))[1:-1, 1:-1, 1:-1]
     cut_off = dilated(beyond, REACH_VOXELS) | at_the_border
-    return int((outer & cut_off).sum()) / int(outer.sum()), int((head & beyond).sum()) / int(head.sum())
+    voxels, inside = int(head.sum()), int((visible & ~beyond).sum())
+    return int((outer & cut_off).sum()) / max(1, int(outer.sum())), (voxels - inside) / voxels
 
 
 def _ellipsoid_ratio(head: Bool) -> float:

@@ -125,6 +125,22 @@ class Volume:
         return Volume(self.data.transpose(permutation)[steps], self.geometry.reoriented(permutation, flips))
 
 
+def corresponding_box(region: VolumeGeometry, grid: VolumeGeometry) -> tuple[Index3, Index3]:
+    """Return start and stop of the grid's voxels whose centres lie in a region with the same index axes.
+
+    There is at least one along each axis.
+    """
+    to_grid = np.linalg.solve(grid.affine, region.affine)
+    faces = np.array([[0.0, 0.0, 0.0], region.shape]) - 0.5
+    first, last = faces @ to_grid[:3, :3].T + to_grid[:3, 3]
+    size = np.asarray(grid.shape)
+    start = np.clip(np.ceil(first - 1e-6).astype(int), 0, size - 1)
+    stop = np.clip(np.floor(last + 1e-6).astype(int) + 1, start + 1, size)
+    a, b, c = (int(value) for value in start)
+    d, e, f = (int(value) for value in stop)
+    return (a, b, c), (d, e, f)
+
+
 def _checked_shape(shape: tuple[int, ...]) -> Index3:
     if len(shape) != len(AXES) or min(shape) < 1:
         raise NotMeasurable(

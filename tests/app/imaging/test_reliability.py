@@ -28,6 +28,7 @@ def everywhere() -> Preprocessed:
         geometry=VolumeGeometry(SHAPE, np.diag([2.0, 2.0, 2.0, 1.0])),
         orientation=Orientation((0, 1, 2), (False, False, False)),
         field_of_view=np.ones(SHAPE, dtype=bool),
+        covered=((0, 0, 0), SHAPE),
     )
 
 
@@ -101,6 +102,15 @@ def test_contact_with_the_border_of_the_array(everywhere: Preprocessed) -> None:
     surface_voxels = 10**3 - 8**3
     assert numbers.fov_contact_fraction == pytest.approx((1000 - 729) / surface_voxels)
     assert measure_reliability([cube(1, 11)], everywhere, RULES).fov_contact_fraction == 0
+
+
+def test_padding_beyond_the_source_is_not_the_border(everywhere: Preprocessed) -> None:
+    padded = replace(everywhere, covered=((0, 0, 4), (24, 24, 16)))
+    numbers = measure_reliability([cube()], padded, RULES)
+    assert numbers.fov_contact_fraction == pytest.approx(100 / (10**3 - 8**3))
+    assert numbers.outside_fov_fraction == 0
+    spilled = measure_reliability([cube()], replace(padded, covered=((0, 0, 0), (24, 24, 11))), RULES)
+    assert spilled.outside_fov_fraction == pytest.approx(0.5)
 
 
 def test_masks_by_hand() -> None:

@@ -7,7 +7,7 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from app.imaging.errors import NotMeasurable
-from app.imaging.volume import Volume, VolumeGeometry
+from app.imaging.volume import Volume, VolumeGeometry, corresponding_box
 
 
 def oblique(spacing: tuple[float, float, float] = (0.5, 0.7, 1.1)) -> np.ndarray:
@@ -110,3 +110,11 @@ def test_reoriented_voxels_stay_where_they_are(
     for index in np.ndindex(turned.data.shape):
         source = np.argwhere(data == turned.data[index])[0]
         np.testing.assert_allclose(world(turned.geometry, *index), world(geometry, *source), atol=1e-9)
+
+
+def test_the_corresponding_box_holds_the_voxels_with_their_centre_inside() -> None:
+    fine = VolumeGeometry.from_spacing((20, 30, 40), (1.0, 1.0, 1.0))
+    coarse = VolumeGeometry.from_spacing((6, 8, 10), (4.0, 4.0, 4.0))
+    assert corresponding_box(coarse.cropped((2, 3, 4), (4, 4, 5)), fine) == ((6, 11, 16), (14, 15, 20))
+    assert corresponding_box(fine.cropped((1, 0, 0), (19, 30, 40)), coarse) == ((1, 0, 0), (5, 8, 10))
+    assert corresponding_box(fine.cropped((0, 0, 0), (1, 1, 1)), coarse) == ((0, 0, 0), (1, 1, 1))
