@@ -1,7 +1,7 @@
 """Augmentation of one case: the parameters are drawn as a value, then applied.
 
-The paper's flips, half turns and random erasing, and beyond them any-angle rotation, scaling, acoustic shadows, contrast, speckle, gain and
-images painted from tissue labels: a wide spread of looks transfers better than a longer training on one look.
+The paper's flips, half turns and random erasing, and beyond them any-angle rotation, scaling, shadows, contrast,
+speckle, gain and images painted from tissue labels: many looks transfer better than long training on one.
 """
 
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch.nn import functional as F
+from torch.nn import functional
 
 from app.imaging.preprocess import FIELD_OF_VIEW_LEVEL, PreprocessingSpec, normalise, without_holes
 from training import intensity
@@ -23,7 +23,10 @@ MIN_INSIDE = 100
 
 @dataclass(frozen=True)
 class Pose:
-    """Placement of the output grid in the case: input voxel = matrix @ (output voxel - centre) + anchor."""
+    """Placement of the output grid in the case: input voxel = matrix @ (output voxel - centre) + anchor.
+
+    The anchor is the middle of the case, moved `toward_head` of the way to the head's centre, plus the jitter.
+    """
 
     matrix: npt.NDArray[np.float64]
     toward_head: float
@@ -91,16 +94,16 @@ def fitted(case: GridCase, shape: Grid, spec: PreprocessingSpec) -> Sample:
 
 def _draw_pose(rng: np.random.Generator, config: AugmentationConfig) -> Pose:
     """Rotation, scale, anisotropy and flips as one matrix."""
-    matrix = np.eye(3)
+    matrix, toward_head = np.eye(3), 0.0
     if rng.random() < config.rotation_probability:
-        matrix = rotation(rng, config.rotation_degrees)
+        matrix, toward_head = rotation(rng, config.rotation_degrees), float(rng.uniform(0, 1))
     if config.half_turns:
         matrix = matrix @ np.diag([(1, 1, 1), (1, -1, -1), (-1, 1, -1), (-1, -1, 1)][rng.integers(4)])
     if config.flip:
         matrix = matrix @ np.diag(rng.choice([-1, 1], 3))
     size = np.exp(rng.uniform(*np.log(config.scale))) * np.exp(rng.normal(0, config.anisotropy, 3))
     jitter = rng.uniform(-config.translation_mm, config.translation_mm, 3)
-    return Pose(matrix / size, float(rng.uniform(0, 1)), jitter)
+    return Pose(matrix / size, toward_head, jitter)
 
 
 def rotation(rng: np.random.Generator, degrees: float) -> npt.NDArray[np.float64]:
@@ -134,12 +137,14 @@ def _resample_case(
     inside = torch.from_numpy(case.field_of_view.astype(np.float32))
     arrays = torch.stack(((image - floor) / (ceiling - floor).clamp(min=1e-6), truth, inside))  # (3, I, J, K)
     grid = sampling_grid(case, drawn.pose, shape)  # (1, I', J', K', 3)
-    posed = F.grid_sample(arrays[None], grid, mode="bilinear", padding_mode="zeros", align_corners=False)[0]
+    posed = functional.grid_sample(arrays[None], grid, mode="bilinear", padding_mode="zeros", align_corners=False)[0]
     tissues = torch.zeros(shape, dtype=torch.long)
     if drawn.synthesis is not None:
         labels = torch.from_numpy(case.tissues.astype(np.float32))[None, None]
-        tissues = F.grid_sample(labels, grid, mode="nearest", padding_mode="zeros", align_corners=False)[0, 0].long()
-    return posed[0], posed[1], posed[2] > VISIBLE, tissues
+        tissues = functional.grid_sample(labels, grid, mode="nearest", padding_mode="zeros", align_corners=False)[
+            0, 0
+        ].long()
+    return posed[0], posed[1].clamp(0, 1), posed[2] > VISIBLE, tissues
 
 
 def sampling_grid(case: GridCase, pose: Pose, shape: Grid) -> torch.Tensor:
@@ -154,7 +159,7 @@ def sampling_grid(case: GridCase, pose: Pose, shape: Grid) -> torch.Tensor:
     theta[:, :3] = np.diag(2 / n_in) @ pose.matrix @ np.diag(n_out / 2)
     theta[:, 3] = (anchor - centre) * 2 / n_in
     reordered = torch.from_numpy(theta[::-1, [2, 1, 0, 3]].astype(np.float32))[None]
-    return F.affine_grid(reordered, [1, 1, *shape], align_corners=False)
+    return functional.affine_grid(reordered, [1, 1, *shape], align_corners=False)
 
 
 def _head_centre(case: GridCase, fallback: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
@@ -163,8 +168,8 @@ def _head_centre(case: GridCase, fallback: npt.NDArray[np.float64]) -> npt.NDArr
     total = float(mass.sum())
     if total <= 0:
         return fallback
-    axes = ((1, 2), (0, 2), (0, 1))
-    return np.array([float((mass.sum(axis=other) * np.arange(n)).sum()) / total for other, n in zip(axes, mass.shape, strict=True)])
+    profiles = (mass.sum(axis=other) for other in ((1, 2), (0, 2), (0, 1)))
+    return np.array([float((profile * np.arange(len(profile))).sum()) / total for profile in profiles])
 
 
 def _as_served(image: torch.Tensor, spec: PreprocessingSpec) -> torch.Tensor:

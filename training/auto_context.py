@@ -18,12 +18,21 @@ def fit(config: TrainingConfig, source: CaseSource, run: Path, levels: tuple[int
             fit_level(config, source, run, context_level, fold, resume)
 
 
-def fit_level(  # noqa: PLR0913
+def fit_level(
     config: TrainingConfig, source: CaseSource, run: Path, context_level: int, fold: int | None, resume: bool
 ) -> None:
     """Fit one level on all its cases (fold None), or on the cases outside of one fold."""
+    job = level_job(config, source, run, context_level, fold)
+    trainer = LevelTrainer(job, partial(new_level, config))
+    if resume and (job.folder / "last.pt").is_file():
+        trainer.resume()
+    trainer.fit()
+
+
+def level_job(config: TrainingConfig, source: CaseSource, run: Path, context_level: int, fold: int | None) -> LevelJob:
+    """What fitting one level needs; CheckpointError where a level below is not finished."""
     warm = config.cascade.warm_start and context_level > 1
-    job = LevelJob(
+    return LevelJob(
         config=config,
         context_level=context_level,
         source=source,
@@ -32,10 +41,6 @@ def fit_level(  # noqa: PLR0913
         folder=level_folder(run, context_level, fold),
         initial=load_level(level_folder(run, context_level - 1, fold) / "weights.pt").state if warm else None,
     )
-    trainer = LevelTrainer(job, partial(new_level, config))
-    if resume and (job.folder / "last.pt").is_file():
-        trainer.resume()
-    trainer.fit()
 
 
 def new_level(config: TrainingConfig) -> ContextLevel:
@@ -99,4 +104,3 @@ def _by_fold(by_fold: list[AutoContextCascade], full: AutoContextCascade, config
 
 def _no_context(seed: int) -> None:
     """Level 1 sees the constant 0."""
-

@@ -85,7 +85,7 @@ def _add_evaluate(commands: "argparse._SubParsersAction[argparse.ArgumentParser]
     evaluate.add_argument("--spacing", type=float, default=0.38, help="mm")
     evaluate.add_argument("--phantoms", type=Path, help="keep the simulated scans in this folder")
     evaluate.add_argument("--threads", type=int, default=0, help="0 takes every core the process may use")
-    evaluate.add_argument("--out", type=Path, required=True, help="folder for the journals, figures and evaluation.json")
+    evaluate.add_argument("--out", type=Path, required=True, help="folder for journals, figures, evaluation.json")
     evaluate.set_defaults(command=_evaluate)
 
 
@@ -93,7 +93,7 @@ def _add_export_commands(commands: "argparse._SubParsersAction[argparse.Argument
     export = commands.add_parser("export", help="export a run as a candidate model, checked against torch")
     export.add_argument("run", type=Path)
     export.add_argument("--data", type=Path, required=True, help="folder of phantoms for parity and the test vector")
-    export.add_argument("--store", type=Path, required=True, help="empty folder; becomes a model store with one version")
+    export.add_argument("--store", type=Path, required=True, help="empty folder; becomes a store with one version")
     export.set_defaults(command=_export)
     publish = commands.add_parser("publish", help="publish a candidate as the next version of a model store")
     publish.add_argument("candidate", type=Path, help="folder of the candidate, such as candidate/fetal_head/1")

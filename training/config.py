@@ -201,9 +201,8 @@ class TrainingConfig(_Section):
         if ends != sorted(set(ends)) or ends[-1] != 1:
             raise ValueError(f"stages must end at rising fractions, the last at 1, got {ends}")
         if self.stage[-1].spacing_mm != self.preprocessing.spacing_mm:
-            raise ValueError(
-                f"the last stage trains at {self.stage[-1].spacing_mm} mm, serving at {self.preprocessing.spacing_mm} mm"
-            )
+            served = self.preprocessing.spacing_mm
+            raise ValueError(f"the last stage trains at {self.stage[-1].spacing_mm} mm, serving at {served} mm")
         levels = self.cascade.context_levels
         for name, given in (("minutes", self.budget.minutes), ("steps", self.budget.steps)):
             if given and len(given) != levels:

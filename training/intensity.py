@@ -1,4 +1,4 @@
-"""Looks: what probe, settings and shadows do to the intensities of a volume (I, J, K) in [0, 1], and painted volumes."""
+"""Looks: what probe, settings and shadows do to the intensities of a volume (I, J, K) in [0, 1]; painted volumes."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch.nn import functional as F
+from torch.nn import functional
 
 from training.config import AugmentationConfig
 
@@ -27,7 +27,7 @@ class Look:
 
 @dataclass(frozen=True)
 class Synthesis:
-    """A volume painted from labels: one intensity per label, variation within tissues, speckle, share of the real image."""
+    """A volume painted from labels: an intensity per label, variation within tissues, speckle, share of the image."""
 
     intensities: tuple[float, ...]
     variation: float
@@ -70,7 +70,7 @@ def draw_synthesis(rng: np.random.Generator) -> Synthesis:
         speckle=rng.uniform(0.1, 0.7),
         grain=rng.uniform(1, 3.5),
         blur=rng.uniform(0.3, 1.2),
-        share=0.0 if rng.random() < 0.5 else rng.uniform(0.1, 0.7),  # noqa: PLR2004
+        share=float(rng.choice([0.0, rng.uniform(0.1, 0.7)])),
     )
 
 
@@ -99,7 +99,7 @@ def gain(image: torch.Tensor, generator: torch.Generator, strength: float, cells
 def random_field(shape: torch.Size, cells: list[int], generator: torch.Generator) -> torch.Tensor:
     """Gaussian noise on a coarse lattice, interpolated to the shape (I, J, K)."""
     coarse = torch.randn((1, 1, *cells), generator=generator)
-    return F.interpolate(coarse, size=tuple(shape), mode="trilinear", align_corners=False)[0, 0]
+    return functional.interpolate(coarse, size=tuple(shape), mode="trilinear", align_corners=False)[0, 0]
 
 
 def blur(image: torch.Tensor, generator: torch.Generator, sigma: tuple[float, ...]) -> torch.Tensor:
@@ -109,7 +109,7 @@ def blur(image: torch.Tensor, generator: torch.Generator, sigma: tuple[float, ..
         taps = torch.exp(-0.5 * (torch.arange(-reach, reach + 1) / width) ** 2)
         shape, padding = [1, 1, 1, 1, 1], [0, 0, 0]
         shape[2 + axis], padding[axis] = len(taps), reach
-        image = F.conv3d(image[None, None], (taps / taps.sum()).reshape(shape), padding=padding)[0, 0]
+        image = functional.conv3d(image[None, None], (taps / taps.sum()).reshape(shape), padding=padding)[0, 0]
     return image
 
 
@@ -140,8 +140,9 @@ def erase(
 ) -> torch.Tensor:
     """Random erasing: a box of zeros, centre and size as fractions of the grid."""
     erased = image.clone()
-    box = (slice(max(0, int((c - s / 2) * n)), int((c + s / 2) * n) + 1) for c, s, n in zip(centre, size, image.shape, strict=True))
-    erased[tuple(box)] = 0
+    middle, half = np.array(centre) * image.shape, np.array(size) * image.shape / 2
+    i, j, k = zip(np.maximum(0, (middle - half).astype(int)), (middle + half).astype(int) + 1, strict=True)
+    erased[slice(*i), slice(*j), slice(*k)] = 0
     return erased
 
 
@@ -150,42 +151,50 @@ def _draw_shadow(rng: np.random.Generator) -> Look:
     direction = rng.normal(size=3)
     direction /= np.linalg.norm(direction)
     narrow = rng.uniform(0.03, 0.18)
-    parameters = {
-        "apex": tuple(direction * rng.uniform(0.6, 1.4)),
-        "target": tuple(rng.uniform(-0.3, 0.3, 3)),
-        "widths": (narrow, narrow * rng.uniform(1, 8)),
-        "start": rng.uniform(0.2, 0.9),
-        "left": rng.uniform(0, 0.5),
-        "across": tuple(rng.normal(size=3)),
-    }
-    return Look(shadow, parameters)
+    wedge = Wedge(
+        apex=tuple(direction * rng.uniform(0.6, 1.4)),
+        target=tuple(rng.uniform(-0.3, 0.3, 3)),
+        across=tuple(rng.normal(size=3)),
+        widths=(narrow, narrow * rng.uniform(1, 8)),
+        start=rng.uniform(0.2, 0.9),
+        left=rng.uniform(0, 0.5),
+    )
+    return Look(shadow, {"wedge": wedge})
 
 
-def shadow(  # noqa: PLR0913
-    image: torch.Tensor,
-    generator: torch.Generator,
-    apex: tuple[float, ...],
-    target: tuple[float, ...],
-    widths: tuple[float, float],
-    start: float,
-    left: float,
-    across: tuple[float, ...],
-) -> torch.Tensor:
-    """Darken a wedge of rays from an apex through a target, beyond the distance `start`; lengths in units of the longest side."""
+@dataclass(frozen=True)
+class Wedge:
+    """A wedge of rays from an apex through a target, beyond the distance `start`; lengths in longest sides.
+
+    `widths` are the tangents of the half angles along `across` and at right angles to it; `left` is what stays.
+    """
+
+    apex: tuple[float, ...]
+    target: tuple[float, ...]
+    across: tuple[float, ...]
+    widths: tuple[float, float]
+    start: float
+    left: float
+
+
+def shadow(image: torch.Tensor, generator: torch.Generator, wedge: Wedge) -> torch.Tensor:
+    """Darken a wedge of rays."""
     longest = max(image.shape)
     axes = [(torch.arange(n, dtype=torch.float32) - (n - 1) / 2) / longest for n in image.shape]
-    source = torch.tensor(apex, dtype=torch.float32)
-    forward = F.normalize(torch.tensor(target, dtype=torch.float32) - source, dim=0)
-    side = F.normalize(torch.linalg.cross(forward, torch.tensor(across, dtype=torch.float32)), dim=0)
+    source = torch.tensor(wedge.apex, dtype=torch.float32)
+    forward = functional.normalize(torch.tensor(wedge.target, dtype=torch.float32) - source, dim=0)
+    side = functional.normalize(torch.linalg.cross(forward, torch.tensor(wedge.across, dtype=torch.float32)), dim=0)
     other = torch.linalg.cross(forward, side)
     depth, a, b = (_projection(axes, source, direction) for direction in (forward, side, other))
     depth = depth.clamp(min=1e-3)
-    wedge = torch.exp(-(((a / depth / widths[0]) ** 2) + ((b / depth / widths[1]) ** 2)) ** 2)
-    beyond = torch.sigmoid((depth - start) * 40)
-    return image * (1 - (1 - left) * wedge * beyond)
+    angle = (a / depth / wedge.widths[0]) ** 2 + (b / depth / wedge.widths[1]) ** 2
+    beyond = torch.sigmoid((depth - wedge.start) * 40)
+    shaded: torch.Tensor = image * (1 - (1 - wedge.left) * torch.exp(-(angle**2)) * beyond)
+    return shaded
 
 
 def _projection(axes: list[torch.Tensor], source: torch.Tensor, direction: torch.Tensor) -> torch.Tensor:
     """Coordinate of each voxel (I, J, K) along a direction, measured from the source."""
     i, j, k = ((axis - s) * d for axis, s, d in zip(axes, source, direction, strict=True))
-    return i[:, None, None] + j[None, :, None] + k[None, None, :]
+    coordinate: torch.Tensor = i[:, None, None] + j[None, :, None] + k[None, None, :]
+    return coordinate

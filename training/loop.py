@@ -14,8 +14,8 @@ from tqdm import tqdm
 
 from app.imaging.preprocess import PreprocessingSpec
 from training import checkpoint
-from training.augment import augment, draw_augmentation, fitted, unaugmented
-from training.config import Stage, TrainingConfig
+from training.augment import VISIBLE, augment, draw_augmentation, fitted, unaugmented
+from training.config import RuntimeConfig, Stage, TrainingConfig
 from training.data import CaseSource, DataError, GridCases
 from training.losses import DeepSupervisionLoss, l2_as_weight_decay
 from training.networks.cascade import AutoContextCascade, ContextLevel
@@ -134,7 +134,7 @@ class LevelTrainer:
             logits = self.level(volume, context)
         loss: torch.Tensor = self.loss(logits, truth)
         self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         if self.config.optimiser.clip_norm:
             torch.nn.utils.clip_grad_norm_(self.level.parameters(), self.config.optimiser.clip_norm)
         self.optimiser.step()
@@ -166,12 +166,12 @@ class LevelTrainer:
             volume = sample.volume.to(self.device)
             with self.autocast():
                 logits = self.averaged(volume, self.context(seed, volume))
-            scores.append(_dsc(logits.main.float().cpu() > 0, sample.truth >= 0.5))  # noqa: PLR2004
+            scores.append(_dsc(logits.main.float().cpu() > 0, sample.truth >= VISIBLE))
         self.progress.validation_dsc = float(np.mean(scores))
         if log is not None:
             log.add_scalar(f"validation/dsc_{stage.spacing_mm}mm", self.progress.validation_dsc, self.progress.step)
-            text = f"step {self.progress.step}, {self.progress.spent_s / 60:.1f} min, {stage.spacing_mm} mm: validation DSC"
-            tqdm.write(f"{text} {np.mean(scores):.4f} (min {np.min(scores):.3f}, {len(scores)} cases)")
+            where = f"step {self.progress.step}, {self.progress.spent_s / 60:.1f} min, {stage.spacing_mm} mm"
+            tqdm.write(f"{where}: validation DSC {np.mean(scores):.4f} (min {np.min(scores):.3f}, {len(scores)} cases)")
         return self.progress.validation_dsc
 
     def cases(self, stage: Stage, validation: bool) -> GridCases:
@@ -182,9 +182,7 @@ class LevelTrainer:
             data = self.config.data
             wanted = data.validation.__contains__ if validation else self.job.wanted
             capacity = data.max_cases_in_memory
-            self._cases[key] = GridCases(
-                self.job.source, wanted, self.spec(stage), 60 * data.rescan_minutes, capacity
-            )
+            self._cases[key] = GridCases(self.job.source, wanted, self.spec(stage), 60 * data.rescan_minutes, capacity)
         return self._cases[key]
 
     def spec(self, stage: Stage) -> PreprocessingSpec:
@@ -226,7 +224,7 @@ class LevelTrainer:
     def resume(self) -> None:
         """Continue from the folder's checkpoint; CheckpointError when there is none or it is of another preset."""
         content = checkpoint.read(self.job.folder / "last.pt")
-        if content["config"] != self.config.model_dump_json():
+        if _learning(TrainingConfig.model_validate_json(content["config"])) != _learning(self.config):
             raise checkpoint.CheckpointError(
                 f"the checkpoint in {self.job.folder} was made with another configuration; "
                 "resume with the same preset or train into an empty folder"
@@ -275,6 +273,11 @@ def pick_device(name: str) -> torch.device:
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     return torch.device(name)
+
+
+def _learning(config: TrainingConfig) -> TrainingConfig:
+    """The configuration without what may change between a run and its continuation: how the machine is used."""
+    return config.model_copy(update={"runtime": RuntimeConfig()})
 
 
 def _dsc(estimate: torch.Tensor, truth: torch.Tensor) -> float:

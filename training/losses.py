@@ -2,7 +2,7 @@
 
 import torch
 from torch import nn
-from torch.nn import functional as F
+from torch.nn import functional
 
 from training.config import LossConfig
 from training.networks.usegnet import HeadLogits
@@ -17,14 +17,14 @@ class DeepSupervisionLoss(nn.Module):
 
     def forward(self, logits: HeadLogits, truth: torch.Tensor) -> torch.Tensor:
         """Loss of the three heads against the soft truth (N, 1, I, J, K) in [0, 1]."""
-        half = F.avg_pool3d(truth, 2)  # S_2(Y) (N, 1, I/2, J/2, K/2)
-        quarter = F.avg_pool3d(half, 2)  # S_4(Y) (N, 1, I/4, J/4, K/4)
+        half = functional.avg_pool3d(truth, 2)  # S_2(Y) (N, 1, I/2, J/2, K/2)
+        quarter = functional.avg_pool3d(half, 2)  # S_4(Y) (N, 1, I/4, J/4, K/4)
         heads = ((logits.main, truth), (logits.half, half), (logits.quarter, quarter))
         return torch.stack([self._head(logit.float(), target) for logit, target in heads]).sum()
 
     def _head(self, logit: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
         """Cross-entropy with soft labels, plus the soft Dice loss where configured."""
-        loss = F.binary_cross_entropy_with_logits(logit, target)
+        loss = functional.binary_cross_entropy_with_logits(logit, target)
         return loss + soft_dice_loss(torch.sigmoid(logit), target) if self.with_dice else loss
 
 

@@ -17,7 +17,8 @@ def bland_altman(results: Sequence[CaseResult], agreed: Agreement) -> str:
     x_range = _padded([x for x, _, _ in points])
     y_range = _padded([*(y for _, y, _ in points), *limits])
     dots = [
-        f'<circle cx="{_x(x, x_range):.1f}" cy="{_y(y, y_range):.1f}" r="3.5" fill="{COLOURS[verdict]}" fill-opacity="0.7"/>'
+        f'<circle cx="{_x(x, x_range):.1f}" cy="{_y(y, y_range):.1f}" r="3.5" '
+        f'fill="{COLOURS[verdict]}" fill-opacity="0.7"/>'
         for x, y, verdict in points
     ]
     lines = [_line(value, y_range, dashed=n != 1) for n, value in enumerate(limits)]
@@ -25,7 +26,8 @@ def bland_altman(results: Sequence[CaseResult], agreed: Agreement) -> str:
     title = f"{len(points)} cases: bias {limits[1]:+.1f} mL, 95 % limits ± {agreed.loa_half_width_ml:.1f} mL"
     body = "\n".join([*lines, *dots, *ticks, _labels(title)])
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" font-family="sans-serif" font-size="13">\n'
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" '
+        f'font-family="sans-serif" font-size="13">\n'
         f'<rect width="{WIDTH}" height="{HEIGHT}" fill="white"/>\n{body}\n</svg>\n'
     )
 
@@ -62,5 +64,6 @@ def _labels(title: str) -> str:
     return (
         f'<text x="{middle}" y="28" text-anchor="middle">{escape(title)}</text>'
         f'<text x="{middle}" y="{HEIGHT - 14}" text-anchor="middle">mean of measured and true volume (mL)</text>'
-        f'<text x="16" y="{HEIGHT / 2}" text-anchor="middle" transform="rotate(-90 16 {HEIGHT / 2})">measured - true (mL)</text>'
+        f'<text x="16" y="{HEIGHT / 2}" text-anchor="middle" transform="rotate(-90 16 {HEIGHT / 2})">'
+        "measured - true (mL)</text>"
     )

@@ -40,17 +40,17 @@ def overlap(estimate: npt.ArrayLike, truth: npt.ArrayLike) -> Overlap:
     """Count the voxels of two masks of equal shape (I, J, K)."""
     e, g = _mask(estimate), _mask(truth)
     if e.shape != g.shape:
-        raise ValueError(f"masks must have one shape, got {e.shape} and {g.shape}; restore the estimate to the source grid")
+        raise ValueError(f"masks must have one shape, got {e.shape} and {g.shape}; restore to the source grid first")
     return Overlap(int(np.count_nonzero(e)), int(np.count_nonzero(g)), int(np.count_nonzero(e & g)))
 
 
 def dsc(counts: Overlap) -> float:
-    """Dice similarity coefficient 2|E∩G| / (|E| + |G|) (eq. 6)."""
+    """Dice similarity coefficient, twice the intersection over the sum of both sizes (eq. 6)."""
     return 1.0 if counts.empty else 2 * counts.both / (counts.estimate + counts.truth)
 
 
 def jaccard(counts: Overlap) -> float:
-    """Jaccard index |E∩G| / |E∪G| (eq. 6)."""
+    """Jaccard index, intersection over union (eq. 6)."""
     return 1.0 if counts.empty else counts.both / (counts.estimate + counts.truth - counts.both)
 
 
@@ -66,8 +66,7 @@ def boundary_distances(estimate: npt.ArrayLike, truth: npt.ArrayLike, spacing_mm
     if len(e) == 0 or len(g) == 0:
         both_empty = len(e) == len(g)
         return BoundaryDistances(0.0, 0.0) if both_empty else BoundaryDistances(None, None)
-    from_truth = cKDTree(e).query(g)[0]
-    from_estimate = cKDTree(g).query(e)[0]
+    from_truth, from_estimate = _nearest(g, e), _nearest(e, g)
     adb = (float(from_truth.mean()) + float(from_estimate.mean())) / 2
     return BoundaryDistances(adb, max(float(from_truth.max()), float(from_estimate.max())))
 
@@ -89,7 +88,13 @@ def surface_points(mask: Mask, spacing_mm: Spacing) -> npt.NDArray[np.float64]:
     box = ndimage.find_objects(mask.astype(np.uint8))[0]
     inner = np.asarray(mask[box])
     index = np.argwhere(inner & ~ndimage.binary_erosion(inner))
-    return (index + [s.start for s in box]) * np.asarray(spacing_mm)
+    points: npt.NDArray[np.float64] = (index + [s.start for s in box]) * np.asarray(spacing_mm)
+    return points
+
+
+def _nearest(points: npt.NDArray[np.float64], surface: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Distance of each point to the nearest point of a surface (n,)."""
+    return np.asarray(cKDTree(surface).query(points)[0])
 
 
 def _mask(values: npt.ArrayLike) -> Mask:

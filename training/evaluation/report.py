@@ -131,7 +131,8 @@ def write(evaluation: Evaluation, path: Path) -> None:
 
 def table(sections: dict[str, Section]) -> str:
     """The headline numbers as a Markdown table, with the paper's beside them."""
-    lines = ["| | paper (50 clinical) | " + " | ".join(f"{k} ({v.cases} simulated)" for k, v in sections.items()) + " |"]
+    titles = ["paper (50 clinical)", *(f"{name} ({part.cases} simulated)" for name, part in sections.items())]
+    lines = [f"| | {' | '.join(titles)} |"]
     lines.append("|---" * (2 + len(sections)) + "|")
     rows = (
         ("DSC", "0.9605", "dsc", 4),

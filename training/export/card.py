@@ -10,17 +10,19 @@ def model_card(manifest: ModelManifest, evaluation: Evaluation | None) -> str:
     commands = "\n".join(f"    {command}" for command in training.commands)
     return f"""# {manifest.name} {manifest.version}
 
-Segments the whole fetal head in 3D ultrasound volumes and gives its volume. {len(manifest.levels)} context levels of USegNet with deep
-supervision and hybrid attention, joined by auto-context; {manifest.preprocessing.spacing_mm} mm grid; weights stored as {manifest.precision}.
+Segments the whole fetal head in 3D ultrasound volumes and gives its volume. {len(manifest.levels)} context levels of
+USegNet with deep supervision and hybrid attention, joined by auto-context; {manifest.preprocessing.spacing_mm} mm grid;
+weights stored as {manifest.precision}.
 
-**Trained and evaluated on simulated data alone.** No clinical volume was used. The accuracy below is that on simulated scans and says
-nothing certain about clinical ones. For research; not a medical device; not to be used for decisions about patients.
+**Trained and evaluated on simulated data alone.** No clinical volume was used. The accuracy below is that on simulated
+scans and says nothing certain about clinical ones. For research; not a medical device; not to be used for decisions
+about patients.
 
 ## Training
 
 {training.description}.
 
-Preset `{training.preset}`. The commands, in order (a wall-clock budget makes the number of steps depend on the machine):
+Preset `{training.preset}`. The commands, in order (with a wall-clock budget the steps depend on the machine):
 
 {commands}
 
@@ -32,9 +34,10 @@ The paper's column is its 50 clinical volumes: another kind of data, given for o
 
 ## Limits
 
-- Heads of 60 to 600 mL in fields of view of about 100 to 170 mm; a head that leaves the field of view is measured only as far as it is seen.
+- Heads of 60 to 600 mL in fields of view of about 100 to 170 mm; a head that leaves the field of view is measured
+  only as far as it is seen.
 - Abnormal anatomy, twins and post-mortem scans were not simulated.
-- The verdict (`ok`, `review`, `reject`) comes from thresholds in `manifest.json`; a mask with `review` is to be looked at.
+- The verdict (`ok`, `review`, `reject`) comes from thresholds in `manifest.json`; look at a mask with `review`.
 """
 
 

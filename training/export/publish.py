@@ -52,6 +52,9 @@ def export(run: Path, cases: CaseSource, store: Path, created: datetime) -> Path
 
     Raises ExportError for a folder that exists or a model that is too large, ParityError where torch and ONNX differ.
     """
+    target = store / NAME / "1"
+    if target.exists():
+        raise ExportError(f"{target} exists already; export into an empty folder")
     config = load_level(level_folder(run, 1) / "weights.pt").config
     weights = [load_level(level_folder(run, n) / "weights.pt") for n in range(1, config.cascade.context_levels + 1)]
     seeds = [seed for seed in cases.seeds() if seed in config.data.validation][:PARITY_CASES] or cases.seeds()[:1]
@@ -59,9 +62,6 @@ def export(run: Path, cases: CaseSource, store: Path, created: datetime) -> Path
         raise ExportError("parity and the test vector need at least one case; make phantoms first")
     prepared = [prepare(cases.load(seed), config.preprocessing) for seed in seeds]
     model = exported(run, prepared)
-    target = store / NAME / "1"
-    if target.exists():
-        raise ExportError(f"{target} exists already; export into an empty folder")
     files = _files(model)
     manifest = _manifest(model, files, weights, created)
     with _draft(target) as draft:

@@ -1,4 +1,4 @@
-"""The attention module (paper section 2.4, figure 3) that filters skip connections (SAM) and the upsample path (UAM)."""
+"""The attention module (paper section 2.4, figure 3): on skip connections (SAM) and in the upsample path (UAM)."""
 
 import torch
 from torch import nn
@@ -7,7 +7,7 @@ from torch import nn
 class AttentionModule(nn.Module):
     """F (N, C_in, I, J, K) -> attended features (N, C_out, I, J, K).
 
-    P = 1^3 convolution of F; A = softmax over channels of two k^3 convolutions of P without non-linearity (eq. 3 and 4);
+    P = 1^3 convolution of F; A = softmax over channels of two k^3 convolutions of P without non-linearity (eq. 3, 4);
     T = A * P; the result is a k^3 convolution of [P, T].
     """
 
@@ -24,6 +24,6 @@ class AttentionModule(nn.Module):
         """Filter the features."""
         shrunk = self.shrink(features)  # P (N, 32, I, J, K)
         attention = torch.softmax(self.weigh(shrunk), dim=1)  # A (N, 32, I, J, K)
-        refined = attention.to(shrunk.dtype) * shrunk  # T (N, 32, I, J, K)
+        refined = attention * shrunk  # T (N, 32, I, J, K)
         fused: torch.Tensor = self.fuse(torch.cat((shrunk, refined), dim=1))  # (N, 64, I, J, K)
         return fused

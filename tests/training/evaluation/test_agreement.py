@@ -1,0 +1,27 @@
+import pytest
+
+from training.evaluation.agreement import agreement
+
+
+def test_hand_worked_limits_of_agreement() -> None:
+    found = agreement([101, 199, 303], [100, 200, 300])
+    assert found.bias_ml == pytest.approx(1.0)
+    assert found.sd_ml == pytest.approx(2.0)
+    assert found.loa_half_width_ml == pytest.approx(3.92, abs=0.001)
+    assert found.mean_absolute_relative_error_percent == pytest.approx((1 + 0.5 + 1) / 3)
+    assert found.bias_ci95_ml[1] == pytest.approx(1 + 4.3027 * 2 / 3**0.5, abs=1e-3)
+
+
+def test_correlation_ignores_scale_and_concordance_does_not() -> None:
+    found = agreement([110, 220, 330], [100, 200, 300])
+    assert found.pearson == pytest.approx(1)
+    assert found.concordance < 0.99
+    assert found.relative_bias_percent == pytest.approx(10)
+    assert found.relative_loa_half_width_percent == pytest.approx(0, abs=1e-9)
+
+
+def test_too_few_or_empty_volumes_are_refused() -> None:
+    with pytest.raises(ValueError, match="at least 2 pairs"):
+        agreement([100], [100])
+    with pytest.raises(ValueError, match="positive true volumes"):
+        agreement([100, 0], [100, 0])

@@ -1,0 +1,67 @@
+import numpy as np
+import pytest
+
+from training.evaluation import metrics
+
+
+def box(*slices: slice) -> np.ndarray:
+    mask = np.zeros((12, 12, 12), dtype=np.uint8)
+    mask[slices] = 1
+    return mask
+
+
+A = box(slice(2, 6), slice(2, 6), slice(2, 6))  # 64 voxels
+B = box(slice(4, 8), slice(2, 6), slice(2, 6))  # 64 voxels, 32 shared
+EMPTY = box(slice(0, 0))
+
+
+def test_overlap_metrics_of_hand_worked_boxes() -> None:
+    counts = metrics.overlap(A, B)
+    assert counts == metrics.Overlap(64, 64, 32)
+    assert metrics.dsc(counts) == 0.5
+    assert metrics.jaccard(counts) == pytest.approx(1 / 3)
+    assert metrics.conformity(counts) == -1.0
+
+
+def test_conformity_agrees_with_the_papers_mean_dsc() -> None:
+    assert metrics.conformity(metrics.Overlap(20000, 20000, 19210)) == pytest.approx(0.9177, abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("estimate", "truth", "dsc", "conformity", "distance"),
+    [(EMPTY, EMPTY, 1.0, 1.0, 0.0), (EMPTY, A, 0.0, None, None), (A, EMPTY, 0.0, None, None)],
+)
+def test_empty_masks_have_declared_values(
+    estimate: np.ndarray, truth: np.ndarray, dsc: float, conformity: float | None, distance: float | None
+) -> None:
+    counts = metrics.overlap(estimate, truth)
+    assert (metrics.dsc(counts), metrics.jaccard(counts), metrics.conformity(counts)) == (dsc, dsc, conformity)
+    found = metrics.boundary_distances(estimate, truth, (1.0, 1.0, 1.0))
+    assert (found.adb_mm, found.hdb_mm) == (distance, distance)
+
+
+def test_distances_of_two_voxels_are_in_mm() -> None:
+    a, b = box(slice(1, 2), slice(1, 2), slice(1, 2)), box(slice(4, 5), slice(1, 2), slice(1, 2))
+    assert metrics.adb_mm(a, b, (0.5, 1.0, 1.0)) == 1.5
+    assert metrics.hdb_mm(a, b, (0.5, 1.0, 1.0)) == 1.5
+
+
+def test_average_distance_is_the_mean_of_both_directed_means() -> None:
+    line = box(slice(1, 11), slice(5, 6), slice(5, 6))
+    point = box(slice(1, 2), slice(5, 6), slice(5, 6))
+    assert metrics.adb_mm(line, point, (1.0, 1.0, 1.0)) == pytest.approx((0 + 4.5) / 2)
+    assert metrics.hdb_mm(line, point, (1.0, 1.0, 1.0)) == 9.0
+
+
+def test_spheres_of_known_distance() -> None:
+    grid = np.indices((80, 80, 80)) - 39.5
+    radius = np.sqrt((grid**2).sum(axis=0))
+    found = metrics.boundary_distances(radius < 32, radius < 30, (0.5, 0.5, 0.5))
+    assert found.adb_mm == pytest.approx(1.0, abs=0.1)
+    assert found.hdb_mm is not None
+    assert 1.0 <= found.hdb_mm <= 1.5
+
+
+def test_masks_of_different_shape_are_refused() -> None:
+    with pytest.raises(ValueError, match="one shape"):
+        metrics.overlap(A, A[1:])

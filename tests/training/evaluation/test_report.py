@@ -1,0 +1,81 @@
+import json
+from pathlib import Path
+
+import numpy as np
+
+from training.evaluation.cases import Answer, CaseResult, evaluate_cases, read_journal
+from training.evaluation.report import Evaluation, section, table, write_folder
+from training.phantom.cohort import request_for
+
+
+def result(seed: int, measured: float = 210.0, verdict: str = "ok") -> CaseResult:
+    return CaseResult(
+        seed=seed,
+        gestational_age_weeks=25.5,
+        family="parametric",
+        look="grainy",
+        truncated=False,
+        true_ml=200 + seed,
+        measured_ml=measured,
+        dsc=0.95,
+        jaccard=0.9,
+        conformity=0.89,
+        adb_mm=0.8,
+        hdb_mm=4.0,
+        verdict=verdict,
+        seconds=1,
+    )
+
+
+def test_section_counts_verdicts_and_summarises() -> None:
+    found = section([result(0), result(10), result(20, 190.0, "review")])
+    assert found.cases == 3
+    assert found.seeds == "0-20"
+    assert found.verdicts == {"ok": 2, "review": 1, "reject": 0}
+    assert found.accepted["cases"] == 2
+    assert found.by_gestational_age["24-27"]["cases"] == 3
+    assert found.volume_error_percent.mean == np.mean([5.0, 0.0, 100 * 30 / 220])
+
+
+def test_missing_distances_are_left_out_but_counted() -> None:
+    empty = result(1, 0.0).model_copy(update={"adb_mm": None, "hdb_mm": None, "conformity": None, "dsc": 0.0})
+    found = section([result(0), empty])
+    assert found.without_head == 1
+    assert found.adb_mm is not None
+    assert (found.adb_mm.cases, found.dsc.cases) == (1, 2)
+
+
+def test_folder_gets_report_and_figure(tmp_path: Path) -> None:
+    lines = "".join(result(seed, 205.0 + seed % 3).model_dump_json() + "\n" for seed in range(5))
+    (tmp_path / "test.jsonl").write_text(lines, encoding="utf-8")
+    text = write_folder(tmp_path, "command")
+    written = json.loads((tmp_path / "evaluation.json").read_text(encoding="utf-8"))
+    assert written["data"] == "simulated"
+    assert written["test"]["dsc"]["mean"] == 0.95
+    assert "shifted" not in written
+    assert "0.9500 ± 0.0000" in text
+    assert (tmp_path / "test_agreement.svg").read_text(encoding="utf-8").count("<circle") == 5
+    assert Evaluation.model_validate(written).test is not None
+
+
+def test_table_shows_only_what_was_evaluated() -> None:
+    assert "shifted" not in table({"test": section([result(0), result(1)])})
+
+
+def test_evaluation_continues_where_it_stopped(tmp_path: Path) -> None:
+    asked: list[tuple[int, ...]] = []
+
+    def segment(volume: object, weeks: float | None) -> Answer:
+        shape = volume.data.shape  # type: ignore[attr-defined]
+        asked.append(shape)
+        mask = np.zeros(shape, dtype=np.uint8)
+        mask[tuple(slice(n // 3, 2 * n // 3) for n in shape)] = 1
+        return Answer(mask, "ok", (), {"foreground_entropy": 0.1})
+
+    requests = [request_for("test", number, 4.0) for number in range(2)]
+    journal = tmp_path / "test.jsonl"
+    first = list(evaluate_cases(requests[:1], segment, journal))
+    both = list(evaluate_cases(requests, segment, journal))
+    assert len(asked) == 2
+    assert both[0] == first[0] == read_journal(journal)[0]
+    assert [r.seed for r in both] == [2_000_000, 2_000_001]

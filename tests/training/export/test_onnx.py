@@ -1,0 +1,82 @@
+import numpy as np
+import onnx
+import pytest
+import torch
+from onnx import numpy_helper
+
+from training.auto_context import new_level
+from training.config import load_config
+from training.export.errors import ExportError, ParityError
+from training.export.onnx import export_level, with_half_weights
+from training.export.parity import compare, require_parity, run_graphs
+from training.networks.cascade import AutoContextCascade
+
+
+@pytest.fixture(scope="module")
+def cascade() -> AutoContextCascade:
+    torch.manual_seed(1)
+    return AutoContextCascade([new_level(load_config("smoke")) for _ in range(2)]).eval()
+
+
+@pytest.fixture(scope="module")
+def graphs(cascade: AutoContextCascade) -> list[onnx.ModelProto]:
+    return [export_level(level, n) for n, level in enumerate(cascade.levels, start=1)]  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="module")
+def volumes() -> list[np.ndarray]:
+    rng = np.random.default_rng(0)
+    return [
+        rng.standard_normal((1, 1, *shape)).astype(np.float32) for shape in ((16, 8, 8), (24, 16, 32), (40, 24, 16))
+    ]
+
+
+def test_graphs_keep_the_contract(graphs: list[onnx.ModelProto]) -> None:
+    assert [[v.name for v in g.graph.input] for g in graphs] == [["volume"], ["volume", "context"]]
+    for graph in graphs:
+        assert [v.name for v in graph.graph.output] == ["probability"]
+        dimensions = graph.graph.input[0].type.tensor_type.shape.dim
+        assert [d.dim_param or d.dim_value for d in dimensions] == [1, 1, "I", "J", "K"]
+        assert [(o.domain, o.version) for o in graph.opset_import] == [("", 18)]
+        assert {n.op_type for n in graph.graph.node} <= {
+            "Add", "Conv", "InstanceNormalization", "Relu", "MaxPool", "ConvTranspose", "Concat", "Softmax", "Mul",
+            "Sigmoid",
+        }  # fmt: skip
+
+
+def test_graphs_say_nothing_about_the_machine(graphs: list[onnx.ModelProto]) -> None:
+    assert all(b".py" not in graph.SerializeToString() for graph in graphs)
+
+
+def test_torch_and_onnx_runtime_agree_on_every_shape(
+    graphs: list[onnx.ModelProto], cascade: AutoContextCascade, volumes: list[np.ndarray]
+) -> None:
+    assert require_parity(graphs, cascade, volumes).max_difference < 1e-4
+
+
+def test_a_changed_weight_is_refused(
+    graphs: list[onnx.ModelProto], cascade: AutoContextCascade, volumes: list[np.ndarray]
+) -> None:
+    changed = onnx.ModelProto()
+    changed.CopyFrom(graphs[1])
+    tensor = next(t for t in changed.graph.initializer if "head_main" in t.name)
+    tensor.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(tensor) + np.float32(0.5), tensor.name))
+    with pytest.raises(ParityError, match="differ by"):
+        require_parity([graphs[0], changed], cascade, volumes[:1])
+
+
+def test_half_weights_take_half_the_space_and_run(graphs: list[onnx.ModelProto], volumes: list[np.ndarray]) -> None:
+    halved = [with_half_weights(graph) for graph in graphs]
+    assert halved[0].ByteSize() < 0.75 * graphs[0].ByteSize()
+    assert compare(run_graphs(halved, volumes[0]), run_graphs(graphs, volumes[0])).max_difference < 0.02
+
+
+def test_a_weight_too_large_for_half_precision_is_named(graphs: list[onnx.ModelProto]) -> None:
+    large = onnx.ModelProto()
+    large.CopyFrom(graphs[0])
+    tensor = next(t for t in large.graph.initializer if numpy_helper.to_array(t).size > 64)
+    values = numpy_helper.to_array(tensor).copy()
+    values.flat[0] = 1e6
+    tensor.CopyFrom(numpy_helper.from_array(values, tensor.name))
+    with pytest.raises(ExportError, match="float16"):
+        with_half_weights(large)

@@ -1,0 +1,64 @@
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from app.inference.model_store import ModelStore
+from app.inference.segmenter import HeadSegmenter
+from app.inference.session import RuntimeSettings
+from training import auto_context
+from training.config import BudgetConfig, TrainingConfig
+from training.data import PhantomCache
+from training.evaluation.cases import evaluate_cases, in_process
+from training.evaluation.report import Evaluation, section
+from training.export.errors import ExportError
+from training.export.publish import export, publish
+from training.phantom.cohort import request_for
+
+
+@pytest.fixture(scope="module")
+def candidate(cache: PhantomCache, smoke: TrainingConfig, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    config = smoke.model_copy(update={"budget": BudgetConfig(steps=(30, 10))})
+    folder = tmp_path_factory.mktemp("run")
+    auto_context.fit(config, cache, folder / "run", (1, 2), resume=False)
+    return export(folder / "run", cache, folder / "candidate", datetime(2026, 1, 2, tzinfo=UTC))
+
+
+def test_trained_model_is_exported_evaluated_published_and_served(candidate: Path, tmp_path: Path) -> None:
+    settings = RuntimeSettings(provider="cpu", threads=1)
+    segmenter = HeadSegmenter(ModelStore(candidate.parent.parent).resolve("fetal_head"), settings)
+    requests = [request_for("test", number, 4.0) for number in range(2)]
+    results = list(evaluate_cases(requests, in_process(segmenter), tmp_path / "test.jsonl"))
+    evaluation = Evaluation(test=section(results), command="fetalhead-train evaluate")
+
+    first = publish(candidate, tmp_path / "store", evaluation)
+    second = publish(candidate, tmp_path / "store", None)
+    assert (first.name, second.name) == ("1", "2")
+    assert sorted(p.name for p in first.iterdir()) == [
+        "context_level_1.onnx", "context_level_2.onnx", "evaluation.json", "manifest.json", "model_card.md",
+        "selftest.npz",
+    ]  # fmt: skip
+    assert not [p for p in first.parent.iterdir() if p.name.startswith(".")]
+
+    served = ModelStore(tmp_path / "store").resolve("fetal_head", 1)
+    assert served.manifest.accuracy is not None
+    assert served.manifest.accuracy.test.cases == 2
+    assert HeadSegmenter(served, settings).selftest() < 1e-4
+    card = served.model_card()
+    assert card is not None
+    assert "simulated data alone" in card
+    assert "fetalhead-train fit smoke" in card
+
+
+def test_selftest_is_small_and_float32(candidate: Path) -> None:
+    with np.load(candidate / "selftest.npz") as arrays:
+        assert arrays["volume"].dtype == arrays["probability"].dtype == np.float32
+        assert arrays["volume"].shape == arrays["probability"].shape
+    assert (candidate / "selftest.npz").stat().st_size < 2**20
+
+
+def test_export_leaves_an_existing_candidate_alone(candidate: Path, cache: PhantomCache) -> None:
+    run = candidate.parent.parent.parent / "run"
+    with pytest.raises(ExportError, match="exists already"):
+        export(run, cache, candidate.parent.parent, datetime(2026, 1, 2, tzinfo=UTC))

@@ -1,0 +1,50 @@
+from pathlib import Path
+
+import pytest
+
+from training.config import ConfigError, TrainingConfig, load_config, preset_names
+
+
+@pytest.mark.parametrize("name", ["smoke", "cpu", "paper"])
+def test_preset_is_valid_and_survives_a_round_trip(name: str) -> None:
+    config = load_config(name)
+    assert TrainingConfig.model_validate_json(config.model_dump_json()) == config
+
+
+def test_every_preset_is_named() -> None:
+    assert {"smoke", "cpu", "paper"} <= set(preset_names())
+
+
+def test_paper_preset_holds_the_published_values() -> None:
+    config = load_config("paper")
+    assert config.network.encoder_channels == (32, 64, 64, 64)
+    assert config.network.encoder_kernels == (3, 3, 5, 5)
+    assert (config.optimiser.learning_rate, config.optimiser.beta1) == (1e-5, 0.5)
+    assert config.budget.epochs == 30
+    assert config.loss.kind == "cross_entropy"
+    assert (config.cascade.context_levels, config.cascade.join) == (2, "sum")
+    assert config.preprocessing.spacing_mm == 0.95
+
+
+def test_unknown_preset_is_refused_with_the_names_that_exist() -> None:
+    with pytest.raises(ConfigError, match=r"'fast'.*cpu, paper, smoke"):
+        load_config("fast")
+
+
+def test_unknown_key_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "own.toml"
+    path.write_text('name = "own"\nlearning_rte = 1\n', encoding="utf-8")
+    with pytest.raises(ConfigError, match="learning_rte"):
+        load_config(path)
+
+
+def test_budget_needs_one_value_per_level(smoke: TrainingConfig) -> None:
+    content = smoke.model_dump() | {"budget": {"steps": (5,)}}
+    with pytest.raises(ValueError, match="one value per level"):
+        TrainingConfig.model_validate(content)
+
+
+def test_last_stage_must_be_the_served_grid(smoke: TrainingConfig) -> None:
+    content = smoke.model_dump() | {"preprocessing": {"spacing_mm": 5.0}}
+    with pytest.raises(ValueError, match=r"trains at 6.0 mm, serving at 5.0 mm"):
+        TrainingConfig.model_validate(content)

@@ -1,0 +1,57 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from app.imaging.preprocess import preprocess
+from tests.training.spheres import write_sphere
+from training.augment import fitted, unaugmented
+from training.config import TrainingConfig
+from training.data import DataError, GridCases, PhantomCache, prepare
+
+
+def test_dataset_array_equals_the_segmenters_array(cache: PhantomCache, smoke: TrainingConfig) -> None:
+    case = cache.load(1)
+    served = preprocess(case.image, smoke.preprocessing).tensor
+    stored = unaugmented(prepare(case, smoke.preprocessing)).volume.numpy()
+    assert np.array_equal(stored, served.astype(np.float16).astype(np.float32))
+
+
+def test_truth_keeps_its_volume_on_the_network_grid(cache: PhantomCache, smoke: TrainingConfig) -> None:
+    case = cache.load(1)
+    prepared = prepare(case, smoke.preprocessing)
+    source = float(case.truth.data.sum()) * case.truth.geometry.voxel_volume_mm3
+    assert float(prepared.truth.sum(dtype=np.float64)) * 6.0**3 == pytest.approx(source, rel=0.01)
+
+
+def test_labels_lie_where_the_truth_lies(cache: PhantomCache, smoke: TrainingConfig) -> None:
+    prepared = prepare(cache.load(2), smoke.preprocessing)
+    head = (prepared.tissues == 10) | (prepared.tissues == 7)
+    truth = prepared.truth > 0.5
+    assert 2 * (head & truth).sum() / (head.sum() + truth.sum()) > 0.97
+    assert (prepared.tissues[~prepared.field_of_view] == 0).all()
+
+
+def test_fitting_without_augmentation_changes_nothing_on_the_same_grid(
+    cache: PhantomCache, smoke: TrainingConfig
+) -> None:
+    case = prepare(cache.load(0), smoke.preprocessing)
+    i, j, k = case.image.shape
+    sample = fitted(case, (i, j, k), smoke.preprocessing)
+    assert np.allclose(sample.volume.numpy()[0, 0], case.image, atol=0.02)
+    assert np.allclose(sample.truth.numpy()[0, 0], case.truth, atol=1e-3)
+
+
+def test_new_files_are_found_while_training_runs(tmp_path: Path, smoke: TrainingConfig) -> None:
+    write_sphere(tmp_path, 3)
+    cases = GridCases(PhantomCache(tmp_path), lambda seed: seed < 10, smoke.preprocessing, rescan_s=0)
+    assert list(cases.seeds()) == [3]
+    write_sphere(tmp_path, 4)
+    write_sphere(tmp_path, 50)
+    assert list(cases.seeds()) == [3, 4]
+
+
+def test_an_empty_range_is_named(tmp_path: Path, smoke: TrainingConfig) -> None:
+    cases = GridCases(PhantomCache(tmp_path), lambda seed: True, smoke.preprocessing)
+    with pytest.raises(DataError, match="make phantoms first"):
+        cases.draw(np.random.default_rng(0))

@@ -1,0 +1,78 @@
+from functools import partial
+from pathlib import Path
+
+import pytest
+import torch
+
+from training import auto_context
+from training.checkpoint import CheckpointError, load_level
+from training.config import BudgetConfig, TrainingConfig
+from training.data import PhantomCache
+from training.loop import LevelTrainer, learning_rate
+
+
+def trainer(config: TrainingConfig, cache: PhantomCache, folder: Path) -> LevelTrainer:
+    job = auto_context.level_job(config, cache, folder, 1, None)
+    return LevelTrainer(job, partial(auto_context.new_level, config))
+
+
+def test_interrupted_training_continues_exactly(cache: PhantomCache, smoke: TrainingConfig, tmp_path: Path) -> None:
+    config = smoke.model_copy(update={"budget": BudgetConfig(steps=(8, 8))})
+    whole = trainer(config, cache, tmp_path / "whole")
+    whole.fit()
+    trainer(config, cache, tmp_path / "parts").fit(stop_at_step=4)
+    torch.manual_seed(99)
+    rest = trainer(config, cache, tmp_path / "parts")
+    rest.resume()
+    assert rest.progress.step == 4
+    rest.fit()
+    assert rest.progress.step == 8
+    for name, value in whole.level.state_dict().items():
+        assert torch.equal(value, rest.level.state_dict()[name]), name
+        assert torch.equal(whole.average[name], rest.average[name]), name
+
+
+def test_resuming_with_another_configuration_is_refused(
+    cache: PhantomCache, smoke: TrainingConfig, tmp_path: Path
+) -> None:
+    trainer(smoke, cache, tmp_path).fit(stop_at_step=1)
+    other = trainer(smoke.model_copy(update={"seed": 5}), cache, tmp_path)
+    with pytest.raises(CheckpointError, match="another configuration"):
+        other.resume()
+
+
+def test_learning_rate_warms_up_and_falls_to_one_per_cent(smoke: TrainingConfig) -> None:
+    peak = smoke.optimiser.learning_rate
+    assert learning_rate(smoke, 0.0) < 0.05 * peak
+    assert learning_rate(smoke, smoke.optimiser.warmup) == pytest.approx(peak)
+    assert learning_rate(smoke, 1.0) == pytest.approx(0.01 * peak)
+
+
+def test_second_level_starts_from_the_first_and_learns_on_its_maps(
+    cache: PhantomCache, smoke: TrainingConfig, tmp_path: Path
+) -> None:
+    config = smoke.model_copy(update={"budget": BudgetConfig(steps=(2, 2))})
+    auto_context.fit(config, cache, tmp_path, (1, 2), resume=False)
+    first = load_level(tmp_path / "level_1" / "weights.pt")
+    job = auto_context.level_job(config, cache, tmp_path, 2, None)
+    assert job.initial is not None
+    assert all(torch.equal(value, first.state[name]) for name, value in job.initial.items())
+    assert job.wanted(500000)
+    assert not job.wanted(0)
+    assert job.context_of(500000) is not None
+    assert load_level(tmp_path / "level_2" / "weights.pt").cases > 0
+
+
+def test_own_cases_get_maps_of_the_fold_that_left_them_out(
+    cache: PhantomCache, smoke: TrainingConfig, tmp_path: Path
+) -> None:
+    cascade = smoke.cascade.model_copy(update={"out_of_fold": "kfold", "folds": 2, "warm_start": False})
+    config = smoke.model_copy(update={"cascade": cascade, "budget": BudgetConfig(steps=(1, 1))})
+    auto_context.fit(config, cache, tmp_path, (1,), resume=False)
+    held_out = [auto_context.level_job(config, cache, tmp_path, 1, fold) for fold in (0, 1)]
+    assert [job.wanted(2) for job in held_out] == [False, True]
+    job = auto_context.level_job(config, cache, tmp_path, 2, None)
+    even, odd, validation = (job.context_of(seed) for seed in (0, 1, config.data.validation.first))
+    assert len({id(even), id(odd), id(validation)}) == 3
+    assert job.wanted(0)
+    assert job.wanted(1)
