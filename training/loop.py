@@ -111,7 +111,12 @@ class LevelTrainer:
         return min(1.0, self.progress.step / max(1, budget.epochs * cases))
 
     def stage(self, fraction: float) -> Stage:
-        """The stage of coarse to fine at this fraction of the budget."""
+        """The stage of coarse to fine at this fraction of the budget.
+
+        Levels above the first train on the served grid alone: the maps of the levels below are right only there.
+        """
+        if self.job.context_level > 1:
+            return self.config.stage[-1]
         return next(stage for stage in self.config.stage if fraction < stage.until)
 
     def step(self, stage: Stage, fraction: float) -> torch.Tensor:

@@ -63,6 +63,20 @@ def test_second_level_starts_from_the_first_and_learns_on_its_maps(
     assert load_level(tmp_path / "level_2" / "weights.pt").cases > 0
 
 
+def test_only_the_first_level_goes_from_coarse_to_fine(
+    cache: PhantomCache, smoke: TrainingConfig, tmp_path: Path
+) -> None:
+    coarse = smoke.stage[0].model_copy(update={"spacing_mm": 9.0, "until": 0.5})
+    stages = (coarse, smoke.stage[0])
+    config = smoke.model_copy(update={"stage": stages, "budget": BudgetConfig(steps=(2, 2))})
+    first = trainer(config, cache, tmp_path / "level_1")
+    assert [first.stage(fraction).spacing_mm for fraction in (0.0, 0.49, 0.5, 0.99)] == [9.0, 9.0, 6.0, 6.0]
+    auto_context.fit(config, cache, tmp_path, (1,), resume=False)
+    job = auto_context.level_job(config, cache, tmp_path, 2, None)
+    second = LevelTrainer(job, partial(auto_context.new_level, config))
+    assert second.stage(0.0).spacing_mm == 6.0
+
+
 def test_own_cases_get_maps_of_the_fold_that_left_them_out(
     cache: PhantomCache, smoke: TrainingConfig, tmp_path: Path
 ) -> None:
