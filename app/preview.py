@@ -21,6 +21,7 @@ TEXT_COLOUR: Final = (232, 234, 238)
 OUTLINE: Final = {"ok": (64, 220, 120), "review": (255, 190, 40), "reject": (255, 80, 80)}
 DARKEST_PERCENTILE: Final = 1.0
 BRIGHTEST_PERCENTILE: Final = 99.5
+COMPRESSION: Final = 3
 SMALLEST_RANGE: Final = 1e-6
 SCALE_MM: Final = 20.0
 PLANES: Final = (("j", "k", 0), ("i", "k", 1), ("i", "j", 2))
@@ -54,7 +55,7 @@ def draw_preview(volume: Volume, mask: NDArray[np.uint8], text: PreviewText) -> 
     _draw_scale(picture, pixel_mm)
     _write_result(picture, text)
     file = io.BytesIO()
-    picture.save(file, "PNG")
+    picture.save(file, "PNG", compress_level=COMPRESSION)
     return file.getvalue()
 
 
@@ -75,12 +76,18 @@ def _draw_plane(
 ) -> Image.Image:
     height_mm, width_mm = (volume.geometry.extent_mm[other] for other in range(3) if other != axis)
     size = (max(1, round(width_mm / pixel_mm)), max(1, round(height_mm / pixel_mm)))
-    grey = Image.fromarray(_as_bytes(np.take(volume.data, index, axis=axis))).resize(size, Image.Resampling.BILINEAR)
-    head = Image.fromarray(np.take(mask, index, axis=axis).astype(np.uint8) * 255)
+    grey = Image.fromarray(_as_bytes(_plane(volume.data, axis, index))).resize(size, Image.Resampling.BILINEAR)
+    head = Image.fromarray(_plane(mask, axis, index).astype(np.uint8) * 255)
     inside = np.asarray(head.resize(size, Image.Resampling.BILINEAR)) > 127
     picture = np.stack([np.asarray(grey)] * 3, axis=-1)
     picture[inside & ~ndimage.binary_erosion(inside, iterations=2, border_value=0)] = colour
     return Image.fromarray(picture)
+
+
+def _plane(data: NDArray[Any], axis: int, index: int) -> NDArray[Any]:
+    """A view: `np.take` would copy the whole array into another memory order first."""
+    plane: NDArray[Any] = data[(slice(None),) * axis + (index,)]
+    return plane
 
 
 def _as_bytes(plane: NDArray[Any]) -> NDArray[np.uint8]:

@@ -14,19 +14,21 @@ from app.api.state import State
 router = APIRouter(tags=["operation"])
 
 
-@router.get("/health/live")
+@router.get("/health/live", summary="The process answers")
 async def live() -> Liveness:
     """The process answers; restart it where this fails."""
     return Liveness(version=version("fetalhead"))
 
 
-@router.get("/health/ready", responses=problems("not_ready", "model_failed"))
+@router.get("/health/ready", summary="The model can measure", responses=problems("not_ready", "model_failed"))
 async def ready(state: State) -> Readiness:
     """The model passed its self-test, and on what it runs; send requests only where this is 200."""
     return state.model.readiness()
 
 
-@router.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
+@router.get(
+    "/metrics", summary="Prometheus metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}}
+)
 async def metrics(state: State) -> Response:
     """Metrics in Prometheus' text format."""
     return Response(state.metrics.exposition(), headers={"Content-Type": CONTENT_TYPE_LATEST})

@@ -66,7 +66,9 @@ def finish(order: Order, segmenter: HeadSegmenter, segmentation: Segmentation) -
     """Encodes the mask, draws the preview and writes the report."""
     started = time.perf_counter()
     mask = encode_nifti(segmentation.mask, order.file.header)
-    preview = draw_preview(order.file.volume, segmentation.mask, _preview_text(segmentation, segmenter.manifest))
+    preview = draw_preview(
+        order.file.volume, segmentation.mask, _preview_text(order.file, segmentation, segmenter.manifest)
+    )
     timings = {"decode": order.decode_s, **segmentation.timings_s, "encode": time.perf_counter() - started}
     timings.pop("total", None)
     report = _report(order, segmenter, segmentation, {**timings, "total": sum(timings.values())})
@@ -75,12 +77,12 @@ def finish(order: Order, segmenter: HeadSegmenter, segmentation: Segmentation) -
     return Outcome(report, Measurement(report.verdict, report.head_volume_ml, stored, files))
 
 
-def _preview_text(segmentation: Segmentation, manifest: ModelManifest) -> PreviewText:
+def _preview_text(file: NiftiFile, segmentation: Segmentation, manifest: ModelManifest) -> PreviewText:
     return PreviewText(
         verdict=segmentation.verdict,
         head_volume_ml=segmentation.head_volume_ml,
         interval_ml=segmentation.head_volume_interval_ml,
-        flags=tuple(flag.code for flag in segmentation.flags),
+        flags=tuple(flag.code for flag in (*file.flags, *segmentation.flags)),
         model=f"{manifest.name} {manifest.version}",
     )
 

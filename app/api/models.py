@@ -17,13 +17,13 @@ from app.inference.model_store import ModelStore
 router = APIRouter(prefix="/models", tags=["models"])
 
 
-@router.get("")
+@router.get("", summary="Published models")
 async def list_models(state: State) -> ModelList:
     """The published models, the oldest first."""
     return await run_in_threadpool(_list, state)
 
 
-@router.get("/{version}", responses=problems("unknown_model", "invalid_parameter", "model_failed"))
+@router.get("/{version}", summary="One model", responses=problems("unknown_model", "invalid_parameter", "model_failed"))
 async def get_model(version: Annotated[int, Path(ge=1)], state: State) -> ModelDetail:
     """One model: manifest, model card and validated accuracy."""
     return await run_in_threadpool(_detail, state, version)

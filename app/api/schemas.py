@@ -229,4 +229,6 @@ class Readiness(Answer):
     model: ModelAnswer
     runtime: RuntimeAnswer
     requested_provider: str
-    fallback: bool = Field(description="Another execution provider runs than the one asked for.")
+    fallback: bool = Field(
+        description="Another execution provider runs than the one asked for, or than the runtime was built for."
+    )

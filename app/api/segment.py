@@ -100,7 +100,7 @@ class _Wishes:
     respond_async: bool
 
 
-@router.post("/segment", responses=RESPONSES, openapi_extra=FORM, response_model=None)
+@router.post("/segment", summary="Measure a volume", responses=RESPONSES, openapi_extra=FORM, response_model=None)
 async def segment(
     request: Request,
     state: State,

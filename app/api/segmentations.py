@@ -32,6 +32,7 @@ def _file(media_type: str) -> dict[int | str, dict[str, Any]]:
 
 @router.get(
     "",
+    summary="Report or state",
     response_model=None,
     responses={
         200: {"model": Report | Unfinished, "description": "The report, or the state of an unfinished one."},
@@ -47,19 +48,25 @@ async def get_segmentation(segmentation_id: SegmentationId, state: State) -> Res
     return JSONResponse(unfinished_answer(stored, job).model_dump(mode="json", exclude_none=True))
 
 
-@router.get("/mask", response_model=None, responses=_file(GZIP))
+@router.get("/mask", summary="Mask", response_model=None, responses=_file(GZIP))
 async def get_mask(segmentation_id: SegmentationId, state: State) -> Response:
     """The mask, .nii.gz: the very grid, affine and codes of the upload; 1 in the head, 0 elsewhere."""
     return await _artifact(state, str(segmentation_id), MASK, GZIP)
 
 
-@router.get("/preview.png", response_model=None, responses=_file("image/png"))
+@router.get("/preview.png", summary="Preview", response_model=None, responses=_file("image/png"))
 async def get_preview(segmentation_id: SegmentationId, state: State) -> Response:
     """Three orthogonal planes through the head, with its outline, a scale and the result."""
     return await _artifact(state, str(segmentation_id), PREVIEW, "image/png")
 
 
-@router.delete("", status_code=204, response_model=None, responses=problems("unknown_segmentation"))
+@router.delete(
+    "",
+    summary="Cancel or erase",
+    status_code=204,
+    response_model=None,
+    responses=problems("unknown_segmentation", "invalid_parameter"),
+)
 async def delete_segmentation(segmentation_id: SegmentationId, state: State) -> Response:
     """Cancels a segmentation that is on its way; erases a finished one: measurement, mask and preview."""
     await run_in_threadpool(state.repository.remove, str(segmentation_id))

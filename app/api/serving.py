@@ -11,7 +11,7 @@ from app.inference.errors import InferenceError
 from app.inference.manifest import ModelManifest
 from app.inference.model_store import ModelStore
 from app.inference.segmenter import HeadSegmenter
-from app.inference.session import CANDIDATES, RuntimeSettings
+from app.inference.session import RuntimeSettings, preferred_provider
 from app.monitoring.logs import exception_fields
 from app.monitoring.metrics import Metrics
 from app.settings import Settings
@@ -77,8 +77,8 @@ class ServedModel:
         return served is not None and (served.manifest.name, served.manifest.version) == (name, version)
 
     def _is_fallback(self, segmenter: HeadSegmenter) -> bool:
-        """Where one provider was asked for, whether another one runs. `auto` asks for whichever runs."""
-        return segmenter.provider not in CANDIDATES[self._settings.provider]
+        """Whether another provider runs than the one asked for, or, with `auto`, than the runtime was built for."""
+        return segmenter.provider != preferred_provider(self._settings.provider)
 
     def _announce(self, segmenter: HeadSegmenter) -> None:
         manifest, metrics = segmenter.manifest, self._metrics

@@ -67,6 +67,7 @@ class VolumeQuery(BaseModel):
 
 @router.get(
     "/volume",
+    summary="Measured head volumes",
     response_model=None,
     responses={
         200: {

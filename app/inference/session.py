@@ -87,6 +87,12 @@ def installed_runtime() -> str | None:
         return None
 
 
+def preferred_provider(choice: ProviderChoice) -> str:
+    """Return the provider that should run: the first candidate that the installed runtime was built for."""
+    available = _import_runtime().get_available_providers()
+    return next((provider for provider in CANDIDATES[choice] if provider in available), CANDIDATES[choice][0])
+
+
 def _import_runtime() -> ModuleType:
     try:
         import onnxruntime  # noqa: PLC0415 - the runtime is an extra: one of several packages, or none

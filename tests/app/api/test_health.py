@@ -3,6 +3,7 @@ from pathlib import Path
 
 import httpx
 
+from app.inference.session import preferred_provider
 from tests.app.api.service import Service, assert_problem, post, running_service
 
 
@@ -21,6 +22,12 @@ class TestReady:
         assert (body["model"]["name"], body["model"]["version"]) == ("fetal_head", 1)
         assert body["runtime"]["provider"] == "CPUExecutionProvider"
         assert (body["requested_provider"], body["fallback"]) == ("cpu", False)
+
+    def test_auto_runs_what_the_runtime_was_built_for(self, tmp_path: Path, model_store: Path) -> None:
+        with running_service(tmp_path, model_store, provider="auto") as service:
+            body = service.client.get("/health/ready").json()
+        assert body["runtime"]["provider"] == preferred_provider("auto")
+        assert (body["requested_provider"], body["fallback"]) == ("auto", False)
 
     def test_a_provider_that_cannot_run_is_no_silent_fallback(self, tmp_path: Path, model_store: Path) -> None:
         with running_service(tmp_path, model_store, wait=False, provider="cuda") as service:

@@ -42,6 +42,10 @@ def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:
     assert names <= set(document["components"]["schemas"])
 
 
+def test_no_answer_is_described_that_is_never_given(document: dict[str, Any]) -> None:
+    assert "HTTPValidationError" not in document["components"]["schemas"]
+
+
 def test_the_upload_is_described(document: dict[str, Any]) -> None:
     form = document["paths"]["/segment"]["post"]["requestBody"]["content"]["multipart/form-data"]["schema"]
     assert form["required"] == ["volume"]

@@ -22,7 +22,12 @@ TEXTS: dict[str, Any] = {
 @pytest.fixture
 def files() -> list[bytes]:
     """One that is measured and some that are refused, each with a name in every text of its header."""
-    kinds: list[dict[str, Any]] = [TEXTS, TEXTS | {"dim": [3, 9, 9, 9, 1, 1, 1, 1]}, TEXTS | {"magic": b"abc"}, TEXTS | {"datatype": 9999}]
+    kinds: list[dict[str, Any]] = [
+        TEXTS,
+        TEXTS | {"dim": [3, 9, 9, 9, 1, 1, 1, 1]},
+        TEXTS | {"magic": b"abc"},
+        TEXTS | {"datatype": 9999},
+    ]
     return [volume_bytes(sphere_volume(), NiftiOptions(edits=edits)) for edits in kinds]
 
 
