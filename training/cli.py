@@ -13,6 +13,7 @@ from training.config import ConfigError, TrainingConfig, load_config, preset_nam
 
 if TYPE_CHECKING:
     from training.evaluation.cases import Segment
+    from training.phantom import SimulationRequest
 
 Command = Callable[[argparse.Namespace], None]
 T = TypeVar("T")
@@ -76,17 +77,27 @@ def _add_fit(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
 
 def _add_evaluate(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     evaluate = commands.add_parser("evaluate", help="evaluate a model on simulated scans of native size; resumable")
+    evaluate.add_argument("--cohort", choices=("test", "shifted", "validation"), default="test")
+    evaluate.add_argument("--cases", type=int, default=50)
+    _add_model_options(evaluate)
+    evaluate.set_defaults(command=_evaluate)
+    repeat = commands.add_parser("reproducibility", help="measure the same fetuses several times; resumable")
+    repeat.add_argument("--groups", type=int, default=52)
+    repeat.add_argument("--views", type=int, default=3)
+    _add_model_options(repeat)
+    repeat.set_defaults(command=_reproducibility)
+
+
+def _add_model_options(evaluate: argparse.ArgumentParser) -> None:
+    """Which model, which scans, where to."""
     evaluate.add_argument("--store", type=Path, default=Path("model_store"), help="model store of the model")
     evaluate.add_argument("--version", type=int, help="model version, the newest by default")
     evaluate.add_argument("--url", help="go through a running service instead")
     evaluate.add_argument("--api-key", help="key for the running service")
-    evaluate.add_argument("--cohort", choices=("test", "shifted", "validation"), default="test")
-    evaluate.add_argument("--cases", type=int, default=50)
     evaluate.add_argument("--spacing", type=float, default=0.38, help="mm")
     evaluate.add_argument("--phantoms", type=Path, help="keep the simulated scans in this folder")
     evaluate.add_argument("--threads", type=int, default=0, help="0 takes every core the process may use")
     evaluate.add_argument("--out", type=Path, required=True, help="folder for journals, figures, evaluation.json")
-    evaluate.set_defaults(command=_evaluate)
 
 
 def _add_export_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -136,16 +147,27 @@ def _fit(options: argparse.Namespace) -> None:
 
 
 def _evaluate(options: argparse.Namespace) -> None:
-    from training.evaluation import cases, report
     from training.phantom.cohort import request_for
 
-    segment = cases.over_http(options.url, options.api_key) if options.url else _local_segmenter(options)
     requests = [request_for(options.cohort, number, options.spacing) for number in range(options.cases)]
-    journal = options.out / f"{options.cohort}.jsonl"
-    results = cases.evaluate_cases(requests, segment, journal, options.phantoms)
-    for _ in _with_progress(results, len(requests), options.cohort):
+    _measure(options, requests, options.cohort)
+
+
+def _reproducibility(options: argparse.Namespace) -> None:
+    from training.evaluation.reproducibility import requests
+
+    _measure(options, list(requests(options.groups, options.views, options.spacing)), "reproducibility")
+
+
+def _measure(options: argparse.Namespace, requests: "Sequence[SimulationRequest]", name: str) -> None:
+    """Measure the scans that the journal lacks, then write the report of all journals in the folder."""
+    from training.evaluation import cases, report
+
+    segment = cases.over_http(options.url, options.api_key) if options.url else _local_segmenter(options)
+    results = cases.evaluate_cases(requests, segment, options.out / f"{name}.jsonl", options.phantoms)
+    for _ in _with_progress(results, len(requests), name):
         pass
-    print(report.write_folder(options.out, f"fetalhead-train evaluate --cohort COHORT --cases {options.cases}"))
+    print(report.write_folder(options.out, "fetalhead-train evaluate --cohort test|shifted --out OUT"))
 
 
 def _local_segmenter(options: argparse.Namespace) -> "Segment":

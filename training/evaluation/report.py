@@ -11,6 +11,7 @@ from scipy import stats
 from training.evaluation.agreement import MIN_CASES, Agreement, agreement
 from training.evaluation.cases import CaseResult, read_journal
 from training.evaluation.figures import bland_altman
+from training.evaluation.reproducibility import Reproducibility, complete_groups, reproducibility
 
 FRACTIONS = ("dsc", "jaccard", "conformity")
 DISTANCES = ("adb_mm", "hdb_mm")
@@ -63,7 +64,7 @@ class Evaluation(BaseModel):
 
     test: Section | None = None
     shifted: Section | None = None
-    reproducibility: dict[str, float] | None = None
+    reproducibility: Reproducibility | None = None
     data: str = "simulated"
     command: str = ""
 
@@ -118,7 +119,14 @@ def write_folder(folder: Path, command: str) -> str:
     journals = {name: read_journal(folder / f"{name}.jsonl") for name in SECTIONS}
     results = {name: found for name, found in journals.items() if len(found) >= MIN_CASES}
     sections = {name: section(found) for name, found in results.items()}
-    write(Evaluation(test=sections.get("test"), shifted=sections.get("shifted"), command=command), folder / FILE)
+    repeated = complete_groups(read_journal(folder / "reproducibility.jsonl"))
+    evaluation = Evaluation(
+        test=sections.get("test"),
+        shifted=sections.get("shifted"),
+        reproducibility=reproducibility(repeated) if len({r.subject_seed for r in repeated}) > 1 else None,
+        command=command,
+    )
+    write(evaluation, folder / FILE)
     for name, found in results.items():
         (folder / f"{name}_agreement.svg").write_text(bland_altman(found, sections[name].agreement), encoding="utf-8")
     return table(sections)
