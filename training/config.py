@@ -26,6 +26,7 @@ class NetworkConfig(_Section):
     encoder_kernels: tuple[int, int, int, int] = (3, 3, 5, 5)
     up_kernels: tuple[int, int, int] = (2, 2, 2)
     attention_kernel: int = 3
+    attention_temperature: float = Field(1.0, gt=0)
     sam: tuple[int, ...] = (1, 2, 3)
     uam: tuple[int, ...] = (1, 2, 3)
     gradient_checkpointing: bool = False

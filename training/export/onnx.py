@@ -1,5 +1,6 @@
 """One ONNX graph per context level: opset 18, dynamic I, J, K, only the main head, sigmoid inside."""
 
+import copy
 import logging
 import warnings
 from collections.abc import Iterator
@@ -12,6 +13,8 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
 from training.export.errors import ExportError
+from training.export.statistics import with_axis_wise_statistics
+from training.networks.attention import AttentionModule
 from training.networks.cascade import ContextLevel
 
 OPSET = 18
@@ -43,7 +46,8 @@ class HigherLevelGraph(FirstLevelGraph):
 
 def export_level(level: ContextLevel, context_level: int) -> onnx.ModelProto:
     """Export one level (1-based) with single-precision weights inside the file."""
-    graph: nn.Module = (FirstLevelGraph if context_level == 1 else HigherLevelGraph)(level).cpu().float().eval()
+    folded = with_axis_wise_statistics(_without_temperature(level))
+    graph: nn.Module = (FirstLevelGraph if context_level == 1 else HigherLevelGraph)(folded).cpu().float().eval()
     names = [INPUT] if context_level == 1 else [INPUT, CONTEXT]
     examples = tuple(torch.zeros(1, 1, 16, 24, 32) for _ in names)
     axes = {2 + n: 8 * torch.export.Dim(f"{axis}8", min=1, max=256) for n, axis in enumerate(AXES)}
@@ -82,6 +86,15 @@ def with_half_weights(model: onnx.ModelProto) -> onnx.ModelProto:
     half.graph.node.extend([*casts, *nodes])
     onnx.checker.check_model(half)
     return half
+
+
+def _without_temperature(level: ContextLevel) -> ContextLevel:
+    """A copy whose attention convolutions have absorbed their temperature: one operation less to serve."""
+    folded = copy.deepcopy(level)
+    for module in folded.modules():
+        if isinstance(module, AttentionModule):
+            module.absorb_temperature()
+    return folded
 
 
 def _tidied(model: onnx.ModelProto) -> onnx.ModelProto:

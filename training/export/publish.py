@@ -28,7 +28,7 @@ from training.evaluation.report import Evaluation, Section
 from training.export.card import model_card
 from training.export.errors import ExportError
 from training.export.onnx import export_level, with_half_weights
-from training.export.parity import Float32, halving_is_harmless, require_parity
+from training.export.parity import Float32, Parity, halving_is_harmless, require_parity
 from training.export.selftest import TOLERANCE, around_head, stored_vector
 
 NAME = "fetal_head"
@@ -45,6 +45,7 @@ class ExportedModel:
     graphs: tuple[onnx.ModelProto, ...]
     precision: str
     case: GridCase
+    parity: Parity
 
 
 def export(run: Path, cases: CaseSource, store: Path, created: datetime) -> Path:
@@ -96,11 +97,11 @@ def exported(run: Path, cases: Sequence[GridCase]) -> ExportedModel:
     cascade = load_cascade(run, levels)
     graphs = [export_level(level, n) for n, level in enumerate(cascade.levels, start=1)]  # type: ignore[arg-type]
     volumes: list[Float32] = [around_head(cases[0]), *(case.image.astype("float32")[None, None] for case in cases)]
-    require_parity(graphs, cascade, volumes)
+    parity = require_parity(graphs, cascade, volumes)
     halved = [with_half_weights(graph) for graph in graphs]
     if halving_is_harmless(halved, graphs, volumes):
-        return ExportedModel(tuple(halved), "fp16", cases[0])
-    return ExportedModel(tuple(graphs), "fp32", cases[0])
+        return ExportedModel(tuple(halved), "fp16", cases[0], parity)
+    return ExportedModel(tuple(graphs), "fp32", cases[0], parity)
 
 
 def _files(model: ExportedModel) -> dict[str, bytes]:
@@ -130,7 +131,7 @@ def _manifest(
             data="simulated",
             preset=config.name,
             commands=commands(weights),
-            description=_history(weights),
+            description=_history(weights) + f"; torch and ONNX Runtime agree to {model.parity.max_difference:.1e}",
         ),
     )
 

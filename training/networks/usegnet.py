@@ -61,14 +61,25 @@ class USegNet(nn.Module):
         if number not in config.sam:
             return nn.Identity(), channels
         out = config.decoder_channels
-        return AttentionModule(channels, config.attention_channels, out, config.attention_kernel), out
+        return self._attention(channels), out
 
     def _merge(self, number: int, channels: int, kernel: int) -> nn.Module:
         """UAM `number`; a plain convolution block where the configuration leaves it out."""
         config = self.config
         if number not in config.uam:
             return ConvBlock(channels, config.decoder_channels, kernel, config.norm)
-        return AttentionModule(channels, config.attention_channels, config.decoder_channels, config.attention_kernel)
+        return self._attention(channels)
+
+    def _attention(self, channels: int) -> AttentionModule:
+        """An attention module for features of so many channels."""
+        config = self.config
+        return AttentionModule(
+            channels,
+            config.attention_channels,
+            config.decoder_channels,
+            config.attention_kernel,
+            config.attention_temperature,
+        )
 
     def _run(self, part: Callable[[torch.Tensor], torch.Tensor], x: torch.Tensor) -> torch.Tensor:
         """Run a part; with gradient checkpointing its inner activations are recomputed in the backward pass."""

@@ -40,7 +40,7 @@ def test_graphs_keep_the_contract(graphs: list[onnx.ModelProto]) -> None:
         assert [(o.domain, o.version) for o in graph.opset_import] == [("", 18)]
         assert {n.op_type for n in graph.graph.node} <= {
             "Add", "Conv", "InstanceNormalization", "Relu", "MaxPool", "ConvTranspose", "Concat", "Softmax", "Mul",
-            "Sigmoid",
+            "Sigmoid", "ReduceMean", "Sub", "Sqrt", "Reciprocal", "Div",
         }  # fmt: skip
 
 
@@ -61,7 +61,7 @@ def test_a_changed_weight_is_refused(
     changed.CopyFrom(graphs[1])
     tensor = next(t for t in changed.graph.initializer if "head_main" in t.name)
     tensor.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(tensor) + np.float32(0.5), tensor.name))
-    with pytest.raises(ParityError, match="differ by"):
+    with pytest.raises(ParityError, match="differ by up to"):
         require_parity([graphs[0], changed], cascade, volumes[:1])
 
 

@@ -50,6 +50,15 @@ def test_attention_weights_sum_to_one_over_channels() -> None:
     assert torch.allclose(attention.sum(dim=1), torch.ones(1, 5, 6, 7), atol=1e-6)
 
 
+def test_the_last_convolution_absorbs_the_temperature() -> None:
+    module = AttentionModule(4, 8, 16, 3, temperature=16.0)
+    features = torch.randn(1, 4, 5, 6, 7)
+    before = module(features)
+    module.absorb_temperature()
+    assert module.temperature == 1
+    assert torch.allclose(module(features), before, atol=1e-5)
+
+
 def test_gradient_checkpointing_gives_the_same_gradients() -> None:
     torch.manual_seed(0)
     plain = USegNet(TINY)
