@@ -42,11 +42,8 @@ bench: $(VENV)/.service  ## time the stages; a table, and benchmarks/results/*.j
 
 train-smoke: $(VENV)/.development  ## simulate, fit and export in a minute: it shows that all runs, not that it learns
 	rm -rf runs/smoke
-	$(BIN)/fetalhead-train cohort runs/smoke/phantoms --kind train --cases 4 --spacing 3
-	$(BIN)/fetalhead-train cohort runs/smoke/phantoms --kind context --cases 4 --spacing 3
-	$(BIN)/fetalhead-train cohort runs/smoke/phantoms --kind validation --cases 2 --spacing 3
-	$(BIN)/fetalhead-train fit smoke --data runs/smoke/phantoms --run runs/smoke/fit
-	$(BIN)/fetalhead-train export runs/smoke/fit --data runs/smoke/phantoms --store runs/smoke/store
+	$(BIN)/fetalhead-train fit smoke
+	$(BIN)/fetalhead-train export runs/smoke
 
 image: Dockerfile  ## the serving image, built by docker, podman or buildah
 	docker/build $(IMAGE) --build-arg RUNTIME=$(RUNTIME) $(IMAGE_ARGS)

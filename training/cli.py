@@ -67,8 +67,9 @@ def _add_data_commands(commands: "argparse._SubParsersAction[argparse.ArgumentPa
 def _add_fit(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     fit = commands.add_parser("fit", help="train the context levels of a preset")
     fit.add_argument("preset", help=f"one of {', '.join(preset_names())}, or the path of a .toml file")
-    fit.add_argument("--data", type=Path, required=True, help="folder of phantoms; it may grow while training runs")
-    fit.add_argument("--run", type=Path, required=True, help="folder for weights, checkpoints and TensorBoard")
+    fit.add_argument("--data", type=Path, help="folder of phantoms (default: runs/PRESET/phantoms); what lacks is made")
+    fit.add_argument("--run", type=Path, help="folder for weights, checkpoints, TensorBoard (default: runs/PRESET)")
+    fit.add_argument("--no-phantoms", action="store_true", help="train on what the folder holds; make nothing")
     fit.add_argument("--level", type=int, action="append", help="train this context level only (repeatable)")
     fit.add_argument("--minutes", type=float, help="replace the wall-clock budget of every level")
     fit.add_argument("--resume", action="store_true", help="continue from the last checkpoint of a level")
@@ -103,9 +104,15 @@ def _add_model_options(evaluate: argparse.ArgumentParser) -> None:
 def _add_export_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     export = commands.add_parser("export", help="export a run as a candidate model, checked against torch")
     export.add_argument("run", type=Path)
-    export.add_argument("--data", type=Path, required=True, help="folder of phantoms for parity and the test vector")
-    export.add_argument("--store", type=Path, required=True, help="empty folder; becomes a store with one version")
+    export.add_argument("--data", type=Path, help="phantoms for parity and test vector (default: RUN/phantoms)")
+    export.add_argument("--store", type=Path, help="empty folder that becomes a store (default: RUN/store)")
     export.set_defaults(command=_export)
+    calibrate = commands.add_parser("calibrate", help="set a candidate's review limits on validation cases")
+    calibrate.add_argument("candidate", type=Path, help="folder of the candidate, such as runs/cpu/store/fetal_head/1")
+    calibrate.add_argument("--cases", type=int, default=60)
+    calibrate.add_argument("--spacing", type=float, default=1.3, help="mm")
+    calibrate.add_argument("--phantoms", type=Path, help="keep the simulated scans in this folder")
+    calibrate.set_defaults(command=_calibrate)
     publish = commands.add_parser("publish", help="publish a candidate as the next version of a model store")
     publish.add_argument("candidate", type=Path, help="folder of the candidate, such as candidate/fetal_head/1")
     publish.add_argument("--evaluation", type=Path, help="its evaluation.json")
@@ -138,12 +145,27 @@ def _cohort(options: argparse.Namespace) -> None:
 def _fit(options: argparse.Namespace) -> None:
     from training import auto_context
     from training.data import PhantomCache
+    from training.phantom.background import made_beside
 
     config: TrainingConfig = load_config(options.preset)
     if options.minutes is not None:
         config = config.with_minutes(options.minutes)
     levels = tuple(options.level or range(1, config.cascade.context_levels + 1))
-    auto_context.fit(config, PhantomCache(options.data), options.run, levels, options.resume)
+    run: Path = options.run or Path("runs") / config.name
+    data: Path = options.data or run / "phantoms"
+    with made_beside(data, _wanted_phantoms(config, options.no_phantoms)):
+        auto_context.fit(config, PhantomCache(data), run, levels, options.resume)
+
+
+def _wanted_phantoms(config: TrainingConfig, none: bool) -> "list[SimulationRequest]":
+    """Validation cases first, then the levels' cohorts in turn, as training needs them."""
+    from training.phantom.cohort import request_for
+
+    counts = config.phantoms
+    if none or counts is None:
+        return []
+    cohorts = (("validation", counts.validation), ("train", counts.train), ("context", counts.context))
+    return [request_for(kind, n, counts.spacing_mm) for kind, count in cohorts for n in range(count)]
 
 
 def _evaluate(options: argparse.Namespace) -> None:
@@ -189,7 +211,29 @@ def _export(options: argparse.Namespace) -> None:
     from training.data import PhantomCache
     from training.export.publish import export
 
-    print(export(options.run, PhantomCache(options.data), options.store, datetime.now(UTC)))
+    run: Path = options.run
+    data, store = options.data or run / "phantoms", options.store or run / "store"
+    print(export(run, PhantomCache(data), store, datetime.now(UTC)))
+
+
+def _calibrate(options: argparse.Namespace) -> None:
+    from app.inference.model_store import ModelStore
+    from app.inference.segmenter import HeadSegmenter
+    from app.inference.session import RuntimeSettings
+    from training.evaluation import calibration
+    from training.evaluation.cases import stored_phantom
+    from training.export.publish import recalibrate
+    from training.phantom.cohort import request_for
+
+    candidate: Path = options.candidate
+    stored = ModelStore(candidate.parent.parent).resolve(candidate.parent.name, int(candidate.name))
+    requests = [request_for("validation", n, options.spacing) for n in range(options.cases)]
+    phantoms = (stored_phantom(request, options.phantoms) for request in requests)
+    judged = calibration.judged_cases(HeadSegmenter(stored, RuntimeSettings()), phantoms)
+    cases = list(_with_progress(judged, 2 * len(requests), "calibration"))
+    spec = calibration.calibrated(cases, stored.manifest.quality)
+    recalibrate(candidate, spec)
+    print(f"before: {calibration.check(cases, stored.manifest.quality)}\nafter:  {calibration.check(cases, spec)}")
 
 
 def _publish(options: argparse.Namespace) -> None:

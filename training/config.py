@@ -98,6 +98,15 @@ class DataConfig(_Section):
     max_cases_in_memory: int = Field(2500, ge=1)
 
 
+class PhantomsConfig(_Section):
+    """How many simulated patients `fit` makes, per cohort, and their voxel size."""
+
+    train: int = Field(ge=1)
+    context: int = Field(ge=0)
+    validation: int = Field(ge=1)
+    spacing_mm: float = Field(1.3, gt=0)
+
+
 class AugmentationConfig(_Section):
     """Probabilities and ranges from which the augmentation of one sample is drawn."""
 
@@ -189,6 +198,7 @@ class TrainingConfig(_Section):
     cascade: CascadeConfig = CascadeConfig()
     preprocessing: PreprocessingSpec
     data: DataConfig
+    phantoms: PhantomsConfig | None = None
     augmentation: AugmentationConfig = AugmentationConfig()
     loss: LossConfig = LossConfig()
     optimiser: OptimiserConfig = OptimiserConfig()

@@ -66,7 +66,7 @@ def evaluate_cases(
     done = {result.seed: result for result in read_journal(journal)}
     for request in requests:
         if request.seed not in done:
-            result = evaluate_case(_phantom(request, phantoms), request, segment)
+            result = evaluate_case(stored_phantom(request, phantoms), request, segment)
             with journal.open("a", encoding="utf-8") as lines:
                 lines.write(result.model_dump_json() + "\n")
             done[request.seed] = result
@@ -140,8 +140,8 @@ def over_http(url: str, api_key: str | None = None, timeout_s: float = 600.0) ->
     return segment
 
 
-def _phantom(request: SimulationRequest, folder: Path | None) -> Phantom:
-    """The phantom of a request, kept on disk where a folder is given."""
+def stored_phantom(request: SimulationRequest, folder: Path | None) -> Phantom:
+    """The phantom of a request; kept in the folder, and read from it, where one is given."""
     if folder is None:
         return simulate(request)
     path = folder / f"{request.seed:08d}.npz"

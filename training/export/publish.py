@@ -11,6 +11,7 @@ from pathlib import Path
 
 import onnx
 
+from app.imaging.quality import QualitySpec
 from app.inference.manifest import (
     MANIFEST_FILE,
     AccuracySummary,
@@ -70,6 +71,17 @@ def export(run: Path, cases: CaseSource, store: Path, created: datetime) -> Path
             (draft / name).write_bytes(content)
         (draft / MANIFEST_FILE).write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
     return target
+
+
+def recalibrate(candidate: Path, spec: QualitySpec) -> None:
+    """Give a candidate, not yet published, other quality limits; the file changes at once or not at all."""
+    manifest = candidate / MANIFEST_FILE
+    changed = ModelManifest.model_validate_json(manifest.read_text(encoding="utf-8")).model_copy(
+        update={"quality": spec}
+    )
+    temporary = manifest.with_suffix(".tmp")
+    temporary.write_text(changed.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    temporary.replace(manifest)
 
 
 def publish(candidate: Path, store: Path, evaluation: Evaluation | None) -> Path:
@@ -139,18 +151,14 @@ def _manifest(
 def commands(weights: Sequence[LevelWeights]) -> tuple[str, ...]:
     """The commands that make such a model again, in order."""
     config = weights[0].config
-    cohorts = [
-        f"fetalhead-train cohort phantoms --kind {kind} --cases {level.cases} --spacing 1.3"
-        for kind, level in zip(("train", "context"), weights, strict=False)
-    ]
+    run = f"runs/{config.name}"
     return (
-        *cohorts,
-        f"fetalhead-train cohort phantoms --kind validation --cases {config.data.validation_cases} --spacing 1.3",
-        f"fetalhead-train fit {config.name} --data phantoms --run run",
-        "fetalhead-train export run --data phantoms --store candidate",
-        "fetalhead-train evaluate --store candidate --out evaluation --cohort test --cases 60",
-        "fetalhead-train evaluate --store candidate --out evaluation --cohort shifted --cases 30",
-        "fetalhead-train publish candidate/fetal_head/1 --evaluation evaluation/evaluation.json --store model_store",
+        f"fetalhead-train fit {config.name}",
+        f"fetalhead-train export {run}",
+        f"fetalhead-train calibrate {run}/store/{NAME}/1",
+        f"fetalhead-train evaluate --store {run}/store --out {run}/evaluation --cohort test --cases 40",
+        f"fetalhead-train evaluate --store {run}/store --out {run}/evaluation --cohort shifted --cases 20",
+        f"fetalhead-train publish {run}/store/{NAME}/1 --evaluation {run}/evaluation/evaluation.json",
     )
 
 

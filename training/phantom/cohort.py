@@ -59,10 +59,15 @@ def make_cohort(directory: Path, requests: Iterable[SimulationRequest]) -> Itera
     """Write every phantom that is not there yet, by temporary name and rename; yields the files in order."""
     directory.mkdir(parents=True, exist_ok=True)
     for request in requests:
-        path = directory / f"{request.seed:08d}.npz"
+        path = phantom_file(directory, request.seed)
         if not path.exists():
             save_phantom(path, simulate(request))
         yield path
+
+
+def phantom_file(directory: Path, seed: int) -> Path:
+    """Where a cohort keeps the phantom of a seed."""
+    return directory / f"{seed:08d}.npz"
 
 
 def save_phantom(path: Path, phantom: Phantom) -> None:

@@ -1,0 +1,101 @@
+"""When to doubt a measurement: review limits set on validation cases, as they are and degraded.
+
+Every number of `QualityNumbers` that predicts failure gets the limit that few good cases cross. Limits beyond which no
+answer is given (`reject`) are plausibility bounds and stay as they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict
+
+from app.imaging.quality import Limit, QualityNumbers, QualitySpec, assess
+from app.inference.segmenter import HeadSegmenter
+from training.evaluation import metrics
+from training.evaluation.degrade import degrade
+from training.phantom import Phantom
+
+FALSE_ALARMS = 0.02
+"""Share of good cases that each limit may flag in vain."""
+GOOD_DSC, BAD_DSC = 0.9, 0.8
+MUCH_IS_BAD = ("level_volume_change", "foreground_entropy", "outside_mass_fraction", "soft_volume_change")
+LITTLE_IS_BAD = ("context_agreement_dsc", "ellipsoid_ratio")
+DIGITS = 4
+
+
+class CalibrationError(Exception):
+    """A model that cannot be calibrated; the message says why."""
+
+
+@dataclass(frozen=True)
+class JudgedCase:
+    """One segmentation with its true overlap: what calibration learns from."""
+
+    dsc: float
+    volume_ml: float
+    numbers: QualityNumbers
+
+
+class Calibration(BaseModel):
+    """How well the verdict separates good from bad on the cases that set it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    cases: int
+    good: int
+    good_flagged: int
+    bad: int
+    bad_flagged: int
+
+    def __str__(self) -> str:
+        """One line for people."""
+        return (
+            f"{self.cases} cases: {self.bad_flagged} of {self.bad} with DSC below {BAD_DSC} flagged, "
+            f"{self.good_flagged} of {self.good} with DSC of {GOOD_DSC} or more flagged in vain"
+        )
+
+
+def judged_cases(segmenter: HeadSegmenter, phantoms: Iterable[Phantom]) -> Iterator[JudgedCase]:
+    """Segment each phantom twice, as it is and degraded (seeded by its record)."""
+    for phantom in phantoms:
+        worse = degrade(phantom.volume, np.random.default_rng(phantom.record.seed))
+        for volume in (phantom.volume, worse):
+            found = segmenter.segment(volume)
+            truth = phantom.truth.data * (volume.data > 0)
+            overlap = metrics.dsc(metrics.overlap(found.mask, truth))
+            yield JudgedCase(overlap, found.mask_volume_ml, found.quality)
+
+
+def calibrated(cases: Sequence[JudgedCase], spec: QualitySpec) -> QualitySpec:
+    """The spec with review limits that at most 2 % of the good cases cross, each.
+
+    Raises:
+        CalibrationError: no good case to learn from.
+    """
+    good = [case for case in cases if case.dsc >= GOOD_DSC]
+    if not good:
+        raise CalibrationError(
+            f"none of {len(cases)} cases reaches DSC {GOOD_DSC}: the model is too weak to calibrate; train it longer"
+        )
+    changed = {name: _limit(good, name, 1 - FALSE_ALARMS, spec) for name in MUCH_IS_BAD}
+    changed |= {name: _limit(good, name, FALSE_ALARMS, spec) for name in LITTLE_IS_BAD}
+    return spec.model_copy(update=changed)
+
+
+def _limit(good: Sequence[JudgedCase], name: str, quantile: float, spec: QualitySpec) -> Limit:
+    values = [value for case in good if (value := getattr(case.numbers, name)) is not None]
+    current: Limit = getattr(spec, name)
+    if not values:
+        return current
+    return current.model_copy(update={"review": round(float(np.quantile(values, quantile)), DIGITS)})
+
+
+def check(cases: Sequence[JudgedCase], spec: QualitySpec) -> Calibration:
+    """Count what the spec flags among good and bad cases."""
+    flagged = [assess(case.numbers, case.volume_ml, spec).verdict != "ok" for case in cases]
+    good = [flag for case, flag in zip(cases, flagged, strict=True) if case.dsc >= GOOD_DSC]
+    bad = [flag for case, flag in zip(cases, flagged, strict=True) if case.dsc < BAD_DSC]
+    return Calibration(cases=len(cases), good=len(good), good_flagged=sum(good), bad=len(bad), bad_flagged=sum(bad))
