@@ -13,7 +13,7 @@ from training.config import ConfigError, TrainingConfig, load_config, preset_nam
 
 if TYPE_CHECKING:
     from training.evaluation.cases import Segment
-    from training.phantom import SimulationRequest
+    from training.phantom import Phantom, SimulationRequest
 
 Command = Callable[[argparse.Namespace], None]
 T = TypeVar("T")
@@ -226,14 +226,26 @@ def _calibrate(options: argparse.Namespace) -> None:
     from training.phantom.cohort import request_for
 
     candidate: Path = options.candidate
-    stored = ModelStore(candidate.parent.parent).resolve(candidate.parent.name, int(candidate.name))
     requests = [request_for("validation", n, options.spacing) for n in range(options.cases)]
-    phantoms = (stored_phantom(request, options.phantoms) for request in requests)
-    judged = calibration.judged_cases(HeadSegmenter(stored, RuntimeSettings()), phantoms)
-    cases = list(_with_progress(judged, 2 * len(requests), "calibration"))
-    spec = calibration.calibrated(cases, stored.manifest.quality)
-    recalibrate(candidate, spec)
-    print(f"before: {calibration.check(cases, stored.manifest.quality)}\nafter:  {calibration.check(cases, spec)}")
+
+    def segmenter() -> HeadSegmenter:
+        stored = ModelStore(candidate.parent.parent).resolve(candidate.parent.name, int(candidate.name))
+        return HeadSegmenter(stored, RuntimeSettings())
+
+    def phantoms(title: str) -> "Iterable[Phantom]":
+        made = (stored_phantom(request, options.phantoms) for request in requests)
+        return _with_progress(made, len(requests), title)
+
+    threshold = calibration.unbiased_threshold(segmenter(), phantoms("threshold"))
+    recalibrate(candidate, {"threshold": threshold}, {})
+    before = segmenter().manifest.quality
+    cases = list(calibration.judged_cases(segmenter(), phantoms("limits")))
+    limits = calibration.review_limits(cases, before)
+    recalibrate(candidate, {}, limits)
+    after = segmenter().manifest.quality
+    print(
+        f"threshold {threshold}\nbefore: {calibration.check(cases, before)}\nafter:  {calibration.check(cases, after)}"
+    )
 
 
 def _publish(options: argparse.Namespace) -> None:

@@ -4,14 +4,14 @@ import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 import onnx
 
-from app.imaging.quality import QualitySpec
+from app.imaging.quality import Limit
 from app.inference.manifest import (
     MANIFEST_FILE,
     AccuracySummary,
@@ -73,11 +73,15 @@ def export(run: Path, cases: CaseSource, store: Path, created: datetime) -> Path
     return target
 
 
-def recalibrate(candidate: Path, spec: QualitySpec) -> None:
-    """Give a candidate, not yet published, other quality limits; the file changes at once or not at all."""
+def recalibrate(candidate: Path, postprocessing: Mapping[str, float], quality: Mapping[str, Limit]) -> None:
+    """Change rules of a candidate that is not yet published; its manifest changes at once or not at all."""
     manifest = candidate / MANIFEST_FILE
-    changed = ModelManifest.model_validate_json(manifest.read_text(encoding="utf-8")).model_copy(
-        update={"quality": spec}
+    current = ModelManifest.model_validate_json(manifest.read_text(encoding="utf-8"))
+    changed = current.model_copy(
+        update={
+            "postprocessing": current.postprocessing.model_copy(update=dict(postprocessing)),
+            "quality": current.quality.model_copy(update=dict(quality)),
+        }
     )
     temporary = manifest.with_suffix(".tmp")
     temporary.write_text(changed.model_dump_json(indent=2) + "\n", encoding="utf-8")

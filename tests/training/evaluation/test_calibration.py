@@ -3,7 +3,7 @@ import pytest
 
 from app.imaging.quality import QualityNumbers, QualitySpec
 from app.imaging.volume import Volume, VolumeGeometry
-from training.evaluation.calibration import CalibrationError, JudgedCase, calibrated, check
+from training.evaluation.calibration import CalibrationError, JudgedCase, check, review_limits
 from training.evaluation.degrade import degrade
 
 
@@ -17,6 +17,10 @@ def good_and_bad() -> list[JudgedCase]:
     good = [judged(0.95, 0.97 + 0.02 * rng.random(), 0.2 + 0.05 * rng.random()) for _ in range(100)]
     bad = [judged(0.6, 0.90 + 0.04 * rng.random(), 0.4 + 0.1 * rng.random()) for _ in range(20)]
     return good + bad
+
+
+def calibrated(cases: list[JudgedCase], spec: QualitySpec) -> QualitySpec:
+    return spec.model_copy(update=review_limits(cases, spec))
 
 
 class TestCalibration:
