@@ -51,10 +51,12 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add_data_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     phantom = commands.add_parser("phantom", help="simulate one scan and its truth as NIfTI files")
-    phantom.add_argument("out", type=Path, help="folder for volume.nii.gz, truth.nii.gz and record.json")
+    phantom.add_argument("out", type=Path, help="folder for volume, truth (.nii.gz), record.json and preview.png")
     phantom.add_argument("--ga", type=float, help="gestational age in weeks; drawn from the seed when left out")
     phantom.add_argument("--seed", type=int, default=1)
     phantom.add_argument("--spacing", type=float, default=0.38, help="mm")
+    phantom.add_argument("--family", help="parametric, freeform or lofted; drawn when left out")
+    phantom.add_argument("--look", help="fundamental, compound, grainy, contrast or vintage; drawn when left out")
     phantom.set_defaults(command=_phantom)
     cohort = commands.add_parser("cohort", help="simulate a cohort into a folder; continues where it stopped")
     cohort.add_argument("out", type=Path)
@@ -122,12 +124,22 @@ def _add_export_commands(commands: "argparse._SubParsersAction[argparse.Argument
 
 def _phantom(options: argparse.Namespace) -> None:
     from app.imaging.nifti import encode_volume
+    from app.preview import PreviewText, draw_preview
     from training.phantom import SimulationRequest, simulate
 
-    made = simulate(SimulationRequest(seed=options.seed, spacing=options.spacing, weeks=options.ga))
+    request = SimulationRequest(
+        seed=options.seed, spacing=options.spacing, weeks=options.ga, family=options.family, look=options.look
+    )
+    try:
+        made = simulate(request)
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
+    kind = f"simulated: {made.record.family} head, {made.record.look} look"
+    text = PreviewText("ok", made.record.true_volume_ml, None, (kind,), "truth")
     options.out.mkdir(parents=True, exist_ok=True)
     (options.out / "volume.nii.gz").write_bytes(encode_volume(made.volume))
     (options.out / "truth.nii.gz").write_bytes(encode_volume(made.truth))
+    (options.out / "preview.png").write_bytes(draw_preview(made.volume, made.truth.data, text))
     (options.out / "record.json").write_text(made.record.model_dump_json(indent=2) + "\n", encoding="utf-8")
     print(made.record.model_dump_json())
 
