@@ -1,5 +1,6 @@
 """Evaluating a published model case by case, by the service's own segmenter or over HTTP; resumable."""
 
+import gzip
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,9 +9,10 @@ from time import perf_counter
 import httpx
 import numpy as np
 import numpy.typing as npt
+from nibabel.nifti1 import Nifti1Image
 from pydantic import BaseModel, ConfigDict
 
-from app.imaging.nifti import decode_nifti, encode_volume
+from app.imaging.nifti import encode_volume
 from app.imaging.volume import Volume
 from app.inference.segmenter import HeadSegmenter
 from training.evaluation import metrics
@@ -122,20 +124,18 @@ def in_process(segmenter: HeadSegmenter) -> Segment:
 
 
 def over_http(url: str, api_key: str | None = None, timeout_s: float = 600.0) -> Segment:
-    """Segment by a running service: the stored file's bytes go in, the mask file comes back."""
-    headers = {"Accept": "application/gzip"} | ({"Authorization": f"Bearer {api_key}"} if api_key else {})
+    """Segment by a running service: a file goes in, the report and then the mask's file come back."""
+    headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
 
     def segment(volume: Volume, weeks: float | None) -> Answer:
-        response = httpx.post(
-            f"{url.rstrip('/')}/segment",
-            files={"volume": ("volume.nii.gz", encode_volume(volume))},
-            data={} if weeks is None else {"gestational_age_weeks": str(weeks)},
-            headers=headers,
-            timeout=timeout_s,
-        )
-        response.raise_for_status()
-        mask = decode_nifti(response.content).volume.data.astype(np.uint8)
-        return Answer(mask, response.headers["X-Verdict"], (), {})
+        files = {"volume": ("volume.nii.gz", encode_volume(volume))}
+        fields = {} if weeks is None else {"gestational_age_weeks": str(weeks)}
+        with httpx.Client(base_url=url, headers=headers, timeout=timeout_s) as client:
+            report = client.post("/segment", files=files, data=fields).raise_for_status().json()
+            payload = client.get(report["mask"]).raise_for_status().content
+        codes = tuple(flag["code"] for flag in report["flags"])
+        mask = np.asarray(Nifti1Image.from_bytes(gzip.decompress(payload)).dataobj, np.uint8)
+        return Answer(mask, report["verdict"], codes, report["quality"])
 
     return segment
 
