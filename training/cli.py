@@ -108,6 +108,7 @@ def _add_export_commands(commands: "argparse._SubParsersAction[argparse.Argument
     export.add_argument("run", type=Path)
     export.add_argument("--data", type=Path, help="phantoms for parity and test vector (default: RUN/phantoms)")
     export.add_argument("--store", type=Path, help="empty folder that becomes a store (default: RUN/store)")
+    export.add_argument("--note", default="", help="for the model card: what the commands do not tell about this run")
     export.set_defaults(command=_export)
     calibrate = commands.add_parser("calibrate", help="set a candidate's review limits on validation cases")
     calibrate.add_argument("candidate", type=Path, help="folder of the candidate, such as runs/cpu/store/fetal_head/1")
@@ -225,7 +226,7 @@ def _export(options: argparse.Namespace) -> None:
 
     run: Path = options.run
     data, store = options.data or run / "phantoms", options.store or run / "store"
-    print(export(run, PhantomCache(data), store, datetime.now(UTC)))
+    print(export(run, PhantomCache(data), store, datetime.now(UTC), options.note))
 
 
 def _calibrate(options: argparse.Namespace) -> None:

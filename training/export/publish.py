@@ -49,9 +49,10 @@ class ExportedModel:
     parity: Parity
 
 
-def export(run: Path, cases: CaseSource, store: Path, created: datetime) -> Path:
+def export(run: Path, cases: CaseSource, store: Path, created: datetime, note: str = "") -> Path:
     """Export all levels of a run as the candidate `store/fetal_head/1`, checked against torch; returns its folder.
 
+    The note goes into the model card: what happened in the run that its commands do not tell.
     Raises ExportError for a folder that exists or a model that is too large, ParityError where torch and ONNX differ.
     """
     target = store / NAME / "1"
@@ -66,6 +67,9 @@ def export(run: Path, cases: CaseSource, store: Path, created: datetime) -> Path
     model = exported(run, prepared)
     files = _files(model)
     manifest = _manifest(model, files, weights, created)
+    if note:
+        training = manifest.training.model_copy(update={"description": f"{manifest.training.description}. {note}"})
+        manifest = manifest.model_copy(update={"training": training})
     with _draft(target) as draft:
         for name, content in files.items():
             (draft / name).write_bytes(content)
