@@ -113,7 +113,7 @@ def _add_export_commands(commands: "argparse._SubParsersAction[argparse.Argument
     calibrate = commands.add_parser("calibrate", help="set a candidate's review limits on validation cases")
     calibrate.add_argument("candidate", type=Path, help="folder of the candidate, such as runs/cpu/store/fetal_head/1")
     calibrate.add_argument("--cases", type=int, default=24)
-    calibrate.add_argument("--spacing", type=float, default=0.38, help="mm, as served: coarser scans have another bias")
+    calibrate.add_argument("--spacing", type=float, default=0.38, help="mm, as served")
     calibrate.add_argument("--phantoms", type=Path, help="keep the simulated scans in this folder")
     calibrate.set_defaults(command=_calibrate)
     publish = commands.add_parser("publish", help="publish a candidate as the next version of a model store")
