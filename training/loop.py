@@ -17,6 +17,7 @@ from training import checkpoint
 from training.augment import VISIBLE, augment, draw_augmentation, fitted, unaugmented
 from training.config import RuntimeConfig, Stage, TrainingConfig
 from training.data import CaseSource, DataError, GridCases
+from training.evaluation.metrics import dsc, overlap
 from training.losses import DeepSupervisionLoss, l2_as_weight_decay
 from training.networks.cascade import AutoContextCascade, ContextLevel
 
@@ -171,7 +172,8 @@ class LevelTrainer:
             volume = sample.volume.to(self.device)
             with self.autocast():
                 logits = self.averaged(volume, self.context(seed, volume))
-            scores.append(_dsc(logits.main.float().cpu() > 0, sample.truth >= VISIBLE))
+            estimate = logits.main.float().cpu().numpy() > 0
+            scores.append(dsc(overlap(estimate, sample.truth.numpy() >= VISIBLE)))
         self.progress.validation_dsc = float(np.mean(scores))
         if log is not None:
             log.add_scalar(f"validation/dsc_{stage.spacing_mm}mm", self.progress.validation_dsc, self.progress.step)
@@ -283,9 +285,3 @@ def pick_device(name: str) -> torch.device:
 def _learning(config: TrainingConfig) -> TrainingConfig:
     """The configuration without what may change between a run and its continuation: how the machine is used."""
     return config.model_copy(update={"runtime": RuntimeConfig()})
-
-
-def _dsc(estimate: torch.Tensor, truth: torch.Tensor) -> float:
-    """Dice of two boolean masks; 1 when both are empty."""
-    total = int(estimate.sum()) + int(truth.sum())
-    return 1.0 if total == 0 else 2 * int((estimate & truth).sum()) / total
