@@ -49,7 +49,7 @@ train-smoke: $(VENV)/.development  ## simulate, fit and export in a minute: it s
 	$(BIN)/fetalhead-train export runs/smoke
 
 image: Dockerfile  ## the serving image, built by docker, podman or buildah
-	docker/build $(IMAGE) --build-arg RUNTIME=$(RUNTIME) $(IMAGE_ARGS)
+	docker/build $(IMAGE) $(RUNTIME) $(IMAGE_ARGS)
 
 format: $(VENV)/.development  ## rewrite the sources in the house format
 	$(BIN)/ruff check --fix .
