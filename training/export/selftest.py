@@ -7,8 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 import onnx
 
-from app.inference.manifest import Tiling
-from app.inference.tiling import answer_by_tiles
 from training.data import GridCase
 from training.export.parity import Float32, run_graphs
 
@@ -31,12 +29,10 @@ class StoredVector:
         return buffer.getvalue()
 
 
-def stored_vector(graphs: Sequence[onnx.ModelProto], case: GridCase, tiling: Tiling | None = None) -> StoredVector:
-    """Run the graphs that will be stored on a part of a case around its head, as serving will."""
+def stored_vector(graphs: Sequence[onnx.ModelProto], case: GridCase) -> StoredVector:
+    """Run the graphs that will be stored on a part of a case around its head."""
     volume = around_head(case)
-    if tiling is None:
-        return StoredVector(volume, run_graphs(graphs, volume))
-    return StoredVector(volume, answer_by_tiles(volume, tiling, lambda tile: run_graphs(graphs, tile)))
+    return StoredVector(volume, run_graphs(graphs, volume))
 
 
 def around_head(case: GridCase) -> Float32:
