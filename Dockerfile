@@ -65,6 +65,6 @@ EXPOSE 8000
 STOPSIGNAL SIGTERM
 # Start-up loads the model and runs its test vector before the service is ready.
 HEALTHCHECK --interval=15s --timeout=5s --start-period=60s --retries=4 \
-    CMD ["python", "-c", "import urllib.request as r; r.urlopen('http://127.0.0.1:8000/health/ready', timeout=4)"]
+    CMD ["python", "-c", "import os, urllib.request as r; r.urlopen('http://127.0.0.1:' + os.environ['FETALHEAD_PORT'] + '/health/ready', timeout=4)"]
 # Exec form: the service itself is process 1, gets SIGTERM and has no children to reap.
 CMD ["fetalhead", "serve"]

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
+from urllib.parse import quote, urlsplit, urlunsplit
 
-from pydantic import Field
+from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from model_store import packaged_store
@@ -27,6 +28,32 @@ class Settings(BaseSettings):
 
     host: str = Field("127.0.0.1", description="Address the service listens on.")
     port: int = Field(8000, ge=0, le=65535, description="Port the service listens on; 0 takes a free one.")
+
+    tls_certificate_file: Path | None = Field(
+        None, description="Certificate chain (PEM); with it the service speaks HTTPS itself."
+    )
+    tls_key_file: Path | None = Field(None, description="Private key (PEM) of the certificate.")
+
+    api_keys_file: Path | None = Field(
+        None, description="File of the hashed API keys (`fetalhead keys`); empty takes none."
+    )
+    oidc_issuer: str | None = Field(
+        None, description="Issuer whose OpenID Connect bearer tokens are taken; empty takes none."
+    )
+    oidc_audience: str | None = Field(None, description="Audience that a bearer token must name.")
+    oidc_jwks_url: str | None = Field(
+        None, description="Where the issuer's keys are; empty asks the issuer (`/.well-known/openid-configuration`)."
+    )
+    oidc_roles_claim: str = Field(
+        "roles", description="Claim that holds a token's roles; a path such as `realm_access.roles`."
+    )
+    allow_unauthenticated: bool = Field(
+        False, description="Starts without authentication even where other machines reach the service."
+    )
+    metrics_public: bool = Field(False, description="Gives `/metrics` to everybody, without a key.")
+    rate_limit_per_minute: int = Field(
+        600, ge=0, description="Requests that one authenticated caller may send in a minute; 0 sets no limit."
+    )
 
     model_store: Path = Field(
         default_factory=packaged_store,
@@ -48,6 +75,9 @@ class Settings(BaseSettings):
     database_url: str | None = Field(
         None, description="SQLAlchemy URL of the database; empty takes SQLite in `FETALHEAD_DATA_DIR`."
     )
+    database_password_file: Path | None = Field(
+        None, description="File with the password of the user in `FETALHEAD_DATABASE_URL`; empty where it needs none."
+    )
 
     max_upload_bytes: int = Field(512 * MEBIBYTE, ge=1024, description="Largest request body, in bytes.")
     max_unpacked_bytes: int = Field(
@@ -68,10 +98,24 @@ class Settings(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least level that is logged.")
     log_format: Literal["json", "text"] = Field("json", description="Log lines as JSON objects or as plain text.")
 
+    @model_validator(mode="after")
+    def _belong_together(self) -> Self:
+        if (self.oidc_issuer is None) != (self.oidc_audience is None):
+            raise ValueError("FETALHEAD_OIDC_ISSUER and FETALHEAD_OIDC_AUDIENCE need one another")
+        if (self.tls_certificate_file is None) != (self.tls_key_file is None):
+            raise ValueError("FETALHEAD_TLS_CERTIFICATE_FILE and FETALHEAD_TLS_KEY_FILE need one another")
+        if self.database_password_file is not None:
+            _with_password(self.database_url or "", self.database_password_file)
+        return self
+
     @property
     def effective_database_url(self) -> str:
         """The URL of the database that is really used."""
-        return self.database_url or f"sqlite:///{(self.data_dir / 'fetalhead.sqlite').resolve()}"
+        if self.database_url is None:
+            return f"sqlite:///{(self.data_dir / 'fetalhead.sqlite').resolve()}"
+        if self.database_password_file is None:
+            return self.database_url
+        return _with_password(self.database_url, self.database_password_file)
 
     @property
     def artifacts_dir(self) -> Path:
@@ -83,6 +127,19 @@ def unknown_variables(environment: Mapping[str, str]) -> list[str]:
     """Variables with the service's prefix that set nothing: misspelt, or of another version."""
     known = {environment_name(field) for field in Settings.model_fields}
     return sorted(name for name in environment if name.startswith(PREFIX) and name not in known)
+
+
+def _with_password(url: str, file: Path) -> str:
+    """The URL with the file's content as its user's password; a ValueError where either cannot be used."""
+    parts = urlsplit(url)
+    user, _, host = parts.netloc.rpartition("@")
+    if not user or ":" in user:
+        raise ValueError("FETALHEAD_DATABASE_PASSWORD_FILE needs a FETALHEAD_DATABASE_URL with a user and no password")
+    try:
+        password = file.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ValueError("the file of FETALHEAD_DATABASE_PASSWORD_FILE cannot be read") from error
+    return urlunsplit(parts._replace(netloc=f"{user}:{quote(password, safe='')}@{host}"))
 
 
 def environment_name(field: str) -> str:

@@ -19,7 +19,8 @@ PACKAGES = "python3,python3-venv,ca-certificates"
 CA_BUNDLE = Path("/etc/ssl/certs/ca-certificates.crt")
 ABOUT_SOURCES = ("index-url", "extra-index-url", "proxy", "timeout", "trusted-host")
 """What of the builder's pip configuration says where packages come from."""
-BUILD_SECONDS = 900
+BUILD_SECONDS = 3000
+"""Generous: about two minutes of one core, but a machine may do much else at once."""
 
 
 @dataclass(frozen=True)
