@@ -12,6 +12,10 @@ from training.networks.usegnet import HeadLogits
 JoinName = Literal["sum", "concat"]
 
 
+MIRRORS = tuple(chain.from_iterable(combinations((2, 3, 4), count) for count in range(4)))
+"""The eight combinations of mirrored axes I, J, K of a tensor (N, C, I, J, K)."""
+
+
 def join(volume: torch.Tensor, context: torch.Tensor | None, how: JoinName) -> torch.Tensor:
     """J(X, Y): element-wise sum (paper) or concatenation; no context means the constant 0 of level 0."""
     if how == "sum":
@@ -22,10 +26,6 @@ def join(volume: torch.Tensor, context: torch.Tensor | None, how: JoinName) -> t
 def input_channels(how: JoinName) -> int:
     """Channels of the joined input."""
     return 1 if how == "sum" else 2
-
-
-MIRRORS = tuple(chain.from_iterable(combinations((2, 3, 4), count) for count in range(4)))
-"""The eight combinations of mirrored axes I, J, K of a tensor (N, C, I, J, K)."""
 
 
 class ContextLevel(nn.Module):

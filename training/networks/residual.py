@@ -18,7 +18,7 @@ class ResidualUnit(nn.Module):
 
     def __init__(self, channels: int, norm: NormName) -> None:
         super().__init__()
-        self.first = ConvUnit(channels, channels, 3, norm)
+        self.first = ConvUnit(channels, channels, (3, 3, 3), norm)
         self.second = nn.Conv3d(channels, channels, 3, padding=1, bias=False)
         self.norm = make_norm(norm, channels)
 

@@ -9,8 +9,8 @@ import torch
 from training.config import ConfigError, NetworkConfig, load_config
 from training.export.onnx import export_level
 from training.export.parity import run_graph, run_torch
+from training.networks.architectures import ARCHITECTURES, build_network
 from training.networks.cascade import ContextLevel
-from training.networks.registry import ARCHITECTURES, build
 from training.networks.residual import ResidualNet
 
 TINY = NetworkConfig(architecture="residual", residual_channels=(4, 6, 8, 8))
@@ -44,14 +44,14 @@ def test_the_field_of_view_reaches_across_a_head() -> None:
 
 
 def test_needs_fewer_operations_than_the_papers_network() -> None:
-    counted = {name: _multiply_adds(build(config)) for name, config in _published().items()}
+    counted = {name: _multiply_adds(build_network(config, 1)) for name, config in _published().items()}
     assert counted["residual"] < counted["usegnet"] / 15
 
 
 @pytest.mark.parametrize("name", sorted(ARCHITECTURES))
 def test_networks_are_built_by_name(name: str) -> None:
     config = NetworkConfig.model_validate({"architecture": name, "width": 0.125, "residual_channels": (4, 4, 4, 4)})
-    logits = build(config, 2)(torch.zeros(1, 2, 32, 32, 32))
+    logits = build_network(config, 2)(torch.zeros(1, 2, 32, 32, 32))
     assert logits.main.shape == (1, 1, 32, 32, 32)
 
 
