@@ -105,11 +105,11 @@ class TestPace:
 
 
 def computing(service: Service) -> float:
-    return service.state.metrics.in_flight._value.get()
+    return float(service.state.metrics.in_flight._value.get())
 
 
 def stopped(service: Service, reason: str) -> float:
-    return service.state.metrics.stopped.labels(reason)._value.get()
+    return float(service.state.metrics.stopped.labels(reason)._value.get())
 
 
 def sent(service: Service, content: bytes, headers: str = "") -> socket.socket:
