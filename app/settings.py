@@ -17,6 +17,8 @@ from model_store import packaged_store
 
 PREFIX = "FETALHEAD_"
 MEBIBYTE = 1024 * 1024
+CLIENT_VARIABLES = ("FETALHEAD_URL", "FETALHEAD_API_KEY")
+"""What the client reads (`app.client`); no setting of the service."""
 
 
 class Settings(BaseSettings):
@@ -92,7 +94,12 @@ class Settings(BaseSettings):
     request_timeout_s: float = Field(
         600.0, gt=0, description="Longest time a synchronous request waits for its result before it gets 504, seconds."
     )
-    retry_after_s: int = Field(5, ge=1, description="Value of `Retry-After` on 503, seconds.")
+    segmentation_timeout_s: float = Field(
+        300.0, gt=0, description="Longest time one segmentation may be computed before it is stopped, seconds."
+    )
+    retry_after_s: int = Field(
+        5, ge=1, description="Least value of `Retry-After` on 503, seconds; a full queue names the time it expects."
+    )
     shutdown_timeout_s: float = Field(30.0, ge=0, description="Time running work gets to finish at shutdown, seconds.")
 
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least level that is logged.")
@@ -125,7 +132,7 @@ class Settings(BaseSettings):
 
 def unknown_variables(environment: Mapping[str, str]) -> list[str]:
     """Variables with the service's prefix that set nothing: misspelt, or of another version."""
-    known = {environment_name(field) for field in Settings.model_fields}
+    known = {environment_name(field) for field in Settings.model_fields} | set(CLIENT_VARIABLES)
     return sorted(name for name in environment if name.startswith(PREFIX) and name not in known)
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class SoakSize:
-    """Read from SOAK_SECONDS, SOAK_KILLS and SOAK_MUTATIONS."""
+    """Read from SOAK_SECONDS (such as 90s, 30m or 2h), SOAK_KILLS and SOAK_MUTATIONS."""
 
     seconds: float
     kills: int
@@ -23,7 +23,13 @@ class SoakSize:
 def soak_size() -> SoakSize:
     """Return what the environment asks for."""
     return SoakSize(
-        seconds=float(os.environ.get("SOAK_SECONDS", "6")),
+        seconds=_seconds(os.environ.get("SOAK_SECONDS", "6s")),
         kills=int(os.environ.get("SOAK_KILLS", "3")),
         mutations=int(os.environ.get("SOAK_MUTATIONS", "120")),
     )
+
+
+def _seconds(duration: str) -> float:
+    units = {"s": 1, "m": 60, "h": 3600}
+    number, unit = (duration[:-1], duration[-1:]) if duration[-1:] in units else (duration, "s")
+    return float(number) * units[unit]

@@ -96,7 +96,8 @@ def mask(folder: Path, segmentation_id: str) -> Path:
     return folder / "data/artifacts" / segmentation_id[:2] / segmentation_id / MASK
 
 
-@pytest.mark.parametrize(("seconds", "long"), [("6", False), ("1800", True)])
-def test_the_size_is_read_from_the_environment(monkeypatch: pytest.MonkeyPatch, seconds: str, long: bool) -> None:
-    monkeypatch.setenv("SOAK_SECONDS", seconds)
-    assert soak_size().is_long is long
+@pytest.mark.parametrize(("duration", "seconds"), [("6", 6), ("90s", 90), ("30m", 1800), ("0.5h", 1800)])
+def test_the_size_is_read_from_the_environment(monkeypatch: pytest.MonkeyPatch, duration: str, seconds: float) -> None:
+    monkeypatch.setenv("SOAK_SECONDS", duration)
+    assert soak_size().seconds == seconds
+    assert soak_size().is_long is (seconds >= 100)
