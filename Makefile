@@ -14,12 +14,15 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo serve test check bench image train-smoke format lock clean
+.PHONY: help install system-packages demo serve test check bench image train-smoke format lock clean
 
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 install: $(VENV)/.service  ## the service and its commands, in $(VENV)
+
+system-packages:  ## the Debian packages that some tests need (root); without them those tests are skipped
+	scripts/system-packages
 
 demo: $(VENV)/.service  ## measure one simulated head through the running service
 	$(BIN)/python -m training.demo demo-output

@@ -173,7 +173,7 @@ def _composing_pays(graph: OperatorGraph, first: NodeProto, pointwise: NodeProto
         return False
     outputs = len(_weight_and_bias(graph, pointwise)[0])
     weight = _weight_and_bias(graph, first)[0]
-    return outputs * weight[0].size < weight.size + outputs * len(weight)
+    return bool(outputs * weight[0].size < weight.size + outputs * len(weight))
 
 
 def _is_pointwise(graph: OperatorGraph, node: NodeProto) -> bool:
@@ -181,7 +181,7 @@ def _is_pointwise(graph: OperatorGraph, node: NodeProto) -> bool:
     if not _is_constant(graph, node) or attribute(node, "group", 1) != 1:
         return False
     weight = _weight_and_bias(graph, node)[0]
-    plain = all(set(attribute(node, name, (value,))) == {value} for name, value in (("strides", 1), ("pads", 0)))
+    plain: bool = all(set(attribute(node, name, (value,))) == {value} for name, value in (("strides", 1), ("pads", 0)))
     return plain and set(weight.shape[2:]) == {1}
 
 

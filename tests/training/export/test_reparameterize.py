@@ -1,6 +1,7 @@
 """Each rule: on random weights and odd shapes the new graph gives what the old one gives, with fewer products."""
 
 import math
+from typing import Any
 
 import numpy as np
 import onnx
@@ -35,7 +36,7 @@ class Sketch:
         scale = 1 / math.sqrt(max(1, math.prod(shape[1:])))
         return self.constant((self.rng.normal(size=shape) * scale).astype(np.float32))
 
-    def add(self, kind: str, *sources: str, to: str, **attributes: object) -> str:
+    def add(self, kind: str, *sources: str, to: str, **attributes: Any) -> str:
         self.nodes.append(helper.make_node(kind, sources, [to], name=to, **attributes))
         return to
 
