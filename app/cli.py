@@ -18,6 +18,9 @@ from typing import Final
 import uvicorn
 from pydantic import ValidationError
 
+from app.access.control import Access
+from app.access.errors import AccessError
+from app.access.key_commands import add_keys_commands
 from app.batch import segment_files
 from app.inference.errors import InferenceError
 from app.inference.model_store import ModelStore
@@ -51,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _complain(str(error), USAGE)
     except InferenceError as error:
         return _complain(str(error), NO_MODEL)
-    except DatabaseUnavailableError as error:
+    except (DatabaseUnavailableError, AccessError) as error:
         return _complain(str(error), USAGE)
 
 
@@ -84,6 +87,8 @@ def _parser() -> argparse.ArgumentParser:
     audit = commands.add_parser("audit", help="the audit trail").add_subparsers(required=True, metavar="ACTION")
     audit.add_parser("verify", help="check that no line was altered").set_defaults(command=_verify_audit)
 
+    add_keys_commands(commands)
+
     openapi = commands.add_parser("openapi", help="print the OpenAPI document")
     openapi.set_defaults(command=_print_openapi)
     return parser
@@ -95,13 +100,18 @@ def _settings() -> Settings:
     try:
         return Settings()
     except ValidationError as error:
-        problems = [f"{environment_name(str(item['loc'][0]))}: {item['msg']}" for item in error.errors()]
+        problems = [": ".join([*_variables(item["loc"]), item["msg"]]) for item in error.errors()]
         raise SettingsError(f"Settings with the prefix {PREFIX} cannot be used. {'; '.join(problems)}") from error
+
+
+def _variables(location: tuple[int | str, ...]) -> list[str]:
+    return [environment_name(str(location[0]))] if location else []
 
 
 def _serve(_: argparse.Namespace, settings: Settings) -> int:
     if installed_runtime() is None:
         return _complain(NO_RUNTIME, NO_MODEL)
+    Access(settings).check()
     _check_storage(settings)
     configure_logging(settings.log_level, settings.log_format)
     uvicorn.run(
@@ -111,6 +121,8 @@ def _serve(_: argparse.Namespace, settings: Settings) -> int:
         log_config=None,
         access_log=False,
         server_header=False,
+        ssl_certfile=settings.tls_certificate_file,
+        ssl_keyfile=settings.tls_key_file,
         timeout_graceful_shutdown=int(settings.shutdown_timeout_s) or None,
     )
     return FINE

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from model_store import packaged_store
@@ -27,6 +27,32 @@ class Settings(BaseSettings):
 
     host: str = Field("127.0.0.1", description="Address the service listens on.")
     port: int = Field(8000, ge=0, le=65535, description="Port the service listens on; 0 takes a free one.")
+
+    tls_certificate_file: Path | None = Field(
+        None, description="Certificate chain (PEM); with it the service speaks HTTPS itself."
+    )
+    tls_key_file: Path | None = Field(None, description="Private key (PEM) of the certificate.")
+
+    api_keys_file: Path | None = Field(
+        None, description="File of the hashed API keys (`fetalhead keys`); empty takes none."
+    )
+    oidc_issuer: str | None = Field(
+        None, description="Issuer whose OpenID Connect bearer tokens are taken; empty takes none."
+    )
+    oidc_audience: str | None = Field(None, description="Audience that a bearer token must name.")
+    oidc_jwks_url: str | None = Field(
+        None, description="Where the issuer's keys are; empty asks the issuer (`/.well-known/openid-configuration`)."
+    )
+    oidc_roles_claim: str = Field(
+        "roles", description="Claim that holds a token's roles; a path such as `realm_access.roles`."
+    )
+    allow_unauthenticated: bool = Field(
+        False, description="Starts without authentication even where other machines reach the service."
+    )
+    metrics_public: bool = Field(False, description="Gives `/metrics` to everybody, without a key.")
+    rate_limit_per_minute: int = Field(
+        600, ge=0, description="Requests that one authenticated caller may send in a minute; 0 sets no limit."
+    )
 
     model_store: Path = Field(
         default_factory=packaged_store,
@@ -67,6 +93,14 @@ class Settings(BaseSettings):
 
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least level that is logged.")
     log_format: Literal["json", "text"] = Field("json", description="Log lines as JSON objects or as plain text.")
+
+    @model_validator(mode="after")
+    def _belong_together(self) -> Self:
+        if (self.oidc_issuer is None) != (self.oidc_audience is None):
+            raise ValueError("FETALHEAD_OIDC_ISSUER and FETALHEAD_OIDC_AUDIENCE need one another")
+        if (self.tls_certificate_file is None) != (self.tls_key_file is None):
+            raise ValueError("FETALHEAD_TLS_CERTIFICATE_FILE and FETALHEAD_TLS_KEY_FILE need one another")
+        return self
 
     @property
     def effective_database_url(self) -> str:

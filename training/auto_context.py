@@ -7,8 +7,8 @@ from training.checkpoint import LevelWeights, load_level
 from training.config import TrainingConfig
 from training.data import CaseSource
 from training.loop import ContextOf, LevelJob, LevelTrainer
+from training.networks.architectures import build_network
 from training.networks.cascade import AutoContextCascade, ContextLevel, input_channels
-from training.networks.usegnet import USegNet
 
 
 def fit(config: TrainingConfig, source: CaseSource, run: Path, levels: tuple[int, ...], resume: bool) -> None:
@@ -46,7 +46,7 @@ def level_job(config: TrainingConfig, source: CaseSource, run: Path, context_lev
 def new_level(config: TrainingConfig) -> ContextLevel:
     """A level with fresh weights."""
     how = config.cascade.join
-    return ContextLevel(USegNet(config.network, input_channels(how)), how)
+    return ContextLevel(build_network(config.network, input_channels(how)), how)
 
 
 def level_folder(run: Path, context_level: int, fold: int | None = None) -> Path:

@@ -19,8 +19,14 @@ class _Section(BaseModel):
 
 
 class NetworkConfig(_Section):
-    """USegNet's shape; channels are the paper's times `width`."""
+    """USegNet's shape; channels are the paper's times `width`.
 
+    SAM 1 and UAM 1 are the deepest, at a quarter of the grid, SAM 3 and UAM 3 those at full resolution. `merge` is what
+    stands where a UAM is left out: the concatenation alone (paper, table 2) or a block of two convolutions. `view` is
+    what the network sees at once: the whole volume, tiles of `tile_voxels`^3, or slices one by one.
+    """
+
+    architecture: str = "usegnet"
     width: float = Field(1.0, gt=0)
     norm: Literal["instance", "batch"] = "instance"
     encoder_kernels: tuple[int, int, int, int] = (3, 3, 5, 5)
@@ -29,6 +35,13 @@ class NetworkConfig(_Section):
     attention_temperature: float = Field(1.0, gt=0)
     sam: tuple[int, ...] = (1, 2, 3)
     uam: tuple[int, ...] = (1, 2, 3)
+    skips: bool = True
+    merge: Literal["concatenation", "block"] = "concatenation"
+    view: Literal["volume", "tiles", "slices"] = "volume"
+    tile_voxels: int = Field(64, ge=8, multiple_of=8)
+    tile_overlap: float = Field(0.5, ge=0, lt=1)
+    slices_per_step: int = Field(0, ge=0, description="0 takes every slice of the volume")
+    slice_spacing_mm: float | None = Field(None, gt=0, description="grid of slices; None is that of the volumes")
     gradient_checkpointing: bool = False
 
     @property
@@ -58,6 +71,8 @@ class NetworkConfig(_Section):
             raise ValueError(f"transposed kernels must be 2 to 5, got {self.up_kernels}")
         if not {*self.sam, *self.uam} <= {1, 2, 3}:
             raise ValueError(f"sam and uam list modules 1 to 3, got {self.sam} and {self.uam}")
+        if self.sam and not self.skips:
+            raise ValueError(f"SAM sit on skip connections: without those, sam must be empty, got {self.sam}")
         return self
 
 
@@ -131,9 +146,10 @@ class AugmentationConfig(_Section):
 
 
 class LossConfig(_Section):
-    """Deep supervision loss (eq. 2): the metric of each head and the L2 factor lambda."""
+    """Loss (eq. 1 and 2): the metric of each head, whether auxiliary heads count, and the L2 factor lambda."""
 
     kind: Literal["cross_entropy", "dice_cross_entropy"] = "cross_entropy"
+    deep_supervision: bool = True
     l2: float = Field(1e-5, ge=0)
 
 
@@ -220,6 +236,8 @@ class TrainingConfig(_Section):
                 raise ValueError(f"budget.{name} needs one value per level ({levels}), got {given}")
         if self.cascade.out_of_fold == "disjoint" and len(self.data.train) != levels:
             raise ValueError(f"disjoint cohorts need one seed range per level ({levels}), got {len(self.data.train)}")
+        if self.network.view != "volume" and levels > 1:
+            raise ValueError(f"auto-context needs whole volumes, got {levels} levels and view {self.network.view!r}")
         return self
 
     def with_minutes(self, minutes: float) -> "TrainingConfig":

@@ -20,6 +20,7 @@ from training.data import CaseSource, DataError, GridCases
 from training.evaluation.metrics import dsc, overlap
 from training.losses import DeepSupervisionLoss, l2_as_weight_decay
 from training.networks.cascade import AutoContextCascade, ContextLevel
+from training.views import drawn_view, in_view
 
 ContextOf = Callable[[int], AutoContextCascade | None]
 """The frozen levels below, by the case's seed: levels that did not learn from this case."""
@@ -129,6 +130,7 @@ class LevelTrainer:
             sample = augment(case, draw_augmentation(self.rng, self.config.augmentation), stage.shape, spec)
         else:
             sample = fitted(case, stage.shape, spec)
+        sample = drawn_view(sample, self.config.network, self.rng)
         volume = sample.volume.to(self.device)  # (1, 1, I, J, K)
         truth = sample.truth.to(self.device)  # (1, 1, I, J, K)
         context = self.context(case.seed, volume)  # (1, 1, I, J, K) or None
@@ -166,13 +168,14 @@ class LevelTrainer:
         if not seeds:
             return None
         self.averaged.load_state_dict(self.average)
+        probability_of = in_view(self.averaged.probability, self.config.network)
         scores = []
         for seed in seeds:
             sample = unaugmented(cases.get(seed))
             volume = sample.volume.to(self.device)
             with self.autocast():
-                logits = self.averaged(volume, self.context(seed, volume))
-            estimate = logits.main.float().cpu().numpy() > 0
+                probability = probability_of(volume, self.context(seed, volume))
+            estimate = probability.cpu().numpy() > VISIBLE
             scores.append(dsc(overlap(estimate, sample.truth.numpy() >= VISIBLE)))
         self.progress.validation_dsc = float(np.mean(scores))
         if log is not None:

@@ -14,18 +14,23 @@ class DeepSupervisionLoss(nn.Module):
     def __init__(self, config: LossConfig) -> None:
         super().__init__()
         self.with_dice = config.kind == "dice_cross_entropy"
+        self.deep = config.deep_supervision
 
     def forward(self, logits: HeadLogits, truth: torch.Tensor) -> torch.Tensor:
-        """Loss of the three heads against the soft truth (N, 1, I, J, K) in [0, 1]."""
-        half = functional.avg_pool3d(truth, 2)  # S_2(Y) (N, 1, I/2, J/2, K/2)
-        quarter = functional.avg_pool3d(half, 2)  # S_4(Y) (N, 1, I/4, J/4, K/4)
-        heads = ((logits.main, truth), (logits.half, half), (logits.quarter, quarter))
-        return torch.stack([self._head(logit.float(), target) for logit, target in heads]).sum()
+        """Loss of the heads against the soft truth (N, 1, I, J, K) in [0, 1]; of the main head alone if not deep."""
+        heads = tuple(logits) if self.deep else (logits.main,)
+        return torch.stack([self._head(logit.float(), downscaled(truth, logit.shape)) for logit in heads]).sum()
 
     def _head(self, logit: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
         """Cross-entropy with soft labels, plus the soft Dice loss where configured."""
         loss = functional.binary_cross_entropy_with_logits(logit, target)
         return loss + soft_dice_loss(torch.sigmoid(logit), target) if self.with_dice else loss
+
+
+def downscaled(truth: torch.Tensor, shape: torch.Size) -> torch.Tensor:
+    """S_m(Y): the truth (N, 1, I, J, K) averaged onto a head's grid, whose axes divide the truth's."""
+    factors = [n // m for n, m in zip(truth.shape[2:], shape[2:], strict=True)]
+    return functional.avg_pool3d(truth, factors) if max(factors) > 1 else truth
 
 
 def soft_dice_loss(probability: torch.Tensor, target: torch.Tensor) -> torch.Tensor:

@@ -21,6 +21,7 @@ def _request_problems() -> Iterator[ProblemType]:
         "The body is not complete, well-formed multipart/form-data.",
         "Let an HTTP library build the body: curl -F volume=@head.nii.gz",
     )
+    yield from _access_problems()
     yield ProblemType("not_found", 404, "Not found", "There is nothing at this path.", "See /docs for what there is.")
     yield ProblemType(
         "unknown_segmentation",
@@ -80,6 +81,38 @@ def _request_problems() -> Iterator[ProblemType]:
         "Not multipart/form-data",
         "The request's body is of another media type.",
         "Send the file as the field volume: curl -F volume=@head.nii.gz",
+    )
+
+
+def _access_problems() -> Iterator[ProblemType]:
+    yield ProblemType(
+        "unauthenticated",
+        401,
+        "Not authenticated",
+        "The request brings no key or token that is good here.",
+        "Send Authorization: Bearer with an API key or a token of the identity provider.",
+    )
+    yield ProblemType(
+        "forbidden",
+        403,
+        "Not allowed",
+        "The caller's role does not allow this.",
+        "Use a key or token with the role that is expected, or ask an admin.",
+    )
+    yield ProblemType(
+        "cross_origin",
+        403,
+        "Sent from elsewhere",
+        "Without authentication, the service takes no request of another site's pages, nor by another name.",
+        "Use the address that the service listens on; or turn authentication on.",
+    )
+    yield ProblemType("rate_limited", 429, "Too many requests", "This caller sends more requests than it may.", LATER)
+    yield ProblemType(
+        "identity_provider_unreachable",
+        503,
+        "Identity provider unreachable",
+        "The keys to verify the token with could not be fetched.",
+        LATER,
     )
 
 

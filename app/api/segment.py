@@ -19,6 +19,7 @@ from app.api.jobs import Job, Slot
 from app.api.measurement import Order, decode, digests
 from app.api.negotiation import preferred_type
 from app.api.schemas import Report, Unfinished
+from app.api.security import Caller
 from app.api.state import ServiceState, State
 from app.api.upload import Upload, drain, read_upload
 from app.imaging.nifti import DecodeLimits
@@ -93,8 +94,9 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
 
 @dataclass(frozen=True)
 class _Wishes:
-    """What the request's headers ask for."""
+    """What the request's headers ask for, and who asks."""
 
+    owner: str
     media_type: str
     key: str | None
     respond_async: bool
@@ -104,6 +106,7 @@ class _Wishes:
 async def segment(
     request: Request,
     state: State,
+    principal: Caller,
     accept: Annotated[str | None, Header()] = None,
     prefer: Annotated[str | None, Header(description="respond-async: answer 202 at once.")] = None,
     idempotency_key: Annotated[
@@ -112,7 +115,7 @@ async def segment(
 ) -> Response:
     """Segments the head in a volume and measures it."""
     try:
-        wishes = _Wishes(_media_type(accept), idempotency_key, _asks_async(prefer))
+        wishes = _Wishes(principal.name, _media_type(accept), idempotency_key, _asks_async(prefer))
         segmenter = state.model.require()
         with state.jobs.slot(state.settings.retry_after_s) as slot:
             upload = await read_upload(request, state.settings.max_upload_bytes, state.settings.upload_timeout_s)
@@ -140,7 +143,7 @@ async def _accepted(
 ) -> Response:
     input_sha256, request_sha256 = await run_in_threadpool(digests, upload)
     if wishes.key is not None:
-        earlier = await run_in_threadpool(state.repository.find_by_key, wishes.key, request_sha256)
+        earlier = await run_in_threadpool(state.repository.find_by_key, wishes.key, request_sha256, wishes.owner)
         if earlier is not None:
             return await _answer(state, earlier, wishes)
     limits = DecodeLimits(max_bytes=state.settings.max_unpacked_bytes, max_voxels=state.settings.max_voxels)
@@ -155,6 +158,7 @@ async def _accepted(
         subject=upload.subject,
         gestational_age_weeks=upload.gestational_age_weeks,
         idempotency_key=wishes.key,
+        owner=wishes.owner,
     )
     stored = await run_in_threadpool(state.repository.accept, new)
     if stored.id == new.id:

@@ -13,6 +13,7 @@ from app.api.answers import GZIP, failure, summary_headers, unfinished_answer
 from app.api.documentation import problems
 from app.api.errors import ProblemError
 from app.api.schemas import Report, Unfinished
+from app.api.security import Caller, require_owner
 from app.api.state import ServiceState, State
 from app.records.artifacts import MASK, PREVIEW
 from app.records.repository import StoredSegmentation
@@ -65,11 +66,16 @@ async def get_preview(segmentation_id: SegmentationId, state: State) -> Response
     summary="Cancel or erase",
     status_code=204,
     response_model=None,
-    responses=problems("unknown_segmentation", "invalid_parameter"),
+    responses=problems("unknown_segmentation", "invalid_parameter", "forbidden"),
 )
-async def delete_segmentation(segmentation_id: SegmentationId, state: State) -> Response:
-    """Cancels a segmentation that is on its way; erases a finished one: measurement, mask and preview."""
-    await run_in_threadpool(state.repository.remove, str(segmentation_id))
+async def delete_segmentation(segmentation_id: SegmentationId, state: State, principal: Caller) -> Response:
+    """Cancels a segmentation that is on its way; erases a finished one: measurement, mask and preview.
+
+    Operators may do so with their own, admins with all.
+    """
+    stored = await run_in_threadpool(state.repository.find, str(segmentation_id))
+    require_owner(principal, stored.owner)
+    await run_in_threadpool(state.repository.remove, stored.id, principal.name)
     state.jobs.cancel(str(segmentation_id))
     return Response(status_code=204)
 

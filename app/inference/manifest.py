@@ -39,6 +39,13 @@ class SelfTest(_Part):
     tolerance: float = Field(gt=0, description="largest absolute difference of a probability")
 
 
+class Tiling(_Part):
+    """How a network that was trained on tiles answers a whole volume: a sliding window, averaged by a Gaussian."""
+
+    size_voxels: int = Field(ge=8, multiple_of=8, description="edge of a tile")
+    overlap: float = Field(ge=0, lt=1, description="share of a tile that the next one sees again")
+
+
 class TrainingRecord(_Part):
     """Where the model comes from."""
 
@@ -93,6 +100,7 @@ class ModelManifest(_Part):
     output_name: str = "probability"
     precision: Literal["fp32", "fp16"] = Field(default="fp32", description="of the stored weights")
     preprocessing: PreprocessingSpec
+    tiling: Tiling | None = Field(default=None, description="None where the networks take the whole volume")
     postprocessing: PostprocessingSpec = PostprocessingSpec()
     quality: QualitySpec = QualitySpec()
     selftest: SelfTest

@@ -22,6 +22,7 @@ from app.inference.errors import DamagedModel, SelfTestFailed
 from app.inference.manifest import ModelManifest
 from app.inference.model_store import StoredModel
 from app.inference.session import OnnxSession, RuntimeSettings
+from app.inference.tiling import answer_by_tiles
 
 OnStage = Callable[[str], None]
 
@@ -123,10 +124,17 @@ class HeadSegmenter:
         levels = []
         for index, session in enumerate(self._sessions, start=1):
             with clock.stage(f"context_level_{index}"):
-                probability = session.run(inputs)
+                probability = self._run(session, inputs)
             inputs = {names.input_name: tensor, names.context_name: probability}
             levels.append(probability[0, 0])
         return tuple(levels)
+
+    def _run(self, session: OnnxSession, inputs: Mapping[str, Float32]) -> Float32:
+        """Run one level on the whole volume, or tile by tile where the model was trained on tiles."""
+        tiling, name = self.manifest.tiling, self.manifest.input_name
+        if tiling is None:
+            return session.run(inputs)
+        return answer_by_tiles(inputs[name], tiling, lambda tile: session.run({name: tile}))
 
 
 class _Clock:

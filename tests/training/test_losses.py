@@ -34,3 +34,8 @@ def test_weight_decay_has_the_gradient_of_the_l2_term() -> None:
     weight = torch.tensor([3.0, -2.0], requires_grad=True)
     (gradient,) = torch.autograd.grad(0.1 * weight.square().sum(), weight)
     assert torch.allclose(gradient, l2_as_weight_decay(0.1) * weight.detach())
+
+
+def test_without_deep_supervision_the_main_head_alone_counts() -> None:
+    loss = DeepSupervisionLoss(LossConfig(deep_supervision=False))(heads(0.0), torch.zeros(1, 1, 8, 8, 8))
+    assert float(loss) == pytest.approx(math.log(2))

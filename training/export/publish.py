@@ -19,11 +19,13 @@ from app.inference.manifest import (
     ModelManifest,
     SelfTest,
     SetAccuracy,
+    Tiling,
     TrainingRecord,
     VolumeInterval,
 )
 from training.auto_context import level_folder, load_cascade
 from training.checkpoint import LevelWeights, load_level
+from training.config import NetworkConfig
 from training.data import CaseSource, GridCase, prepare
 from training.evaluation.report import Evaluation, Section
 from training.export.card import model_card
@@ -48,16 +50,20 @@ class ExportedModel:
     precision: str
     case: GridCase
     parity: Parity
+<<<<<<< HEAD
     algebra: str = ""
+=======
+    tiling: Tiling | None
+>>>>>>> main
 
 
-def export(run: Path, cases: CaseSource, store: Path, created: datetime, note: str = "") -> Path:
-    """Export all levels of a run as the candidate `store/fetal_head/1`, checked against torch; returns its folder.
+def export(run: Path, cases: CaseSource, store: Path, created: datetime, note: str = "", name: str = NAME) -> Path:
+    """Export all levels of a run as the candidate `store/<name>/1`, checked against torch; returns its folder.
 
     The note goes into the model card: what happened in the run that its commands do not tell.
     Raises ExportError for a folder that exists or a model that is too large, ParityError where torch and ONNX differ.
     """
-    target = store / NAME / "1"
+    target = store / name / "1"
     if target.exists():
         raise ExportError(f"{target} exists already; export into an empty folder")
     config = load_level(level_folder(run, 1) / "weights.pt").config
@@ -68,13 +74,13 @@ def export(run: Path, cases: CaseSource, store: Path, created: datetime, note: s
     prepared = [prepare(cases.load(seed), config.preprocessing) for seed in seeds]
     model = exported(run, prepared)
     files = _files(model)
-    manifest = _manifest(model, files, weights, created)
+    manifest = _manifest(model, files, weights, created).model_copy(update={"name": name})
     if note:
         training = manifest.training.model_copy(update={"description": f"{manifest.training.description}. {note}"})
         manifest = manifest.model_copy(update={"training": training})
     with _draft(target) as draft:
-        for name, content in files.items():
-            (draft / name).write_bytes(content)
+        for file, content in files.items():
+            (draft / file).write_bytes(content)
         (draft / MANIFEST_FILE).write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
     return target
 
@@ -97,7 +103,7 @@ def recalibrate(candidate: Path, postprocessing: Mapping[str, float], quality: M
 def publish(candidate: Path, store: Path, evaluation: Evaluation | None) -> Path:
     """Publish an exported candidate with its evaluation as the next version of the store, by one atomic rename."""
     manifest = ModelManifest.model_validate_json((candidate / MANIFEST_FILE).read_text(encoding="utf-8"))
-    target = store / NAME / str(_next_version(store / NAME))
+    target = store / manifest.name / str(_next_version(store / manifest.name))
     update: dict[str, object] = {"version": int(target.name)}
     if evaluation is not None and evaluation.test is not None:
         update |= {"accuracy": _accuracy(evaluation), "volume_interval": _interval(evaluation.test)}
@@ -114,23 +120,43 @@ def publish(candidate: Path, store: Path, evaluation: Evaluation | None) -> Path
 
 
 def exported(run: Path, cases: Sequence[GridCase]) -> ExportedModel:
+<<<<<<< HEAD
     """Export, re-parameterise, compare with torch on cases and parts of them, choose the weights' precision."""
     levels = load_level(level_folder(run, 1) / "weights.pt").config.cascade.context_levels
     cascade = load_cascade(run, levels)
     trained = [export_level(level, n) for n, level in enumerate(cascade.levels, start=1)]  # type: ignore[arg-type]
     composed = [reparameterize(graph) for graph in trained]
     graphs, algebra = [found.model for found in composed], str(composed[-1])
+=======
+    """Export, compare with torch on whole cases and on odd parts of them, choose the precision of the weights."""
+    config = load_level(level_folder(run, 1) / "weights.pt").config
+    cascade = load_cascade(run, config.cascade.context_levels)
+    tiling = tiling_of(config.network)
+    graphs = [export_level(level, n) for n, level in enumerate(cascade.levels, start=1)]  # type: ignore[arg-type]
+>>>>>>> main
     volumes: list[Float32] = [around_head(cases[0]), *(case.image.astype("float32")[None, None] for case in cases)]
     parity = require_parity(graphs, cascade, volumes)
     halved = [with_half_weights(graph) for graph in graphs]
     if halving_is_harmless(halved, graphs, volumes):
+<<<<<<< HEAD
         return ExportedModel(tuple(halved), "fp16", cases[0], parity, algebra)
     return ExportedModel(tuple(graphs), "fp32", cases[0], parity, algebra)
+=======
+        return ExportedModel(tuple(halved), "fp16", cases[0], parity, tiling)
+    return ExportedModel(tuple(graphs), "fp32", cases[0], parity, tiling)
+
+
+def tiling_of(network: NetworkConfig) -> Tiling | None:
+    """How serving must tile a volume for this network; None where it takes the whole."""
+    if network.view != "tiles":
+        return None
+    return Tiling(size_voxels=network.tile_voxels, overlap=network.tile_overlap)
+>>>>>>> main
 
 
 def _files(model: ExportedModel) -> dict[str, bytes]:
     files = {f"context_level_{n}.onnx": graph.SerializeToString() for n, graph in enumerate(model.graphs, start=1)}
-    files[SELFTEST_FILE] = stored_vector(model.graphs, model.case).as_npz()
+    files[SELFTEST_FILE] = stored_vector(model.graphs, model.case, model.tiling).as_npz()
     size = sum(map(len, files.values()))
     if size > MAX_BYTES:
         raise ExportError(f"the model has {size} bytes, at most {MAX_BYTES} are allowed; use a smaller network.width")
@@ -150,6 +176,7 @@ def _manifest(
         levels=tuple(ContextLevel(file=n, sha256=hashes[n], size=len(files[n])) for n in levels),
         precision="fp16" if model.precision == "fp16" else "fp32",
         preprocessing=config.preprocessing,
+        tiling=model.tiling,
         selftest=SelfTest(file=SELFTEST_FILE, sha256=hashes[SELFTEST_FILE], tolerance=TOLERANCE),
         training=TrainingRecord(
             data="simulated",

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import onnx
 
+from app.inference.manifest import Tiling
+from app.inference.tiling import answer_by_tiles
 from training.data import GridCase
 from training.export.parity import Float32, run_graphs
 
@@ -29,10 +31,12 @@ class StoredVector:
         return buffer.getvalue()
 
 
-def stored_vector(graphs: Sequence[onnx.ModelProto], case: GridCase) -> StoredVector:
-    """Run the graphs that will be stored on a part of a case around its head."""
+def stored_vector(graphs: Sequence[onnx.ModelProto], case: GridCase, tiling: Tiling | None = None) -> StoredVector:
+    """Run the graphs that will be stored on a part of a case around its head, as serving will."""
     volume = around_head(case)
-    return StoredVector(volume, run_graphs(graphs, volume))
+    if tiling is None:
+        return StoredVector(volume, run_graphs(graphs, volume))
+    return StoredVector(volume, answer_by_tiles(volume, tiling, lambda tile: run_graphs(graphs, tile)))
 
 
 def around_head(case: GridCase) -> Float32:

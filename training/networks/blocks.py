@@ -7,14 +7,15 @@ import torch
 from torch import nn
 
 NormName = Literal["instance", "batch"]
+Kernel = tuple[int, int, int]
 
 
 class ConvUnit(nn.Module):
     """Conv + normalisation + ReLU; (N, C_in, I, J, K) -> (N, C_out, I, J, K)."""
 
-    def __init__(self, c_in: int, c_out: int, kernel: int, norm: NormName) -> None:
+    def __init__(self, c_in: int, c_out: int, kernel: Kernel, norm: NormName) -> None:
         super().__init__()
-        self.conv = nn.Conv3d(c_in, c_out, kernel, padding=kernel // 2, bias=False)
+        self.conv = nn.Conv3d(c_in, c_out, kernel, padding=same_padding(kernel), bias=False)
         self.norm = make_norm(norm, c_out)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -25,27 +26,34 @@ class ConvUnit(nn.Module):
 class ConvBlock(nn.Sequential):
     """Two successive convolution units, the paper's block between two pooling layers."""
 
-    def __init__(self, c_in: int, c_out: int, kernel: int, norm: NormName) -> None:
+    def __init__(self, c_in: int, c_out: int, kernel: Kernel, norm: NormName) -> None:
         super().__init__(ConvUnit(c_in, c_out, kernel, norm), ConvUnit(c_out, c_out, kernel, norm))
 
 
 class UpUnit(nn.Module):
     """Transposed convolution of stride 2 + normalisation + ReLU; (N, C_in, I, J, K) -> (N, C_out, 2I, 2J, 2K).
 
-    Kernel 2 tiles the output without overlap; odd kernels overlap, their padding keeps the exact doubling.
+    Kernel 2 tiles the output without overlap; odd kernels overlap, their padding keeps the exact doubling. An axis of
+    kernel 1 keeps its length.
     """
 
-    def __init__(self, c_in: int, c_out: int, kernel: int, norm: NormName) -> None:
+    def __init__(self, c_in: int, c_out: int, kernel: Kernel, norm: NormName) -> None:
         super().__init__()
-        odd = kernel % 2
-        self.conv = nn.ConvTranspose3d(
-            c_in, c_out, kernel, stride=2, padding=(kernel - 2 + odd) // 2, output_padding=odd, bias=False
-        )
+        stride = tuple(min(k, 2) for k in kernel)
+        odd = tuple(k % 2 if k > 1 else 0 for k in kernel)
+        padding = tuple((k - 2 + o) // 2 if k > 1 else 0 for k, o in zip(kernel, odd, strict=True))
+        self.conv = nn.ConvTranspose3d(c_in, c_out, kernel, stride, padding, odd, bias=False)  # type: ignore[arg-type]
         self.norm = make_norm(norm, c_out)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Apply the unit."""
         return torch.relu(self.norm(self.conv(x)))  # (N, C_out, 2I, 2J, 2K)
+
+
+def same_padding(kernel: Kernel) -> Kernel:
+    """Padding that keeps the grid under a convolution of odd kernel."""
+    i, j, k = kernel
+    return i // 2, j // 2, k // 2
 
 
 def make_norm(norm: NormName, channels: int) -> nn.Module:

@@ -6,7 +6,7 @@ from typing import Literal
 import torch
 from torch import nn
 
-from training.networks.usegnet import HeadLogits, USegNet
+from training.networks.usegnet import HeadLogits
 
 JoinName = Literal["sum", "concat"]
 
@@ -26,7 +26,7 @@ def input_channels(how: JoinName) -> int:
 class ContextLevel(nn.Module):
     """One level G_k of the cascade: (volume, context or None) -> logits of the three heads."""
 
-    def __init__(self, network: USegNet, how: JoinName) -> None:
+    def __init__(self, network: nn.Module, how: JoinName) -> None:
         super().__init__()
         self.network = network
         self.how: JoinName = how
@@ -35,6 +35,10 @@ class ContextLevel(nn.Module):
         """Map volume and context, both (N, 1, I, J, K), to logits."""
         logits: HeadLogits = self.network(join(volume, context, self.how))
         return logits
+
+    def probability(self, volume: torch.Tensor, context: torch.Tensor | None = None) -> torch.Tensor:
+        """The main head's probability in single precision, (N, 1, I, J, K)."""
+        return torch.sigmoid(self(volume, context).main.float())
 
 
 class AutoContextCascade(nn.Module):
@@ -48,7 +52,7 @@ class AutoContextCascade(nn.Module):
         """Refine level by level; level 0 is the constant 0."""
         context: torch.Tensor | None = None
         for level in self.levels:
-            context = torch.sigmoid(level(volume, context).main.float())  # (N, 1, I, J, K)
+            context = level.probability(volume, context)  # type: ignore[operator] # (N, 1, I, J, K)
         if context is None:
             raise ValueError("a cascade needs at least one level, got none")
         return context

@@ -9,7 +9,10 @@ from torch.utils.checkpoint import checkpoint
 
 from training.config import NetworkConfig
 from training.networks.attention import AttentionModule
-from training.networks.blocks import ConvBlock, UpUnit, initialise
+from training.networks.blocks import ConvBlock, Kernel, UpUnit, initialise
+
+PAPER_NUMBER = {3: 1, 2: 2, 1: 3}
+"""Which SAM of the paper sits on the skip connection of an encoder level (1 is full resolution)."""
 
 
 class HeadLogits(NamedTuple):
@@ -24,51 +27,63 @@ class HeadLogits(NamedTuple):
 
 
 class USegNet(nn.Module):
-    """Fully convolutional; I, J, K must be multiples of 8."""
+    """Fully convolutional; I, J, K must be multiples of 8.
+
+    Modules are numbered from the input on: `sam1` filters encoder level 1. A UAM that is left out leaves the
+    concatenation alone, and the auxiliary head is attached to that. With a view of "slices" every kernel is flat, and
+    I is a batch of slices: see `SliceNetwork`.
+    """
 
     def __init__(self, config: NetworkConfig, c_in: int = 1) -> None:
         super().__init__()
         self.config = config
         c1, c2, c3, c4 = config.encoder_channels
-        k1, k2, k3, k4 = config.encoder_kernels
+        k1, k2, k3, k4 = (self._kernel(k) for k in config.encoder_kernels)
         norm = config.norm
         self.encoder1 = ConvBlock(c_in, c1, k1, norm)
         self.encoder2 = ConvBlock(c1, c2, k2, norm)
         self.encoder3 = ConvBlock(c2, c3, k3, norm)
         self.encoder4 = ConvBlock(c3, c4, k4, norm)
-        self.pool = nn.MaxPool3d(2)
+        self.pool = nn.MaxPool3d(self._kernel(2))
 
-        u1, u2, u3 = config.up_kernels
-        d = config.decoder_channels
+        self.sam1, s1 = self._skip(1, c1)
+        self.sam2, s2 = self._skip(2, c2)
+        self.sam3, s3 = self._skip(3, c3)
+
+        u1, u2, u3 = (self._kernel(k) for k in config.up_kernels)
         self.up1 = UpUnit(c4, c3, u1, norm)
-        self.up2 = UpUnit(d, c2, u2, norm)
-        self.up3 = UpUnit(d, c1, u3, norm)
+        self.uam1, m1 = self._merge(1, c3 + s3, k3)
+        self.up2 = UpUnit(m1, c2, u2, norm)
+        self.uam2, m2 = self._merge(2, c2 + s2, k2)
+        self.up3 = UpUnit(m2, c1, u3, norm)
+        self.uam3, m3 = self._merge(3, c1 + s1, k1)
 
-        s1, s2, s3 = (self._skip(number, channels) for number, channels in ((1, c1), (2, c2), (3, c3)))
-        self.sam1, self.sam2, self.sam3 = s1[0], s2[0], s3[0]
-        self.uam1 = self._merge(1, c3 + s3[1], k3)
-        self.uam2 = self._merge(2, c2 + s2[1], k2)
-        self.uam3 = self._merge(3, c1 + s1[1], k1)
-
-        self.head_quarter = nn.Conv3d(d, 1, 1)
-        self.head_half = nn.Conv3d(d, 1, 1)
-        self.head_main = nn.Conv3d(d, 1, 1)
+        self.head_quarter = nn.Conv3d(m1, 1, 1)
+        self.head_half = nn.Conv3d(m2, 1, 1)
+        self.head_main = nn.Conv3d(m3, 1, 1)
         initialise(self)
 
-    def _skip(self, number: int, channels: int) -> tuple[nn.Module, int]:
-        """SAM `number` and the channels it gives; the identity where the configuration leaves it out."""
-        config = self.config
-        if number not in config.sam:
-            return nn.Identity(), channels
-        out = config.decoder_channels
-        return self._attention(channels), out
+    def _kernel(self, size: int) -> Kernel:
+        """A cube, or a square in the plane of the slices."""
+        return (1 if self.config.view == "slices" else size, size, size)
 
-    def _merge(self, number: int, channels: int, kernel: int) -> nn.Module:
-        """UAM `number`; a plain convolution block where the configuration leaves it out."""
+    def _skip(self, level: int, channels: int) -> tuple[nn.Module, int]:
+        """What the skip connection of an encoder level carries, and its channels."""
         config = self.config
-        if number not in config.uam:
-            return ConvBlock(channels, config.decoder_channels, kernel, config.norm)
-        return self._attention(channels)
+        if not config.skips:
+            return nn.Identity(), 0
+        if PAPER_NUMBER[level] not in config.sam:
+            return nn.Identity(), channels
+        return self._attention(channels), config.decoder_channels
+
+    def _merge(self, number: int, channels: int, kernel: Kernel) -> tuple[nn.Module, int]:
+        """What follows concatenation `number`, and its channels."""
+        config = self.config
+        if number in config.uam:
+            return self._attention(channels), config.decoder_channels
+        if config.merge == "block":
+            return ConvBlock(channels, config.decoder_channels, kernel, config.norm), config.decoder_channels
+        return nn.Identity(), channels
 
     def _attention(self, channels: int) -> AttentionModule:
         """An attention module for features of so many channels."""
@@ -88,6 +103,10 @@ class USegNet(nn.Module):
             return recomputed
         return part(x)
 
+    def _join(self, up: torch.Tensor, sam: nn.Module, encoded: torch.Tensor) -> torch.Tensor:
+        """Concatenate the upsample path with what the skip connection carries."""
+        return torch.cat((up, self._run(sam, encoded)), dim=1) if self.config.skips else up
+
     def forward(self, x: torch.Tensor) -> HeadLogits:
         """Map the volume (N, C, I, J, K) to the logits of the three heads."""
         e1 = self._run(self.encoder1, x)  # (N, 32, I, J, K)
@@ -95,11 +114,11 @@ class USegNet(nn.Module):
         e3 = self._run(self.encoder3, self.pool(e2))  # (N, 64, I/4, J/4, K/4)
         e4 = self._run(self.encoder4, self.pool(e3))  # (N, 64, I/8, J/8, K/8)
 
-        m1 = torch.cat((self.up1(e4), self._run(self.sam3, e3)), dim=1)  # (N, 128, I/4, J/4, K/4)
+        m1 = self._join(self.up1(e4), self.sam3, e3)  # (N, 128, I/4, J/4, K/4)
         a1 = self._run(self.uam1, m1)  # (N, 64, I/4, J/4, K/4)
-        m2 = torch.cat((self.up2(a1), self._run(self.sam2, e2)), dim=1)  # (N, 128, I/2, J/2, K/2)
+        m2 = self._join(self.up2(a1), self.sam2, e2)  # (N, 128, I/2, J/2, K/2)
         a2 = self._run(self.uam2, m2)  # (N, 64, I/2, J/2, K/2)
-        m3 = torch.cat((self.up3(a2), self._run(self.sam1, e1)), dim=1)  # (N, 96, I, J, K)
+        m3 = self._join(self.up3(a2), self.sam1, e1)  # (N, 96, I, J, K)
         a3 = self._run(self.uam3, m3)  # (N, 64, I, J, K)
 
         return HeadLogits(

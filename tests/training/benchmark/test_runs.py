@@ -1,0 +1,54 @@
+from pathlib import Path
+
+import pytest
+import torch
+
+from training.benchmark.runs import Run, run_of
+from training.checkpoint import load_level
+from training.config import BudgetConfig, SeedRange, TrainingConfig, load_config
+from training.data import PhantomCache
+from training.systems import SYSTEMS
+
+
+@pytest.fixture
+def base() -> TrainingConfig:
+    base = load_config("benchmark-smoke")
+    ranges = (SeedRange(first=0, stop=10), SeedRange(first=500000, stop=500010))
+    return base.model_copy(
+        update={"budget": BudgetConfig(steps=(2, 1)), "data": base.data.model_copy(update={"train": ranges})}
+    )
+
+
+def fitted(name: str, base: TrainingConfig, cache: PhantomCache, root: Path) -> Run:
+    run = run_of(SYSTEMS[name], base, 1, root)
+    assert not run.finished()
+    run.fit(cache, root)
+    assert run.finished()
+    return run
+
+
+def test_auto_context_takes_over_level_1_of_the_same_network(
+    base: TrainingConfig, cache: PhantomCache, tmp_path: Path
+) -> None:
+    alone = fitted("USegNet-DS-HAS", base, cache, tmp_path)
+    both = fitted("USegNet-DS-HAS-Ctx", base, cache, tmp_path)
+    first, taken = (load_level(run.folder / "level_1" / "weights.pt") for run in (alone, both))
+    assert all(torch.equal(value, taken.state[name]) for name, value in first.state.items())
+    assert taken.config.cascade.context_levels == 2
+    assert load_level(both.folder / "level_2" / "weights.pt").steps == 1
+
+
+def test_an_interrupted_run_goes_on_to_the_end_of_its_budget(
+    base: TrainingConfig, cache: PhantomCache, tmp_path: Path
+) -> None:
+    fitted("USegNet", base, cache, tmp_path)
+    longer = run_of(SYSTEMS["USegNet"], base.model_copy(update={"budget": BudgetConfig(steps=(3, 1))}), 1, tmp_path)
+    assert not longer.finished()
+
+
+@pytest.mark.parametrize("name", ["p-USegNet", "2D-USegNet"])
+def test_tiles_and_slices_are_trained(name: str, base: TrainingConfig, cache: PhantomCache, tmp_path: Path) -> None:
+    run = fitted(name, base, cache, tmp_path)
+    score = load_level(run.folder / "level_1" / "weights.pt").validation_dsc
+    assert score is not None
+    assert 0 <= score <= 1

@@ -1,0 +1,54 @@
+import numpy as np
+import torch
+
+from app.inference.manifest import Tiling
+from app.inference.tiling import answer_by_tiles
+from training.augment import Sample
+from training.config import NetworkConfig
+from training.views import drawn_view, in_view
+
+TILES = NetworkConfig(view="tiles", tile_voxels=16, tile_overlap=0.5)
+
+
+def cube(*shape: int) -> torch.Tensor:
+    return torch.arange(int(np.prod(shape)), dtype=torch.float32).reshape(1, 1, *shape)
+
+
+def test_a_step_sees_as_many_tiles_as_hold_the_volumes_voxels() -> None:
+    volume = cube(32, 40, 24)
+    drawn = drawn_view(Sample(volume, volume / 2), TILES, np.random.default_rng(1))
+    assert drawn.volume.shape == (8, 1, 16, 16, 16)
+    assert torch.equal(drawn.truth, drawn.volume / 2)
+    steps = drawn.volume[0, 0].diff(dim=0)
+    assert (steps == 40 * 24).all()
+
+
+def test_tiles_are_no_larger_than_the_volume() -> None:
+    drawn = drawn_view(Sample(cube(8, 32, 16), cube(8, 32, 16)), TILES, np.random.default_rng(1))
+    assert drawn.volume.shape == (2, 1, 8, 16, 16)
+
+
+def test_a_step_sees_a_few_whole_slices_in_order() -> None:
+    config = NetworkConfig(view="slices", slices_per_step=5)
+    drawn = drawn_view(Sample(cube(32, 8, 16), cube(32, 8, 16)), config, np.random.default_rng(1))
+    numbers = drawn.volume[0, 0, :, 0, 0] / (8 * 16)
+    assert len(set(numbers.tolist())) == 5
+    assert (numbers.diff() > 0).all()
+    assert drawn_view(Sample(cube(4, 8, 8), cube(4, 8, 8)), config, np.random.default_rng(1)).volume.shape[2] == 4
+
+
+def test_serving_tiles_as_the_sliding_window_of_training() -> None:
+    torch.manual_seed(0)
+    convolution = torch.nn.Conv3d(1, 1, 5, padding=2)
+    network = torch.nn.Sequential(convolution, torch.nn.InstanceNorm3d(1), torch.nn.Sigmoid()).eval()
+    for shape in ((40, 24, 32), (16, 16, 16), (12, 40, 20), (33, 17, 8)):
+        volume = torch.randn(1, 1, *shape)
+        with torch.inference_mode():
+            expected = in_view(lambda tiles, _: network(tiles), TILES)(volume, None).numpy()
+            found = answer_by_tiles(
+                volume.numpy(),
+                Tiling(size_voxels=16, overlap=0.5),
+                lambda tile: network(torch.from_numpy(tile)).numpy(),
+            )
+        assert found.shape == expected.shape
+        assert np.abs(found - expected).max() < 1e-5

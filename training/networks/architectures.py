@@ -1,0 +1,25 @@
+"""The networks by name: what `network.architecture` may be."""
+
+from collections.abc import Callable
+
+from torch import nn
+
+from training.config import ConfigError, NetworkConfig
+from training.networks.slices import SliceNetwork
+from training.networks.usegnet import USegNet
+
+Build = Callable[[NetworkConfig, int], nn.Module]
+"""(configuration, input channels) -> network whose forward maps (N, C, I, J, K) to `HeadLogits`."""
+
+ARCHITECTURES: dict[str, Build] = {
+    "usegnet": USegNet,
+}
+
+
+def build_network(config: NetworkConfig, c_in: int) -> nn.Module:
+    """The network of a configuration; ConfigError for an unknown architecture."""
+    if config.architecture not in ARCHITECTURES:
+        known = ", ".join(ARCHITECTURES)
+        raise ConfigError(f"no network.architecture {config.architecture!r}; expected one of {known}")
+    network = ARCHITECTURES[config.architecture](config, c_in)
+    return SliceNetwork(network) if config.view == "slices" else network
