@@ -50,11 +50,8 @@ class ExportedModel:
     precision: str
     case: GridCase
     parity: Parity
-<<<<<<< HEAD
-    algebra: str = ""
-=======
     tiling: Tiling | None
->>>>>>> main
+    algebra: str
 
 
 def export(run: Path, cases: CaseSource, store: Path, created: datetime, note: str = "", name: str = NAME) -> Path:
@@ -120,30 +117,19 @@ def publish(candidate: Path, store: Path, evaluation: Evaluation | None) -> Path
 
 
 def exported(run: Path, cases: Sequence[GridCase]) -> ExportedModel:
-<<<<<<< HEAD
     """Export, re-parameterise, compare with torch on cases and parts of them, choose the weights' precision."""
-    levels = load_level(level_folder(run, 1) / "weights.pt").config.cascade.context_levels
-    cascade = load_cascade(run, levels)
-    trained = [export_level(level, n) for n, level in enumerate(cascade.levels, start=1)]  # type: ignore[arg-type]
-    composed = [reparameterize(graph) for graph in trained]
-    graphs, algebra = [found.model for found in composed], str(composed[-1])
-=======
-    """Export, compare with torch on whole cases and on odd parts of them, choose the precision of the weights."""
     config = load_level(level_folder(run, 1) / "weights.pt").config
     cascade = load_cascade(run, config.cascade.context_levels)
     tiling = tiling_of(config.network)
-    graphs = [export_level(level, n) for n, level in enumerate(cascade.levels, start=1)]  # type: ignore[arg-type]
->>>>>>> main
+    trained = [export_level(level, n) for n, level in enumerate(cascade.levels, start=1)]  # type: ignore[arg-type]
+    composed = [reparameterize(graph) for graph in trained]
+    graphs, algebra = [found.model for found in composed], str(composed[-1])
     volumes: list[Float32] = [around_head(cases[0]), *(case.image.astype("float32")[None, None] for case in cases)]
     parity = require_parity(graphs, cascade, volumes)
     halved = [with_half_weights(graph) for graph in graphs]
     if halving_is_harmless(halved, graphs, volumes):
-<<<<<<< HEAD
-        return ExportedModel(tuple(halved), "fp16", cases[0], parity, algebra)
-    return ExportedModel(tuple(graphs), "fp32", cases[0], parity, algebra)
-=======
-        return ExportedModel(tuple(halved), "fp16", cases[0], parity, tiling)
-    return ExportedModel(tuple(graphs), "fp32", cases[0], parity, tiling)
+        return ExportedModel(tuple(halved), "fp16", cases[0], parity, tiling, algebra)
+    return ExportedModel(tuple(graphs), "fp32", cases[0], parity, tiling, algebra)
 
 
 def tiling_of(network: NetworkConfig) -> Tiling | None:
@@ -151,7 +137,6 @@ def tiling_of(network: NetworkConfig) -> Tiling | None:
     if network.view != "tiles":
         return None
     return Tiling(size_voxels=network.tile_voxels, overlap=network.tile_overlap)
->>>>>>> main
 
 
 def _files(model: ExportedModel) -> dict[str, bytes]:
