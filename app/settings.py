@@ -16,6 +16,8 @@ from model_store import packaged_store
 
 PREFIX = "FETALHEAD_"
 MEBIBYTE = 1024 * 1024
+CLIENT_VARIABLES = ("FETALHEAD_URL", "FETALHEAD_API_KEY")
+"""What the client reads (`app.client`); no setting of the service."""
 
 
 class Settings(BaseSettings):
@@ -118,7 +120,7 @@ class Settings(BaseSettings):
 
 def unknown_variables(environment: Mapping[str, str]) -> list[str]:
     """Variables with the service's prefix that set nothing: misspelt, or of another version."""
-    known = {environment_name(field) for field in Settings.model_fields}
+    known = {environment_name(field) for field in Settings.model_fields} | set(CLIENT_VARIABLES)
     return sorted(name for name in environment if name.startswith(PREFIX) and name not in known)
 
 
