@@ -77,7 +77,8 @@ class ModelStore:
         manifest = self.manifest(name, self._newest(name) if version is None else version)
         folder = self._folder(name, manifest.version)
         levels = _verified_levels(folder, manifest.levels)
-        others = {lower.precision: _verified_levels(folder, lower.levels) for lower in manifest.lower_precisions}
+        lower = manifest.lower_precisions
+        others: dict[str, tuple[bytes, ...]] = {part.precision: _verified_levels(folder, part.levels) for part in lower}
         selftest = _verified(folder / manifest.selftest.file, manifest.selftest.sha256)
         return StoredModel(manifest, levels, selftest, folder, others)
 

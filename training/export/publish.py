@@ -120,15 +120,10 @@ def exported(run: Path, cases: Sequence[GridCase]) -> ExportedModel:
     """Export, re-parameterise, compare with torch on cases and parts of them, choose the weights' precision."""
     config = load_level(level_folder(run, 1) / "weights.pt").config
     cascade = load_cascade(run, config.cascade.context_levels)
-<<<<<<< HEAD
-    tiling = tiling_of(config.network)
-    trained = [export_level(level, n) for n, level in enumerate(cascade.levels, start=1)]  # type: ignore[arg-type]
+    tiling, divisor = tiling_of(config.network), config.network.shape_divisor
+    trained = [export_level(level, n, divisor) for n, level in enumerate(cascade, start=1)]
     composed = [reparameterize(graph) for graph in trained]
     graphs, algebra = [found.model for found in composed], str(composed[-1])
-=======
-    tiling, divisor = tiling_of(config.network), config.network.shape_divisor
-    graphs = [export_level(level, n, divisor) for n, level in enumerate(cascade, start=1)]
->>>>>>> main
     volumes: list[Float32] = [around_head(cases[0]), *(case.image.astype("float32")[None, None] for case in cases)]
     parity = require_parity(graphs, cascade, volumes)
     halved = [with_half_weights(graph) for graph in graphs]

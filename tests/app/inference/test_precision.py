@@ -37,7 +37,7 @@ def vouching(manifest: ModelManifest, *precisions: str) -> ModelManifest:
     lower = []
     for precision in precisions:
         levels = (ContextLevel(file="int8.onnx", sha256="0" * 64, size=1),) if precision == "int8" else ()
-        lower.append(LowerPrecision(precision=precision, levels=levels, gate=GATE))  # type: ignore[arg-type]
+        lower.append(LowerPrecision(precision=precision, levels=levels, gate=GATE))
     return manifest.model_copy(update={"lower_precisions": tuple(lower)})
 
 
