@@ -14,7 +14,7 @@ from app.access.control import Access
 from app.api import health, models, pages, segment, segmentations, volume
 from app.api.documentation import problems
 from app.api.errors import install_handlers, problem_body
-from app.api.jobs import Jobs
+from app.api.jobs import Jobs, Limits
 from app.api.middleware import Observed
 from app.api.problems import PROBLEMS
 from app.api.security import Guarded
@@ -69,7 +69,8 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     await asyncio.to_thread(
         repository.recover, problem_body(interrupted, interrupted.meaning, remedy=interrupted.remedy)
     )
-    jobs = Jobs(repository, metrics, settings.queue_length + 1)
+    limits = Limits(settings.queue_length + 1, settings.segmentation_timeout_s, settings.retry_after_s)
+    jobs = Jobs(repository, metrics, limits)
     model = ServedModel(settings, metrics)
     app.state.service = ServiceState(settings, metrics, repository, Measurements(engine), model, jobs)
     loading = asyncio.create_task(jobs.load(model.load))

@@ -93,7 +93,12 @@ class Settings(BaseSettings):
     request_timeout_s: float = Field(
         600.0, gt=0, description="Longest time a synchronous request waits for its result before it gets 504, seconds."
     )
-    retry_after_s: int = Field(5, ge=1, description="Value of `Retry-After` on 503, seconds.")
+    segmentation_timeout_s: float = Field(
+        300.0, gt=0, description="Longest time one segmentation may be computed before it is stopped, seconds."
+    )
+    retry_after_s: int = Field(
+        5, ge=1, description="Least value of `Retry-After` on 503, seconds; a full queue names the time it expects."
+    )
     shutdown_timeout_s: float = Field(30.0, ge=0, description="Time running work gets to finish at shutdown, seconds.")
 
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least level that is logged.")

@@ -164,6 +164,13 @@ def _service_problems() -> Iterator[ProblemType]:
         "Send the volume again.",
     )
     yield ProblemType(
+        "computation_timeout",
+        504,
+        "Computation stopped",
+        "The segmentation took longer than one may take here, and was stopped.",
+        "Crop the volume to the head, or have the operator raise FETALHEAD_SEGMENTATION_TIMEOUT_S.",
+    )
+    yield ProblemType(
         "result_timeout",
         504,
         "Result not ready in time",

@@ -76,7 +76,7 @@ async def delete_segmentation(segmentation_id: SegmentationId, state: State, pri
     stored = await run_in_threadpool(state.repository.find, str(segmentation_id))
     require_owner(principal, stored.owner)
     await run_in_threadpool(state.repository.remove, stored.id, principal.name)
-    state.jobs.cancel(str(segmentation_id))
+    state.jobs.end(stored.id)
     return Response(status_code=204)
 
 

@@ -25,6 +25,7 @@ from app.inference.manifest import Focus, ModelManifest
 from app.inference.model_store import StoredModel
 from app.inference.precision import chosen_precision
 from app.inference.session import OnnxSession, RuntimeSettings, preferred_provider
+from app.inference.stop import Stop
 from app.inference.tiling import answer_by_tiles
 
 OnStage = Callable[[str], None]
@@ -91,7 +92,7 @@ class HeadSegmenter:
         In single precision the difference counts, in a lower one the DSC of the masks.
         """
         volume, expected = _test_vector(self.model)
-        found = self._levels(volume, None, _Clock(None))[-1]
+        found = self._levels(volume, None, _Clock())[-1]
         difference = float(np.abs(found - expected[0, 0]).max())
         limits, threshold = self.manifest.selftest, self.manifest.postprocessing.threshold
         agreement = dsc(found >= threshold, expected[0, 0] >= threshold)
@@ -104,10 +105,17 @@ class HeadSegmenter:
         return difference
 
     def segment(
-        self, volume: Volume, gestational_age_weeks: float | None = None, on_stage: OnStage | None = None
+        self,
+        volume: Volume,
+        gestational_age_weeks: float | None = None,
+        on_stage: OnStage | None = None,
+        stop: Stop | None = None,
     ) -> Segmentation:
-        """Measure one volume; `on_stage` hears each stage's name as it begins. Raises `NotMeasurable`."""
-        clock = _Clock(on_stage)
+        """Measure one volume; `on_stage` hears each stage's name as it begins.
+
+        Raises `NotMeasurable`; `Stopped` soon after `stop` was asked to end the work.
+        """
+        clock = _Clock(on_stage, stop)
         rules = self.manifest.postprocessing
         with clock.stage("preprocess"):
             preprocessed = preprocess(volume, self.manifest.preprocessing)
@@ -136,7 +144,7 @@ class HeadSegmenter:
 
     def probabilities(self, tensor: Float32, clock: _Clock | None = None) -> tuple[Float32, ...]:
         """Return each level's probability, float32 (I, J, K), for a tensor (1, 1, I, J, K)."""
-        return self._levels(tensor, self.manifest.focus, clock or _Clock(None))
+        return self._levels(tensor, self.manifest.focus, clock or _Clock())
 
     def _levels(self, tensor: Float32, focus: Focus | None, clock: _Clock) -> tuple[Float32, ...]:
         """Run level by level, each with the probability of the one before; later ones in the box of `focus`."""
@@ -145,12 +153,12 @@ class HeadSegmenter:
         for index, session in enumerate(self._sessions, start=1):
             with clock.stage(f"context_level_{index}"):
                 if not levels:
-                    levels.append(self._run(session, {names.input_name: tensor})[0, 0])
+                    levels.append(self._run(session, {names.input_name: tensor}, clock.stop)[0, 0])
                     continue
                 box = self._box(levels[-1], focus)
                 inputs = {names.input_name: tensor[0, 0], names.context_name: levels[-1]}
                 cropped = {name: np.ascontiguousarray(values[box])[None, None] for name, values in inputs.items()}
-                levels.append(pasted(self._run(session, cropped)[0, 0], box, levels[-1]))
+                levels.append(pasted(self._run(session, cropped, clock.stop)[0, 0], box, levels[-1]))
         return tuple(levels)
 
     def _box(self, probability: Float32, focus: Focus | None) -> Box:
@@ -161,24 +169,27 @@ class HeadSegmenter:
         margin = math.ceil(focus.margin_mm / rules.spacing_mm)
         return head_box(probability, self.manifest.postprocessing.threshold, margin, rules.shape_divisor)
 
-    def _run(self, session: OnnxSession, inputs: Mapping[str, Float32]) -> Float32:
+    def _run(self, session: OnnxSession, inputs: Mapping[str, Float32], stop: Stop | None) -> Float32:
         """Run one level on the whole volume, or tile by tile where the model was trained on tiles."""
         tiling, name = self.manifest.tiling, self.manifest.input_name
         if tiling is None:
-            return session.run(inputs)
-        return answer_by_tiles(inputs[name], tiling, lambda tile: session.run({name: tile}))
+            return session.run(inputs, stop)
+        return answer_by_tiles(inputs[name], tiling, lambda tile: session.run({name: tile}, stop))
 
 
 class _Clock:
-    """Times stages and announces them."""
+    """Times stages and announces them; ends the work before a stage where that is wished."""
 
-    def __init__(self, on_stage: OnStage | None) -> None:
+    def __init__(self, on_stage: OnStage | None = None, stop: Stop | None = None) -> None:
         self._on_stage = on_stage
+        self.stop = stop
         self._began = time.perf_counter()
         self._durations: dict[str, float] = {}
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
+        if self.stop is not None:
+            self.stop.check()
         if self._on_stage is not None:
             self._on_stage(name)
         began = time.perf_counter()
