@@ -13,7 +13,7 @@ from app.inference.errors import InferenceError
 from app.inference.manifest import ModelManifest
 from app.inference.model_store import ModelStore
 from app.inference.segmenter import HeadSegmenter
-from app.inference.session import RuntimeSettings, preferred_provider
+from app.inference.session import RuntimeSettings
 from app.monitoring.logs import exception_fields
 from app.monitoring.metrics import Metrics
 from app.settings import Settings
@@ -89,7 +89,8 @@ class ServedModel:
             model=model_answer(segmenter.manifest),
             runtime=runtime_answer(segmenter),
             requested_provider=self._settings.provider,
-            fallback=self._is_fallback(segmenter),
+            requested_precision=self._settings.precision,
+            fallback=segmenter.is_fallback,
         )
 
     def is_active(self, name: str, version: int) -> bool:
@@ -112,17 +113,13 @@ class ServedModel:
         self._segmenter, self._failure = segmenter, None
         self._announce(segmenter)
 
-    def _is_fallback(self, segmenter: HeadSegmenter) -> bool:
-        """Whether another provider runs than the one asked for, or, with `auto`, than the runtime was built for."""
-        return segmenter.provider != preferred_provider(self._settings.provider)
-
     def _announce(self, segmenter: HeadSegmenter) -> None:
         manifest, metrics = segmenter.manifest, self._metrics
         hashes = ",".join(level.sha256[:12] for level in manifest.levels)
         labels = (manifest.name, str(manifest.version), hashes, segmenter.provider, segmenter.precision)
         metrics.model_info.clear()
         metrics.model_info.labels(*labels).set(1)
-        metrics.provider_fallback.set(self._is_fallback(segmenter))
+        metrics.provider_fallback.set(segmenter.is_fallback)
         metrics.model_ready.set(1)
         fields = {"model": manifest.name, "version": manifest.version, "provider": segmenter.provider}
         log.info("model ready", extra={"fields": fields})
@@ -139,7 +136,7 @@ def load_segmenter(settings: Settings, version: int | None = None) -> HeadSegmen
     """A version, or the one to start with, after its self-test; or an InferenceError."""
     wanted = starting_version(settings) if version is None else version
     model = ModelStore(settings.model_store).resolve(settings.model_name, wanted)
-    segmenter = HeadSegmenter(model, RuntimeSettings(settings.provider, settings.threads))
+    segmenter = HeadSegmenter(model, RuntimeSettings(settings.provider, settings.threads, settings.precision))
     segmenter.selftest()
     return segmenter
 

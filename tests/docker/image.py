@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from configparser import ConfigParser
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ class Builder:
 
     def run(self, *arguments: str | Path) -> str:
         """Return what buildah printed."""
-        command = [require("buildah", package="buildah"), *arguments]
+        command: list[str | Path] = [require("buildah", package="buildah"), *arguments]
         return checked(command, self.environment())
 
     def environment(self) -> dict[str, str]:
@@ -117,7 +117,7 @@ def pip_configuration(work: Path) -> Path:
     return path
 
 
-def checked(command: list[str | Path] | list[str], environment: dict[str, str] | None = None) -> str:
+def checked(command: Sequence[str | Path], environment: dict[str, str] | None = None) -> str:
     """Return a command's output; its complaints become the error's text."""
     result = subprocess.run(
         [str(word) for word in command],

@@ -22,7 +22,7 @@ RULE_TESTS = sorted((ROOT / "tests/docker").glob("*_test.yml"))
 
 
 def promtool(*arguments: str | Path) -> str:
-    command = [require("promtool", package="prometheus"), *arguments]
+    command: list[str | Path] = [require("promtool", package="prometheus"), *arguments]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stdout + result.stderr
     return result.stdout
@@ -46,7 +46,7 @@ def test_each_alert_is_seen_both_firing_and_silent(alert: dict[str, Any]) -> Non
 
 def test_alertmanager_takes_its_configuration() -> None:
     amtool = require("amtool", package="prometheus-alertmanager")
-    command = [amtool, "check-config", ROOT / "docker/alertmanager/alertmanager.yml"]
+    command: list[str | Path] = [amtool, "check-config", ROOT / "docker/alertmanager/alertmanager.yml"]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stdout + result.stderr
 
