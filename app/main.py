@@ -7,13 +7,17 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Security
+from fastapi.security import HTTPBearer
 
-from app.api import health, models, pages, segment, segmentations, volume
+from app.access.control import Access
+from app.api import growth, health, models, pages, segment, segmentations, volume
+from app.api.documentation import problems
 from app.api.errors import install_handlers, problem_body
-from app.api.jobs import Jobs
+from app.api.jobs import Jobs, Limits
 from app.api.middleware import Observed
 from app.api.problems import PROBLEMS
+from app.api.security import Guarded
 from app.api.serving import ServedModel
 from app.api.state import ServiceState
 from app.monitoring.metrics import Metrics
@@ -39,13 +43,16 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         lifespan=_lifespan,
         docs_url=None,
         redoc_url=None,
+        dependencies=[Security(HTTPBearer(auto_error=False, description="An API key, or a token."))],  # for /docs alone
     )
     app.state.settings = settings
     app.state.metrics = Metrics()
+    app.state.access = Access(settings)
+    app.add_middleware(Guarded, access=app.state.access, metrics_public=settings.metrics_public)
     app.add_middleware(Observed, metrics=app.state.metrics)
     install_handlers(app)
-    for module in (segment, segmentations, volume, models, health, pages):
-        app.include_router(module.router)
+    for module in (segment, segmentations, volume, growth, models, health, pages):
+        app.include_router(module.router, responses=problems("unauthenticated", "forbidden", "rate_limited"))
     pages.mount_static(app)
     return app
 
@@ -54,6 +61,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     settings: Settings = app.state.settings
     metrics: Metrics = app.state.metrics
+    app.state.access.check()
     artifacts = ArtifactStore(settings.artifacts_dir)
     engine = await asyncio.to_thread(open_database, settings.effective_database_url)
     repository = Repository(engine, artifacts)
@@ -61,7 +69,8 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     await asyncio.to_thread(
         repository.recover, problem_body(interrupted, interrupted.meaning, remedy=interrupted.remedy)
     )
-    jobs = Jobs(repository, metrics, settings.queue_length + 1)
+    limits = Limits(settings.queue_length + 1, settings.segmentation_timeout_s, settings.retry_after_s)
+    jobs = Jobs(repository, metrics, limits)
     model = ServedModel(settings, metrics)
     app.state.service = ServiceState(settings, metrics, repository, Measurements(engine), model, jobs)
     loading = asyncio.create_task(jobs.load(model.load))

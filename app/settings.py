@@ -7,15 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from model_store import packaged_store
 
 PREFIX = "FETALHEAD_"
 MEBIBYTE = 1024 * 1024
+CLIENT_VARIABLES = ("FETALHEAD_URL", "FETALHEAD_API_KEY")
+"""What the client reads (`app.client`); no setting of the service."""
 
 
 class Settings(BaseSettings):
@@ -27,6 +29,32 @@ class Settings(BaseSettings):
 
     host: str = Field("127.0.0.1", description="Address the service listens on.")
     port: int = Field(8000, ge=0, le=65535, description="Port the service listens on; 0 takes a free one.")
+
+    tls_certificate_file: Path | None = Field(
+        None, description="Certificate chain (PEM); with it the service speaks HTTPS itself."
+    )
+    tls_key_file: Path | None = Field(None, description="Private key (PEM) of the certificate.")
+
+    api_keys_file: Path | None = Field(
+        None, description="File of the hashed API keys (`fetalhead keys`); empty takes none."
+    )
+    oidc_issuer: str | None = Field(
+        None, description="Issuer whose OpenID Connect bearer tokens are taken; empty takes none."
+    )
+    oidc_audience: str | None = Field(None, description="Audience that a bearer token must name.")
+    oidc_jwks_url: str | None = Field(
+        None, description="Where the issuer's keys are; empty asks the issuer (`/.well-known/openid-configuration`)."
+    )
+    oidc_roles_claim: str = Field(
+        "roles", description="Claim that holds a token's roles; a path such as `realm_access.roles`."
+    )
+    allow_unauthenticated: bool = Field(
+        False, description="Starts without authentication even where other machines reach the service."
+    )
+    metrics_public: bool = Field(False, description="Gives `/metrics` to everybody, without a key.")
+    rate_limit_per_minute: int = Field(
+        600, ge=0, description="Requests that one authenticated caller may send in a minute; 0 sets no limit."
+    )
 
     model_store: Path = Field(
         default_factory=packaged_store,
@@ -62,11 +90,24 @@ class Settings(BaseSettings):
     request_timeout_s: float = Field(
         600.0, gt=0, description="Longest time a synchronous request waits for its result before it gets 504, seconds."
     )
-    retry_after_s: int = Field(5, ge=1, description="Value of `Retry-After` on 503, seconds.")
+    segmentation_timeout_s: float = Field(
+        300.0, gt=0, description="Longest time one segmentation may be computed before it is stopped, seconds."
+    )
+    retry_after_s: int = Field(
+        5, ge=1, description="Least value of `Retry-After` on 503, seconds; a full queue names the time it expects."
+    )
     shutdown_timeout_s: float = Field(30.0, ge=0, description="Time running work gets to finish at shutdown, seconds.")
 
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least level that is logged.")
     log_format: Literal["json", "text"] = Field("json", description="Log lines as JSON objects or as plain text.")
+
+    @model_validator(mode="after")
+    def _belong_together(self) -> Self:
+        if (self.oidc_issuer is None) != (self.oidc_audience is None):
+            raise ValueError("FETALHEAD_OIDC_ISSUER and FETALHEAD_OIDC_AUDIENCE need one another")
+        if (self.tls_certificate_file is None) != (self.tls_key_file is None):
+            raise ValueError("FETALHEAD_TLS_CERTIFICATE_FILE and FETALHEAD_TLS_KEY_FILE need one another")
+        return self
 
     @property
     def effective_database_url(self) -> str:
@@ -81,7 +122,7 @@ class Settings(BaseSettings):
 
 def unknown_variables(environment: Mapping[str, str]) -> list[str]:
     """Variables with the service's prefix that set nothing: misspelt, or of another version."""
-    known = {environment_name(field) for field in Settings.model_fields}
+    known = {environment_name(field) for field in Settings.model_fields} | set(CLIENT_VARIABLES)
     return sorted(name for name in environment if name.startswith(PREFIX) and name not in known)
 
 

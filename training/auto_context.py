@@ -57,6 +57,7 @@ def level_folder(run: Path, context_level: int, fold: int | None = None) -> Path
 def load_context_level(weights: LevelWeights) -> ContextLevel:
     """A finished level, ready to be evaluated."""
     level = new_level(weights.config)
+    level.mirrored = weights.context_level in weights.config.cascade.mirrored_levels
     level.load_state_dict(weights.state)
     return level.eval()
 

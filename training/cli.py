@@ -9,13 +9,14 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from app.completion import add_completion, script
 from training.config import ConfigError, TrainingConfig, load_config, preset_names
 
 if TYPE_CHECKING:
     from training.evaluation.cases import Segment
     from training.phantom import Phantom, SimulationRequest
 
-Command = Callable[[argparse.Namespace], None]
+Command = Callable[[argparse.Namespace], object]
 T = TypeVar("T")
 
 
@@ -47,6 +48,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_evaluate(commands)
     _add_export_commands(commands)
     _add_benchmark(commands)
+    add_completion(commands, "fetalhead-train", lambda shell: script(parser, shell))
     return parser
 
 

@@ -19,7 +19,7 @@ class _Section(BaseModel):
 
 
 class NetworkConfig(_Section):
-    """USegNet's shape; channels are the paper's times `width`.
+    """The network's shape: USegNet with the paper's channels times `width`, or the residual network.
 
     SAM 1 and UAM 1 are the deepest, at a quarter of the grid, SAM 3 and UAM 3 those at full resolution. `merge` is what
     stands where a UAM is left out: the concatenation alone (paper, table 2) or a block of two convolutions. `view` is
@@ -27,6 +27,7 @@ class NetworkConfig(_Section):
     """
 
     architecture: str = "usegnet"
+    residual_channels: tuple[int, int, int, int] = (24, 48, 96, 128)
     width: float = Field(1.0, gt=0)
     norm: Literal["instance", "batch"] = "instance"
     encoder_kernels: tuple[int, int, int, int] = (3, 3, 5, 5)
@@ -59,6 +60,11 @@ class NetworkConfig(_Section):
         """Channels that every attention module gives."""
         return self.scaled(64)
 
+    @property
+    def shape_divisor(self) -> int:
+        """What every extent of the network's grid must be a multiple of."""
+        return 16 if self.architecture == "residual" else 8
+
     def scaled(self, channels: int) -> int:
         """Channels of the paper at this width, at least 1."""
         return max(1, round(channels * self.width))
@@ -84,6 +90,7 @@ class CascadeConfig(_Section):
     out_of_fold: Literal["disjoint", "kfold"] = "disjoint"
     folds: int = Field(5, ge=2)
     warm_start: bool = False
+    mirrored_levels: tuple[int, ...] = ()  # served as the mean over the eight mirror images of their input
 
 
 class SeedRange(_Section):
@@ -230,6 +237,11 @@ class TrainingConfig(_Section):
         if self.stage[-1].spacing_mm != self.preprocessing.spacing_mm:
             served = self.preprocessing.spacing_mm
             raise ValueError(f"the last stage trains at {self.stage[-1].spacing_mm} mm, serving at {served} mm")
+        needed = self.network.shape_divisor
+        if any(n % needed for n in (self.preprocessing.shape_divisor, *(n for s in self.stage for n in s.shape))):
+            raise ValueError(
+                f"preprocessing.shape_divisor and stage shapes need multiples of {needed} for this network"
+            )
         levels = self.cascade.context_levels
         for name, given in (("minutes", self.budget.minutes), ("steps", self.budget.steps)):
             if given and len(given) != levels:

@@ -21,6 +21,7 @@ def _request_problems() -> Iterator[ProblemType]:
         "The body is not complete, well-formed multipart/form-data.",
         "Let an HTTP library build the body: curl -F volume=@head.nii.gz",
     )
+    yield from _access_problems()
     yield ProblemType("not_found", 404, "Not found", "There is nothing at this path.", "See /docs for what there is.")
     yield ProblemType(
         "unknown_segmentation",
@@ -28,6 +29,13 @@ def _request_problems() -> Iterator[ProblemType]:
         "Unknown segmentation",
         "No segmentation has this identifier; it was never made, or it was erased.",
         "Use the Location of an answer to POST /segment, or an item of GET /volume.",
+    )
+    yield ProblemType(
+        "unknown_layer",
+        404,
+        "Unknown layer",
+        "This measurement was stored without this layer.",
+        "Measure the volume again; layers are kept since version 0.2.",
     )
     yield ProblemType(
         "unknown_model",
@@ -83,6 +91,38 @@ def _request_problems() -> Iterator[ProblemType]:
     )
 
 
+def _access_problems() -> Iterator[ProblemType]:
+    yield ProblemType(
+        "unauthenticated",
+        401,
+        "Not authenticated",
+        "The request brings no key or token that is good here.",
+        "Send Authorization: Bearer with an API key or a token of the identity provider.",
+    )
+    yield ProblemType(
+        "forbidden",
+        403,
+        "Not allowed",
+        "The caller's role does not allow this.",
+        "Use a key or token with the role that is expected, or ask an admin.",
+    )
+    yield ProblemType(
+        "cross_origin",
+        403,
+        "Sent from elsewhere",
+        "Without authentication, the service takes no request of another site's pages, nor by another name.",
+        "Use the address that the service listens on; or turn authentication on.",
+    )
+    yield ProblemType("rate_limited", 429, "Too many requests", "This caller sends more requests than it may.", LATER)
+    yield ProblemType(
+        "identity_provider_unreachable",
+        503,
+        "Identity provider unreachable",
+        "The keys to verify the token with could not be fetched.",
+        LATER,
+    )
+
+
 def _field_problems() -> Iterator[ProblemType]:
     yield ProblemType(
         "missing_volume", 422, "No volume", "The form has no field volume.", "Send the file as the field volume."
@@ -129,6 +169,13 @@ def _service_problems() -> Iterator[ProblemType]:
         "Interrupted",
         "The service stopped before this segmentation was done.",
         "Send the volume again.",
+    )
+    yield ProblemType(
+        "computation_timeout",
+        504,
+        "Computation stopped",
+        "The segmentation took longer than one may take here, and was stopped.",
+        "Crop the volume to the head, or have the operator raise FETALHEAD_SEGMENTATION_TIMEOUT_S.",
     )
     yield ProblemType(
         "result_timeout",

@@ -187,6 +187,25 @@ class VolumePage(Answer):
     notice: str = NOTICE
 
 
+class GrowthPoint(Answer):
+    """The derived head volume at one gestational age."""
+
+    gestational_age_weeks: float
+    low_ml: float
+    mean_ml: float
+    high_ml: float
+
+
+class GrowthBand(Answer):
+    """Head volume by gestational age, derived from growth standards of the head's circumference."""
+
+    points: tuple[GrowthPoint, ...]
+    z: float = Field(description="Half the band's width in SD: of the population and of the derivation together.")
+    source: str
+    label: str = Field(description="What has to stand beside every picture of this band.")
+    notice: str = NOTICE
+
+
 class ModelSummary(Answer):
     """One published model."""
 

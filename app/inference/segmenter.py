@@ -22,6 +22,7 @@ from app.inference.errors import DamagedModel, SelfTestFailed
 from app.inference.manifest import ModelManifest
 from app.inference.model_store import StoredModel
 from app.inference.session import OnnxSession, RuntimeSettings
+from app.inference.stop import Stop
 from app.inference.tiling import answer_by_tiles
 
 OnStage = Callable[[str], None]
@@ -86,10 +87,17 @@ class HeadSegmenter:
         return difference
 
     def segment(
-        self, volume: Volume, gestational_age_weeks: float | None = None, on_stage: OnStage | None = None
+        self,
+        volume: Volume,
+        gestational_age_weeks: float | None = None,
+        on_stage: OnStage | None = None,
+        stop: Stop | None = None,
     ) -> Segmentation:
-        """Measure one volume; `on_stage` hears each stage's name as it begins. Raises `NotMeasurable`."""
-        clock = _Clock(on_stage)
+        """Measure one volume; `on_stage` hears each stage's name as it begins.
+
+        Raises `NotMeasurable`; `Stopped` soon after `stop` was asked to end the work.
+        """
+        clock = _Clock(on_stage, stop)
         rules = self.manifest.postprocessing
         with clock.stage("preprocess"):
             preprocessed = preprocess(volume, self.manifest.preprocessing)
@@ -118,35 +126,38 @@ class HeadSegmenter:
 
     def probabilities(self, tensor: Float32, clock: _Clock | None = None) -> tuple[Float32, ...]:
         """Return each level's probability, float32 (I, J, K), for a tensor (1, 1, I, J, K)."""
-        clock = clock or _Clock(None)
+        clock = clock or _Clock()
         names = self.manifest
         inputs = {names.input_name: tensor}
         levels = []
         for index, session in enumerate(self._sessions, start=1):
             with clock.stage(f"context_level_{index}"):
-                probability = self._run(session, inputs)
+                probability = self._run(session, inputs, clock.stop)
             inputs = {names.input_name: tensor, names.context_name: probability}
             levels.append(probability[0, 0])
         return tuple(levels)
 
-    def _run(self, session: OnnxSession, inputs: Mapping[str, Float32]) -> Float32:
+    def _run(self, session: OnnxSession, inputs: Mapping[str, Float32], stop: Stop | None) -> Float32:
         """Run one level on the whole volume, or tile by tile where the model was trained on tiles."""
         tiling, name = self.manifest.tiling, self.manifest.input_name
         if tiling is None:
-            return session.run(inputs)
-        return answer_by_tiles(inputs[name], tiling, lambda tile: session.run({name: tile}))
+            return session.run(inputs, stop)
+        return answer_by_tiles(inputs[name], tiling, lambda tile: session.run({name: tile}, stop))
 
 
 class _Clock:
-    """Times stages and announces them."""
+    """Times stages and announces them; ends the work before a stage where that is wished."""
 
-    def __init__(self, on_stage: OnStage | None) -> None:
+    def __init__(self, on_stage: OnStage | None = None, stop: Stop | None = None) -> None:
         self._on_stage = on_stage
+        self.stop = stop
         self._began = time.perf_counter()
         self._durations: dict[str, float] = {}
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
+        if self.stop is not None:
+            self.stop.check()
         if self._on_stage is not None:
             self._on_stage(name)
         began = time.perf_counter()

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.inference.errors import DamagedModel, RuntimeUnavailable
+from app.inference.stop import Stop
 
 ProviderChoice = Literal["auto", "cuda", "openvino", "cpu"]
 Float32 = NDArray[np.float32]
@@ -60,9 +61,19 @@ class OnnxSession:
         self._inputs, self._output = inputs, output
         self._check_interface()
 
-    def run(self, tensors: Mapping[str, Float32]) -> Float32:
-        """Return the output for one tensor per input name."""
-        result: Float32 = self._session.run([self._output], dict(tensors))[0]
+    def run(self, tensors: Mapping[str, Float32], stop: Stop | None = None) -> Float32:
+        """Return the output for one tensor per input name; raise `Stopped` where `stop` asked for it meanwhile.
+
+        CPU and CUDA providers end between two nodes of the network; OpenVINO runs the network as one node, to its end.
+        """
+        if stop is None:
+            return self._answer(tensors, None)
+        options = _import_runtime().RunOptions()
+        with stop.ending(options):
+            return self._answer(tensors, options)
+
+    def _answer(self, tensors: Mapping[str, Float32], options: Any) -> Float32:
+        result: Float32 = self._session.run([self._output], dict(tensors), options)[0]
         return result
 
     def _check_interface(self) -> None:

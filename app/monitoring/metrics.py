@@ -64,6 +64,12 @@ class Metrics:
             buckets=REQUEST_SECONDS,
             registry=registry,
         )
+        self.stopped = Counter(
+            "fetalhead_stopped_total",
+            "Segmentations ended before their result, by reason",
+            ("reason",),
+            registry=registry,
+        )
         self.in_flight = Gauge("fetalhead_in_flight", "Segmentations that are being computed", registry=registry)
 
     def _describe_results(self, registry: CollectorRegistry) -> None:

@@ -14,11 +14,13 @@ from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
 from app.records.artifacts import ArtifactStore
-from app.records.audit import AuditDetail, append_line, verify_trail
+from app.records.audit import SERVICE, AuditDetail, AuditEvent, append_line, verify_trail
 from app.records.errors import DamagedArtifactError, KeyReusedError, UnknownSegmentationError
 from app.records.tables import SegmentationRow
 
 Status = Literal["queued", "running", "completed", "failed", "cancelled"]
+ANYBODY = "anonymous"
+"""The owner where callers are not told apart."""
 UNFINISHED: tuple[Status, ...] = ("queued", "running")
 
 
@@ -35,6 +37,7 @@ class NewSegmentation:
     subject: str | None = None
     gestational_age_weeks: float | None = None
     idempotency_key: str | None = None
+    owner: str = ANYBODY
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,7 @@ class StoredSegmentation:
     report: Mapping[str, Any] | None
     problem: Mapping[str, Any] | None
     artifacts: Mapping[str, str]
+    owner: str | None
 
 
 @dataclass(frozen=True)
@@ -77,7 +81,7 @@ class Repository:
         Raises:
             KeyReusedError: the key belongs to a request with other content.
         """
-        key = None if new.idempotency_key is None else hashlib.sha256(new.idempotency_key.encode()).hexdigest()
+        key = None if new.idempotency_key is None else _key_sha256(new.idempotency_key, new.owner)
         with self._writing() as session:
             earlier = None if key is None else _by_key(session, key)
             if earlier is not None and earlier.status in ("failed", "cancelled"):
@@ -89,17 +93,18 @@ class Repository:
                 return _stored(earlier)
             row = _new_row(new, key)
             session.add(row)
-            append_line(session, "accept", new.id, {"input_sha256": new.input_sha256, "model": _model_text(new)})
+            detail = {"input_sha256": new.input_sha256, "model": _model_text(new)}
+            append_line(session, AuditEvent(new.owner, "accept", new.id, detail))
             return _stored(row)
 
-    def find_by_key(self, idempotency_key: str, request_sha256: str) -> StoredSegmentation | None:
-        """The segmentation a key already belongs to, unless it failed or was cancelled.
+    def find_by_key(self, idempotency_key: str, request_sha256: str, owner: str = ANYBODY) -> StoredSegmentation | None:
+        """The segmentation that an owner's key already belongs to, unless it failed or was cancelled.
 
         Raises:
             KeyReusedError: the key belongs to a request with other content.
         """
         with Session(self._engine) as session:
-            row = _by_key(session, hashlib.sha256(idempotency_key.encode()).hexdigest())
+            row = _by_key(session, _key_sha256(idempotency_key, owner))
             if row is None or row.status in ("failed", "cancelled"):
                 return None
             if row.request_sha256 != request_sha256:
@@ -133,7 +138,8 @@ class Repository:
                     self._artifacts.erase(segmentation_id)
                     return False
                 _fill(row, measurement, hashes)
-                append_line(session, "complete", segmentation_id, _completion_detail(row, hashes))
+                detail = _completion_detail(row, hashes)
+                append_line(session, AuditEvent(row.owner or ANYBODY, "complete", segmentation_id, detail))
         except BaseException:
             self._artifacts.erase(segmentation_id)
             raise
@@ -145,9 +151,10 @@ class Repository:
             row = session.scalars(select(SegmentationRow).where(SegmentationRow.id == segmentation_id)).first()
             if row is not None and row.status in UNFINISHED:
                 row.status, row.problem = "failed", dict(problem)
-                append_line(session, "fail", segmentation_id, {"code": str(problem.get("code"))})
+                detail = {"code": str(problem.get("code"))}
+                append_line(session, AuditEvent(SERVICE, "fail", segmentation_id, detail))
 
-    def remove(self, segmentation_id: str) -> Status:
+    def remove(self, segmentation_id: str, actor: str = ANYBODY) -> Status:
         """Cancels an unfinished segmentation, erases a finished one with its files; gives the status it had.
 
         The audit line of an erased segmentation stays: it holds hashes and numbers, nothing of the patient.
@@ -160,13 +167,23 @@ class Repository:
             status: Status = row.status  # type: ignore[assignment]  # the column holds nothing else
             if status in UNFINISHED:
                 row.status = "cancelled"
-                append_line(session, "cancel", segmentation_id, {})
+                append_line(session, AuditEvent(actor, "cancel", segmentation_id))
             else:
                 session.delete(row)
-                append_line(session, "erase", segmentation_id, {})
+                append_line(session, AuditEvent(actor, "erase", segmentation_id))
         if status not in UNFINISHED:
             self._artifacts.erase(segmentation_id)
         return status
+
+    def cancel(self, segmentation_id: str, actor: str = ANYBODY) -> bool:
+        """Cancels an unfinished segmentation; False where there is none with this id."""
+        with self._writing() as session:
+            row = session.scalars(select(SegmentationRow).where(SegmentationRow.id == segmentation_id)).first()
+            if row is None or row.status not in UNFINISHED:
+                return False
+            row.status = "cancelled"
+            append_line(session, AuditEvent(actor, "cancel", segmentation_id))
+            return True
 
     def artifact(self, segmentation_id: str, name: str) -> bytes:
         """Content of one stored file.
@@ -195,6 +212,11 @@ class Repository:
             self._artifacts.erase(segmentation_id)
         return len(left)
 
+    def note(self, event: AuditEvent) -> None:
+        """Adds a line of its own to the audit trail: a decision, a change of the served model."""
+        with self._writing() as session:
+            append_line(session, event)
+
     def verify_audit_trail(self) -> int:
         """Number of audit lines, all of them found unaltered; or BrokenAuditTrailError."""
         with Session(self._engine) as session:
@@ -217,6 +239,12 @@ def _by_key(session: Session, key_sha256: str) -> SegmentationRow | None:
     return session.scalars(select(SegmentationRow).where(SegmentationRow.key_sha256 == key_sha256)).first()
 
 
+def _key_sha256(idempotency_key: str, owner: str) -> str:
+    """What is stored of a key: two callers' keys are never the same."""
+    text = idempotency_key if owner == ANYBODY else f"{owner}\0{idempotency_key}"
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
 def _new_row(new: NewSegmentation, key: str | None) -> SegmentationRow:
     return SegmentationRow(
         id=new.id,
@@ -229,6 +257,7 @@ def _new_row(new: NewSegmentation, key: str | None) -> SegmentationRow:
         key_sha256=key,
         model_name=new.model_name,
         model_version=new.model_version,
+        owner=new.owner,
     )
 
 
@@ -260,4 +289,5 @@ def _stored(row: SegmentationRow) -> StoredSegmentation:
         report=row.report,
         problem=row.problem,
         artifacts=row.artifacts or {},
+        owner=row.owner,
     )

@@ -45,6 +45,7 @@ class SegmentationRow(Base):
     subject: Mapped[str | None] = mapped_column(String(64))
     gestational_age_weeks: Mapped[float | None] = mapped_column(Float)
     request_sha256: Mapped[str] = mapped_column(String(64))
+    owner: Mapped[str | None] = mapped_column(String(128))
     key_sha256: Mapped[str | None] = mapped_column(String(64), unique=True)
     model_name: Mapped[str] = mapped_column(String(64))
     model_version: Mapped[int] = mapped_column(Integer)
@@ -67,6 +68,7 @@ class AuditRow(Base):
 
     sequence: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
     at: Mapped[datetime] = mapped_column(UtcDateTime)
+    actor: Mapped[str | None] = mapped_column(String(128))
     action: Mapped[str] = mapped_column(String(32))
     segmentation_id: Mapped[str] = mapped_column(String(36), index=True)
     detail: Mapped[dict[str, Any]] = mapped_column(JSON)

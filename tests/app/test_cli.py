@@ -1,14 +1,12 @@
-import gzip
 import json
 import sqlite3
 from pathlib import Path
 
-import nibabel as nib
-import numpy as np
 import pytest
 
-from app.cli import FAILED, FINE, NO_MODEL, USAGE, main
-from tests.makers import publish_threshold_model, sphere_ml, sphere_volume, volume_bytes
+from app.cli import main
+from app.commands.outcome import FAILED, FINE, NO_MODEL, USAGE
+from tests.makers import publish_threshold_model, sphere_volume, volume_bytes
 
 
 @pytest.fixture(scope="module")
@@ -30,44 +28,6 @@ def scan(tmp_path: Path) -> Path:
     path = tmp_path / "scan.nii"
     path.write_bytes(volume_bytes(sphere_volume()))
     return path
-
-
-class TestSegment:
-    def test_mask_report_and_preview_are_written(
-        self, scan: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-    ) -> None:
-        assert main(["segment", str(scan), "-o", str(tmp_path / "out"), "--json"]) == FINE
-        line = json.loads(capsys.readouterr().out)
-        assert line["head_volume_ml"] == pytest.approx(sphere_ml(), rel=0.01)
-        names = sorted(path.name for path in (tmp_path / "out").iterdir())
-        assert names == ["scan.json", "scan_mask.nii.gz", "scan_preview.png"]
-        mask = nib.Nifti1Image.from_bytes(gzip.decompress((tmp_path / "out/scan_mask.nii.gz").read_bytes()))
-        assert np.asarray(mask.dataobj).sum() * 8 / 1000 == pytest.approx(line["head_volume_ml"], abs=0.01)
-
-    def test_a_line_for_people(self, scan: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-        main(["segment", str(scan), "-o", str(tmp_path / "out")])
-        assert capsys.readouterr().out.split()[1:] == ["237.8", "mL", "ok"]
-
-    def test_what_cannot_be_measured_does_not_stop_the_rest(
-        self, scan: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-    ) -> None:
-        bad = tmp_path / "bad.nii"
-        bad.write_bytes(b"no volume at all")
-        inputs = [str(bad), str(tmp_path / "missing.nii"), str(scan)]
-        assert main(["segment", *inputs, "-o", str(tmp_path / "out"), "--json"]) == FAILED
-        lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-        assert [line.get("code") for line in lines] == ["not_nifti", "file_not_read", None]
-
-    def test_what_is_there_already_is_not_measured_again(
-        self, scan: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-    ) -> None:
-        command = ["segment", str(scan), "-o", str(tmp_path / "out"), "--json"]
-        ids = []
-        for extra in ([], [], ["--force"], ["--gestational-age-weeks", "26"]):
-            assert main([*command, *extra]) == FINE
-            ids.append(json.loads(capsys.readouterr().out)["id"])
-        assert ids[0] == ids[1]
-        assert len(set(ids)) == 3
 
 
 class TestModels:
@@ -96,19 +56,79 @@ class TestModels:
         assert main(["segment", str(scan), "-o", str(tmp_path / "out")]) == NO_MODEL
         assert "holds no model" in capsys.readouterr().err
 
+    def test_an_error_for_machines(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        monkeypatch.setenv("FETALHEAD_MODEL_STORE", str(tmp_path))
+        assert main(["models", "verify", "--json"]) == NO_MODEL
+        assert json.loads(capsys.readouterr().err)["exit_code"] == NO_MODEL
+
+
+class TestKeys:
+    @pytest.fixture(autouse=True)
+    def key_file(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+        path = tmp_path / "secrets" / "keys"
+        monkeypatch.setenv("FETALHEAD_API_KEYS_FILE", str(path))
+        return path
+
+    def test_a_key_is_shown_once_and_its_hash_is_stored(
+        self, key_file: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert main(["keys", "add", "ward-3", "--role", "reader", "--days", "30"]) == FINE
+        key = capsys.readouterr().out.strip()
+        assert key.startswith("fetalhead_")
+        assert key not in key_file.read_text()
+        assert key_file.stat().st_mode & 0o777 == 0o600
+        assert main(["keys", "list", "--json"]) == FINE
+        listed = json.loads(capsys.readouterr().out)
+        assert (listed["name"], listed["role"], listed["expired"]) == ("ward-3", "reader", False)
+
+    def test_a_revoked_key_is_gone(self, key_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        main(["keys", "add", "ward-3"])
+        main(["keys", "add", "ward-4"])
+        assert main(["keys", "revoke", "ward-3"]) == FINE
+        assert main(["keys", "revoke", "ward-3"]) == FAILED
+        assert [line.split()[0] for line in key_file.read_text().splitlines()] == ["#", "ward-4"]
+
+    def test_without_a_file_it_says_which_setting(
+        self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        monkeypatch.setenv("FETALHEAD_API_KEYS_FILE", "")
+        assert main(["keys", "list"]) == USAGE
+        assert "FETALHEAD_API_KEYS_FILE" in capsys.readouterr().err
+
+
+class TestServe:
+    def test_it_does_not_open_itself_to_a_network(
+        self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        monkeypatch.setenv("FETALHEAD_HOST", "0.0.0.0")
+        assert main(["serve"]) == USAGE
+        assert "FETALHEAD_API_KEYS_FILE" in capsys.readouterr().err
+
+    def test_settings_that_need_one_another(
+        self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        monkeypatch.setenv("FETALHEAD_OIDC_ISSUER", "https://id.example")
+        assert main(["serve"]) == USAGE
+        assert "FETALHEAD_OIDC_AUDIENCE" in capsys.readouterr().err
+
 
 class TestAudit:
     def test_verify(self, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
         (tmp_path / "data").mkdir()
         assert main(["audit", "verify"]) == FINE
         assert capsys.readouterr().out == "0 audit lines, none altered\n"
+        assert main(["audit", "verify", "--json"]) == FINE
+        assert json.loads(capsys.readouterr().out) == {"lines": 0, "intact": True}
 
     def test_an_altered_line_is_found(self, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
         (tmp_path / "data").mkdir()
         main(["audit", "verify"])
         with sqlite3.connect(tmp_path / "data" / "fetalhead.sqlite") as connection:
             connection.execute(
-                "INSERT INTO audit_trail VALUES (1, '2026-01-01 00:00:00.000000', 'a', 'b', '{}', 'c', 'd')"
+                "INSERT INTO audit_trail (sequence, at, action, segmentation_id, detail, previous_hash, hash) "
+                "VALUES (1, '2026-01-01 00:00:00.000000', 'a', 'b', '{}', 'c', 'd')"
             )
         connection.close()
         assert main(["audit", "verify"]) == FAILED

@@ -33,7 +33,7 @@ class FirstLevelGraph(nn.Module):
 
     def forward(self, volume: torch.Tensor) -> torch.Tensor:
         """The main head's probability."""
-        return torch.sigmoid(self.level(volume).main)
+        return self.level.probability(volume)
 
 
 class HigherLevelGraph(FirstLevelGraph):
@@ -41,16 +41,16 @@ class HigherLevelGraph(FirstLevelGraph):
 
     def forward(self, volume: torch.Tensor, context: torch.Tensor) -> torch.Tensor:  # type: ignore[override]
         """The main head's probability."""
-        return torch.sigmoid(self.level(volume, context).main)
+        return self.level.probability(volume, context)
 
 
-def export_level(level: ContextLevel, context_level: int) -> onnx.ModelProto:
-    """Export one level (1-based) with single-precision weights inside the file."""
+def export_level(level: ContextLevel, context_level: int, divisor: int = 8) -> onnx.ModelProto:
+    """Export one level (1-based) with single-precision weights inside the file; I, J, K are multiples of `divisor`."""
     folded = with_axis_wise_statistics(_without_temperature(level))
     graph: nn.Module = (FirstLevelGraph if context_level == 1 else HigherLevelGraph)(folded).cpu().float().eval()
     names = [INPUT] if context_level == 1 else [INPUT, CONTEXT]
-    examples = tuple(torch.zeros(1, 1, 16, 24, 32) for _ in names)
-    axes = {2 + n: 8 * torch.export.Dim(f"{axis}8", min=1, max=256) for n, axis in enumerate(AXES)}
+    examples = tuple(torch.zeros(1, 1, 32, 48, 64) for _ in names)
+    axes = {2 + n: divisor * torch.export.Dim(f"{axis}{divisor}", min=1, max=256) for n, axis in enumerate(AXES)}
     with _quiet_exporter():
         program = torch.onnx.export(
             graph,

@@ -7,12 +7,11 @@ import numpy as np
 import numpy.typing as npt
 import onnx
 import torch
-from torch import nn
 
 from app.inference.session import OnnxSession, RuntimeSettings
 from training.export.errors import ParityError
 from training.export.onnx import CONTEXT, INPUT, OUTPUT
-from training.networks.cascade import AutoContextCascade
+from training.networks.cascade import AutoContextCascade, ContextLevel
 
 Float32 = npt.NDArray[np.float32]
 MAX_DIFFERENCE = 1e-4
@@ -57,12 +56,12 @@ def run_graph(graph: onnx.ModelProto, volume: Float32, context: Float32 | None) 
     return session.run(inputs)
 
 
-def run_torch(level: nn.Module, volume: Float32, context: Float32 | None) -> Float32:
+def run_torch(level: ContextLevel, volume: Float32, context: Float32 | None) -> Float32:
     """Run one trained level in single precision; (1, 1, I, J, K)."""
     given = None if context is None else torch.from_numpy(context)
     with torch.inference_mode():
-        logits = level.cpu().float().eval()(torch.from_numpy(volume), given).main
-        result: Float32 = torch.sigmoid(logits).numpy()
+        served = level.cpu().float().eval()
+        result: Float32 = served.probability(torch.from_numpy(volume), given).numpy()
     return result
 
 
@@ -84,7 +83,7 @@ def require_parity(
     worst = Parity(0.0, 0.0)
     for volume in volumes:
         context: Float32 | None = None
-        for graph, level in zip(graphs, cascade.levels, strict=True):
+        for graph, level in zip(graphs, cascade, strict=True):
             expected = run_torch(level, volume, context)
             worst = worst.worse(compare(run_graph(graph, volume, context), expected))
             context = expected

@@ -118,8 +118,8 @@ def exported(run: Path, cases: Sequence[GridCase]) -> ExportedModel:
     """Export, compare with torch on whole cases and on odd parts of them, choose the precision of the weights."""
     config = load_level(level_folder(run, 1) / "weights.pt").config
     cascade = load_cascade(run, config.cascade.context_levels)
-    tiling = tiling_of(config.network)
-    graphs = [export_level(level, n) for n, level in enumerate(cascade.levels, start=1)]  # type: ignore[arg-type]
+    tiling, divisor = tiling_of(config.network), config.network.shape_divisor
+    graphs = [export_level(level, n, divisor) for n, level in enumerate(cascade, start=1)]
     volumes: list[Float32] = [around_head(cases[0]), *(case.image.astype("float32")[None, None] for case in cases)]
     parity = require_parity(graphs, cascade, volumes)
     halved = [with_half_weights(graph) for graph in graphs]

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from torch import nn
 
 from training.config import ConfigError, NetworkConfig
+from training.networks.residual import ResidualNet
 from training.networks.slices import SliceNetwork
 from training.networks.usegnet import USegNet
 
@@ -13,6 +14,7 @@ Build = Callable[[NetworkConfig, int], nn.Module]
 
 ARCHITECTURES: dict[str, Build] = {
     "usegnet": USegNet,
+    "residual": ResidualNet,
 }
 
 

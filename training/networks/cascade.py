@@ -1,7 +1,8 @@
 """The auto-context cascade: level k sees the volume joined with level k-1's probability (paper eq. 5)."""
 
-from collections.abc import Sequence
-from typing import Literal
+from collections.abc import Iterator, Sequence
+from itertools import chain, combinations
+from typing import Literal, cast
 
 import torch
 from torch import nn
@@ -9,6 +10,10 @@ from torch import nn
 from training.networks.usegnet import HeadLogits
 
 JoinName = Literal["sum", "concat"]
+
+
+MIRRORS = tuple(chain.from_iterable(combinations((2, 3, 4), count) for count in range(4)))
+"""The eight combinations of mirrored axes I, J, K of a tensor (N, C, I, J, K)."""
 
 
 def join(volume: torch.Tensor, context: torch.Tensor | None, how: JoinName) -> torch.Tensor:
@@ -24,12 +29,17 @@ def input_channels(how: JoinName) -> int:
 
 
 class ContextLevel(nn.Module):
-    """One level G_k of the cascade: (volume, context or None) -> logits of the three heads."""
+    """One level G_k of the cascade: (volume, context or None) -> logits of the three heads.
 
-    def __init__(self, network: nn.Module, how: JoinName) -> None:
+    With `mirrored`, its probability is the mean over the eight mirror images of its input: a head is no less a head
+    when it is mirrored, and errors that are not symmetric average out.
+    """
+
+    def __init__(self, network: nn.Module, how: JoinName, mirrored: bool = False) -> None:
         super().__init__()
         self.network = network
         self.how: JoinName = how
+        self.mirrored = mirrored
 
     def forward(self, volume: torch.Tensor, context: torch.Tensor | None = None) -> HeadLogits:
         """Map volume and context, both (N, 1, I, J, K), to logits."""
@@ -37,8 +47,14 @@ class ContextLevel(nn.Module):
         return logits
 
     def probability(self, volume: torch.Tensor, context: torch.Tensor | None = None) -> torch.Tensor:
-        """The main head's probability in single precision, (N, 1, I, J, K)."""
-        return torch.sigmoid(self(volume, context).main.float())
+        """Return the main head's probability (1, 1, I, J, K) as it is served, of one volume."""
+        if not self.mirrored:
+            return torch.sigmoid(self(volume, context).main.float())  # (1, 1, I, J, K)
+        joined = join(volume, context, self.how)
+        images = torch.cat([torch.flip(joined, axes) for axes in MIRRORS])  # (8, C, I, J, K)
+        found = torch.sigmoid(self.network(images).main.float())  # (8, 1, I, J, K)
+        back = [torch.flip(found[n : n + 1], axes) for n, axes in enumerate(MIRRORS)]
+        return torch.stack(back).mean(dim=0)  # (1, 1, I, J, K)
 
 
 class AutoContextCascade(nn.Module):
@@ -48,11 +64,15 @@ class AutoContextCascade(nn.Module):
         super().__init__()
         self.levels = nn.ModuleList(levels)
 
+    def __iter__(self) -> Iterator[ContextLevel]:
+        """The levels in order."""
+        return iter(cast(Sequence[ContextLevel], self.levels))
+
     def forward(self, volume: torch.Tensor) -> torch.Tensor:
         """Refine level by level; level 0 is the constant 0."""
         context: torch.Tensor | None = None
-        for level in self.levels:
-            context = level.probability(volume, context)  # type: ignore[operator] # (N, 1, I, J, K)
+        for level in self:
+            context = level.probability(volume, context)  # (N, 1, I, J, K)
         if context is None:
             raise ValueError("a cascade needs at least one level, got none")
         return context

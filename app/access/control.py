@@ -1,0 +1,82 @@
+"""Who is calling: by API key, by bearer token, or anybody where authentication is off."""
+
+from __future__ import annotations
+
+import logging
+
+from app.access.errors import TokenRefusedError, UnprotectedError
+from app.access.keys import PREFIX, ApiKeys
+from app.access.oidc import OidcSettings, OidcTokens, is_loopback
+from app.access.rate import RateLimit
+from app.access.roles import ANONYMOUS, Principal
+from app.settings import Settings
+
+log = logging.getLogger("fetalhead.access")
+
+
+class Access:
+    """The access control of one application."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._keys = None if settings.api_keys_file is None else ApiKeys(settings.api_keys_file)
+        self._tokens = None if settings.oidc_issuer is None else OidcTokens(_oidc(settings))
+        self._limit = RateLimit(settings.rate_limit_per_minute)
+        self._reported: str | None = None
+
+    @property
+    def open(self) -> bool:
+        """Whether authentication is off."""
+        return self._keys is None and self._tokens is None
+
+    @property
+    def local_only(self) -> bool:
+        """Whether authentication is off because nobody but this machine is meant to call."""
+        return self.open and not self._settings.allow_unauthenticated
+
+    def check(self) -> None:
+        """Raises an AccessError where the service must not start like this."""
+        if self.local_only and not is_loopback(self._settings.host):
+            raise UnprotectedError(self._settings.host)
+        if self._keys is not None:
+            self._keys.load()
+
+    async def identify(self, token: str | None) -> Principal:
+        """The caller that presents a key or a token.
+
+        Raises:
+            TokenRefusedError: it proves nothing, or there is none.
+            NoRoleError, ProviderUnreachableError: as `OidcTokens.verify`.
+        """
+        if self.open:
+            return ANONYMOUS
+        if token is None:
+            raise TokenRefusedError("no key and no token")
+        if self._keys is not None and token.startswith(PREFIX):
+            return self._holder(self._keys, token)
+        if self._tokens is None:
+            raise TokenRefusedError("no key")
+        return await self._tokens.verify(token)
+
+    def wait_s(self, principal: Principal) -> int:
+        """0, and the request counts; or the seconds after which this caller may come again."""
+        return 0 if self.open else self._limit.wait_s(principal.name)
+
+    def _holder(self, keys: ApiKeys, token: str) -> Principal:
+        found = keys.find(token)
+        if keys.problem != self._reported:
+            self._reported = keys.problem
+            if keys.problem is not None:
+                log.error("api keys not reloaded", extra={"fields": {"detail": keys.problem}})
+        if found is None:
+            raise TokenRefusedError("an unknown, revoked or expired key")
+        return found
+
+
+def _oidc(settings: Settings) -> OidcSettings:
+    return OidcSettings(
+        issuer=settings.oidc_issuer or "",
+        audience=settings.oidc_audience or "",
+        roles_claim=settings.oidc_roles_claim,
+        jwks_url=settings.oidc_jwks_url,
+    )

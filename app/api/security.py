@@ -1,0 +1,133 @@
+"""Before every request: who calls, with what role, and how often. What no rule names needs a role.
+
+It runs before anything of the body is read and before routing, so that a route added later is closed, not open.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Final
+from urllib.parse import urlsplit
+
+from fastapi import Depends, Request
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from app.access.control import Access
+from app.access.errors import AccessError, NoRoleError, ProviderUnreachableError
+from app.access.oidc import is_loopback
+from app.access.roles import ANONYMOUS, Principal, Role
+from app.api.errors import ProblemError, problem_response
+from app.api.upload import drain
+
+PUBLIC: Final = re.compile(r"/|/health/(live|ready)|/openapi\.json|/(docs|problems|static|viewer)(/.*)?")
+"""Paths that show nothing of a measurement."""
+METRICS: Final = "/metrics"
+ADMINISTRATION: Final = re.compile(r"/(models|subjects)(/.*)?")
+"""Paths that only admins may change."""
+READING: Final = frozenset(("GET", "HEAD", "OPTIONS"))
+CHALLENGE: Final = {"WWW-Authenticate": 'Bearer realm="fetalhead"'}
+
+
+class Guarded:
+    """ASGI middleware; puts the caller into `request.state.principal`."""
+
+    def __init__(self, app: ASGIApp, access: Access, metrics_public: bool) -> None:
+        self._app = app
+        self._access = access
+        self._metrics_public = metrics_public
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serves one request, or refuses it."""
+        if scope["type"] == "http":
+            try:
+                scope.setdefault("state", {})["principal"] = await self._admitted(scope)
+            except ProblemError as problem:
+                request = Request(scope, receive)
+                await drain(request)
+                await problem_response(request, problem)(scope, receive, send)
+                return
+        await self._app(scope, receive, send)
+
+    async def _admitted(self, scope: Scope) -> Principal:
+        headers, path = Headers(scope=scope), scope["path"]
+        if self._access.open:
+            _refuse_other_sites(headers, self._access.local_only)
+            return ANONYMOUS
+        if _is_public(scope["method"], path, self._metrics_public):
+            return Principal("anonymous", Role.READER)
+        principal = await self._identified(_presented(headers))
+        wait_s = self._access.wait_s(principal)
+        if wait_s:
+            raise ProblemError("rate_limited", headers={"Retry-After": str(wait_s)})
+        require(principal, needed_role(scope["method"], path))
+        return principal
+
+    async def _identified(self, token: str | None) -> Principal:
+        try:
+            return await self._access.identify(token)
+        except NoRoleError as error:
+            raise ProblemError("forbidden", expected="a token with a role of this service") from error
+        except ProviderUnreachableError as error:
+            raise ProblemError("identity_provider_unreachable", headers={"Retry-After": "15"}) from error
+        except AccessError as error:
+            raise ProblemError("unauthenticated", headers=CHALLENGE) from error
+
+
+def needed_role(method: str, path: str) -> Role:
+    """The least role that a request needs: readers read, operators change, admins administer.
+
+    >>> needed_role("POST", "/segment").word, needed_role("PUT", "/models/active").word
+    ('operator', 'admin')
+    """
+    if method in READING:
+        return Role.READER
+    return Role.ADMIN if ADMINISTRATION.fullmatch(path) else Role.OPERATOR
+
+
+def require(principal: Principal, role: Role) -> None:
+    """Raises the problem `forbidden` where the caller's role is too low."""
+    if principal.role < role:
+        raise ProblemError("forbidden", expected=f"the role {role.word}", got=f"the role {principal.role.word}")
+
+
+def require_owner(principal: Principal, owner: str | None) -> None:
+    """Raises the problem `forbidden` where something is neither the caller's own nor the caller an admin."""
+    if principal.role < Role.ADMIN and owner != principal.name:
+        raise ProblemError(
+            "forbidden", "This segmentation is another caller's.", expected=f"its owner, or the role {Role.ADMIN.word}"
+        )
+
+
+def caller(request: Request) -> Principal:
+    """Who sent the request."""
+    principal: Principal = request.state.principal
+    return principal
+
+
+Caller = Annotated[Principal, Depends(caller)]
+
+
+def _is_public(method: str, path: str, metrics_public: bool) -> bool:
+    return method in READING and (PUBLIC.fullmatch(path) is not None or (metrics_public and path == METRICS))
+
+
+def _presented(headers: Headers) -> str | None:
+    scheme, _, token = headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "bearer" and token.strip():
+        return token.strip()
+    return headers.get("x-api-key")
+
+
+def _refuse_other_sites(headers: Headers, local_only: bool) -> None:
+    """Keeps other sites' pages from using a service that asks nobody who he is.
+
+    A page of another site may send forms here (it names its origin), or have its own name resolved to this machine
+    (the request then names that host).
+    """
+    host = urlsplit(f"//{headers.get('host', '')}").hostname or ""
+    origin = headers.get("origin")
+    if local_only and not is_loopback(host):
+        raise ProblemError("cross_origin", expected="the host localhost or 127.0.0.1")
+    if origin is not None and urlsplit(origin).hostname != host:
+        raise ProblemError("cross_origin", expected="a request of the service's own pages, or of no page")

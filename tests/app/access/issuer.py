@@ -1,0 +1,74 @@
+"""An identity provider on this machine: it signs tokens and publishes its keys over HTTP."""
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import jwt
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from jwt.algorithms import ECAlgorithm, RSAAlgorithm
+
+AUDIENCE = "fetalhead"
+
+
+class Issuer:
+    """Its address is its name; `documents` maps a path to what is answered there."""
+
+    def __init__(self, url: str, documents: dict[str, Any]) -> None:
+        self.url = url
+        self.asked: list[str] = []
+        self._documents = documents
+        self.rsa_key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+        self.ec_key = ec.generate_private_key(ec.SECP256R1())
+        documents["/.well-known/openid-configuration"] = {"issuer": url, "jwks_uri": f"{url}/keys"}
+        self.publish({"rsa": self.rsa_key, "ec": self.ec_key})
+
+    def publish(self, keys: dict[str, Any]) -> None:
+        """Shows these public keys, and no others."""
+        public = []
+        for key_id, key in keys.items():
+            algorithm = RSAAlgorithm if isinstance(key, rsa.RSAPrivateKey) else ECAlgorithm
+            public.append(algorithm.to_jwk(key.public_key(), as_dict=True) | {"kid": key_id, "use": "sig"})
+        self._documents["/keys"] = {"keys": public}
+
+    def claims(self, **changes: Any) -> dict[str, Any]:
+        claims = {"iss": self.url, "aud": AUDIENCE, "sub": "u-17", "exp": time.time() + 300, "iat": time.time()}
+        claims |= {"roles": ["fetalhead-operator"], **changes}
+        return {name: value for name, value in claims.items() if value is not None}
+
+    def token(self, key: Any = None, algorithm: str = "RS256", key_id: str = "rsa", **changes: Any) -> str:
+        signing = self.rsa_key if key is None else key
+        return jwt.encode(self.claims(**changes), signing, algorithm, {"kid": key_id})
+
+
+@contextmanager
+def running_issuer() -> Iterator[Issuer]:
+    documents: dict[str, Any] = {}
+    asked: list[str] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            content = json.dumps(documents.get(self.path)).encode()
+            self.send_response(200 if self.path in documents else 404)
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        issuer = Issuer(f"http://127.0.0.1:{server.server_port}", documents)
+        issuer.asked = asked
+        try:
+            yield issuer
+        finally:
+            server.shutdown()
+            thread.join()
