@@ -248,6 +248,7 @@ class Readiness(Answer):
     model: ModelAnswer
     runtime: RuntimeAnswer
     requested_provider: str
+    requested_precision: str
     fallback: bool = Field(
-        description="Another execution provider runs than the one asked for, or than the runtime was built for."
+        description="Another provider or precision runs than was asked for, or than the runtime was built for."
     )
