@@ -27,7 +27,7 @@ COPY pyproject.toml constraints.txt README.md LICENSE ./
 RUN --mount=type=secret,id=pip_conf,target=/etc/pip.conf \
     --mount=type=secret,id=ca_bundle,target=/etc/ssl/certs/ca-certificates.crt \
     mkdir app training model_store \
-    && /opt/fetalhead/bin/pip install ".[${RUNTIME}]" \
+    && /opt/fetalhead/bin/pip install ".[${RUNTIME},report]" \
     && /opt/fetalhead/bin/pip uninstall --quiet --yes fetalhead \
     && rm -rf build ./*.egg-info
 

@@ -78,9 +78,9 @@ $(BIN)/python:
 	scripts/create-venv $(VENV)
 
 $(VENV)/.service: pyproject.toml constraints.txt | $(BIN)/python
-	$(PIP) --editable '.[$(RUNTIME)]'
+	$(PIP) --editable '.[$(RUNTIME),report]'
 	touch $@
 
 $(VENV)/.development: pyproject.toml constraints.txt | $(BIN)/python
-	$(PIP) --editable '.[$(RUNTIME),train,dev]'
+	$(PIP) --editable '.[$(RUNTIME),report,train,dev]'
 	touch $@ $(VENV)/.service

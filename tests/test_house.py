@@ -41,6 +41,10 @@ def test_the_service_imports_without_torch_and_without_a_runtime() -> None:
     imports_without(missing, list(modules("app")))
 
 
+def test_the_service_imports_without_what_draws_reports() -> None:
+    imports_without(["reportlab", "matplotlib"], ["app.main", "app.cli", "app.commands.batch", "app.client"])
+
+
 def test_simulated_patients_and_the_demonstration_import_without_torch() -> None:
     names = ["training.cli", "training.demo", *modules("training.phantom")]
     imports_without(["torch", "onnx", "onnxruntime", "openvino", "tensorboard"], names)

@@ -161,6 +161,13 @@ def _service_problems() -> Iterator[ProblemType]:
         "A stored file is missing or is not what was stored.",
         "Measure the volume again; the operator restores the file from a backup.",
     )
+    yield ProblemType(
+        "report_not_installed",
+        501,
+        "Reports are not installed",
+        "This installation draws no reports and no charts.",
+        "The operator installs them: pip install 'fetalhead[report]'",
+    )
     yield ProblemType("queue_full", 503, "Queue full", "As many requests are waiting as this service holds.", LATER)
     yield ProblemType("not_ready", 503, "Not ready", "The model is being loaded and tested.", LATER)
     yield ProblemType(
