@@ -168,6 +168,20 @@ def _service_problems() -> Iterator[ProblemType]:
         "This installation draws no reports and no charts.",
         "The operator installs them: pip install 'fetalhead[report]'",
     )
+    yield ProblemType(
+        "out_of_memory",
+        503,
+        "Out of memory",
+        "This volume needs more memory than the service has now; nothing was measured.",
+        "Crop the volume to the head, or send it again when less is measured.",
+    )
+    yield ProblemType(
+        "storage_unavailable",
+        503,
+        "Storage unavailable",
+        "The disk is full or cannot be written; nothing was stored.",
+        LATER,
+    )
     yield ProblemType("queue_full", 503, "Queue full", "As many requests are waiting as this service holds.", LATER)
     yield ProblemType("not_ready", 503, "Not ready", "The model is being loaded and tested.", LATER)
     yield ProblemType(
