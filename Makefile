@@ -14,7 +14,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help install system-packages demo serve test check bench image train-smoke format lock clean
+.PHONY: help install system-packages viewer viewer-if-possible demo serve test check bench image train-smoke format lock clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -24,13 +24,19 @@ install: $(VENV)/.service  ## the service and its commands, in $(VENV)
 system-packages:  ## the Debian packages that some tests need (root); without them those tests are skipped
 	scripts/system-packages
 
-demo: $(VENV)/.service  ## measure one simulated head through the running service
+viewer:  ## the page at /, from app/viewer/source (needs Node.js 18 or newer with npm)
+	scripts/build-viewer
+
+viewer-if-possible:
+	scripts/build-viewer --if-possible
+
+demo: $(VENV)/.service viewer-if-possible  ## measure one simulated head through the running service
 	$(BIN)/python -m training.demo demo-output
 
-serve: $(VENV)/.service  ## the service in the foreground on 127.0.0.1:8000
+serve: $(VENV)/.service viewer-if-possible  ## the service in the foreground on 127.0.0.1:8000
 	FETALHEAD_HOST=127.0.0.1 FETALHEAD_PORT=8000 $(BIN)/fetalhead serve
 
-test: $(VENV)/.development  ## all tests
+test: $(VENV)/.development viewer-if-possible  ## all tests
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 check: $(VENV)/.development  ## format, lint, types, import contracts, then all tests
@@ -48,7 +54,7 @@ train-smoke: $(VENV)/.development  ## simulate, fit and export in a minute: it s
 	$(BIN)/fetalhead-train fit smoke
 	$(BIN)/fetalhead-train export runs/smoke
 
-image: Dockerfile  ## the serving image, built by docker, podman or buildah
+image: Dockerfile viewer-if-possible  ## the serving image, built by docker, podman or buildah
 	docker/build $(IMAGE) --build-arg RUNTIME=$(RUNTIME) $(IMAGE_ARGS)
 
 format: $(VENV)/.development  ## rewrite the sources in the house format
@@ -59,7 +65,7 @@ lock:  ## resolve all dependencies anew into constraints.txt
 	python3 scripts/lock
 
 clean:  ## remove what the targets made, the virtual environment included
-	rm -rf $(VENV) build dist demo-output *.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) build dist demo-output browser-pictures app/viewer/static app/viewer/source/node_modules *.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 
 $(BIN)/python:
 	scripts/create-venv $(VENV)

@@ -68,6 +68,9 @@ class Settings(BaseSettings):
     provider: Literal["auto", "cuda", "openvino", "cpu"] = Field(
         "auto", description="Execution provider of ONNX Runtime; `auto` takes the fastest one that really runs."
     )
+    precision: Literal["auto", "fp32", "bf16", "fp16", "int8"] = Field(
+        "auto", description="Arithmetic of the networks; `auto` takes what the model vouches for and the machine has."
+    )
     threads: int = Field(
         0, ge=0, le=1024, description="Threads of one inference; 0 takes every core the process may use."
     )

@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass
 from datetime import datetime
 
+from app.api.layers import encode_layers
 from app.api.schemas import (
     BiometryAnswer,
     FlagAnswer,
@@ -73,7 +74,7 @@ def finish(order: Order, segmenter: HeadSegmenter, segmentation: Segmentation) -
     timings.pop("total", None)
     report = _report(order, segmenter, segmentation, {**timings, "total": sum(timings.values())})
     stored = report.model_dump(mode="json")
-    files = {MASK: mask, PREVIEW: preview}
+    files = {MASK: mask, PREVIEW: preview, **encode_layers(segmentation)}
     return Outcome(report, Measurement(report.verdict, report.head_volume_ml, stored, files))
 
 

@@ -31,6 +31,13 @@ def _request_problems() -> Iterator[ProblemType]:
         "Use the Location of an answer to POST /segment, or an item of GET /volume.",
     )
     yield ProblemType(
+        "unknown_layer",
+        404,
+        "Unknown layer",
+        "This measurement was stored without this layer.",
+        "Measure the volume again; layers are kept since version 0.2.",
+    )
+    yield ProblemType(
         "unknown_model",
         404,
         "Unknown model",

@@ -187,6 +187,25 @@ class VolumePage(Answer):
     notice: str = NOTICE
 
 
+class GrowthPoint(Answer):
+    """The derived head volume at one gestational age."""
+
+    gestational_age_weeks: float
+    low_ml: float
+    mean_ml: float
+    high_ml: float
+
+
+class GrowthBand(Answer):
+    """Head volume by gestational age, derived from growth standards of the head's circumference."""
+
+    points: tuple[GrowthPoint, ...]
+    z: float = Field(description="Half the band's width in SD: of the population and of the derivation together.")
+    source: str
+    label: str = Field(description="What has to stand beside every picture of this band.")
+    notice: str = NOTICE
+
+
 class ModelSummary(Answer):
     """One published model."""
 
@@ -235,6 +254,7 @@ class Readiness(Answer):
     model: ModelAnswer
     runtime: RuntimeAnswer
     requested_provider: str
+    requested_precision: str
     fallback: bool = Field(
-        description="Another execution provider runs than the one asked for, or than the runtime was built for."
+        description="Another provider or precision runs than was asked for, or than the runtime was built for."
     )

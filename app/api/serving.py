@@ -11,7 +11,7 @@ from app.inference.errors import InferenceError
 from app.inference.manifest import ModelManifest
 from app.inference.model_store import ModelStore
 from app.inference.segmenter import HeadSegmenter
-from app.inference.session import RuntimeSettings, preferred_provider
+from app.inference.session import RuntimeSettings
 from app.monitoring.logs import exception_fields
 from app.monitoring.metrics import Metrics
 from app.settings import Settings
@@ -68,7 +68,8 @@ class ServedModel:
             model=model_answer(segmenter.manifest),
             runtime=runtime_answer(segmenter),
             requested_provider=self._settings.provider,
-            fallback=self._is_fallback(segmenter),
+            requested_precision=self._settings.precision,
+            fallback=segmenter.is_fallback,
         )
 
     def is_active(self, name: str, version: int) -> bool:
@@ -76,16 +77,12 @@ class ServedModel:
         served = self._segmenter
         return served is not None and (served.manifest.name, served.manifest.version) == (name, version)
 
-    def _is_fallback(self, segmenter: HeadSegmenter) -> bool:
-        """Whether another provider runs than the one asked for, or, with `auto`, than the runtime was built for."""
-        return segmenter.provider != preferred_provider(self._settings.provider)
-
     def _announce(self, segmenter: HeadSegmenter) -> None:
         manifest, metrics = segmenter.manifest, self._metrics
         hashes = ",".join(level.sha256[:12] for level in manifest.levels)
         labels = (manifest.name, str(manifest.version), hashes, segmenter.provider, segmenter.precision)
         metrics.model_info.labels(*labels).set(1)
-        metrics.provider_fallback.set(self._is_fallback(segmenter))
+        metrics.provider_fallback.set(segmenter.is_fallback)
         metrics.model_ready.set(1)
         fields = {"model": manifest.name, "version": manifest.version, "provider": segmenter.provider}
         log.info("model ready", extra={"fields": fields})
@@ -94,7 +91,7 @@ class ServedModel:
 def load_segmenter(settings: Settings) -> HeadSegmenter:
     """The model that the settings name, after its self-test; or an InferenceError."""
     model = ModelStore(settings.model_store).resolve(settings.model_name, settings.model_version)
-    segmenter = HeadSegmenter(model, RuntimeSettings(settings.provider, settings.threads))
+    segmenter = HeadSegmenter(model, RuntimeSettings(settings.provider, settings.threads, settings.precision))
     segmenter.selftest()
     return segmenter
 

@@ -51,6 +51,9 @@ class VolumeQuery(BaseModel):
     until: datetime | None = Field(None, description="Measured before this moment.")
     verdict: Literal["ok", "review", "reject"] | None = None
     model_version: int | None = Field(None, ge=1)
+    search: str | None = Field(
+        None, max_length=64, description="Part of a pseudonym, or the beginning of an identifier; case does not matter."
+    )
     limit: int = Field(100, ge=1, le=1000, description="Items of one page; text/csv gives them all.")
     cursor: str | None = Field(None, max_length=64, description="`next` of the page before.")
 
@@ -62,6 +65,7 @@ class VolumeQuery(BaseModel):
             until=_with_zone(self.until),
             verdict=self.verdict,
             model_version=self.model_version,
+            search=self.search or None,
         )
 
 

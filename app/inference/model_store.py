@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
 from app.inference.errors import DamagedModel, ModelNotFound
-from app.inference.manifest import MANIFEST_FILE, ModelManifest
+from app.inference.manifest import MANIFEST_FILE, ContextLevel, ModelManifest
 
 MODEL_CARD_FILE = "model_card.md"
 EVALUATION_FILE = "evaluation.json"
@@ -21,12 +22,17 @@ PUBLISH_AGAIN = "restore the version's folder from where it was published"
 
 @dataclass(frozen=True, eq=False)
 class StoredModel:
-    """A manifest and the very bytes whose hashes it vouches for."""
+    """A manifest and the very bytes whose hashes it vouches for; `others` are the levels of lower precisions."""
 
     manifest: ModelManifest
     levels: tuple[bytes, ...]
     selftest: bytes
     folder: Path
+    others: Mapping[str, tuple[bytes, ...]] = field(default_factory=dict)
+
+    def levels_for(self, precision: str) -> tuple[bytes, ...]:
+        """Return the levels to run in this precision."""
+        return self.others.get(precision) or self.levels
 
     def model_card(self) -> str | None:
         """Return the model card (Markdown), None where there is none."""
@@ -70,9 +76,11 @@ class ModelStore:
         """Return a version, the newest by default, every file of it read once and checked against its hash."""
         manifest = self.manifest(name, self._newest(name) if version is None else version)
         folder = self._folder(name, manifest.version)
-        levels = tuple(_verified(folder / level.file, level.sha256) for level in manifest.levels)
+        levels = _verified_levels(folder, manifest.levels)
+        lower = manifest.lower_precisions
+        others: dict[str, tuple[bytes, ...]] = {part.precision: _verified_levels(folder, part.levels) for part in lower}
         selftest = _verified(folder / manifest.selftest.file, manifest.selftest.sha256)
-        return StoredModel(manifest, levels, selftest, folder)
+        return StoredModel(manifest, levels, selftest, folder, others)
 
     def _newest(self, name: str) -> int:
         versions = self.versions(name)
@@ -87,6 +95,10 @@ class ModelStore:
             detail = f"{self.root} holds no version {version} of {name!r} (published: {published})"
             raise ModelNotFound("model_not_found", detail, "choose a published version")
         return self.root / name / str(version)
+
+
+def _verified_levels(folder: Path, levels: Iterable[ContextLevel]) -> tuple[bytes, ...]:
+    return tuple(_verified(folder / level.file, level.sha256) for level in levels)
 
 
 def _verified(path: Path, sha256: str) -> bytes:

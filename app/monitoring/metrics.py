@@ -102,7 +102,7 @@ class Metrics:
         )
         self.provider_fallback = Gauge(
             "fetalhead_provider_fallback",
-            "1 where another execution provider runs than the one asked for, or than the runtime was built for, else 0",
+            "1 where another provider or precision runs than was asked for, or than the runtime was built for, else 0",
             registry=registry,
         )
 
