@@ -11,7 +11,7 @@ from fastapi import FastAPI, Security
 from fastapi.security import HTTPBearer
 
 from app.access.control import Access
-from app.api import growth, health, models, pages, segment, segmentations, subjects, volume
+from app.api import growth, health, models, pages, pictures, segment, segmentations, subjects, volume
 from app.api.documentation import problems
 from app.api.errors import install_handlers
 from app.api.jobs import Jobs, Limits
@@ -49,7 +49,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.add_middleware(Guarded, access=app.state.access, metrics_public=settings.metrics_public)
     app.add_middleware(Observed, metrics=app.state.metrics)
     install_handlers(app)
-    for module in (segment, segmentations, volume, subjects, growth, models, health, pages):
+    for module in (segment, segmentations, volume, subjects, pictures, growth, models, health, pages):
         app.include_router(module.router, responses=problems("unauthenticated", "forbidden", "rate_limited"))
     pages.mount_static(app)
     return app
@@ -62,6 +62,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     app.state.access.check()
     lock = await asyncio.to_thread(FolderLock, settings.data_dir)
     records = await asyncio.to_thread(open_records, settings.effective_database_url, settings.data_dir)
+    metrics.watch_disk(settings.data_dir)
     await asyncio.to_thread(recover, records)
     limits = Limits(settings.queue_length + 1, settings.segmentation_timeout_s, settings.retry_after_s)
     jobs = Jobs(records.repository, metrics, limits)

@@ -76,6 +76,13 @@ def _request_problems() -> Iterator[ProblemType]:
         "Ask for the segmentation's status first.",
     )
     yield ProblemType(
+        "activation_failed",
+        409,
+        "Model not activated",
+        "The version was not served: its files, its self-test or its runtime failed. The model served before stays.",
+        "Run fetalhead models verify; restore or publish the version again.",
+    )
+    yield ProblemType(
         "body_too_large",
         413,
         "Body too large",
@@ -153,6 +160,13 @@ def _service_problems() -> Iterator[ProblemType]:
         "Damaged record",
         "A stored file is missing or is not what was stored.",
         "Measure the volume again; the operator restores the file from a backup.",
+    )
+    yield ProblemType(
+        "report_not_installed",
+        501,
+        "Reports are not installed",
+        "This installation draws no reports and no charts.",
+        "The operator installs them: pip install 'fetalhead[report]'",
     )
     yield ProblemType("queue_full", 503, "Queue full", "As many requests are waiting as this service holds.", LATER)
     yield ProblemType(

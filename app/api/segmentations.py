@@ -77,7 +77,7 @@ async def get_disagreement(segmentation_id: SegmentationId, state: State) -> Res
 async def get_archive(segmentation_id: SegmentationId, state: State) -> Response:
     """Mask, report and preview in a zip: what POST /segment answers to Accept: application/zip."""
     stored = await run_in_threadpool(state.repository.find, str(segmentation_id))
-    report = _report(stored)
+    report = completed_report(stored)
     content = await run_in_threadpool(archive, state.repository, stored, report)
     return Response(content, media_type=ZIP, headers={**named("segmentation.zip"), **summary_headers(report)})
 
@@ -103,20 +103,21 @@ async def delete_segmentation(segmentation_id: SegmentationId, state: State, pri
 
 async def _layer(state: ServiceState, segmentation_id: str, name: str) -> Response:
     stored = await run_in_threadpool(state.repository.find, segmentation_id)
-    if _report(stored) and name not in stored.artifacts:
+    if completed_report(stored) and name not in stored.artifacts:
         raise ProblemError("unknown_layer")
     return await _artifact(state, segmentation_id, name, GZIP)
 
 
 async def _artifact(state: ServiceState, segmentation_id: str, name: str, media_type: str) -> Response:
     stored = await run_in_threadpool(state.repository.find, segmentation_id)
-    report = _report(stored)
+    report = completed_report(stored)
     content = await run_in_threadpool(state.repository.artifact, segmentation_id, name)
     headers = {"Content-Disposition": f'inline; filename="{name}"', **summary_headers(report)}
     return Response(content, media_type=media_type, headers=headers)
 
 
-def _report(stored: StoredSegmentation) -> dict[str, Any]:
+def completed_report(stored: StoredSegmentation) -> dict[str, Any]:
+    """The report; or the problem that says why there is none (yet)."""
     if stored.problem is not None:
         raise failure(stored.problem)
     if stored.report is None:

@@ -27,6 +27,7 @@ router = APIRouter(tags=["measurements"])
 CSV = "text/csv"
 OFFERS = (JSON, CSV)
 WEEK_DECIMALS = 3
+SUBJECT_PATTERN = r"^[A-Za-z0-9._-]{1,64}$"
 COLUMNS = (
     "id",
     "created_at",
@@ -46,7 +47,7 @@ class VolumeQuery(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    subject: str | None = Field(None, pattern=r"^[A-Za-z0-9._-]{1,64}$", description="Pseudonym.")
+    subject: str | None = Field(None, pattern=SUBJECT_PATTERN, description="Pseudonym.")
     since: datetime | None = Field(None, description="Measured at this moment or later (UTC where it names no zone).")
     until: datetime | None = Field(None, description="Measured before this moment.")
     verdict: Literal["ok", "review", "reject"] | None = None

@@ -16,6 +16,7 @@ CONTRACT = {
     "/volume": {"get"},
     "/subjects/{subject}": {"delete"},
     "/models": {"get"},
+    "/models/active": {"put"},
     "/models/{version}": {"get"},
     "/health/live": {"get"},
     "/health/ready": {"get"},
