@@ -60,7 +60,8 @@ def _qform(header: NiftiHeader) -> NDArray[np.float64]:
     fields["quatern_b"], fields["quatern_c"], fields["quatern_d"] = header.quaternion
     fields["qoffset_x"], fields["qoffset_y"], fields["qoffset_z"] = header.qoffset
     try:
-        return np.array(fields.get_qform(coded=False), dtype=np.float64)
+        with np.errstate(invalid="ignore", over="ignore"):  # what is not finite is refused by the caller
+            return np.array(fields.get_qform(coded=False), dtype=np.float64)
     except (nib.spatialimages.HeaderDataError, ValueError) as error:
         raise NotMeasurable(
             "qform_invalid", "the qform's quaternion is not a rotation", got=str(header.quaternion), remedy=WRITE_AGAIN

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import struct
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import nibabel as nib
 import numpy as np
@@ -41,13 +41,15 @@ def mutations(draw: st.DrawFn) -> Mutation:
 @st.composite
 def _headers(draw: st.DrawFn) -> bytes:
     kind = draw(st.sampled_from((nib.Nifti1Header, nib.Nifti2Header)))
-    order = draw(st.sampled_from("<>"))
+    order: Literal["<", ">"] = draw(st.sampled_from(("<", ">")))
     header = kind(endianness=order)  # type: ignore[no-untyped-call]
     dtype = draw(st.sampled_from((np.uint8, np.int16, np.float32, np.float64, np.uint16)))
     data = np.asarray(SMALL.data).astype(np.dtype(dtype).newbyteorder(order))
     header.set_data_dtype(data.dtype)
     header.set_data_shape(data.shape)
     header.set_sform(SMALL.geometry.affine, code=1)
+    header.set_qform(SMALL.geometry.affine, code=1)
+    header.set_xyzt_units("mm")
     header["magic"] = b"n+1" if kind is nib.Nifti1Header else b"n+2"
     header["vox_offset"] = 352 if kind is nib.Nifti1Header else 544
     names = [name for name in header.keys() if name != "sizeof_hdr"]  # noqa: SIM118 - it is no mapping to iterate over
