@@ -9,12 +9,13 @@ RUNTIME     ?= cpu
 PYTEST_ARGS ?=
 IMAGE       ?= fetalhead:latest
 IMAGE_ARGS  ?=
+DURATION    ?= 30m
 
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help install system-packages demo serve test check bench image train-smoke format lock clean
+.PHONY: help install system-packages viewer viewer-if-possible demo serve test test-soak soak check bench image train-smoke format lock clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -24,14 +25,26 @@ install: $(VENV)/.service  ## the service and its commands, in $(VENV)
 system-packages:  ## the Debian packages that some tests need (root); without them those tests are skipped
 	scripts/system-packages
 
-demo: $(VENV)/.service  ## measure one simulated head through the running service
+viewer:  ## the page at /, from app/viewer/source (needs Node.js 18 or newer with npm)
+	scripts/build-viewer
+
+viewer-if-possible:
+	scripts/build-viewer --if-possible
+
+demo: $(VENV)/.service viewer-if-possible  ## measure one simulated head through the running service
 	$(BIN)/python -m training.demo demo-output
 
-serve: $(VENV)/.service  ## the service in the foreground on 127.0.0.1:8000
+serve: $(VENV)/.service viewer-if-possible  ## the service in the foreground on 127.0.0.1:8000
 	FETALHEAD_HOST=127.0.0.1 FETALHEAD_PORT=8000 $(BIN)/fetalhead serve
 
-test: $(VENV)/.development  ## all tests
+test: $(VENV)/.development viewer-if-possible  ## all tests
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+test-soak: $(VENV)/.development  ## endurance: 2 minutes of load, 30 kills, 5,000 damaged uploads
+	SOAK_SECONDS=2m SOAK_KILLS=30 SOAK_MUTATIONS=5000 $(BIN)/python -m pytest tests/soak --capture=no $(PYTEST_ARGS)
+
+soak: $(VENV)/.development  ## the load alone, for DURATION=30m (30s, 30m, 2h)
+	SOAK_SECONDS=$(DURATION) $(BIN)/python -m pytest tests/soak/test_load.py --capture=no $(PYTEST_ARGS)
 
 check: $(VENV)/.development  ## format, lint, types, import contracts, then all tests
 	$(BIN)/ruff format --check .
@@ -48,8 +61,8 @@ train-smoke: $(VENV)/.development  ## simulate, fit and export in a minute: it s
 	$(BIN)/fetalhead-train fit smoke
 	$(BIN)/fetalhead-train export runs/smoke
 
-image: Dockerfile  ## the serving image, built by docker, podman or buildah
-	docker/build $(IMAGE) --build-arg RUNTIME=$(RUNTIME) $(IMAGE_ARGS)
+image: Dockerfile viewer-if-possible  ## the serving image, built by docker, podman or buildah
+	docker/build $(IMAGE) $(RUNTIME) $(IMAGE_ARGS)
 
 format: $(VENV)/.development  ## rewrite the sources in the house format
 	$(BIN)/ruff check --fix .
@@ -59,15 +72,15 @@ lock:  ## resolve all dependencies anew into constraints.txt
 	python3 scripts/lock
 
 clean:  ## remove what the targets made, the virtual environment included
-	rm -rf $(VENV) build dist demo-output *.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) build dist demo-output browser-pictures app/viewer/static app/viewer/source/node_modules *.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 
 $(BIN)/python:
 	scripts/create-venv $(VENV)
 
 $(VENV)/.service: pyproject.toml constraints.txt | $(BIN)/python
-	$(PIP) --editable '.[$(RUNTIME)]'
+	$(PIP) --editable '.[$(RUNTIME),report]'
 	touch $@
 
 $(VENV)/.development: pyproject.toml constraints.txt | $(BIN)/python
-	$(PIP) --editable '.[$(RUNTIME),train,dev]'
+	$(PIP) --editable '.[$(RUNTIME),report,train,dev]'
 	touch $@ $(VENV)/.service

@@ -1,7 +1,7 @@
 """The `fetalhead` command.
 
 Exit codes: 0 all well; 1 some input could not be measured, or some stored content was altered; 2 wrong arguments or
-settings; 3 no model can be run.
+settings; 3 no model can be run, or the service that was named cannot be reached; 130 stopped from the keyboard.
 """
 
 from __future__ import annotations
@@ -13,31 +13,21 @@ import sys
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING
 
-import uvicorn
 from pydantic import ValidationError
 
-from app.access.control import Access
 from app.access.errors import AccessError
 from app.access.key_commands import add_keys_commands
-from app.batch import segment_files
+from app.commands.outcome import FAILED, FINE, NO_MODEL, NO_RUNTIME, USAGE, complain
+from app.commands.segment import add_segment
+from app.completion import add_completion, script
 from app.inference.errors import InferenceError
-from app.inference.model_store import ModelStore
-from app.inference.session import installed_runtime
-from app.main import create_app
-from app.monitoring.logs import configure_logging
-from app.records.artifacts import ArtifactStore
-from app.records.database import open_database
 from app.records.errors import BrokenAuditTrailError, DatabaseUnavailableError
-from app.records.repository import Repository
 from app.settings import PREFIX, Settings, environment_name, unknown_variables
 
-FINE: Final = 0
-FAILED: Final = 1
-USAGE: Final = 2
-NO_MODEL: Final = 3
-NO_RUNTIME = "No ONNX Runtime is installed. Install one: pip install 'fetalhead[cpu]', or 'fetalhead[gpu]' for CUDA."
+if TYPE_CHECKING:
+    from app.inference.model_store import ModelStore
 
 
 class SettingsError(Exception):
@@ -48,14 +38,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command and gives its exit code."""
     options = _parser().parse_args(arguments)
     command: Callable[[argparse.Namespace, Settings], int] = options.command
+    as_json = getattr(options, "json", False)
     try:
         return command(options, _settings())
-    except SettingsError as error:
-        return _complain(str(error), USAGE)
+    except (SettingsError, DatabaseUnavailableError, AccessError) as error:
+        return complain(str(error), USAGE, as_json)
     except InferenceError as error:
-        return _complain(str(error), NO_MODEL)
-    except (DatabaseUnavailableError, AccessError) as error:
-        return _complain(str(error), USAGE)
+        return complain(str(error), NO_MODEL, as_json)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -67,13 +56,7 @@ def _parser() -> argparse.ArgumentParser:
     serve = commands.add_parser("serve", help="run the service in the foreground")
     serve.set_defaults(command=_serve)
 
-    segment = commands.add_parser("segment", help="measure files without a service")
-    segment.add_argument("inputs", nargs="+", type=Path, metavar="IN", help="NIfTI files")
-    segment.add_argument("-o", "--output", required=True, type=Path, metavar="OUT", help="folder for the results")
-    segment.add_argument("--json", action="store_true", help="print one JSON object per file")
-    segment.add_argument("--gestational-age-weeks", type=float, metavar="WEEKS")
-    segment.add_argument("--force", action="store_true", help="measure again what OUT already holds")
-    segment.set_defaults(command=_segment)
+    add_segment(commands)
 
     models = commands.add_parser("models", help="the model store").add_subparsers(required=True, metavar="ACTION")
     for name, command, text in (
@@ -83,14 +66,23 @@ def _parser() -> argparse.ArgumentParser:
         action = models.add_parser(name, help=text)
         action.add_argument("--json", action="store_true", help="print one JSON object per version")
         action.set_defaults(command=command)
+    activate = models.add_parser("activate", help="serve another version, once it passed its self-test")
+    activate.add_argument("version", type=int, metavar="VERSION")
+    activate.add_argument("--url", help="ask this running service; without it, the next start serves the version")
+    activate.add_argument("--api-key-file", type=Path, help="file with a key of the role admin, for --url")
+    activate.set_defaults(command=_activate_model)
 
     audit = commands.add_parser("audit", help="the audit trail").add_subparsers(required=True, metavar="ACTION")
-    audit.add_parser("verify", help="check that no line was altered").set_defaults(command=_verify_audit)
+    verify = audit.add_parser("verify", help="check that no line was altered")
+    verify.add_argument("--json", action="store_true", help="print one JSON object")
+    verify.set_defaults(command=_verify_audit)
 
     add_keys_commands(commands)
 
     openapi = commands.add_parser("openapi", help="print the OpenAPI document")
     openapi.set_defaults(command=_print_openapi)
+
+    add_completion(commands, "fetalhead", lambda shell: script(parser, shell))
     return parser
 
 
@@ -109,8 +101,15 @@ def _variables(location: tuple[int | str, ...]) -> list[str]:
 
 
 def _serve(_: argparse.Namespace, settings: Settings) -> int:
+    import uvicorn
+
+    from app.access.control import Access
+    from app.inference.session import installed_runtime
+    from app.main import create_app
+    from app.monitoring.logs import configure_logging
+
     if installed_runtime() is None:
-        return _complain(NO_RUNTIME, NO_MODEL)
+        return complain(NO_RUNTIME, NO_MODEL)
     Access(settings).check()
     _check_storage(settings)
     configure_logging(settings.log_level, settings.log_format)
@@ -130,6 +129,9 @@ def _serve(_: argparse.Namespace, settings: Settings) -> int:
 
 def _check_storage(settings: Settings) -> None:
     """Finds out before the start whether the service can write, so that it can say so plainly."""
+    from app.records.artifacts import ArtifactStore
+    from app.records.database import open_database
+
     try:
         ArtifactStore(settings.artifacts_dir)
     except OSError as error:
@@ -137,17 +139,9 @@ def _check_storage(settings: Settings) -> None:
     open_database(settings.effective_database_url).dispose()
 
 
-def _segment(options: argparse.Namespace, settings: Settings) -> int:
-    if installed_runtime() is None:
-        return _complain(NO_RUNTIME, NO_MODEL)
-    failures = 0
-    for result in segment_files(options.inputs, options.output, settings, options.gestational_age_weeks, options.force):
-        print(json.dumps(result.content) if options.json else result.line, flush=True)
-        failures += not result.measured
-    return FAILED if failures else FINE
-
-
 def _list_models(options: argparse.Namespace, settings: Settings) -> int:
+    from app.inference.model_store import ModelStore
+
     store = ModelStore(settings.model_store)
     for number in store.versions(settings.model_name):
         manifest = store.manifest(settings.model_name, number)
@@ -159,10 +153,12 @@ def _list_models(options: argparse.Namespace, settings: Settings) -> int:
 
 
 def _verify_models(options: argparse.Namespace, settings: Settings) -> int:
+    from app.inference.model_store import ModelStore
+
     store, code = ModelStore(settings.model_store), FINE
     versions = store.versions(settings.model_name)
     if not versions:
-        return _complain(f"{settings.model_store} holds no version of {settings.model_name}.", NO_MODEL)
+        return complain(f"{settings.model_store} holds no version of {settings.model_name}.", NO_MODEL, options.json)
     for number in versions:
         problem = _model_problem(store, settings.model_name, number)
         code = FAILED if problem else code
@@ -179,26 +175,43 @@ def _model_problem(store: ModelStore, name: str, number: int) -> str | None:
     return None
 
 
-def _verify_audit(_: argparse.Namespace, settings: Settings) -> int:
+def _activate_model(options: argparse.Namespace, settings: Settings) -> int:
+    from app.activation import ActivationRefusedError, activate_at_next_start, activate_in_service
+
+    try:
+        if options.url is None:
+            print(activate_at_next_start(settings, options.version))
+        else:
+            key = options.api_key_file and options.api_key_file.read_text(encoding="utf-8").strip()
+            print(activate_in_service(options.url, options.version, key))
+    except ActivationRefusedError as error:
+        return complain(str(error), NO_MODEL)
+    except OSError as error:
+        return complain(f"{error.filename}: {error.strerror}", USAGE)
+    return FINE
+
+
+def _verify_audit(options: argparse.Namespace, settings: Settings) -> int:
+    from app.records.artifacts import ArtifactStore
+    from app.records.database import open_database
+    from app.records.repository import Repository
+
     engine = open_database(settings.effective_database_url)
     try:
         lines = Repository(engine, ArtifactStore(settings.artifacts_dir)).verify_audit_trail()
     except BrokenAuditTrailError as error:
-        return _complain(str(error), FAILED)
+        return complain(str(error), FAILED, options.json)
     finally:
         engine.dispose()
-    print(f"{lines} audit lines, none altered")
+    print(json.dumps({"lines": lines, "intact": True}) if options.json else f"{lines} audit lines, none altered")
     return FINE
 
 
 def _print_openapi(_: argparse.Namespace, settings: Settings) -> int:
+    from app.main import create_app
+
     print(json.dumps(create_app(settings).openapi(), indent=2))
     return FINE
-
-
-def _complain(text: str, code: int) -> int:
-    print(f"fetalhead: {text}", file=sys.stderr)
-    return code
 
 
 if __name__ == "__main__":

@@ -11,10 +11,10 @@ from fastapi import FastAPI, Security
 from fastapi.security import HTTPBearer
 
 from app.access.control import Access
-from app.api import health, models, pages, segment, segmentations, volume
+from app.api import growth, health, models, pages, pictures, segment, segmentations, volume
 from app.api.documentation import problems
 from app.api.errors import install_handlers, problem_body
-from app.api.jobs import Jobs
+from app.api.jobs import Jobs, Limits
 from app.api.middleware import Observed
 from app.api.problems import PROBLEMS
 from app.api.security import Guarded
@@ -51,7 +51,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.add_middleware(Guarded, access=app.state.access, metrics_public=settings.metrics_public)
     app.add_middleware(Observed, metrics=app.state.metrics)
     install_handlers(app)
-    for module in (segment, segmentations, volume, models, health, pages):
+    for module in (segment, segmentations, volume, pictures, growth, models, health, pages):
         app.include_router(module.router, responses=problems("unauthenticated", "forbidden", "rate_limited"))
     pages.mount_static(app)
     return app
@@ -63,13 +63,15 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     metrics: Metrics = app.state.metrics
     app.state.access.check()
     artifacts = ArtifactStore(settings.artifacts_dir)
+    metrics.watch_disk(settings.data_dir)
     engine = await asyncio.to_thread(open_database, settings.effective_database_url)
     repository = Repository(engine, artifacts)
     interrupted = PROBLEMS["interrupted"]
     await asyncio.to_thread(
         repository.recover, problem_body(interrupted, interrupted.meaning, remedy=interrupted.remedy)
     )
-    jobs = Jobs(repository, metrics, settings.queue_length + 1)
+    limits = Limits(settings.queue_length + 1, settings.segmentation_timeout_s, settings.retry_after_s)
+    jobs = Jobs(repository, metrics, limits)
     model = ServedModel(settings, metrics)
     app.state.service = ServiceState(settings, metrics, repository, Measurements(engine), model, jobs)
     loading = asyncio.create_task(jobs.load(model.load))

@@ -9,13 +9,14 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from app.completion import add_completion, script
 from training.config import ConfigError, TrainingConfig, load_config, preset_names
 
 if TYPE_CHECKING:
     from training.evaluation.cases import Segment
     from training.phantom import Phantom, SimulationRequest
 
-Command = Callable[[argparse.Namespace], None]
+Command = Callable[[argparse.Namespace], object]
 T = TypeVar("T")
 
 
@@ -46,6 +47,8 @@ def _parser() -> argparse.ArgumentParser:
     _add_fit(commands)
     _add_evaluate(commands)
     _add_export_commands(commands)
+    _add_benchmark(commands)
+    add_completion(commands, "fetalhead-train", lambda shell: script(parser, shell))
     return parser
 
 
@@ -84,9 +87,8 @@ def _add_evaluate(commands: "argparse._SubParsersAction[argparse.ArgumentParser]
     evaluate.add_argument("--cases", type=int, default=50)
     _add_model_options(evaluate)
     evaluate.set_defaults(command=_evaluate)
-    repeat = commands.add_parser("reproducibility", help="measure the same fetuses several times; resumable")
+    repeat = commands.add_parser("reproducibility", help="measure the same fetuses along three directions; resumable")
     repeat.add_argument("--groups", type=int, default=52)
-    repeat.add_argument("--views", type=int, default=3)
     _add_model_options(repeat)
     repeat.set_defaults(command=_reproducibility)
 
@@ -121,6 +123,18 @@ def _add_export_commands(commands: "argparse._SubParsersAction[argparse.Argument
     publish.add_argument("--evaluation", type=Path, help="its evaluation.json")
     publish.add_argument("--store", type=Path, default=Path("model_store"))
     publish.set_defaults(command=_publish)
+
+
+def _add_benchmark(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    bench = commands.add_parser("benchmark", help="train and compare all systems of the paper's tables; resumable")
+    bench.add_argument("--scale", choices=("smoke", "cpu", "gpu"), default="smoke")
+    bench.add_argument("--systems", help="names separated by commas (default: all)")
+    bench.add_argument("--root", type=Path, help="folder for runs and scans (default: runs/benchmark/SCALE)")
+    bench.add_argument("--phantoms", type=Path, help="folder of training scans (default: ROOT/phantoms)")
+    bench.add_argument("--results", type=Path, help="folder to write (default: docs/results/DATE-SCALE)")
+    bench.add_argument("--no-train", action="store_true", help="measure and report what is finished")
+    bench.add_argument("--note", default="", help="for the report: what the commands do not tell")
+    bench.set_defaults(command=_benchmark)
 
 
 def _phantom(options: argparse.Namespace) -> None:
@@ -188,9 +202,9 @@ def _evaluate(options: argparse.Namespace) -> None:
 
 
 def _reproducibility(options: argparse.Namespace) -> None:
-    from training.evaluation.reproducibility import requests
+    from training.phantom.views import scan_directions
 
-    _measure(options, list(requests(options.groups, options.views, options.spacing)), "reproducibility")
+    _measure(options, list(scan_directions(options.groups, options.spacing)), "reproducibility")
 
 
 def _measure(options: argparse.Namespace, requests: "Sequence[SimulationRequest]", name: str) -> None:
@@ -268,6 +282,27 @@ def _publish(options: argparse.Namespace) -> None:
     if options.evaluation is not None:
         evaluation = Evaluation.model_validate_json(options.evaluation.read_text(encoding="utf-8"))
     print(publish(options.candidate, options.store, evaluation))
+
+
+def _benchmark(options: argparse.Namespace) -> None:
+    from datetime import UTC, datetime
+
+    from training.benchmark.command import Benchmark, chosen_systems
+    from training.benchmark.scales import SCALES
+    from training.phantom.cohort import make_cohort
+
+    scale = SCALES[options.scale]
+    root: Path = options.root or Path("runs/benchmark") / scale.name
+    work = Benchmark(scale, root, options.phantoms or root / "phantoms", chosen_systems(options.systems))
+    if not options.no_train:
+        wanted = list(work.wanted())
+        for _ in _with_progress(make_cohort(work.phantoms, wanted), len(wanted), "phantoms"):
+            pass
+        for run in work.train():
+            print(f"{run.label}: trained")
+    work.evaluate(_with_progress)
+    results = options.results or Path("docs/results") / f"{datetime.now(UTC):%Y-%m-%d}-{scale.name}"
+    print(work.report(results, options.note))
 
 
 def _with_progress(items: Iterable[T], total: int, title: str) -> Iterable[T]:

@@ -21,6 +21,7 @@ def add_keys_commands(commands: Any) -> None:
     add.add_argument("name", metavar="NAME", help="who will use it; the audit trail names it")
     add.add_argument("--role", choices=ROLE_WORDS, default=Role.OPERATOR.word)
     add.add_argument("--days", type=int, metavar="DAYS", help="how long it is good; without it, for ever")
+    add.add_argument("--json", action="store_true", help="print one JSON object")
     add.set_defaults(command=_add)
 
     listing = actions.add_parser("list", help="list the keys: name, role, fingerprint, last day")
@@ -29,12 +30,14 @@ def add_keys_commands(commands: Any) -> None:
 
     revoke = actions.add_parser("revoke", help="take keys back, at once")
     revoke.add_argument("key", metavar="NAME", help="the holder's name (all keys of it), or a fingerprint")
+    revoke.add_argument("--json", action="store_true", help="print one JSON object")
     revoke.set_defaults(command=_revoke)
 
 
 def _add(options: argparse.Namespace, settings: Settings) -> int:
     last_day = None if options.days is None else datetime.now(UTC).date() + timedelta(days=options.days)
-    print(_file(settings).add(options.name, Role[options.role.upper()], last_day))
+    key = _file(settings).add(options.name, Role[options.role.upper()], last_day)
+    print(json.dumps({"name": options.name, "role": options.role, "key": key}) if options.json else key)
     return 0
 
 
@@ -52,7 +55,7 @@ def _list(options: argparse.Namespace, settings: Settings) -> int:
 
 def _revoke(options: argparse.Namespace, settings: Settings) -> int:
     revoked = _file(settings).revoke(options.key)
-    print(f"{revoked} keys revoked")
+    print(json.dumps({"revoked": revoked}) if options.json else f"{revoked} keys revoked")
     return 0 if revoked else 1
 
 

@@ -34,10 +34,10 @@ def completed_answer(repository: Repository, stored: StoredSegmentation, media_t
     report = stored.report or {}
     headers = {"Location": location(stored.id), **summary_headers(report)}
     if media_type == GZIP:
-        return Response(repository.artifact(stored.id, MASK), media_type=GZIP, headers=headers | _named(MASK))
+        return Response(repository.artifact(stored.id, MASK), media_type=GZIP, headers=headers | named(MASK))
     if media_type == ZIP:
-        archive = _archive(repository, stored, report)
-        return Response(archive, media_type=ZIP, headers=headers | _named("segmentation.zip"))
+        content = archive(repository, stored, report)
+        return Response(content, media_type=ZIP, headers=headers | named("segmentation.zip"))
     return JSONResponse(report, headers=headers)
 
 
@@ -77,14 +77,16 @@ def failure(problem: Mapping[str, Any]) -> ProblemError:
     return error
 
 
-def _archive(repository: Repository, stored: StoredSegmentation, report: Mapping[str, Any]) -> bytes:
+def archive(repository: Repository, stored: StoredSegmentation, report: Mapping[str, Any]) -> bytes:
+    """Mask, report and preview in a zip; blocks while it reads files."""
     file = io.BytesIO()
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:  # its members are compressed already
-        archive.writestr("report.json", json.dumps(report, indent=2))
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as members:  # its members are compressed already
+        members.writestr("report.json", json.dumps(report, indent=2))
         for name in (MASK, PREVIEW):
-            archive.writestr(name, repository.artifact(stored.id, name))
+            members.writestr(name, repository.artifact(stored.id, name))
     return file.getvalue()
 
 
-def _named(name: str) -> dict[str, str]:
+def named(name: str) -> dict[str, str]:
+    """The header that has a browser save an answer under a name."""
     return {"Content-Disposition": f'attachment; filename="{name}"'}

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -19,15 +20,15 @@ from typing import Any, TypeVar
 from app.api.errors import ProblemError, problem_of
 from app.api.measurement import Order, Outcome, finish
 from app.inference.segmenter import HeadSegmenter, Segmentation
+from app.inference.stop import Reason, Stop, Stopped
 from app.monitoring.metrics import Metrics
 from app.records.repository import Repository
 
 Result = TypeVar("Result")
+STOPPING_S = 5.0
+"""Time that ended work gets to notice, at shutdown."""
+NEWEST_WEIGHT = 0.3
 log = logging.getLogger("fetalhead.jobs")
-
-
-class JobCancelledError(Exception):
-    """The segmentation was cancelled, or erased, before it was done."""
 
 
 @dataclass(eq=False)
@@ -37,39 +38,50 @@ class Job:
     id: str
     stage: str | None = None
     stages_done: int = 0
-    cancelled: threading.Event = field(default_factory=threading.Event)
+    stop: Stop = field(default_factory=Stop)
+    done: asyncio.Event = field(default_factory=asyncio.Event)
     problem: Mapping[str, Any] | None = None
-    task: asyncio.Task[None] | None = None
+    inference: Future[Segmentation] | None = None
 
     def enter(self, stage: str) -> None:
-        """Notes the stage that begins; ends the work of a cancelled job."""
-        if self.cancelled.is_set():
-            raise JobCancelledError
+        """Notes the stage that begins; ends the work of a job that shall not go on."""
+        self.stop.check()
         self.stages_done += self.stage is not None
         self.stage = stage
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How many requests are held, and for how long one may be computed."""
+
+    held: int
+    """Waiting ones and the one being measured together."""
+    computation_s: float
+    least_retry_after_s: int
 
 
 class Jobs:
     """Runs segmentations, in the order in which they came."""
 
-    def __init__(self, repository: Repository, metrics: Metrics, held: int) -> None:
-        """`held` requests are taken at a time, waiting ones and the one being measured together."""
+    def __init__(self, repository: Repository, metrics: Metrics, limits: Limits) -> None:
         self._repository = repository
         self._metrics = metrics
-        self._held = held
+        self._limits = limits
+        self._pace = Pace()
         self._taken = 0
         self._live: dict[str, Job] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
         self._decoding = ThreadPoolExecutor(1, "decoding")
         self._inference = ThreadPoolExecutor(1, "inference")
         self._finishing = ThreadPoolExecutor(1, "finishing")
 
     @contextmanager
-    def slot(self, retry_after_s: int) -> Iterator[Slot]:
+    def slot(self) -> Iterator[Slot]:
         """A place for one request, from its first byte until its result is stored; or the problem `queue_full`."""
-        if self._taken >= self._held:
-            raise ProblemError(
-                "queue_full", got=f"{self._taken} requests held", headers={"Retry-After": str(retry_after_s)}
-            )
+        if self._taken >= self._limits.held:
+            wait_s = max(self._limits.least_retry_after_s, math.ceil(self._pace.rest_s()))
+            headers = {"Retry-After": str(wait_s)}
+            raise ProblemError("queue_full", got=f"{self._taken} requests held", headers=headers)
         self._taken += 1
         slot = Slot(self._release)
         try:
@@ -85,30 +97,44 @@ class Jobs:
         """The result of `work`, done in the thread for inference."""
         return await asyncio.get_running_loop().run_in_executor(self._inference, work)
 
-    def submit(self, order: Order, segmenter: HeadSegmenter, slot: Slot) -> Job:
-        """Begins a segmentation; it keeps the slot until it is done."""
-        job = Job(order.id)
-        self._live[order.id] = job
-        job.task = asyncio.create_task(self._run(job, order, segmenter))
-        job.task.add_done_callback(slot.handed_over())
+    def expect(self, segmentation_id: str) -> Job:
+        """A job that will be submitted or forgotten; until then, others can find it and wait for it."""
+        job = self._live[segmentation_id] = Job(segmentation_id)
         return job
+
+    def forget(self, job: Job) -> None:
+        """Takes back an expected job that is not needed."""
+        self._live.pop(job.id, None)
+        job.done.set()
+
+    def submit(self, job: Job, order: Order, segmenter: HeadSegmenter, slot: Slot) -> None:
+        """Begins a segmentation; it keeps the slot until it is done."""
+        task = asyncio.create_task(self._run(job, order, segmenter))
+        self._tasks.add(task)
+        task.add_done_callback(slot.handed_over())
+        task.add_done_callback(self._tasks.discard)
 
     def find(self, segmentation_id: str) -> Job | None:
         """The segmentation with this id, if it is on its way."""
         return self._live.get(segmentation_id)
 
-    def cancel(self, segmentation_id: str) -> None:
-        """Ends a segmentation before its next stage."""
-        if job := self._live.get(segmentation_id):
-            job.cancelled.set()
+    def end(self, segmentation_id: str, reason: Reason = "cancelled") -> None:
+        """Ends a segmentation: a waiting one at once, one that is being computed as soon as that can be stopped."""
+        job = self._live.get(segmentation_id)
+        if job is None:
+            return
+        job.stop.ask(reason)
+        if job.inference is not None and job.inference.cancel():
+            self._metrics.queue_depth.dec()
 
     async def close(self, timeout_s: float) -> None:
-        """Lets the work under way finish, then cancels what is left."""
-        tasks = [job.task for job in self._live.values() if job.task]
-        if tasks:
-            await asyncio.wait(tasks, timeout=timeout_s)
-        for job in self._live.values():
-            job.cancelled.set()
+        """Lets the work under way finish, then ends what is left: it will have failed, and says why."""
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=timeout_s)
+        for segmentation_id in list(self._live):
+            self.end(segmentation_id, "shutdown")
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=STOPPING_S)
         for executor in (self._decoding, self._inference, self._finishing):
             executor.shutdown(wait=False, cancel_futures=True)
 
@@ -118,31 +144,49 @@ class Jobs:
     async def _run(self, job: Job, order: Order, segmenter: HeadSegmenter) -> None:
         loop = asyncio.get_running_loop()
         self._metrics.queue_depth.inc()
-        accepted = time.perf_counter()
+        job.inference = self._inference.submit(self._infer, job, order, segmenter, time.perf_counter())
         try:
-            segmentation = await loop.run_in_executor(self._inference, self._infer, job, order, segmenter, accepted)
+            segmentation = await asyncio.wrap_future(job.inference)
             await loop.run_in_executor(self._finishing, self._finish, job, order, segmenter, segmentation)
-        except JobCancelledError:
-            log.info("segmentation cancelled", extra={"fields": {"segmentation": order.id}})
+        except (Stopped, asyncio.CancelledError):
+            await loop.run_in_executor(self._finishing, self._ended, job)
         except Exception as error:
             await loop.run_in_executor(self._finishing, self._fail, job, error)
         finally:
-            del self._live[order.id]
+            self.forget(job)
 
     def _infer(self, job: Job, order: Order, segmenter: HeadSegmenter, accepted: float) -> Segmentation:
         self._metrics.queue_depth.dec()
         self._metrics.queue_wait_seconds.observe(time.perf_counter() - accepted)
+        job.stop.check()
         if not self._repository.start(job.id):
-            raise JobCancelledError
-        with self._metrics.in_flight.track_inprogress():
-            return segmenter.segment(order.file.volume, order.gestational_age_weeks, on_stage=job.enter)
+            raise Stopped("cancelled")
+        timer = threading.Timer(self._limits.computation_s, job.stop.ask, ("timeout",))
+        timer.start()
+        try:
+            with self._metrics.in_flight.track_inprogress(), self._pace.measured():
+                volume, weeks = order.file.volume, order.gestational_age_weeks
+                return segmenter.segment(volume, weeks, on_stage=job.enter, stop=job.stop)
+        finally:
+            timer.cancel()
 
     def _finish(self, job: Job, order: Order, segmenter: HeadSegmenter, segmentation: Segmentation) -> None:
         job.enter("encode")
         outcome = finish(order, segmenter, segmentation)
         if not self._repository.complete(job.id, outcome.measurement):
-            raise JobCancelledError
+            raise Stopped("cancelled")
         self._observe(outcome, order)
+
+    def _ended(self, job: Job) -> None:
+        """Notes what a job that was ended has come to."""
+        reason = job.stop.reason or "cancelled"
+        self._metrics.stopped.labels(reason).inc()
+        log.info("segmentation ended", extra={"fields": {"segmentation": job.id, "reason": reason}})
+        if reason == "timeout":
+            limit = f"at most {self._limits.computation_s:g} s of computation"
+            self._fail(job, ProblemError("computation_timeout", expected=limit))
+        elif reason == "shutdown":
+            self._fail(job, ProblemError("interrupted"))
 
     def _fail(self, job: Job, error: Exception) -> None:
         job.problem = problem_of(error).body
@@ -161,6 +205,33 @@ class Jobs:
         metrics.observe_stages(report.timings_s)
         fields = {"segmentation": report.id, "verdict": report.verdict, "seconds": report.timings_s["total"]}
         log.info("segmentation completed", extra={"fields": fields})
+
+
+class Pace:
+    """How long a computation takes here, and for how long the present one will go on. Used by two threads."""
+
+    def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
+        self._clock = clock
+        self._mean_s: float | None = None
+        self._began: float | None = None
+
+    @contextmanager
+    def measured(self) -> Iterator[None]:
+        """Times a computation; recent ones count more."""
+        self._began = began = self._clock()
+        try:
+            yield
+        finally:
+            took = self._clock() - began
+            self._mean_s = took if self._mean_s is None else self._mean_s + NEWEST_WEIGHT * (took - self._mean_s)
+            self._began = None
+
+    def rest_s(self) -> float:
+        """Seconds until the present computation is expected to be done; 0 where nothing is known."""
+        began, mean_s = self._began, self._mean_s
+        if mean_s is None:
+            return 0.0
+        return mean_s if began is None else max(0.0, mean_s - (self._clock() - began))
 
 
 class Slot:

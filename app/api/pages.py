@@ -1,4 +1,4 @@
-"""Pages for people: the start page, the API's documentation (without any other host), the problems."""
+"""Pages for people: the viewer, the API's documentation (without any other host), the problems."""
 
 from __future__ import annotations
 
@@ -6,19 +6,26 @@ from html import escape
 from importlib.resources import files
 from pathlib import Path
 
-from fastapi import APIRouter, FastAPI
+from fastapi import APIRouter, FastAPI, Response
 from fastapi.responses import HTMLResponse
 from fastapi.staticfiles import StaticFiles
+from starlette.types import Scope
 
+import app.viewer
 from app.api.errors import ProblemError
 from app.api.problem_type import ProblemType
 from app.api.problems import PROBLEMS
 
 STATIC = Path(__file__).parent / "static"
+VIEWER = Path(app.viewer.__file__).parent / "static"
+VIEWER_PAGE = "index.html"
+FOREVER = "public, max-age=31536000, immutable"
+"""The viewer's assets carry a hash of their content in their names."""
 OWN_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
+VIEWER_POLICY = OWN_POLICY.replace("img-src 'self' data:", "img-src 'self' data: blob:")
 DOCS_POLICY = OWN_POLICY.replace("style-src 'self'", "style-src 'self' 'unsafe-inline'; font-src data:")
 DOCS = """<!doctype html>
 <html lang="en">
@@ -49,15 +56,28 @@ PAGE = """<!doctype html>
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 
 
-def mount_static(app: FastAPI) -> None:
+class ViewerAssets(StaticFiles):
+    """The viewer's scripts and styles, which browsers may keep."""
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        """The file, or 404."""
+        response = await super().get_response(path, scope)
+        response.headers["Cache-Control"] = FOREVER
+        return response
+
+
+def mount_static(application: FastAPI) -> None:
     """Serves the pages' scripts and styles from this installation."""
-    app.mount("/static", StaticFiles(directory=STATIC))
-    app.mount("/docs/assets", StaticFiles(directory=str(files("fastapi_offline") / "static")))
+    application.mount("/static", StaticFiles(directory=STATIC))
+    application.mount("/docs/assets", StaticFiles(directory=str(files("fastapi_offline") / "static")))
+    application.mount("/viewer/assets", ViewerAssets(directory=VIEWER / "assets", check_dir=False))
 
 
 @router.get("/")
-async def landing() -> HTMLResponse:
-    """A form to measure one volume, and the way to everything else."""
+async def viewer() -> HTMLResponse:
+    """The viewer; where it was not built, a plain form that says so."""
+    if (VIEWER / VIEWER_PAGE).is_file():
+        return _page((VIEWER / VIEWER_PAGE).read_text("utf-8"), VIEWER_POLICY)
     return _page((STATIC / "landing.html").read_text("utf-8"))
 
 

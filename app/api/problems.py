@@ -31,6 +31,13 @@ def _request_problems() -> Iterator[ProblemType]:
         "Use the Location of an answer to POST /segment, or an item of GET /volume.",
     )
     yield ProblemType(
+        "unknown_layer",
+        404,
+        "Unknown layer",
+        "This measurement was stored without this layer.",
+        "Measure the volume again; layers are kept since version 0.2.",
+    )
+    yield ProblemType(
         "unknown_model",
         404,
         "Unknown model",
@@ -67,6 +74,13 @@ def _request_problems() -> Iterator[ProblemType]:
         "Not completed",
         "The segmentation has no result (yet).",
         "Ask for the segmentation's status first.",
+    )
+    yield ProblemType(
+        "activation_failed",
+        409,
+        "Model not activated",
+        "The version was not served: its files, its self-test or its runtime failed. The model served before stays.",
+        "Run fetalhead models verify; restore or publish the version again.",
     )
     yield ProblemType(
         "body_too_large",
@@ -147,6 +161,13 @@ def _service_problems() -> Iterator[ProblemType]:
         "A stored file is missing or is not what was stored.",
         "Measure the volume again; the operator restores the file from a backup.",
     )
+    yield ProblemType(
+        "report_not_installed",
+        501,
+        "Reports are not installed",
+        "This installation draws no reports and no charts.",
+        "The operator installs them: pip install 'fetalhead[report]'",
+    )
     yield ProblemType("queue_full", 503, "Queue full", "As many requests are waiting as this service holds.", LATER)
     yield ProblemType("not_ready", 503, "Not ready", "The model is being loaded and tested.", LATER)
     yield ProblemType(
@@ -162,6 +183,13 @@ def _service_problems() -> Iterator[ProblemType]:
         "Interrupted",
         "The service stopped before this segmentation was done.",
         "Send the volume again.",
+    )
+    yield ProblemType(
+        "computation_timeout",
+        504,
+        "Computation stopped",
+        "The segmentation took longer than one may take here, and was stopped.",
+        "Crop the volume to the head, or have the operator raise FETALHEAD_SEGMENTATION_TIMEOUT_S.",
     )
     yield ProblemType(
         "result_timeout",

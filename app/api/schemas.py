@@ -187,6 +187,25 @@ class VolumePage(Answer):
     notice: str = NOTICE
 
 
+class GrowthPoint(Answer):
+    """The derived head volume at one gestational age."""
+
+    gestational_age_weeks: float
+    low_ml: float
+    mean_ml: float
+    high_ml: float
+
+
+class GrowthBand(Answer):
+    """Head volume by gestational age, derived from growth standards of the head's circumference."""
+
+    points: tuple[GrowthPoint, ...]
+    z: float = Field(description="Half the band's width in SD: of the population and of the derivation together.")
+    source: str
+    label: str = Field(description="What has to stand beside every picture of this band.")
+    notice: str = NOTICE
+
+
 class ModelSummary(Answer):
     """One published model."""
 
@@ -215,6 +234,14 @@ class ModelDetail(Answer):
     model_card: str | None
 
 
+class Activation(BaseModel):
+    """Which version to serve from now on."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    version: int = Field(ge=1, le=2**31 - 1)
+
+
 class Liveness(Answer):
     """The process answers."""
 
@@ -229,6 +256,7 @@ class Readiness(Answer):
     model: ModelAnswer
     runtime: RuntimeAnswer
     requested_provider: str
+    requested_precision: str
     fallback: bool = Field(
-        description="Another execution provider runs than the one asked for, or than the runtime was built for."
+        description="Another provider or precision runs than was asked for, or than the runtime was built for."
     )

@@ -20,7 +20,7 @@ from app.access.roles import ANONYMOUS, Principal, Role
 from app.api.errors import ProblemError, problem_response
 from app.api.upload import drain
 
-PUBLIC: Final = re.compile(r"/|/health/(live|ready)|/openapi\.json|/(docs|problems|static)(/.*)?")
+PUBLIC: Final = re.compile(r"/|/health/(live|ready)|/openapi\.json|/(docs|problems|static|viewer)(/.*)?")
 """Paths that show nothing of a measurement."""
 METRICS: Final = "/metrics"
 ADMINISTRATION: Final = re.compile(r"/(models|subjects)(/.*)?")

@@ -28,6 +28,8 @@ from app.records.repository import NewSegmentation, StoredSegmentation
 
 router = APIRouter(tags=["segmentation"])
 OFFERS = (JSON, GZIP, ZIP)
+CLIENT_LEFT = 499
+"""What is counted where the client left before its answer; nobody receives it."""
 FORM: dict[str, Any] = {
     "requestBody": {
         "required": True,
@@ -88,6 +90,7 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
         "not_ready",
         "model_failed",
         "result_timeout",
+        "computation_timeout",
     ),
 }
 
@@ -117,9 +120,10 @@ async def segment(
     try:
         wishes = _Wishes(principal.name, _media_type(accept), idempotency_key, _asks_async(prefer))
         segmenter = state.model.require()
-        with state.jobs.slot(state.settings.retry_after_s) as slot:
-            upload = await read_upload(request, state.settings.max_upload_bytes, state.settings.upload_timeout_s)
-            return await _accepted(state, upload, wishes, segmenter, slot)
+        with state.jobs.slot() as slot:
+            limit, timeout_s = state.settings.max_upload_bytes, state.settings.upload_timeout_s
+            stored = await _accepted(state, await read_upload(request, limit, timeout_s), wishes, segmenter, slot)
+        return await _answer(state, request, stored, wishes)
     except ProblemError as error:
         if error.kind.code != "upload_timeout":
             await drain(request)
@@ -140,12 +144,13 @@ def _asks_async(prefer: str | None) -> bool:
 
 async def _accepted(
     state: ServiceState, upload: Upload, wishes: _Wishes, segmenter: HeadSegmenter, slot: Slot
-) -> Response:
+) -> StoredSegmentation:
+    """The segmentation of this upload, under way from now on; or the earlier one that its key belongs to."""
     input_sha256, request_sha256 = await run_in_threadpool(digests, upload)
     if wishes.key is not None:
         earlier = await run_in_threadpool(state.repository.find_by_key, wishes.key, request_sha256, wishes.owner)
         if earlier is not None:
-            return await _answer(state, earlier, wishes)
+            return earlier
     limits = DecodeLimits(max_bytes=state.settings.max_unpacked_bytes, max_voxels=state.settings.max_voxels)
     file, decode_s = await state.jobs.decode(lambda: decode(upload, limits))
     new = NewSegmentation(
@@ -160,29 +165,39 @@ async def _accepted(
         idempotency_key=wishes.key,
         owner=wishes.owner,
     )
-    stored = await run_in_threadpool(state.repository.accept, new)
+    order = Order(
+        id=new.id,
+        created_at=new.created_at,
+        file=file,
+        input_sha256=input_sha256,
+        decode_s=decode_s,
+        subject=upload.subject,
+        gestational_age_weeks=upload.gestational_age_weeks,
+    )
+    job = state.jobs.expect(new.id)  # first: whoever finds the row must find the job, too
+    stored: StoredSegmentation | None = None
+    try:
+        stored = await run_in_threadpool(state.repository.accept, new)
+    finally:
+        if stored is None or stored.id != new.id:
+            state.jobs.forget(job)
     if stored.id == new.id:
-        order = Order(
-            id=new.id,
-            created_at=new.created_at,
-            file=file,
-            input_sha256=input_sha256,
-            decode_s=decode_s,
-            subject=upload.subject,
-            gestational_age_weeks=upload.gestational_age_weeks,
-        )
-        state.jobs.submit(order, segmenter, slot)
-    return await _answer(state, stored, wishes)
+        state.jobs.submit(job, order, segmenter, slot)
+    return stored
 
 
-async def _answer(state: ServiceState, stored: StoredSegmentation, wishes: _Wishes) -> Response:
+async def _answer(state: ServiceState, request: Request, stored: StoredSegmentation, wishes: _Wishes) -> Response:
     job = state.jobs.find(stored.id)
     if wishes.respond_async and job is not None:
         body = unfinished_answer(stored, job).model_dump(mode="json")
         headers = {"Location": location(stored.id), "Preference-Applied": "respond-async"}
         return JSONResponse(body, 202, headers=headers)
     if job is not None:
-        await _wait(job, state.settings.request_timeout_s)
+        if await _left(request, job, state.settings.request_timeout_s):
+            if wishes.key is None:  # nobody can ask for the result again; with a key, the client will
+                await run_in_threadpool(state.repository.cancel, stored.id, wishes.owner)
+                state.jobs.end(stored.id)
+            return Response(status_code=CLIENT_LEFT)
         stored = await run_in_threadpool(state.repository.find, stored.id)
     if stored.problem is not None:
         raise failure(stored.problem)
@@ -191,10 +206,21 @@ async def _answer(state: ServiceState, stored: StoredSegmentation, wishes: _Wish
     return await run_in_threadpool(completed_answer, state.repository, stored, wishes.media_type)
 
 
-async def _wait(job: Job, timeout_s: float) -> None:
-    if job.task is None:
-        return
+async def _left(request: Request, job: Job, timeout_s: float) -> bool:
+    """Waits until the job is done; True where the client left before. Raises the problem `result_timeout`."""
+    done, gone = (asyncio.ensure_future(wait) for wait in (job.done.wait(), _disconnected(request)))
     try:
-        await asyncio.wait_for(asyncio.shield(job.task), timeout_s)
-    except TimeoutError as error:
-        raise ProblemError("result_timeout", headers={"Location": location(job.id)}) from error
+        await asyncio.wait((done, gone), timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
+        if not done.done() and not gone.done():
+            raise ProblemError("result_timeout", headers={"Location": location(job.id)})
+        return not job.done.is_set()
+    finally:
+        done.cancel()
+        gone.cancel()
+
+
+async def _disconnected(request: Request) -> bool:
+    """Returns once the client has left; its body was read before."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+    return True

@@ -1,4 +1,4 @@
-"""/segmentations/{id}: what became of a segmentation, its mask and its preview; DELETE cancels or erases it."""
+"""/segmentations/{id}: what became of a segmentation, its mask, preview and layers; DELETE cancels or erases it."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ from fastapi import APIRouter, Path, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse
 
-from app.api.answers import GZIP, failure, summary_headers, unfinished_answer
+from app.api.answers import GZIP, ZIP, archive, failure, named, summary_headers, unfinished_answer
 from app.api.documentation import problems
 from app.api.errors import ProblemError
 from app.api.schemas import Report, Unfinished
 from app.api.security import Caller, require_owner
 from app.api.state import ServiceState, State
-from app.records.artifacts import MASK, PREVIEW
+from app.records.artifacts import DISAGREEMENT, MASK, PREVIEW, PROBABILITY
 from app.records.repository import StoredSegmentation
 
 router = APIRouter(prefix="/segmentations/{segmentation_id}", tags=["segmentation"])
 SegmentationId = Annotated[UUID, Path(description="The identifier that POST /segment gave.")]
-FILE_PROBLEMS = problems("unknown_segmentation", "not_completed", "invalid_parameter", "damaged_record")
+FILE_PROBLEMS = ("unknown_segmentation", "not_completed", "invalid_parameter", "damaged_record")
 
 
-def _file(media_type: str) -> dict[int | str, dict[str, Any]]:
+def _file(media_type: str, *codes: str) -> dict[int | str, dict[str, Any]]:
     schema = {"type": "string", "format": "binary"}
     return {
         200: {"description": "The file.", "content": {media_type: {"schema": schema}}},
-        **FILE_PROBLEMS,
+        **problems(*FILE_PROBLEMS, *codes),
     }
 
 
@@ -61,6 +61,27 @@ async def get_preview(segmentation_id: SegmentationId, state: State) -> Response
     return await _artifact(state, str(segmentation_id), PREVIEW, "image/png")
 
 
+@router.get("/probability", summary="Probability", response_model=None, responses=_file(GZIP, "unknown_layer"))
+async def get_probability(segmentation_id: SegmentationId, state: State) -> Response:
+    """The network's probability of head, .nii.gz on the network's grid in steps of 1/255; for looking at."""
+    return await _layer(state, str(segmentation_id), PROBABILITY)
+
+
+@router.get("/disagreement", summary="Disagreement", response_model=None, responses=_file(GZIP, "unknown_layer"))
+async def get_disagreement(segmentation_id: SegmentationId, state: State) -> Response:
+    """How far the probabilities of the last two context levels lie apart, .nii.gz on the network's grid."""
+    return await _layer(state, str(segmentation_id), DISAGREEMENT)
+
+
+@router.get("/archive.zip", summary="Everything in one file", response_model=None, responses=_file(ZIP))
+async def get_archive(segmentation_id: SegmentationId, state: State) -> Response:
+    """Mask, report and preview in a zip: what POST /segment answers to Accept: application/zip."""
+    stored = await run_in_threadpool(state.repository.find, str(segmentation_id))
+    report = completed_report(stored)
+    content = await run_in_threadpool(archive, state.repository, stored, report)
+    return Response(content, media_type=ZIP, headers={**named("segmentation.zip"), **summary_headers(report)})
+
+
 @router.delete(
     "",
     summary="Cancel or erase",
@@ -76,19 +97,27 @@ async def delete_segmentation(segmentation_id: SegmentationId, state: State, pri
     stored = await run_in_threadpool(state.repository.find, str(segmentation_id))
     require_owner(principal, stored.owner)
     await run_in_threadpool(state.repository.remove, stored.id, principal.name)
-    state.jobs.cancel(str(segmentation_id))
+    state.jobs.end(stored.id)
     return Response(status_code=204)
+
+
+async def _layer(state: ServiceState, segmentation_id: str, name: str) -> Response:
+    stored = await run_in_threadpool(state.repository.find, segmentation_id)
+    if completed_report(stored) and name not in stored.artifacts:
+        raise ProblemError("unknown_layer")
+    return await _artifact(state, segmentation_id, name, GZIP)
 
 
 async def _artifact(state: ServiceState, segmentation_id: str, name: str, media_type: str) -> Response:
     stored = await run_in_threadpool(state.repository.find, segmentation_id)
-    report = _report(stored)
+    report = completed_report(stored)
     content = await run_in_threadpool(state.repository.artifact, segmentation_id, name)
     headers = {"Content-Disposition": f'inline; filename="{name}"', **summary_headers(report)}
     return Response(content, media_type=media_type, headers=headers)
 
 
-def _report(stored: StoredSegmentation) -> dict[str, Any]:
+def completed_report(stored: StoredSegmentation) -> dict[str, Any]:
+    """The report; or the problem that says why there is none (yet)."""
     if stored.problem is not None:
         raise failure(stored.problem)
     if stored.report is None:

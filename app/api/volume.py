@@ -27,6 +27,7 @@ router = APIRouter(tags=["measurements"])
 CSV = "text/csv"
 OFFERS = (JSON, CSV)
 WEEK_DECIMALS = 3
+SUBJECT_PATTERN = r"^[A-Za-z0-9._-]{1,64}$"
 COLUMNS = (
     "id",
     "created_at",
@@ -46,11 +47,14 @@ class VolumeQuery(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    subject: str | None = Field(None, pattern=r"^[A-Za-z0-9._-]{1,64}$", description="Pseudonym.")
+    subject: str | None = Field(None, pattern=SUBJECT_PATTERN, description="Pseudonym.")
     since: datetime | None = Field(None, description="Measured at this moment or later (UTC where it names no zone).")
     until: datetime | None = Field(None, description="Measured before this moment.")
     verdict: Literal["ok", "review", "reject"] | None = None
     model_version: int | None = Field(None, ge=1)
+    search: str | None = Field(
+        None, max_length=64, description="Part of a pseudonym, or the beginning of an identifier; case does not matter."
+    )
     limit: int = Field(100, ge=1, le=1000, description="Items of one page; text/csv gives them all.")
     cursor: str | None = Field(None, max_length=64, description="`next` of the page before.")
 
@@ -62,6 +66,7 @@ class VolumeQuery(BaseModel):
             until=_with_zone(self.until),
             verdict=self.verdict,
             model_version=self.model_version,
+            search=self.search or None,
         )
 
 

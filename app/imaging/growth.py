@@ -15,6 +15,9 @@ VALID_WEEKS = (14.0, 40.0)
 WHOLE_HEAD_FACTOR = 1.15
 """Whole-head volume over that of a sphere with the same head circumference; derived from the simulated anatomy."""
 
+DERIVATION_CV = 0.06
+"""Coefficient of variation of that factor, of volume."""
+
 
 @dataclass(frozen=True)
 class Measure:
@@ -70,6 +73,16 @@ def equivalent_circumference(volume_ml: float, factor: float = WHOLE_HEAD_FACTOR
 def expected_head_volume_ml(weeks: float, z: float = 0.0, factor: float = WHOLE_HEAD_FACTOR) -> float:
     """Derived whole-head volume in mL at `z` standard deviations of HC; not a reference standard."""
     return factor * head_circumference(weeks).at(z) ** 3 / (6 * math.pi**2) / 1000
+
+
+def head_volume_band_ml(weeks: float, z: float, model_cv: float = DERIVATION_CV) -> tuple[float, float]:
+    """Derived whole-head volumes `z` standard deviations below and above the mean, mL; not a reference standard.
+
+    The standard deviation holds the population's spread of HC and the derivation's own uncertainty (of volume).
+    """
+    size = head_circumference(weeks)
+    total_z = z * math.hypot(size.sd_mm, size.mean_mm * model_cv / 3) / size.sd_mm
+    return expected_head_volume_ml(weeks, -total_z), expected_head_volume_ml(weeks, total_z)
 
 
 def _checked(weeks: float) -> float:

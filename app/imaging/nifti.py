@@ -20,6 +20,7 @@ from app.imaging.volume import Float3, Index3, Volume, VolumeGeometry
 
 COMPRESSION_LEVEL = 2
 LARGEST_MAGNITUDE = 1e30
+FRACTION_STEPS = 255
 NO_EXTENSIONS = b"\0\0\0\0"
 
 
@@ -90,6 +91,18 @@ def encode_volume(volume: Volume) -> bytes:
     fields.set_sform(volume.geometry.affine, code=1)
     fields.set_xyzt_units("mm")
     return _packed(fields, volume.data.astype(volume.data.dtype.newbyteorder("="), copy=False))
+
+
+def encode_fractions(volume: Volume) -> bytes:
+    """Return fractions (0 to 1) as .nii.gz in steps of 1/255, one byte a voxel; for looking at, not for computing."""
+    fields = _blank_header(1)
+    fields.set_data_dtype(np.uint8)
+    fields.set_data_shape(volume.geometry.shape)
+    fields.set_qform(volume.geometry.affine, code=1, strip_shears=True)
+    fields.set_sform(volume.geometry.affine, code=1)
+    fields.set_xyzt_units("mm")
+    steps = np.rint(np.clip(volume.data, 0, 1) * FRACTION_STEPS).astype(np.uint8)
+    return _packed(fields, steps, 1 / FRACTION_STEPS)
 
 
 def _check_size(shape: Index3, encoding: Encoding, limits: DecodeLimits) -> None:
@@ -183,9 +196,9 @@ def _blank_header(version: int) -> Any:
     return nib.Nifti1Header() if version == 1 else nib.Nifti2Header()
 
 
-def _packed(fields: Any, data: NDArray[Any]) -> bytes:
+def _packed(fields: Any, data: NDArray[Any], slope: float = 1.0) -> bytes:
     fields["magic"] = b"n+1" if len(fields.binaryblock) == HEADER_BYTES[1] else b"n+2"
     fields["vox_offset"] = len(fields.binaryblock) + len(NO_EXTENSIONS)
-    fields["scl_slope"], fields["scl_inter"] = 1, 0
+    fields["scl_slope"], fields["scl_inter"] = slope, 0
     content = fields.binaryblock + NO_EXTENSIONS + data.tobytes(order="F")
     return igzip.compress(content, compresslevel=COMPRESSION_LEVEL, mtime=0)

@@ -36,7 +36,33 @@ class SelfTest(_Part):
 
     file: FileName
     sha256: Sha256
-    tolerance: float = Field(gt=0, description="largest absolute difference of a probability")
+    tolerance: float = Field(gt=0, description="largest absolute difference of a probability, in single precision")
+    mask_dsc: float = Field(default=0.99, gt=0, le=1, description="least DSC of the masks, in a lower precision")
+
+
+class PrecisionGate(_Part):
+    """How near a lower precision stays to single precision, on phantoms; it is served only where it passed."""
+
+    cases: int = Field(ge=1)
+    dsc_mean: float
+    dsc_min: float
+    volume_change_percent_max: float = Field(ge=0, description="largest |change| of the head's volume")
+
+
+class LowerPrecision(_Part):
+    """An arithmetic below single precision that passed its gate; `levels` is empty where it needs no files."""
+
+    precision: Literal["bf16", "fp16", "int8"]
+    levels: tuple[ContextLevel, ...] = ()
+    gate: PrecisionGate
+
+
+class Focus(_Part):
+    """Levels above the first look only at the box around the head that the level before found."""
+
+    margin_mm: float = Field(ge=0, description="by which the box is larger than the head, on each side")
+    cases: int = Field(ge=1, description="phantoms on which the loss was measured")
+    dsc_loss: float = Field(description="mean DSC over the whole volume minus mean DSC in the box, as a fraction")
 
 
 class Tiling(_Part):
@@ -101,6 +127,8 @@ class ModelManifest(_Part):
     precision: Literal["fp32", "fp16"] = Field(default="fp32", description="of the stored weights")
     preprocessing: PreprocessingSpec
     tiling: Tiling | None = Field(default=None, description="None where the networks take the whole volume")
+    focus: Focus | None = Field(default=None, description="None where every level looks at the whole volume")
+    lower_precisions: tuple[LowerPrecision, ...] = ()
     postprocessing: PostprocessingSpec = PostprocessingSpec()
     quality: QualitySpec = QualitySpec()
     selftest: SelfTest
@@ -111,5 +139,10 @@ class ModelManifest(_Part):
     @property
     def file_hashes(self) -> dict[str, str]:
         """The SHA-256 of every file that the manifest vouches for, by name."""
-        parts: list[ContextLevel | SelfTest] = [*self.levels, self.selftest]
+        others = [level for lower in self.lower_precisions for level in lower.levels]
+        parts: list[ContextLevel | SelfTest] = [*self.levels, *others, self.selftest]
         return {part.file: part.sha256 for part in parts}
+
+    def lower_precision(self, precision: str) -> LowerPrecision | None:
+        """This precision's gate and files, None where the model did not pass it."""
+        return next((lower for lower in self.lower_precisions if lower.precision == precision), None)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
 from app.inference.errors import DamagedModel, ModelNotFound
-from app.inference.manifest import MANIFEST_FILE, ModelManifest
+from app.inference.manifest import MANIFEST_FILE, ContextLevel, ModelManifest
 
 MODEL_CARD_FILE = "model_card.md"
 EVALUATION_FILE = "evaluation.json"
@@ -21,12 +22,17 @@ PUBLISH_AGAIN = "restore the version's folder from where it was published"
 
 @dataclass(frozen=True, eq=False)
 class StoredModel:
-    """A manifest and the very bytes whose hashes it vouches for."""
+    """A manifest and the very bytes whose hashes it vouches for; `others` are the levels of lower precisions."""
 
     manifest: ModelManifest
     levels: tuple[bytes, ...]
     selftest: bytes
     folder: Path
+    others: Mapping[str, tuple[bytes, ...]] = field(default_factory=dict)
+
+    def levels_for(self, precision: str) -> tuple[bytes, ...]:
+        """Return the levels to run in this precision."""
+        return self.others.get(precision) or self.levels
 
     def model_card(self) -> str | None:
         """Return the model card (Markdown), None where there is none."""
@@ -60,46 +66,60 @@ class ModelStore:
         try:
             manifest = ModelManifest.model_validate_json(_read(path))
         except ValidationError as error:
-            raise DamagedModel("bad_manifest", f"{path}: {error}", PUBLISH_AGAIN) from error
+            raise DamagedModel("bad_manifest", f"{_shown(path)}: {error}", PUBLISH_AGAIN) from error
         if (manifest.name, manifest.version) != (name, version):
             found = f"{manifest.name} version {manifest.version}"
-            raise DamagedModel("bad_manifest", f"{path} describes {found}", PUBLISH_AGAIN)
+            raise DamagedModel("bad_manifest", f"{_shown(path)} describes {found}", PUBLISH_AGAIN)
         return manifest
 
     def resolve(self, name: str, version: int | None = None) -> StoredModel:
         """Return a version, the newest by default, every file of it read once and checked against its hash."""
         manifest = self.manifest(name, self._newest(name) if version is None else version)
         folder = self._folder(name, manifest.version)
-        levels = tuple(_verified(folder / level.file, level.sha256) for level in manifest.levels)
+        levels = _verified_levels(folder, manifest.levels)
+        lower = manifest.lower_precisions
+        others: dict[str, tuple[bytes, ...]] = {part.precision: _verified_levels(folder, part.levels) for part in lower}
         selftest = _verified(folder / manifest.selftest.file, manifest.selftest.sha256)
-        return StoredModel(manifest, levels, selftest, folder)
+        return StoredModel(manifest, levels, selftest, folder, others)
 
     def _newest(self, name: str) -> int:
         versions = self.versions(name)
         if not versions:
             remedy = "publish a model, or point FETALHEAD_MODEL_STORE to the store that holds it"
-            raise ModelNotFound("model_not_found", f"{self.root} holds no model named {name!r}", remedy)
+            raise ModelNotFound("model_not_found", f"the model store holds no model named {name!r}", remedy)
         return versions[-1]
 
     def _folder(self, name: str, version: int) -> Path:
         if version not in self.versions(name):
             published = ", ".join(map(str, self.versions(name))) or "none"
-            detail = f"{self.root} holds no version {version} of {name!r} (published: {published})"
+            detail = f"the model store holds no version {version} of {name!r} (published: {published})"
             raise ModelNotFound("model_not_found", detail, "choose a published version")
         return self.root / name / str(version)
+
+
+def _verified_levels(folder: Path, levels: Iterable[ContextLevel]) -> tuple[bytes, ...]:
+    return tuple(_verified(folder / level.file, level.sha256) for level in levels)
 
 
 def _verified(path: Path, sha256: str) -> bytes:
     content = _read(path)
     found = hashlib.sha256(content).hexdigest()
     if found != sha256:
-        raise DamagedModel("hash_mismatch", f"{path} has SHA-256 {found}, not {sha256}", PUBLISH_AGAIN)
+        raise DamagedModel("hash_mismatch", f"{_shown(path)} has SHA-256 {found}, not {sha256}", PUBLISH_AGAIN)
     return content
 
 
 def _read(path: Path) -> bytes:
     if not path.is_file():
-        raise DamagedModel("file_missing", f"{path} is missing", PUBLISH_AGAIN)
+        raise DamagedModel("file_missing", f"{_shown(path)} is missing", PUBLISH_AGAIN)
     if path.stat().st_size > LARGEST_FILE:
-        raise DamagedModel("file_too_large", f"{path} is larger than {LARGEST_FILE} bytes", PUBLISH_AGAIN)
-    return path.read_bytes()
+        raise DamagedModel("file_too_large", f"{_shown(path)} is larger than {LARGEST_FILE} bytes", PUBLISH_AGAIN)
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise DamagedModel("file_unreadable", f"{_shown(path)}: {error.strerror}", PUBLISH_AGAIN) from error
+
+
+def _shown(path: Path) -> str:
+    """Model, version and file; where the store lies is nobody's business but the operator's."""
+    return "/".join(path.parts[-3:])

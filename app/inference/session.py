@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal
 
@@ -13,8 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.inference.errors import DamagedModel, RuntimeUnavailable
+from app.inference.stop import Stop
 
 ProviderChoice = Literal["auto", "cuda", "openvino", "cpu"]
+PrecisionChoice = Literal["auto", "fp32", "bf16", "fp16", "int8"]
 Float32 = NDArray[np.float32]
 
 CUDA = "CUDAExecutionProvider"
@@ -29,16 +32,22 @@ CANDIDATES: dict[ProviderChoice, tuple[str, ...]] = {
 EXTERNAL_DATA_KEY = b"\x0a\x08location"
 """How ONNX's protocol buffers spell the key that names a tensor's external file."""
 TENSOR_AXES = 5
+BF16_FLAGS = {"avx512_bf16", "amx_bf16"}
+"""What Linux calls the instructions that multiply bf16."""
 INSTALL = "install fetalhead[cpu], or fetalhead[gpu] where there is a CUDA device"
 ERRORS_ONLY = 3
 
 
 @dataclass(frozen=True)
 class RuntimeSettings:
-    """Where a network runs. `threads` 0 takes every core that the process may use."""
+    """Where and how exactly a network runs. `threads` 0 takes every core that the process may use.
+
+    `precision` "auto" takes the fastest arithmetic that the model's manifest vouches for, int8 excepted.
+    """
 
     provider: ProviderChoice = "auto"
     threads: int = 0
+    precision: PrecisionChoice = "auto"
 
     @property
     def effective_threads(self) -> int:
@@ -47,7 +56,11 @@ class RuntimeSettings:
 
 
 class OnnxSession:
-    """A network that takes and gives float32 tensors (1, 1, I, J, K)."""
+    """A network that takes and gives float32 tensors (1, 1, I, J, K).
+
+    `settings.precision` is what its convolutions may use on OpenVINO: "bf16" and "int8" allow bf16, all else is fp32.
+    `precision` tells the arithmetic of a graph of floating-point weights.
+    """
 
     def __init__(self, content: bytes, inputs: tuple[str, ...], output: str, settings: RuntimeSettings) -> None:
         """Load the very bytes given; raise `DamagedModel` where their inputs and output are not those named."""
@@ -56,13 +69,23 @@ class OnnxSession:
             raise DamagedModel("external_data", detail, "export it with its weights inside")
         runtime = _import_runtime()
         self._session, self.provider = _load(runtime, content, settings)
-        self.precision = "fp32"
+        self.precision = "bf16" if self.provider == OPENVINO and allows_bf16(settings.precision) else "fp32"
         self._inputs, self._output = inputs, output
         self._check_interface()
 
-    def run(self, tensors: Mapping[str, Float32]) -> Float32:
-        """Return the output for one tensor per input name."""
-        result: Float32 = self._session.run([self._output], dict(tensors))[0]
+    def run(self, tensors: Mapping[str, Float32], stop: Stop | None = None) -> Float32:
+        """Return the output for one tensor per input name; raise `Stopped` where `stop` asked for it meanwhile.
+
+        CPU and CUDA providers end between two nodes of the network; OpenVINO runs the network as one node, to its end.
+        """
+        if stop is None:
+            return self._answer(tensors, None)
+        options = _import_runtime().RunOptions()
+        with stop.ending(options):
+            return self._answer(tensors, options)
+
+    def _answer(self, tensors: Mapping[str, Float32], options: Any) -> Float32:
+        result: Float32 = self._session.run([self._output], dict(tensors), options)[0]
         return result
 
     def _check_interface(self) -> None:
@@ -77,6 +100,18 @@ class OnnxSession:
             if value.type != "tensor(float)" or len(value.shape) != TENSOR_AXES:
                 detail = f"{value.name!r} is {value.type} {value.shape}"
                 raise DamagedModel("interface_mismatch", detail, "expected tensor(float) (1, 1, I, J, K)")
+
+
+def allows_bf16(precision: PrecisionChoice) -> bool:
+    """Whether convolutions may be computed in bf16; what int8 leaves in floating point may, too."""
+    return precision in ("bf16", "int8") and processor_has_bf16()
+
+
+def processor_has_bf16(information: Path = Path("/proc/cpuinfo")) -> bool:
+    """Whether the processor multiplies bf16; elsewhere it would be emulated, and slower than single precision."""
+    if not information.exists():
+        return False
+    return not BF16_FLAGS.isdisjoint(information.read_text(encoding="utf-8").split())
 
 
 def installed_runtime() -> str | None:
@@ -131,17 +166,19 @@ def _open(runtime: ModuleType, content: bytes, provider: str, settings: RuntimeS
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     if provider == OPENVINO:
         options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
-    session = runtime.InferenceSession(
-        content, options, providers=[(provider, _provider_options(provider, settings.effective_threads))]
-    )
+    session = runtime.InferenceSession(content, options, providers=[(provider, _provider_options(provider, settings))])
     session.disable_fallback()
     return session
 
 
-def _provider_options(provider: str, threads: int) -> dict[str, str]:
+def _provider_options(provider: str, settings: RuntimeSettings) -> dict[str, str]:
     if provider == OPENVINO:
-        # Single precision is forced: processors with bf16 units would otherwise be free to use them.
-        config = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": str(threads), "ENABLE_CPU_PINNING": "NO"}
+        # The hint is always given: processors with bf16 units would otherwise be free to use them.
+        config = {
+            "INFERENCE_PRECISION_HINT": "bf16" if allows_bf16(settings.precision) else "f32",
+            "INFERENCE_NUM_THREADS": str(settings.effective_threads),
+            "ENABLE_CPU_PINNING": "NO",
+        }
         return {"device_type": "CPU", "load_config": json.dumps({"CPU": config})}
     if provider == CUDA:
         return {"cudnn_conv_algo_search": "HEURISTIC", "arena_extend_strategy": "kSameAsRequested", "use_tf32": "0"}

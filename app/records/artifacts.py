@@ -12,6 +12,10 @@ from app.records.errors import DamagedArtifactError
 
 MASK = "mask.nii.gz"
 PREVIEW = "preview.png"
+PROBABILITY = "probability.nii.gz"
+"""The last context level's probability, on the network's grid."""
+DISAGREEMENT = "disagreement.nii.gz"
+"""How far the last two context levels' probabilities lie apart, on the network's grid."""
 PARTIAL_SUFFIX = ".partial"
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Engine, Integer, Select, cast, func, select
+from sqlalchemy import ColumnElement, Engine, Integer, Select, cast, func, or_, select
 from sqlalchemy.orm import Session
 
 from app.records.tables import SegmentationRow as Row
@@ -23,6 +23,8 @@ class MeasurementFilter:
     until: datetime | None = None
     verdict: str | None = None
     model_version: int | None = None
+    search: str | None = None
+    """A part of the subject's pseudonym, or the beginning of the identifier."""
 
 
 @dataclass(frozen=True)
@@ -141,6 +143,9 @@ def _conditions(wanted: MeasurementFilter) -> list[ColumnElement[bool]]:
         conditions.append(Row.verdict == wanted.verdict)
     if wanted.model_version is not None:
         conditions.append(Row.model_version == wanted.model_version)
+    if wanted.search is not None:
+        in_subject = Row.subject.icontains(wanted.search, autoescape=True)
+        conditions.append(or_(in_subject, Row.id.istartswith(wanted.search, autoescape=True)))
     return conditions
 
 

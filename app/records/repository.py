@@ -175,6 +175,16 @@ class Repository:
             self._artifacts.erase(segmentation_id)
         return status
 
+    def cancel(self, segmentation_id: str, actor: str = ANYBODY) -> bool:
+        """Cancels an unfinished segmentation; False where there is none with this id."""
+        with self._writing() as session:
+            row = session.scalars(select(SegmentationRow).where(SegmentationRow.id == segmentation_id)).first()
+            if row is None or row.status not in UNFINISHED:
+                return False
+            row.status = "cancelled"
+            append_line(session, AuditEvent(actor, "cancel", segmentation_id))
+            return True
+
     def artifact(self, segmentation_id: str, name: str) -> bytes:
         """Content of one stored file.
 

@@ -1,14 +1,12 @@
-import gzip
 import json
 import sqlite3
 from pathlib import Path
 
-import nibabel as nib
-import numpy as np
 import pytest
 
-from app.cli import FAILED, FINE, NO_MODEL, USAGE, main
-from tests.makers import publish_threshold_model, sphere_ml, sphere_volume, volume_bytes
+from app.cli import main
+from app.commands.outcome import FAILED, FINE, NO_MODEL, USAGE
+from tests.makers import publish_threshold_model, sphere_volume, volume_bytes
 
 
 @pytest.fixture(scope="module")
@@ -30,44 +28,6 @@ def scan(tmp_path: Path) -> Path:
     path = tmp_path / "scan.nii"
     path.write_bytes(volume_bytes(sphere_volume()))
     return path
-
-
-class TestSegment:
-    def test_mask_report_and_preview_are_written(
-        self, scan: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-    ) -> None:
-        assert main(["segment", str(scan), "-o", str(tmp_path / "out"), "--json"]) == FINE
-        line = json.loads(capsys.readouterr().out)
-        assert line["head_volume_ml"] == pytest.approx(sphere_ml(), rel=0.01)
-        names = sorted(path.name for path in (tmp_path / "out").iterdir())
-        assert names == ["scan.json", "scan_mask.nii.gz", "scan_preview.png"]
-        mask = nib.Nifti1Image.from_bytes(gzip.decompress((tmp_path / "out/scan_mask.nii.gz").read_bytes()))
-        assert np.asarray(mask.dataobj).sum() * 8 / 1000 == pytest.approx(line["head_volume_ml"], abs=0.01)
-
-    def test_a_line_for_people(self, scan: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-        main(["segment", str(scan), "-o", str(tmp_path / "out")])
-        assert capsys.readouterr().out.split()[1:] == ["237.8", "mL", "ok"]
-
-    def test_what_cannot_be_measured_does_not_stop_the_rest(
-        self, scan: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-    ) -> None:
-        bad = tmp_path / "bad.nii"
-        bad.write_bytes(b"no volume at all")
-        inputs = [str(bad), str(tmp_path / "missing.nii"), str(scan)]
-        assert main(["segment", *inputs, "-o", str(tmp_path / "out"), "--json"]) == FAILED
-        lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-        assert [line.get("code") for line in lines] == ["not_nifti", "file_not_read", None]
-
-    def test_what_is_there_already_is_not_measured_again(
-        self, scan: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-    ) -> None:
-        command = ["segment", str(scan), "-o", str(tmp_path / "out"), "--json"]
-        ids = []
-        for extra in ([], [], ["--force"], ["--gestational-age-weeks", "26"]):
-            assert main([*command, *extra]) == FINE
-            ids.append(json.loads(capsys.readouterr().out)["id"])
-        assert ids[0] == ids[1]
-        assert len(set(ids)) == 3
 
 
 class TestModels:
@@ -95,6 +55,13 @@ class TestModels:
         assert main(["models", "verify"]) == NO_MODEL
         assert main(["segment", str(scan), "-o", str(tmp_path / "out")]) == NO_MODEL
         assert "holds no model" in capsys.readouterr().err
+
+    def test_an_error_for_machines(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        monkeypatch.setenv("FETALHEAD_MODEL_STORE", str(tmp_path))
+        assert main(["models", "verify", "--json"]) == NO_MODEL
+        assert json.loads(capsys.readouterr().err)["exit_code"] == NO_MODEL
 
 
 class TestKeys:
@@ -152,6 +119,8 @@ class TestAudit:
         (tmp_path / "data").mkdir()
         assert main(["audit", "verify"]) == FINE
         assert capsys.readouterr().out == "0 audit lines, none altered\n"
+        assert main(["audit", "verify", "--json"]) == FINE
+        assert json.loads(capsys.readouterr().out) == {"lines": 0, "intact": True}
 
     def test_an_altered_line_is_found(self, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
         (tmp_path / "data").mkdir()

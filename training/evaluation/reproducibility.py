@@ -1,14 +1,12 @@
 """Reproducibility: the same fetus scanned several times, how much the measured volume varies (paper section 3.4)."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from training.evaluation.cases import CaseResult
-from training.phantom import SimulationRequest
-from training.phantom.cohort import COHORTS
 
 MIN_VIEWS = 2
 
@@ -33,14 +31,6 @@ class Reproducibility(BaseModel):
     repeatability_coefficient_ml: float
     icc: float
     truth_mean_sd_ml: float
-
-
-def requests(groups: int, views: int, spacing: float) -> Iterator[SimulationRequest]:
-    """The scans of `groups` fetuses, `views` each with its own pose, probe and speckle."""
-    first = COHORTS["reproducibility"].first_seed
-    for group in range(groups):
-        for view in range(views):
-            yield SimulationRequest(seed=first + group * views + view, spacing=spacing, subject_seed=first + group)
 
 
 def reproducibility(results: Sequence[CaseResult]) -> Reproducibility:

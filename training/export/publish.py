@@ -32,6 +32,7 @@ from training.export.card import model_card
 from training.export.errors import ExportError
 from training.export.onnx import export_level, with_half_weights
 from training.export.parity import Float32, Parity, halving_is_harmless, require_parity
+from training.export.reparameterize import reparameterize
 from training.export.selftest import TOLERANCE, around_head, stored_vector
 
 NAME = "fetal_head"
@@ -43,13 +44,14 @@ FLOOR_ML = 5.0
 
 @dataclass(frozen=True)
 class ExportedModel:
-    """Graphs as they will be stored, their precision, and the case of the test vector."""
+    """Graphs as they will be stored, their precision, the case of the test vector, and which exact rules applied."""
 
     graphs: tuple[onnx.ModelProto, ...]
     precision: str
     case: GridCase
     parity: Parity
     tiling: Tiling | None
+    algebra: str
 
 
 def export(run: Path, cases: CaseSource, store: Path, created: datetime, note: str = "", name: str = NAME) -> Path:
@@ -115,17 +117,19 @@ def publish(candidate: Path, store: Path, evaluation: Evaluation | None) -> Path
 
 
 def exported(run: Path, cases: Sequence[GridCase]) -> ExportedModel:
-    """Export, compare with torch on whole cases and on odd parts of them, choose the precision of the weights."""
+    """Export, re-parameterise, compare with torch on cases and parts of them, choose the weights' precision."""
     config = load_level(level_folder(run, 1) / "weights.pt").config
     cascade = load_cascade(run, config.cascade.context_levels)
     tiling, divisor = tiling_of(config.network), config.network.shape_divisor
-    graphs = [export_level(level, n, divisor) for n, level in enumerate(cascade, start=1)]
+    trained = [export_level(level, n, divisor) for n, level in enumerate(cascade, start=1)]
+    composed = [reparameterize(graph) for graph in trained]
+    graphs, algebra = [found.model for found in composed], str(composed[-1])
     volumes: list[Float32] = [around_head(cases[0]), *(case.image.astype("float32")[None, None] for case in cases)]
     parity = require_parity(graphs, cascade, volumes)
     halved = [with_half_weights(graph) for graph in graphs]
     if halving_is_harmless(halved, graphs, volumes):
-        return ExportedModel(tuple(halved), "fp16", cases[0], parity, tiling)
-    return ExportedModel(tuple(graphs), "fp32", cases[0], parity, tiling)
+        return ExportedModel(tuple(halved), "fp16", cases[0], parity, tiling, algebra)
+    return ExportedModel(tuple(graphs), "fp32", cases[0], parity, tiling, algebra)
 
 
 def tiling_of(network: NetworkConfig) -> Tiling | None:
@@ -163,7 +167,8 @@ def _manifest(
             data="simulated",
             preset=config.name,
             commands=commands(weights),
-            description=_history(weights) + f"; torch and ONNX Runtime agree to {model.parity.max_difference:.1e}",
+            description=f"{_history(weights)}; re-parameterised exactly ({model.algebra}); "
+            f"torch and ONNX Runtime agree to {model.parity.max_difference:.1e}",
         ),
     )
 

@@ -1,13 +1,19 @@
+import gzip
 import io
+import json
 import uuid
+import zipfile
 
 import httpx
 import nibabel as nib
 import numpy as np
 import pytest
 from PIL import Image
+from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from app.records.artifacts import MASK
+from app.records.tables import SegmentationRow
 from tests.app.api.service import Service, assert_problem, post, until
 from tests.makers import NiftiOptions, sphere_volume, volume_bytes
 
@@ -53,6 +59,38 @@ class TestMask:
         path = post(service.client, sphere).json()["mask"]
         next(service.data.rglob(MASK)).write_bytes(b"altered")
         assert_problem(service.client.get(path), 500, "damaged_record")
+
+
+class TestLayers:
+    def test_the_probability_lies_where_the_head_lies(self, client: httpx.Client, sphere: bytes) -> None:
+        report = post(client, sphere).json()
+        answer = client.get(f"/segmentations/{report['id']}/probability")
+        assert answer.headers["content-type"] == "application/gzip"
+        image = nib.Nifti1Image.from_bytes(gzip.decompress(answer.content))
+        soft_ml = float(np.asanyarray(image.dataobj).sum() * abs(np.linalg.det(image.affine)) / 1000)
+        assert soft_ml == pytest.approx(report["head_volume_ml"], rel=0.02)
+
+    def test_equal_levels_do_not_disagree(self, client: httpx.Client, sphere: bytes) -> None:
+        path = f"/segmentations/{post(client, sphere).json()['id']}/disagreement"
+        image = nib.Nifti1Image.from_bytes(gzip.decompress(client.get(path).content))
+        assert float(np.asanyarray(image.dataobj).max()) == pytest.approx(0, abs=1 / 255)
+
+    def test_an_earlier_measurement_without_layers_says_so(self, service: Service, sphere: bytes) -> None:
+        report = post(service.client, sphere).json()
+        with Session(service.state.repository._engine) as session, session.begin():
+            row = session.scalars(select(SegmentationRow)).one()
+            row.artifacts = {name: value for name, value in (row.artifacts or {}).items() if "probability" not in name}
+        answer = service.client.get(f"/segmentations/{report['id']}/probability")
+        assert_problem(answer, 404, "unknown_layer")
+
+
+class TestArchive:
+    def test_it_holds_what_the_answer_to_a_volume_may_hold(self, client: httpx.Client, sphere: bytes) -> None:
+        report = post(client, sphere).json()
+        answer = client.get(f"/segmentations/{report['id']}/archive.zip")
+        with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
+            assert sorted(archive.namelist()) == ["mask.nii.gz", "preview.png", "report.json"]
+            assert json.loads(archive.read("report.json")) == report
 
 
 class TestPreview:

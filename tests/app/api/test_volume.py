@@ -5,6 +5,8 @@ import statistics
 import httpx
 import pytest
 
+from app.imaging.growth import expected_head_volume_ml
+from app.imaging.quality import age_z
 from tests.app.api.service import assert_problem, post
 from tests.makers import sphere_volume, volume_bytes
 
@@ -30,6 +32,17 @@ class TestItems:
         items = shared_client.get("/volume").json()["items"]
         assert [item["head_volume_ml"] for item in items] == measured[::-1]
         assert shared_client.get(items[0]["href"]).json()["id"] == items[0]["id"]
+
+    def test_a_search_finds_a_part_of_a_pseudonym_or_the_beginning_of_an_identifier(
+        self, shared_client: httpx.Client, measured: list[float]
+    ) -> None:
+        def found(text: str) -> list[float]:
+            items = shared_client.get("/volume", params={"search": text}).json()["items"]
+            return [item["head_volume_ml"] for item in items]
+
+        newest = shared_client.get("/volume").json()["items"][0]
+        assert found("b") == found(newest["id"][:13].upper()) == measured[3:]
+        assert found("%") == found("_") == []
 
     def test_pages_follow_the_cursor(self, shared_client: httpx.Client, measured: list[float]) -> None:
         found, cursor = [], None
@@ -109,3 +122,13 @@ class TestRefusals:
 
     def test_a_type_that_cannot_be_made(self, shared_client: httpx.Client) -> None:
         assert_problem(shared_client.get("/volume", headers={"Accept": "application/xml"}), 406, "not_acceptable")
+
+
+def test_the_growth_band_widens_around_the_derived_mean_and_says_what_it_is(shared_client: httpx.Client) -> None:
+    band = shared_client.get("/growth").json()
+    assert "not a reference chart" in band["label"]
+    at_26 = next(point for point in band["points"] if point["gestational_age_weeks"] == 26.0)
+    assert at_26["mean_ml"] == pytest.approx(expected_head_volume_ml(26.0), abs=0.1)
+    for point in band["points"]:
+        assert age_z(point["high_ml"], point["gestational_age_weeks"], 0.06) == pytest.approx(band["z"], abs=0.02)
+        assert age_z(point["low_ml"], point["gestational_age_weeks"], 0.06) == pytest.approx(-band["z"], abs=0.02)

@@ -2,7 +2,7 @@ import pytest
 
 from tests.training.evaluation.test_report import result
 from training.evaluation.cases import CaseResult
-from training.evaluation.reproducibility import complete_groups, reproducibility, requests
+from training.evaluation.reproducibility import complete_groups, reproducibility
 
 
 def views(subject: int, *volumes: float) -> list[CaseResult]:
@@ -23,9 +23,3 @@ def test_unequal_groups_are_refused() -> None:
     with pytest.raises(ValueError, match=r"got \[2, 3\]"):
         reproducibility(results)
     assert {r.subject_seed for r in complete_groups(results)} == {1}
-
-
-def test_views_share_the_fetus_and_nothing_else() -> None:
-    scans = list(requests(2, 3, 2.0))
-    assert len({scan.seed for scan in scans}) == 6
-    assert [scan.subject_seed for scan in scans] == [4_000_000] * 3 + [4_000_001] * 3

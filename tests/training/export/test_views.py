@@ -26,7 +26,7 @@ def base() -> TrainingConfig:
 
 @pytest.mark.parametrize(
     ("name", "tiling"),
-    [("p-USegNet", Tiling(size_voxels=16, overlap=0.5)), ("2D-USegNet", None), ("3D-DeconvNet", None)],
+    [("p-USegNet", Tiling(size_voxels=16, overlap=0.5)), ("2D-USegNet", None)],
 )
 def test_systems_are_exported_and_served(
     name: str, tiling: Tiling | None, base: TrainingConfig, cache: PhantomCache, tmp_path: Path

@@ -1,0 +1,137 @@
+"""A batch, case by case in order: files are read and decoded ahead, a case that fails does not stop the rest."""
+
+from __future__ import annotations
+
+import json
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from app.api.errors import problem_of
+from app.api.upload import Upload
+from app.batch.cases import Case
+from app.batch.engines import Engine, Measured, Work, sha256, with_page
+from app.client.errors import FetalHeadError, ServiceProblem
+
+State = Literal["measured", "kept", "failed"]
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What was asked for beside the files."""
+
+    weeks: float | None = None
+    subject: str | None = None
+    resume: bool = True
+    jobs: int = 2
+    pdf: bool = False
+
+
+@dataclass(frozen=True)
+class CaseResult:
+    """What became of one case; `content` is its report, or its problem, for machines.
+
+    `files` are the ones that were not written, by their kind.
+    """
+
+    case: Case
+    state: State
+    content: Mapping[str, Any]
+    files: Mapping[str, bytes] | None = None
+
+
+def run_batch(cases: Sequence[Case], output: Path, engine: Engine, wishes: Wishes) -> Iterator[CaseResult]:
+    """Measure each case and write its files below `output`; at most `wishes.jobs` are prepared ahead."""
+    waiting: deque[tuple[Case, Future[Work | CaseResult]]] = deque()
+    left = iter(cases)
+    pool = ThreadPoolExecutor(wishes.jobs, "case")
+    try:
+        while True:
+            while len(waiting) < wishes.jobs and (case := next(left, None)) is not None:
+                waiting.append((case, pool.submit(_prepared, case, output, engine, wishes)))
+            if not waiting:
+                return
+            yield _finished(*waiting.popleft(), output, wishes)
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+def measure_one(case: Case, engine: Engine, wishes: Wishes) -> CaseResult:
+    """Measure one case without writing anything."""
+    try:
+        measured = engine.prepare(_upload(case, wishes))()
+        return CaseResult(case, "measured", _described(case, measured.report), measured.files)
+    except Exception as error:
+        return _failure(case, error)
+
+
+def _prepared(case: Case, output: Path, engine: Engine, wishes: Wishes) -> Work | CaseResult:
+    upload = _upload(case, wishes)
+    made_of = (sha256(upload.payload), list(engine.model_sha256), wishes.weeks)
+    kinds = ("mask", "preview", "report") if wishes.pdf else ("mask", "preview")
+    earlier = _earlier(case.report(output), made_of, kinds) if wishes.resume else None
+    return engine.prepare(upload) if earlier is None else CaseResult(case, "kept", _described(case, earlier))
+
+
+def _upload(case: Case, wishes: Wishes) -> Upload:
+    return Upload(case.path.read_bytes(), wishes.weeks, wishes.subject)
+
+
+def _finished(case: Case, future: Future[Work | CaseResult], output: Path, wishes: Wishes) -> CaseResult:
+    """Whatever goes wrong with one case is that case's result: the next one is measured all the same."""
+    try:
+        outcome = future.result()
+        if isinstance(outcome, CaseResult):
+            return outcome
+        measured = with_page(outcome()) if wishes.pdf else outcome()
+        return CaseResult(case, "measured", _described(case, _written(case, measured, output)))
+    except Exception as error:
+        return _failure(case, error)
+
+
+def _written(case: Case, measured: Measured, output: Path) -> dict[str, Any]:
+    """The report, once the files are written; it comes last, so that a report stands for a whole result."""
+    report_path = case.report(output)
+    report_path.parent.mkdir(parents=True, exist_ok=True)
+    names = {}
+    for kind, content in measured.files.items():
+        path = case.file(output, kind)
+        path.write_bytes(content)
+        names[kind.partition(".")[0]] = path.name
+    report = {**measured.report, **names}
+    report_path.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    return report
+
+
+def _earlier(
+    report_path: Path, made_of: tuple[str, list[str], float | None], kinds: Sequence[str]
+) -> dict[str, Any] | None:
+    """The report of an earlier run, if it was made of the same file, model and age and its files are there."""
+    try:
+        report: dict[str, Any] = json.loads(report_path.read_text(encoding="utf-8"))
+        known = (report["input"]["sha256"], report["model"]["sha256"], report["gestational_age_weeks"])
+        whole = all((report_path.parent / report[kind]).is_file() for kind in kinds)
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return report if known == made_of and whole else None
+
+
+def _described(case: Case, report: Mapping[str, Any]) -> dict[str, Any]:
+    return {"file": str(case.path), **report}
+
+
+def _failure(case: Case, error: Exception) -> CaseResult:
+    return CaseResult(case, "failed", {"file": str(case.path), **_problem(error)})
+
+
+def _problem(error: Exception) -> dict[str, Any]:
+    if isinstance(error, OSError):
+        return {"code": "file_not_read", "detail": f"{error.strerror or 'the file cannot be read or written'}."}
+    if isinstance(error, ServiceProblem):
+        return error.problem.model_dump(mode="json", exclude_none=True)
+    if isinstance(error, FetalHeadError):
+        return {"code": "service_unreachable", "detail": f"{error}."}
+    return problem_of(error).body

@@ -1,0 +1,121 @@
+"""What goes wrong between a client and the service.
+
+FetalHeadError
+├── ServiceUnreachable  no answer at all
+├── WasCancelled        the segmentation was cancelled before it was done
+└── ServiceProblem      the service answered with `application/problem+json`
+    ├── VolumeRefused   400, 406, 413, 415, 422: this request will never succeed as it is
+    ├── AccessDenied    401, 403
+    ├── NotFound        404
+    ├── Conflict        409
+    ├── Overloaded      429, 503, and it stayed so through every retry
+    ├── TookTooLong     408, 504
+    └── ServiceFailed   every other status
+"""
+
+from __future__ import annotations
+
+import httpx
+from pydantic import ValidationError
+
+from app.api.schemas import Problem
+
+EXCERPT = 200
+
+
+class FetalHeadError(Exception):
+    """Base of everything that this client raises by itself."""
+
+
+class ServiceUnreachable(FetalHeadError):  # noqa: N818
+    """The service cannot be reached; the message says where it was looked for and why that failed."""
+
+
+class WasCancelled(FetalHeadError):  # noqa: N818
+    """Somebody cancelled the segmentation before it was done."""
+
+
+class ServiceProblem(FetalHeadError):  # noqa: N818
+    """The service said no; `problem` holds what it said (RFC 9457)."""
+
+    def __init__(self, problem: Problem) -> None:
+        self.problem = problem
+        expected = f" Expected: {problem.expected}." if problem.expected else ""
+        got = f" Got: {problem.got}." if problem.got else ""
+        remedy = f" {problem.remedy}" if problem.remedy else ""
+        super().__init__(f"{problem.detail}{expected}{got}{remedy} ({problem.code}, status {problem.status})")
+
+    @property
+    def code(self) -> str:
+        """The problem's code, such as `spacing_out_of_range`."""
+        return self.problem.code
+
+    @property
+    def status(self) -> int:
+        """The HTTP status."""
+        return self.problem.status
+
+
+class VolumeRefused(ServiceProblem):
+    """The file or a field beside it cannot be measured: sending it again as it is will not help."""
+
+
+class AccessDenied(ServiceProblem):
+    """No key, a wrong one, or one without the right."""
+
+
+class NotFound(ServiceProblem):
+    """There is no such segmentation, model or path."""
+
+
+class Conflict(ServiceProblem):
+    """The request contradicts what is there, such as a result that is not ready."""
+
+
+class Overloaded(ServiceProblem):
+    """The service takes no more work now, or has no model that it can run."""
+
+
+class TookTooLong(ServiceProblem):
+    """The upload or the measurement took longer than the service waits; `location` is where the result will be."""
+
+    location: str | None = None
+
+
+class ServiceFailed(ServiceProblem):
+    """The service failed."""
+
+
+KINDS: dict[int, type[ServiceProblem]] = {
+    **dict.fromkeys((400, 406, 413, 415, 422), VolumeRefused),
+    **dict.fromkeys((401, 403), AccessDenied),
+    **dict.fromkeys((408, 504), TookTooLong),
+    **dict.fromkeys((429, 503), Overloaded),
+    404: NotFound,
+    409: Conflict,
+}
+
+
+def error_of(answer: httpx.Response) -> ServiceProblem:
+    """The error that an answer with status 4xx or 5xx amounts to."""
+    return KINDS.get(answer.status_code, ServiceFailed)(_problem(answer))
+
+
+def problem_error(problem: Problem) -> ServiceProblem:
+    """The error that a stored problem amounts to."""
+    return KINDS.get(problem.status, ServiceFailed)(problem)
+
+
+def _problem(answer: httpx.Response) -> Problem:
+    """What the answer says; something between client and service may have answered in its stead."""
+    try:
+        return Problem.model_validate_json(answer.content)
+    except ValidationError:
+        return Problem(
+            type="about:blank",
+            title=answer.reason_phrase,
+            status=answer.status_code,
+            detail=f"{answer.url} answered {answer.status_code}: {answer.text[:EXCERPT].strip() or 'nothing'}",
+            code="no_problem_document",
+            remedy="Check that the URL is that of the service, and what stands between it and you.",
+        )

@@ -1,0 +1,76 @@
+"""What a measurement gives: the mask as an image, the report, the picture; shown as such in a notebook."""
+
+from __future__ import annotations
+
+import base64
+import io
+import zipfile
+from dataclasses import dataclass
+from functools import cached_property
+from html import escape
+from pathlib import Path
+
+from nibabel.nifti1 import Nifti1Image
+from nibabel.nifti2 import Nifti2Image
+
+from app.api.schemas import Report
+from app.imaging.mask_file import read_mask_file
+
+MASK, PREVIEW, REPORT = "mask.nii.gz", "preview.png", "report.json"
+COLOURS = {"ok": "#1a7f37", "review": "#9a6700", "reject": "#cf222e"}
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """One measured head; `mask_file` and `preview_png` are the files as the service made them."""
+
+    report: Report
+    mask_file: bytes
+    preview_png: bytes
+
+    @classmethod
+    def from_zip(cls, archive: bytes) -> Result:
+        """The result in an answer of the media type application/zip."""
+        with zipfile.ZipFile(io.BytesIO(archive)) as files:
+            report = Report.model_validate_json(files.read(REPORT), extra="ignore")
+            return cls(report, files.read(MASK), files.read(PREVIEW))
+
+    @cached_property
+    def mask(self) -> Nifti1Image | Nifti2Image:
+        """The mask on the upload's grid: 1 in the head, 0 elsewhere."""
+        return read_mask_file(self.mask_file)
+
+    def save(self, folder: str | Path) -> Path:
+        """Write mask.nii.gz, report.json and preview.png into a folder, which is made where it is missing."""
+        target = Path(folder)
+        target.mkdir(parents=True, exist_ok=True)
+        (target / MASK).write_bytes(self.mask_file)
+        (target / PREVIEW).write_bytes(self.preview_png)
+        (target / REPORT).write_text(self.report.model_dump_json(indent=2) + "\n", encoding="utf-8")
+        return target
+
+    def __str__(self) -> str:
+        """The volume with its interval, and the verdict."""
+        report = self.report
+        if report.head_volume_ml is None:
+            return f"no volume is given: {report.verdict}"
+        interval = report.head_volume_interval_ml
+        between = "" if interval is None else f" ({interval[0]:.0f} to {interval[1]:.0f})"
+        return f"{report.head_volume_ml:.1f} mL{between}, {report.verdict}"
+
+    def _repr_png_(self) -> bytes:
+        return self.preview_png
+
+    def _repr_html_(self) -> str:
+        picture = base64.b64encode(self.preview_png).decode()
+        flags = "".join(
+            f"<li><code>{escape(flag.code)}</code>: {escape(flag.detail)}; {escape(flag.remedy)}</li>"
+            for flag in self.report.flags
+        )
+        model = f"{escape(self.report.model.name)} {self.report.model.version}"
+        return (
+            f"<div><p><strong style='color:{COLOURS[self.report.verdict]}'>{escape(str(self))}</strong></p>"
+            f"<ul>{flags}</ul>"
+            f"<img alt='Three planes through the head: {escape(str(self))}' src='data:image/png;base64,{picture}'>"
+            f"<p><small>{model}. {escape(self.report.notice)}</small></p></div>"
+        )

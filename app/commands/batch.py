@@ -1,0 +1,87 @@
+"""What `fetalhead segment` does: files and folders in; masks, reports, pictures and tables out."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Final
+
+from app.batch.cases import BatchError, Case, find_cases
+from app.batch.engines import Engine, LocalEngine, RemoteEngine
+from app.batch.run import CaseResult, Wishes, measure_one, run_batch
+from app.batch.tables import tables
+from app.client import FetalHead, FetalHeadError
+from app.client.result import MASK
+from app.commands.outcome import FAILED, FINE, INTERRUPTED, NO_MODEL, NO_RUNTIME, USAGE, complain
+from app.commands.progress import Progress, line, print_summary
+from app.inference.session import installed_runtime
+from app.report import missing_libraries
+from app.settings import Settings
+
+STANDARD_OUTPUT: Final = "-"
+NO_REPORT: Final = "Pages are not installed. Install them: pip install 'fetalhead[report]'."
+
+
+def run_segment(options: argparse.Namespace, settings: Settings) -> int:
+    """Measures the cases and gives the exit code."""
+    if options.url is None and installed_runtime() is None:
+        return complain(NO_RUNTIME, NO_MODEL, options.json)
+    if options.pdf and missing_libraries():
+        return complain(NO_REPORT, USAGE, options.json)
+    to_stdout = str(options.output) == STANDARD_OUTPUT
+    try:
+        cases = find_cases(options.inputs, None if to_stdout else options.output)
+        with _engine(options, settings) as engine:
+            return _one(cases, options, engine) if to_stdout else _batch(cases, options, engine)
+    except BatchError as error:
+        return complain(str(error), USAGE, options.json)
+    except FetalHeadError as error:
+        return complain(str(error), NO_MODEL, options.json)
+
+
+@contextmanager
+def _engine(options: argparse.Namespace, settings: Settings) -> Iterator[Engine]:
+    if options.url is None:
+        yield LocalEngine(settings)
+        return
+    with FetalHead(options.url, api_key=options.api_key) as service:
+        yield RemoteEngine(service)
+
+
+def _wishes(options: argparse.Namespace) -> Wishes:
+    return Wishes(options.gestational_age_weeks, options.subject, not options.force, options.jobs, options.pdf)
+
+
+def _batch(cases: Sequence[Case], options: argparse.Namespace, engine: Engine) -> int:
+    results: list[CaseResult] = []
+    try:
+        with tables(options.output) as written, Progress(len(cases)) as progress:
+            for result in run_batch(cases, options.output, engine, _wishes(options)):
+                written.add(result)
+                results.append(result)
+                print(json.dumps(dict(result.content)) if options.json else line(result), flush=True)
+                progress.advance(result)
+    except KeyboardInterrupt:
+        done = f"Stopped after {len(results)} of {len(cases)} cases; the same command continues."
+        return complain(done, INTERRUPTED, options.json)
+    except OSError as error:
+        return complain(f"{options.output} cannot be written: {error.strerror}.", USAGE, options.json)
+    if len(cases) > 1 and not options.json:
+        print_summary(results, options.output)
+    return FAILED if any(result.state == "failed" for result in results) else FINE
+
+
+def _one(cases: Sequence[Case], options: argparse.Namespace, engine: Engine) -> int:
+    """The mask of a single case, on standard output."""
+    if len(cases) != 1:
+        raise BatchError(f"-o - takes a single file; {len(cases)} were named. Name a folder with -o.")
+    outcome = measure_one(cases[0], engine, _wishes(options))
+    print(json.dumps(dict(outcome.content)) if options.json else line(outcome), file=sys.stderr)
+    if outcome.files is None:
+        return FAILED
+    sys.stdout.buffer.write(outcome.files[MASK])
+    sys.stdout.buffer.flush()
+    return FINE

@@ -1,0 +1,104 @@
+"""What a person sees of a batch: a line per case, a bar with the time that is left, a table at the end."""
+
+from __future__ import annotations
+
+import statistics
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import Progress as Bar
+from rich.table import Table
+
+from app.batch.run import CaseResult
+from app.batch.tables import CSV, JSONL
+
+WHOLE_RUN_S: Final = 1e9
+"""The time left is estimated from all cases: one may take longer than rich's usual half a minute."""
+
+
+class Progress:
+    """A bar on standard error, where that is a terminal; the lines of standard output pass above it."""
+
+    def __init__(self, total: int) -> None:
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+        )
+        self._bar = Bar(
+            *columns,
+            console=Console(stderr=True),
+            disable=not sys.stderr.isatty(),
+            redirect_stdout=sys.stdout.isatty(),
+            speed_estimate_period=WHOLE_RUN_S,
+            transient=True,
+        )
+        self._total = total
+        self._task = self._bar.add_task("measuring", total=total)
+
+    def advance(self, result: CaseResult) -> None:
+        """One case is done; one that was kept took no time and is left out of the estimate."""
+        if result.state == "kept":
+            self._total -= 1
+            self._bar.update(self._task, total=self._total)
+        else:
+            self._bar.advance(self._task)
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bar.stop()
+
+
+def line(result: CaseResult) -> str:
+    """One case in one line."""
+    content = result.content
+    if result.state == "failed":
+        hints = [f"expected {content['expected']}."] if "expected" in content else []
+        hints += [content["remedy"]] if "remedy" in content else []
+        return "  ".join([f"{result.case.path}  failed: {content['detail']}", *hints])
+    volume = content["head_volume_ml"]
+    flags = ", ".join(flag["code"] for flag in content["flags"])
+    measured = "no volume" if volume is None else f"{volume:.1f} mL"
+    return f"{result.case.path}  {measured}  {content['verdict']}{'  ' + flags if flags else ''}"
+
+
+def print_summary(results: Sequence[CaseResult], output: Path) -> None:
+    """A table of what became of the batch."""
+    console = Console(file=sys.stdout, highlight=False)
+    table = Table("", "cases", "head volume, mL (mean ± SD)", "range", box=None, pad_edge=False)
+    for name in ("ok", "review", "reject", "failed"):
+        chosen = [result for result in results if _outcome(result) == name]
+        if chosen:
+            table.add_row(name, str(len(chosen)), *_volumes(chosen))
+    kept = Counter(result.state for result in results)["kept"]
+    console.print()
+    console.print(table)
+    note = f"{kept} of an earlier run were kept. " if kept else ""
+    console.print(f"{note}{output}/ holds masks, pictures and reports, and {CSV} and {JSONL}.", soft_wrap=True)
+
+
+def _outcome(result: CaseResult) -> str:
+    return "failed" if result.state == "failed" else str(result.content["verdict"])
+
+
+def _volumes(results: Sequence[CaseResult]) -> tuple[str, str]:
+    """Mean with standard deviation (n - 1), and range."""
+    found = [v for result in results if (v := result.content.get("head_volume_ml")) is not None]
+    if not found:
+        return "", ""
+    spread = f" ± {statistics.stdev(found):.1f}" if len(found) > 1 else ""
+    return f"{statistics.fmean(found):.1f}{spread}", f"{min(found):.1f} to {max(found):.1f}"

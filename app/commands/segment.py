@@ -1,0 +1,61 @@
+"""`fetalhead segment`: its arguments. What it does is in `app.commands.batch`, which takes seconds to import."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Final
+
+from app.settings import Settings
+
+EPILOG: Final = """\
+Each IN.nii.gz gives IN_mask.nii.gz, IN_preview.png and IN.json in OUT; a folder is searched for .nii and .nii.gz, and
+its subfolders are kept. results.csv and results.jsonl list every case. With -o - the mask of a single file goes to
+standard output, and everything else to standard error.
+
+What OUT already holds of the same file, model and age is kept, so that the same command continues what was stopped.
+
+Exit codes: 0 every case has a result (whatever its verdict); 1 some case failed, the others are done; 2 wrong
+arguments; 3 no model can be run, or the service cannot be reached; 130 stopped."""
+
+
+def add_segment(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Adds the command and its arguments."""
+    segment = commands.add_parser(
+        "segment",
+        help="measure files and folders, on this machine or by a service",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog=EPILOG,
+    )
+    segment.add_argument("inputs", nargs="+", type=Path, metavar="IN", help="NIfTI files, or folders of them")
+    segment.add_argument(
+        "-o", "--output", required=True, type=Path, metavar="OUT", help="folder for the results; - for standard output"
+    )
+    segment.add_argument("--json", action="store_true", help="print one JSON object per file")
+    segment.add_argument("--gestational-age-weeks", type=float, metavar="WEEKS", help="of every file")
+    segment.add_argument("--subject", help="pseudonym that every file belongs to")
+    again = segment.add_mutually_exclusive_group()
+    again.add_argument("--resume", action="store_true", help="keep the results that OUT already holds (the default)")
+    again.add_argument("--force", action="store_true", help="measure again what OUT already holds")
+    segment.add_argument(
+        "--jobs", type=_positive, default=2, metavar="N", help="files that are read and decoded, or uploaded, at a time"
+    )
+    segment.add_argument("--pdf", action="store_true", help="also write a page about each file, IN_report.pdf")
+    segment.add_argument("--url", help="measure by the service at this URL instead of on this machine")
+    segment.add_argument(
+        "--api-key", help="key of that service; better in FETALHEAD_API_KEY, where nobody else sees it"
+    )
+    segment.set_defaults(command=_run)
+
+
+def _run(options: argparse.Namespace, settings: Settings) -> int:
+    from app.commands.batch import run_segment
+
+    return run_segment(options, settings)
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise ValueError(text)
+    return number

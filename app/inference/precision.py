@@ -1,0 +1,42 @@
+"""Which arithmetic a model runs in: what was asked for, what the model passed, what the machine has."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from app.inference.errors import RuntimeUnavailable
+from app.inference.manifest import ModelManifest
+from app.inference.session import CUDA, OPENVINO, RuntimeSettings, preferred_provider, processor_has_bf16
+
+Precision = Literal["fp32", "bf16", "fp16", "int8"]
+FASTEST: dict[str, Precision] = {CUDA: "fp16", OPENVINO: "bf16"}
+"""The precision below single precision that a provider is fastest in, int8 apart."""
+
+
+def chosen_precision(settings: RuntimeSettings, manifest: ModelManifest) -> Precision:
+    """Return the precision to load a model in; raise `RuntimeUnavailable` where it cannot be what was asked for.
+
+    "auto" takes fp16 on CUDA and bf16 on OpenVINO where the model passed that precision's gate and the processor has
+    it, else fp32. int8 is only ever asked for by name.
+    """
+    provider = preferred_provider(settings.provider)
+    if settings.precision == "auto":
+        fastest = FASTEST.get(provider, "fp32")
+        passed = manifest.lower_precision(fastest) is not None
+        return fastest if passed and _refusal(fastest, provider, manifest) is None else "fp32"
+    refusal = _refusal(settings.precision, provider, manifest)
+    if refusal is not None:
+        remedy = "set FETALHEAD_PRECISION to auto, or to a precision that is there"
+        raise RuntimeUnavailable("precision_unavailable", f"{settings.precision} cannot be served: {refusal}", remedy)
+    return settings.precision
+
+
+def _refusal(precision: Precision, provider: str, manifest: ModelManifest) -> str | None:
+    """Return why this precision cannot run, None where it can."""
+    if precision == "bf16" and provider != OPENVINO:
+        return f"{provider} has no bf16, only {OPENVINO} has"
+    if precision == "bf16" and not processor_has_bf16():
+        return "the processor does not multiply bf16"
+    if precision in ("fp16", "int8") and manifest.lower_precision(precision) is None:
+        return f"{manifest.name} {manifest.version} holds no {precision} networks"
+    return None

@@ -1,0 +1,32 @@
+// The dialog that asks for an API key. The key itself is kept by `api.ts`, until the tab closes.
+
+import { h } from "./dom";
+
+/** Asks until the dialog is sent or closed; null where it was closed. */
+export function askForKey(reason: string): Promise<string | null> {
+  const field = h("input", { type: "password", id: "key", autocomplete: "off", spellcheck: "false", required: true });
+  const form = h(
+    "form",
+    { method: "dialog" },
+    h("h2", { id: "key-title" }, "This service asks for a key"),
+    h("p", {}, reason),
+    h("label", { for: "key" }, "API key"),
+    field,
+    h("p", { class: "small" }, "It is kept in this tab only and forgotten when the tab closes. The operator gives keys out."),
+    h(
+      "div",
+      { class: "row" },
+      h("button", { type: "submit", class: "primary", value: "use" }, "Use this key"),
+      h("button", { type: "submit", value: "cancel", formnovalidate: true }, "Cancel"),
+    ),
+  );
+  const dialog = h("dialog", { class: "dialog", "aria-labelledby": "key-title" }, form);
+  document.body.append(dialog);
+  dialog.showModal();
+  return new Promise((resolve) => {
+    dialog.addEventListener("close", () => {
+      dialog.remove();
+      resolve(dialog.returnValue === "use" && field.value.trim() ? field.value.trim() : null);
+    });
+  });
+}

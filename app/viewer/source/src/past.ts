@@ -1,0 +1,142 @@
+// Past measurements: searched, and one subject's volumes over gestational age.
+
+import type { Api } from "./api";
+import { growthChart, measuredPoints } from "./chart";
+import { announce, h } from "./dom";
+import { problemBox } from "./problem";
+import type { GrowthBand, VolumeItem, VolumePage } from "./types";
+import { DECISION_NAMES, VERDICT_NAMES, day, millilitres } from "./words";
+
+const TYPING_PAUSE_MS = 250;
+const PAGE_SIZE = 50;
+const MOST_OF_A_SUBJECT = 1000;
+const COLUMNS = ["Measured", "Subject", "Weeks", "Volume, mL", "95 % interval", "Checks", "Decision"];
+
+export function showPast(main: HTMLElement, api: Api): void {
+  const search = h("input", { id: "search", type: "search", placeholder: "Subject or identifier", autocomplete: "off" });
+  const verdict = h(
+    "select",
+    { id: "verdict" },
+    h("option", { value: "" }, "all"),
+    ...Object.entries(VERDICT_NAMES).map(([value, name]) => h("option", { value }, name)),
+  );
+  const list = h("div", { class: "list", "aria-live": "off" });
+  const refresh = () => void load(list, api, filterOf(search.value, verdict.value));
+  let pause = 0;
+  search.addEventListener("input", () => {
+    clearTimeout(pause);
+    pause = window.setTimeout(refresh, TYPING_PAUSE_MS);
+  });
+  verdict.addEventListener("change", refresh);
+  main.replaceChildren(
+    h("h1", {}, "Past measurements"),
+    h(
+      "form",
+      { class: "filters", role: "search", onsubmit: (event) => event.preventDefault() },
+      h("div", { class: "field" }, h("label", { for: "search" }, "Search"), search),
+      h("div", { class: "field" }, h("label", { for: "verdict" }, "Checks"), verdict),
+    ),
+    list,
+  );
+  refresh();
+}
+
+export function showSubject(main: HTMLElement, api: Api, subject: string): void {
+  const place = h("div", {}, h("p", { class: "small" }, "Loading"));
+  main.replaceChildren(
+    h("p", {}, h("a", { href: "#/past" }, "All measurements")),
+    h("h1", {}, `Subject ${subject}`),
+    place,
+  );
+  const query = new URLSearchParams({ subject, limit: String(MOST_OF_A_SUBJECT) });
+  Promise.all([api.json<VolumePage>(`/volume?${query}`), api.json<GrowthBand>("/growth")])
+    .then(([page, band]) => place.replaceChildren(...subjectContent(page.items, band)))
+    .catch((error: unknown) => place.replaceChildren(problemBox(error)));
+}
+
+function subjectContent(items: VolumeItem[], band: GrowthBand): Node[] {
+  if (items.length === 0) return [emptyNote("Nothing was measured for this subject.")];
+  const drawn = measuredPoints(items).length;
+  const figure = h(
+    "figure",
+    { class: "growth" },
+    growthChart(items, band),
+    h(
+      "figcaption",
+      {},
+      h("strong", {}, band.label),
+      ` The band is the mean ± ${band.z} SD. ${band.source}. It gives no centile.`,
+    ),
+  );
+  const missing = items.length - drawn;
+  const note = `${missing} of ${items.length} are not drawn: without a gestational age, without a volume, or rejected.`;
+  return [
+    drawn ? figure : emptyNote("No measurement here has both a volume and a gestational age; give the age with the volume to see it drawn."),
+    ...(drawn && missing ? [h("p", { class: "small" }, note)] : []),
+    table(items),
+  ];
+}
+
+function filterOf(search: string, verdict: string): URLSearchParams {
+  const query = new URLSearchParams({ limit: String(PAGE_SIZE) });
+  if (search.trim()) query.set("search", search.trim());
+  if (verdict) query.set("verdict", verdict);
+  return query;
+}
+
+async function load(list: HTMLElement, api: Api, query: URLSearchParams, before: VolumeItem[] = []): Promise<void> {
+  try {
+    const page = await api.json<VolumePage>(`/volume?${query}`);
+    const items = [...before, ...page.items];
+    if (items.length === 0) {
+      const filtered = query.has("search") || query.has("verdict");
+      list.replaceChildren(emptyNote(filtered ? "Nothing fits. Search for less, or choose all checks." : "Nothing was measured yet."));
+      announce("No measurement found");
+      return;
+    }
+    list.replaceChildren(table(items));
+    announce(`${items.length} measurements listed`);
+    if (!page.next) return;
+    query.set("cursor", page.next);
+    list.append(h("button", { type: "button", onclick: () => void load(list, api, query, items) }, "Show more"));
+  } catch (error) {
+    list.replaceChildren(problemBox(error));
+  }
+}
+
+function emptyNote(text: string): HTMLElement {
+  return h("div", { class: "empty" }, h("p", {}, text), h("a", { href: "#/" }, "Measure a volume"));
+}
+
+function table(items: VolumeItem[]): HTMLElement {
+  return h(
+    "div",
+    { class: "scroll", tabindex: 0, role: "region", "aria-label": "Measurements" },
+    h(
+      "table",
+      {},
+      h("thead", {}, h("tr", {}, ...COLUMNS.map((name) => h("th", { scope: "col" }, name)))),
+      h("tbody", {}, ...items.map(row)),
+    ),
+  );
+}
+
+function row(item: VolumeItem): HTMLElement {
+  const interval = item.head_volume_interval_ml;
+  const edited = item.edited_volume_ml;
+  return h(
+    "tr",
+    {},
+    h("td", {}, h("a", { href: `#/segmentation/${item.id}` }, day(item.created_at))),
+    h("td", {}, item.subject && h("a", { href: `#/subject/${encodeURIComponent(item.subject)}` }, item.subject)),
+    h("td", { class: "number" }, item.gestational_age_weeks?.toFixed(1)),
+    h(
+      "td",
+      { class: "number strong" },
+      item.head_volume_ml === null && !edited ? "none" : millilitres(edited ?? item.head_volume_ml ?? 0),
+    ),
+    h("td", { class: "number" }, edited ? "edited" : interval && `${millilitres(interval[0])} to ${millilitres(interval[1])}`),
+    h("td", {}, h("span", { class: `chip ${item.verdict}` }, VERDICT_NAMES[item.verdict])),
+    h("td", {}, item.decision ? DECISION_NAMES[item.decision] : "open"),
+  );
+}

@@ -1,0 +1,36 @@
+// A problem as people read it: what happened, what was expected, what to do next.
+
+import { ServiceError } from "./api";
+import { announce, h } from "./dom";
+import type { Problem } from "./types";
+import { asSentence } from "./words";
+
+/** The box that shows an error of any kind. */
+export function problemBox(error: unknown): HTMLElement {
+  const problem = asProblem(error);
+  announce(`${problem.title}. ${problem.detail} ${problem.remedy ?? ""}`);
+  const facts: [string, string | undefined][] = [
+    ["Expected", problem.expected],
+    ["Found", problem.got],
+    ["For the operator", problem.id],
+  ];
+  return h(
+    "section",
+    { class: "problem", role: "alert" },
+    h("h2", {}, problem.title),
+    h("p", {}, asSentence(problem.detail)),
+    h("dl", {}, ...facts.flatMap(([name, value]) => (value ? [h("dt", {}, name), h("dd", {}, value)] : []))),
+    h("p", { class: "remedy" }, h("strong", {}, "What to do: "), asSentence(problem.remedy ?? "try again")),
+  );
+}
+
+function asProblem(error: unknown): Problem {
+  if (error instanceof ServiceError) return error.problem;
+  return {
+    title: "This page could not go on",
+    detail: error instanceof Error ? error.message : String(error),
+    status: 0,
+    code: "page",
+    remedy: "Reload the page; what the service measured is kept under Past measurements.",
+  };
+}

@@ -1,0 +1,151 @@
+// One measurement: the number with its interval, what the checks say, the planes, and what the reader makes of it.
+
+import type { Api } from "./api";
+import { h } from "./dom";
+import { fileHash, fileProblem } from "./own-file";
+import { problemBox } from "./problem";
+import type { Flag, Report, Unfinished } from "./types";
+import { VERDICTS, asSentence, day, flagTitle, millilitres } from "./words";
+import { Viewport } from "./viewport";
+
+const SIZES: Record<string, string> = {
+  head_circumference_mm: "Head circumference",
+  biparietal_diameter_mm: "Biparietal diameter",
+  occipitofrontal_diameter_mm: "Occipitofrontal diameter",
+};
+
+/** Shows the measurement; gives what closes it. */
+export function showResult(main: HTMLElement, api: Api, id: string, files: Map<string, File>): () => void {
+  let viewport: Viewport | null = null;
+  main.replaceChildren(h("h1", {}, "Measurement"), h("p", { class: "small" }, "Loading"));
+  void api
+    .json<Report | Unfinished>(`/segmentations/${id}`)
+    .then((report) => {
+      if (report.status !== "completed") throw new Error(`This measurement is ${report.status}`);
+      viewport = new Viewport(api, report);
+      main.replaceChildren(...content(api, report, viewport, files));
+      return viewport.open(files.get(id) ?? null);
+    })
+    .catch((error: unknown) => main.replaceChildren(h("h1", {}, "Measurement"), problemBox(error)));
+  return () => viewport?.close();
+}
+
+function content(api: Api, report: Report, viewport: Viewport, files: Map<string, File>): Node[] {
+  const left = h("div", { class: "looking" }, ownFile(report, viewport, files), viewport.element);
+  const right = h(
+    "div",
+    { class: "numbers" },
+    measured(report),
+    verdict(report),
+    downloads(api, report),
+    details(report),
+  );
+  return [h("h1", {}, title(report)), h("div", { class: "result" }, right, left)];
+}
+
+function title(report: Report): string {
+  return report.subject ? `Subject ${report.subject}` : "Head volume";
+}
+
+function measured(report: Report): HTMLElement {
+  const interval = report.head_volume_interval_ml;
+  const when = h("p", { class: "small" }, day(report.created_at), report.gestational_age_weeks !== null && `, ${report.gestational_age_weeks.toFixed(1)} weeks`);
+  const subject = report.subject && h("p", {}, h("a", { href: `#/subject/${encodeURIComponent(report.subject)}` }, "All volumes of this subject"));
+  if (report.head_volume_ml === null) return h("section", { class: "figure" }, h("p", { class: "big none" }, "No volume"), when, subject);
+  return h(
+    "section",
+    { class: "figure", "aria-label": "Measured volume" },
+    h("p", { class: "big" }, h("span", { id: "volume" }, millilitres(report.head_volume_ml)), " ", h("abbr", { title: "millilitres" }, "mL")),
+    interval && h("p", { class: "interval" }, `95 % interval ${millilitres(interval[0])} to ${millilitres(interval[1])} mL`, h("br"), h("span", { class: "small" }, "from the model's validation")),
+    when,
+    subject,
+  );
+}
+
+function verdict(report: Report): HTMLElement {
+  const words = VERDICTS[report.verdict];
+  return h(
+    "section",
+    { class: `verdict ${report.verdict}` },
+    h("h2", {}, words.title),
+    h("p", {}, words.text),
+    report.flags.length > 0 && h("ul", { class: "flags" }, ...report.flags.map(flag)),
+  );
+}
+
+function flag({ code, detail, remedy }: Flag): HTMLElement {
+  return h("li", {}, h("strong", {}, flagTitle(code)), h("span", {}, asSentence(detail)), h("span", { class: "remedy" }, asSentence(remedy)));
+}
+
+function downloads(api: Api, report: Report): HTMLElement {
+  const files: [string, string, string][] = [
+    ["Mask", report.mask, "mask.nii.gz"],
+    ["Report", `/segmentations/${report.id}`, "report.json"],
+    ["Picture", report.preview, "preview.png"],
+    ["All, zipped", `/segmentations/${report.id}/archive.zip`, "segmentation.zip"],
+  ];
+  const place = h("div", {});
+  const buttons = files.map(([text, path, name]) =>
+    h("button", { type: "button", onclick: () => void save(api, path, name, place) }, text),
+  );
+  return h("section", { class: "later", "aria-label": "Downloads" }, h("h2", {}, "Download"), h("div", { class: "row" }, ...buttons), place);
+}
+
+/** Through the page and not by a plain link, since the service may ask for a key. */
+async function save(api: Api, path: string, name: string, place: HTMLElement): Promise<void> {
+  try {
+    const url = URL.createObjectURL(new Blob([await api.bytes(path)]));
+    h("a", { href: url, download: name }).click();
+    setTimeout(() => URL.revokeObjectURL(url), 1000);
+    place.replaceChildren();
+  } catch (error) {
+    place.replaceChildren(problemBox(error));
+  }
+}
+
+function details(report: Report): HTMLElement {
+  const sizes = Object.entries(report.biometry ?? {}).flatMap(([name, size]): [string, string][] =>
+    size === null ? [] : [[SIZES[name] ?? name, `${size.toFixed(0)} mm`]],
+  );
+  const { shape, spacing_mm: spacing, sha256 } = report.input;
+  const facts: [string, string][] = [
+    ...sizes,
+    ["Model", `${report.model.name} ${report.model.version}`],
+    ["Computed by", `${report.runtime.provider.replace("ExecutionProvider", "")}, ${report.runtime.precision}, ${report.timings_s.total?.toFixed(1) ?? "?"} s`],
+    ["Volume", `${shape.join(" × ")} voxels of ${spacing.map((step) => step.toFixed(2)).join(" × ")} mm`],
+    ["File's SHA-256", sha256.slice(0, 16)],
+    ["Identifier", report.id],
+  ];
+  return h(
+    "details",
+    { class: "later", open: sizes.length > 0 },
+    h("summary", {}, "Sizes, model and file"),
+    h("dl", {}, ...facts.flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, value)])),
+  );
+}
+
+/** Asks for the volume where this page does not have it; the service keeps none. */
+function ownFile(report: Report, viewport: Viewport, files: Map<string, File>): HTMLElement | null {
+  if (files.has(report.id)) return null;
+  const place = h("div", {});
+  const chooser = h("input", { type: "file", id: "own-file", class: "unseen", tabindex: -1, "aria-hidden": "true" });
+  const box = h(
+    "section",
+    { class: "own-file" },
+    h("p", {}, "The service keeps no volumes. Choose the file of this measurement to see it under the outline."),
+    h("button", { type: "button", onclick: () => chooser.click() }, "Choose the file"),
+    chooser,
+    place,
+  );
+  chooser.addEventListener("change", () => {
+    const [file] = chooser.files ?? [];
+    if (!file) return;
+    void fileHash(file).then((hash) => {
+      if (hash !== null && hash !== report.input.sha256) return place.replaceChildren(problemBox(fileProblem()));
+      files.set(report.id, file);
+      box.remove();
+      return viewport.open(file);
+    });
+  });
+  return box;
+}

@@ -1,0 +1,256 @@
+// Three planes and a surface in one frame: NiiVue draws them, this module says what.
+
+import { NVImage, NVMesh, Niivue, SHOW_RENDER, SLICE_TYPE } from "@niivue/niivue";
+import type { Grid } from "./smartfill";
+import { boundingBox, maskSurface } from "./surface";
+
+export type View = "all" | "A" | "B" | "C" | "3D";
+export type Tile = [left: number, top: number, width: number, height: number];
+export type PlaneName = "A" | "B" | "C";
+export type MaskStyle = "outline" | "filled" | "hidden";
+export type Map = "probability" | "disagreement";
+
+/** Colours of a map, from nothing to 1; the legend is drawn from the same stops. */
+export const MAP_COLOURS: Record<Map, [number, number, number][]> = {
+  probability: [[38, 20, 92], [40, 84, 156], [22, 150, 142], [120, 206, 84], [253, 231, 64]],
+  disagreement: [[60, 16, 60], [150, 32, 92], [224, 74, 64], [250, 156, 52], [255, 246, 186]],
+};
+
+const PLANES: Record<PlaneName, { slice: SLICE_TYPE; axis: 0 | 1 | 2 }> = {
+  A: { slice: SLICE_TYPE.AXIAL, axis: 2 },
+  B: { slice: SLICE_TYPE.CORONAL, axis: 1 },
+  C: { slice: SLICE_TYPE.SAGITTAL, axis: 0 },
+};
+const OUTLINE_COLOUR: [number, number, number] = [72, 226, 214];
+const SURFACE_COLOUR = [96, 206, 198, 255];
+const BARELY = 0.004;
+const MM3_PER_ML = 1000;
+const FAINTEST = 0.04;
+/** What is left of a mask's grey where no volume lies below it. */
+const DIM = 6;
+
+const QUIET = {
+  show3Dcrosshair: false,
+  isOrientationTextVisible: false,
+  isOrientCube: false,
+  isColorbar: false,
+  isRuler: false,
+  dragAndDropEnabled: false,
+  scrollRequiresFocus: true,
+  multiplanarShowRender: SHOW_RENDER.NEVER,
+  logLevel: "error" as const,
+  loadingText: "",
+  crosshairWidth: 0.35,
+  crosshairWidthUnit: "mm" as const,
+  crosshairGap: 10,
+  crosshairColor: [0.95, 0.77, 0.35, 0.7],
+  backColor: [0.035, 0.047, 0.058, 1],
+  maxDrawUndoBitmaps: 24,
+  isAntiAlias: true,
+  forceDevicePixelRatio: 1,
+};
+
+export class Scene {
+  onMove: () => void = () => undefined;
+  onDrawn: () => void = () => undefined;
+  private map: NVImage | null = null;
+  private mesh: NVMesh | null = null;
+
+  private constructor(
+    private readonly planes: Niivue,
+    private readonly surface: Niivue,
+  ) {}
+
+  /** An empty scene on two canvases. */
+  static async open(canvases: { planes: HTMLCanvasElement; surface: HTMLCanvasElement }): Promise<Scene> {
+    for (const canvas of Object.values(canvases)) muteKeys(canvas);
+    const planes = new Niivue({ ...QUIET });
+    const surface = new Niivue({ ...QUIET });
+    await planes.attachToCanvas(canvases.planes, true);
+    await surface.attachToCanvas(canvases.surface, true);
+    const scene = new Scene(planes, surface);
+    // NiiVue blackens what is behind its canvases; beside each other, some browsers then paint it over the neighbour.
+    for (const canvas of Object.values(canvases)) canvas.parentElement!.style.removeProperty("background-color");
+    planes.onLocationChange = () => scene.onMove();
+    planes.onDrawingChanged = () => scene.onDrawn();
+    return scene;
+  }
+
+  /** Shows a mask, over the volume it was found in where that is at hand, in place of what was shown before. */
+  async load({ volume, mask }: { volume: ArrayBuffer | null; mask: ArrayBuffer }): Promise<void> {
+    const head = await image(mask, "mask.nii.gz");
+    const base = await image(volume ?? mask.slice(0), volume ? "volume.nii.gz" : "mask.nii.gz");
+    if (!volume) base.cal_max = DIM;
+    this.planes.closeDrawing();
+    while (this.planes.volumes.length > 0) this.planes.removeVolumeByIndex(0);
+    this.map = null;
+    this.planes.addVolume(base);
+    if (!this.planes.loadDrawing(head)) throw new Error("the mask is not on the volume's grid");
+    const colours = { R: [0, 72], G: [0, 226], B: [0, 214], A: [0, 255], I: [0, 1], labels: ["", "head"] };
+    this.planes.setDrawColormap(colours as unknown as string);
+    this.goToMiddle();
+    this.redrawSurface();
+  }
+
+  /** How the mask lies over the volume. */
+  styleMask(style: MaskStyle, opacity: number): void {
+    this.planes.drawRimOpacity = style === "hidden" ? -1 : 1;
+    const fill = style === "filled" ? Math.max(BARELY, opacity) : BARELY;
+    this.planes.setDrawOpacity(style === "hidden" ? 0 : fill);
+    this.planes.drawScene();
+  }
+
+  /** Lays a map over the volume, or takes it away. */
+  async showMap(kind: Map | null, content: ArrayBuffer | null, opacity: number): Promise<void> {
+    if (this.map) this.planes.removeVolume(this.map);
+    this.map = null;
+    if (!kind || !content) return;
+    this.planes.addColormap(kind, colourTable(MAP_COLOURS[kind]));
+    const map = await image(content, `${kind}.nii.gz`);
+    Object.assign(map, { cal_min: FAINTEST, cal_max: 1, opacity });
+    map.colormap = kind;
+    this.planes.addVolume(map);
+    this.map = map;
+  }
+
+  fadeMap(opacity: number): void {
+    if (this.map) this.planes.setOpacity(1, opacity);
+  }
+
+  /** Lays out the planes: `tiles` are left, top, width and height as fractions of the frame. All share one scale. */
+  arrange(tiles: Partial<Record<PlaneName, Tile>>): void {
+    const { clientWidth, clientHeight } = this.planes.canvas!;
+    const sized = (Object.entries(tiles) as [PlaneName, Tile][]).map(([name, tile]) => ({ name, tile, size: this.extentMm(name) }));
+    const scale = Math.min(
+      ...sized.flatMap(({ tile, size }) => [(tile[2] * clientWidth) / size[0], (tile[3] * clientHeight) / size[1]]),
+    );
+    const layout = sized.map(({ name, tile: [left, top, width, height], size }) => {
+      const [w, h] = [(size[0] * scale) / clientWidth, (size[1] * scale) / clientHeight];
+      return { sliceType: PLANES[name].slice, position: [left + (width - w) / 2, top + (height - h) / 2, w, h] as Tile };
+    });
+    this.planes.setCustomLayout(layout);
+    this.planes.resizeListener();
+    this.surface.resizeListener();
+  }
+
+  /** Width and height of a plane, mm. */
+  private extentMm(name: PlaneName): [number, number] {
+    const { dims, spacing } = this.grid();
+    const [across, up] = ([0, 1, 2] as const).filter((axis) => axis !== PLANES[name].axis) as [0 | 1 | 2, 0 | 1 | 2];
+    return [dims[across] * spacing[across], dims[up] * spacing[up]];
+  }
+
+  /** How many slices a plane can be moved through, and where it is (0-based). */
+  position(plane: PlaneName): { at: number; count: number } {
+    const { axis } = PLANES[plane];
+    const voxel = this.planes.frac2vox(this.planes.scene.crosshairPos);
+    return { at: Math.round(voxel[axis]!), count: this.grid().dims[axis] };
+  }
+
+  move(plane: PlaneName, to: number): void {
+    const step: [number, number, number] = [0, 0, 0];
+    step[PLANES[plane].axis] = to - this.position(plane).at;
+    this.planes.moveCrosshairInVox(...step);
+    this.onMove();
+  }
+
+  turnSurface(azimuth: number, elevation: number): void {
+    const { renderAzimuth, renderElevation } = this.surface.scene;
+    this.surface.setRenderAzimuthElevation(renderAzimuth + azimuth, renderElevation + elevation);
+  }
+
+  /** Size of the grid in the order in which planes are named. */
+  grid(): Grid {
+    const { dimsRAS, pixDimsRAS } = this.planes.volumes[0]!;
+    const [, i, j, k] = dimsRAS as [number, number, number, number];
+    const [, x, y, z] = pixDimsRAS as [number, number, number, number];
+    return { dims: [i, j, k], spacing: [x, y, z] };
+  }
+
+  /** The mask as it is drawn now. */
+  mask(): Uint8Array {
+    return this.planes.drawBitmap as Uint8Array;
+  }
+
+  volumeMl(): number {
+    const { spacing } = this.grid();
+    const voxels = this.mask().reduce((sum, value) => sum + (value ? 1 : 0), 0);
+    return (voxels * spacing[0] * spacing[1] * spacing[2]) / MM3_PER_ML;
+  }
+
+  /** The pen: how wide, in voxels, and whether it erases; null puts it down. */
+  draw(pen: { width: number; erase: boolean } | null): void {
+    this.planes.setDrawingEnabled(pen !== null);
+    if (!pen) return;
+    this.planes.opts.penSize = pen.width;
+    this.planes.setPenValue(pen.erase ? 0 : 1, false);
+  }
+
+  undo(): void {
+    this.planes.drawUndo();
+  }
+
+  /** Puts another mask in place of the drawn one; it can be undone. */
+  replaceMask(mask: Uint8Array): void {
+    this.planes.drawBitmap = mask;
+    this.planes.drawAddUndoBitmap();
+    this.planes.refreshDrawing(true);
+    this.onDrawn();
+  }
+
+  /** The mask as a NIfTI file on the volume's grid. */
+  async saved(): Promise<Uint8Array> {
+    const content = await this.planes.saveImage({ filename: "", isSaveDrawing: true, volumeByIndex: 0 });
+    if (!(content instanceof Uint8Array)) throw new Error("there is no mask to save");
+    return content;
+  }
+
+  redrawSurface(): void {
+    const affine = this.planes.volumes[0]!.matRAS as Float32Array;
+    const rows = [0, 1, 2, 3].map((row) => [0, 1, 2, 3].map((column) => affine[row * 4 + column]!));
+    const found = maskSurface({ data: this.mask(), dims: this.grid().dims, affine: rows });
+    if (this.mesh) this.surface.removeMesh(this.mesh);
+    this.mesh = null;
+    if (!found) return;
+    const colour = new Uint8Array(SURFACE_COLOUR);
+    this.mesh = new NVMesh(found.points, found.triangles, "head", colour, 1, true, this.surface.gl);
+    this.surface.addMesh(this.mesh);
+    this.surface.setSliceType(SLICE_TYPE.RENDER);
+  }
+
+  close(): void {
+    this.planes.cleanup();
+    this.surface.cleanup();
+  }
+
+  private goToMiddle(): void {
+    const { dims } = this.grid();
+    const box = boundingBox({ data: this.mask(), dims }) ?? { low: [0, 0, 0], high: dims };
+    const middle = ([0, 1, 2] as const).map((axis) => Math.floor((box.low[axis] + box.high[axis]) / 2));
+    this.planes.scene.crosshairPos = this.planes.vox2frac(middle as [number, number, number]);
+    this.planes.drawScene();
+  }
+}
+
+export const OUTLINE_CSS = `rgb(${OUTLINE_COLOUR.join(" ")})`;
+
+async function image(buffer: ArrayBuffer, name: string): Promise<NVImage> {
+  return NVImage.loadFromUrl({ url: name, name, buffer, colormap: "gray" });
+}
+
+/** The page has keys of its own; NiiVue's would open alerts. */
+function muteKeys(canvas: HTMLCanvasElement): void {
+  for (const kind of ["keydown", "keyup"]) {
+    canvas.addEventListener(kind, (event) => {
+      if ((event as KeyboardEvent).key === "Tab") return;
+      event.stopImmediatePropagation();
+      canvas.parentElement?.dispatchEvent(new KeyboardEvent(`plane-${kind}`, { key: (event as KeyboardEvent).key }));
+    });
+  }
+}
+
+function colourTable(stops: [number, number, number][]) {
+  const at = stops.map((_, index) => Math.round((255 * index) / (stops.length - 1)));
+  const channel = (index: 0 | 1 | 2) => stops.map((stop) => stop[index]);
+  return { R: channel(0), G: channel(1), B: channel(2), A: stops.map((_, index) => (index === 0 ? 0 : 255)), I: at };
+}

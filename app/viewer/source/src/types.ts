@@ -1,0 +1,95 @@
+// What the service answers, as far as this page reads it.
+
+export type Verdict = "ok" | "review" | "reject";
+export type Decision = "accept" | "edit" | "reject";
+
+export interface Problem {
+  title: string;
+  detail: string;
+  status: number;
+  code: string;
+  expected?: string;
+  got?: string;
+  remedy?: string;
+  id?: string;
+}
+
+export interface Flag {
+  code: string;
+  detail: string;
+  remedy: string;
+}
+
+export interface Edit {
+  at: string;
+  head_volume_ml: number;
+  sha256: string;
+}
+
+export interface Review {
+  decision: Decision | null;
+  reason: string | null;
+  decided_at: string | null;
+  edit: Edit | null;
+}
+
+export interface Report {
+  id: string;
+  status: "completed";
+  created_at: string;
+  subject: string | null;
+  gestational_age_weeks: number | null;
+  verdict: Verdict;
+  flags: Flag[];
+  head_volume_ml: number | null;
+  head_volume_interval_ml: [number, number] | null;
+  quality: Record<string, number | null>;
+  biometry: Record<string, number | null> | null;
+  model: { name: string; version: number; sha256: string[] };
+  runtime: { provider: string; precision: string };
+  timings_s: Record<string, number>;
+  input: { sha256: string; shape: [number, number, number]; spacing_mm: [number, number, number] };
+  mask: string;
+  preview: string;
+  review?: Review | null;
+}
+
+export interface Unfinished {
+  id: string;
+  status: "queued" | "running" | "failed" | "cancelled";
+  stage?: string;
+  progress?: number;
+  problem?: Problem;
+}
+
+export interface VolumeItem {
+  id: string;
+  created_at: string;
+  subject: string | null;
+  gestational_age_weeks: number | null;
+  head_volume_ml: number | null;
+  head_volume_interval_ml: [number, number] | null;
+  verdict: Verdict;
+  flags: string[];
+  model_version: number;
+  decision?: Decision | null;
+  edited_volume_ml?: number | null;
+}
+
+export interface VolumePage {
+  items: VolumeItem[];
+  summary: { count: number };
+  next: string | null;
+}
+
+export interface GrowthBand {
+  points: { gestational_age_weeks: number; low_ml: number; mean_ml: number; high_ml: number }[];
+  z: number;
+  label: string;
+  source: string;
+}
+
+export interface Readiness {
+  model: { name: string; version: number };
+  runtime: { provider: string; precision: string };
+}

@@ -1,0 +1,222 @@
+// The frame with the planes and the surface, its controls, and the sliders that move through it.
+
+import type { Api } from "./api";
+import { h } from "./dom";
+import { type Layer, type LayerChoice, layerControls, legend } from "./layers";
+import { problemBox } from "./problem";
+import type { Map as MapKind, PlaneName, Scene, Tile } from "./scene";
+import type { Report } from "./types";
+
+const NAMES: PlaneName[] = ["A", "B", "C"];
+const QUARTERS: Record<PlaneName | "3D", Tile> = {
+  A: [0, 0, 0.5, 0.5],
+  B: [0.5, 0, 0.5, 0.5],
+  C: [0, 0.5, 0.5, 0.5],
+  "3D": [0.5, 0.5, 0.5, 0.5],
+};
+const STACKED: Record<PlaneName | "3D", Tile> = {
+  A: [0, 0, 1, 0.25],
+  B: [0, 0.25, 1, 0.25],
+  C: [0, 0.5, 1, 0.25],
+  "3D": [0, 0.75, 1, 0.25],
+};
+const WHOLE: Tile = [0, 0, 1, 1];
+const NARROW = "(max-width: 640px)";
+const TURN_DEGREES = 8;
+const KEYS: Record<string, [PlaneName, number]> = {
+  ArrowLeft: ["C", -1],
+  ArrowRight: ["C", 1],
+  ArrowUp: ["B", 1],
+  ArrowDown: ["B", -1],
+  PageUp: ["A", 1],
+  PageDown: ["A", -1],
+};
+const TURNS: Record<string, [number, number]> = {
+  ArrowLeft: [-TURN_DEGREES, 0],
+  ArrowRight: [TURN_DEGREES, 0],
+  ArrowUp: [0, TURN_DEGREES],
+  ArrowDown: [0, -TURN_DEGREES],
+};
+const HINT =
+  "Click or drag to move the crosshair, scroll to go through slices, drag with the right button for contrast. " +
+  "Keys: arrows, Page Up and Page Down.";
+
+export class Viewport {
+  readonly element: HTMLElement;
+  scene: Scene | null = null;
+  onDrawn: () => void = () => undefined;
+  private readonly planes = canvas("Three planes through the volume. Arrow keys, Page Up and Page Down move through it.");
+  private readonly surface = canvas("The head's surface. Arrow keys turn it.");
+  private readonly frame = h("div", { class: "frame", "data-view": "all" });
+  private readonly legend = h("div", {});
+  private readonly sliders = new Map<PlaneName, HTMLInputElement>();
+  private readonly maps = new Map<MapKind, ArrayBuffer>();
+  private readonly resized = new ResizeObserver(() => this.scene && this.arrange());
+  private readonly narrow = window.matchMedia(NARROW);
+  private drawing: Promise<void> = Promise.resolve();
+  private opening: Promise<Scene> | null = null;
+  private choice: LayerChoice = { layer: "outline", opacity: 0.5, view: "all" };
+
+  constructor(
+    private readonly api: Api,
+    private readonly report: Report,
+  ) {
+    this.frame.append(
+      h("div", { class: "tile planes" }, this.planes),
+      h("div", { class: "tile surface" }, this.surface),
+      ...[...NAMES, "3D"].map((name) => h("span", { class: "tile-name", "data-tile": name, "aria-hidden": "true" }, name)),
+      h("p", { class: "loading" }, "Loading the planes"),
+    );
+    this.element = h(
+      "div",
+      { class: "viewport" },
+      layerControls(this.choice, (choice) => void this.choose(choice)),
+      this.frame,
+      this.legend,
+      h("div", { class: "positions" }, ...NAMES.map((name) => this.slider(name))),
+      h("p", { class: "small hint" }, HINT),
+    );
+    this.narrow.addEventListener("change", this.arrange);
+    this.resized.observe(this.frame);
+    this.listenToKeys();
+  }
+
+  /** Draws the mask, over the volume where that is at hand; one after the other where it is asked twice. */
+  open(volume: File | null): Promise<void> {
+    this.drawing = this.drawing.then(() => this.draw(volume));
+    return this.drawing;
+  }
+
+  private async draw(volume: File | null): Promise<void> {
+    try {
+      const [scene, mask, content] = await Promise.all([
+        this.ready(),
+        this.api.bytes(this.report.mask),
+        volume?.arrayBuffer() ?? null,
+      ]);
+      await scene.load({ volume: content, mask });
+      scene.onMove = () => this.showPositions();
+      scene.onDrawn = () => this.onDrawn();
+      this.scene = scene;
+      this.arrange();
+      this.showPositions();
+      await this.choose(this.choice);
+      this.frame.dataset.ready = "";
+    } catch (error) {
+      this.frame.replaceChildren(problemBox(withoutGraphics(error)));
+    }
+  }
+
+  /** The scene, opened once: what is shown in it may change. */
+  private ready(): Promise<Scene> {
+    this.opening ??= import("./scene").then(({ Scene }) => Scene.open({ planes: this.planes, surface: this.surface }));
+    return this.opening;
+  }
+
+  close(): void {
+    this.narrow.removeEventListener("change", this.arrange);
+    this.resized.disconnect();
+    this.scene?.close();
+  }
+
+  /** Shows the mask itself, whatever lay over the volume before; for drawing on it. */
+  showMask(): void {
+    const radio = this.element.querySelector<HTMLInputElement>('input[name="layer"][value="filled"]');
+    if (radio && !radio.checked) radio.click();
+  }
+
+  private async choose(choice: LayerChoice): Promise<void> {
+    const { scene } = this;
+    const before = this.choice;
+    this.choice = choice;
+    if (!scene) return;
+    if (choice.view !== before.view) this.arrange();
+    const map = mapOf(choice.layer);
+    scene.styleMask(map ? "outline" : (choice.layer as "outline" | "filled" | "hidden"), choice.opacity);
+    if (map && map === mapOf(before.layer) && this.legend.hasChildNodes()) return scene.fadeMap(choice.opacity);
+    try {
+      await scene.showMap(map, map && (await this.mapContent(map)), choice.opacity);
+      const { MAP_COLOURS } = await import("./scene");
+      this.legend.replaceChildren(...(map ? [legend(map, MAP_COLOURS[map])] : []));
+    } catch (error) {
+      this.legend.replaceChildren(problemBox(error));
+    }
+  }
+
+  private async mapContent(kind: MapKind): Promise<ArrayBuffer> {
+    const known = this.maps.get(kind) ?? (await this.api.bytes(`/segmentations/${this.report.id}/${kind}`));
+    this.maps.set(kind, known);
+    return known;
+  }
+
+  private readonly arrange = (): void => {
+    const { view } = this.choice;
+    this.frame.dataset.view = view;
+    const tiles = this.narrow.matches ? STACKED : QUARTERS;
+    this.frame.classList.toggle("stacked", this.narrow.matches && view === "all");
+    for (const label of this.frame.querySelectorAll<HTMLElement>("[data-tile]")) {
+      const name = label.dataset.tile as PlaneName | "3D";
+      const [left, top] = view === "all" ? tiles[name] : WHOLE;
+      label.hidden = view !== "all" && view !== name;
+      label.style.left = `${100 * left}%`;
+      label.style.top = `${100 * top}%`;
+    }
+    place(this.surface.parentElement!, view === "all" ? tiles["3D"] : WHOLE, view === "all" || view === "3D");
+    place(this.planes.parentElement!, WHOLE, view !== "3D");
+    const shown = view === "all" || view === "3D" ? tiles : { [view]: WHOLE };
+    this.scene?.arrange(Object.fromEntries(NAMES.filter((name) => name in shown).map((name) => [name, (shown as Record<string, Tile>)[name]!])));
+  };
+
+  private slider(name: PlaneName): HTMLElement {
+    const input = h("input", { type: "range", id: `plane-${name}`, min: 1, max: 1, value: 1 });
+    input.addEventListener("input", () => this.scene?.move(name, input.valueAsNumber - 1));
+    this.sliders.set(name, input);
+    return h("div", { class: "slider" }, h("label", { for: `plane-${name}` }, `Plane ${name}`), input);
+  }
+
+  private showPositions(): void {
+    for (const [name, slider] of this.sliders) {
+      const { at, count } = this.scene!.position(name);
+      slider.max = String(count);
+      slider.value = String(at + 1);
+      slider.setAttribute("aria-valuetext", `slice ${at + 1} of ${count}`);
+    }
+  }
+
+  private listenToKeys(): void {
+    this.planes.addEventListener("keydown", (event) => {
+      const step = KEYS[event.key];
+      if (!step || !this.scene) return;
+      event.preventDefault();
+      const [name, by] = step;
+      const { at, count } = this.scene.position(name);
+      this.scene.move(name, Math.max(0, Math.min(count - 1, at + by)));
+    });
+    this.surface.addEventListener("keydown", (event) => {
+      const turn = TURNS[event.key];
+      if (!turn || !this.scene) return;
+      event.preventDefault();
+      this.scene.turnSurface(...turn);
+    });
+  }
+}
+
+function canvas(label: string): HTMLCanvasElement {
+  return h("canvas", { tabindex: 0, role: "img", "aria-label": label });
+}
+
+function place(tile: HTMLElement, [left, top, width, height]: Tile, shown: boolean): void {
+  Object.assign(tile.style, { left: `${100 * left}%`, top: `${100 * top}%`, width: `${100 * width}%`, height: `${100 * height}%` });
+  tile.style.visibility = shown ? "visible" : "hidden";
+}
+
+function mapOf(layer: Layer): MapKind | null {
+  return layer === "probability" || layer === "disagreement" ? layer : null;
+}
+
+/** The commonest reason for planes that cannot be drawn, in words. */
+function withoutGraphics(error: unknown): unknown {
+  const supported = document.createElement("canvas").getContext("webgl2") !== null;
+  if (supported) return error;
+  return new Error("This browser draws no WebGL2. Turn on hardware acceleration, or use a current Chrome, Edge, Firefox or Safari");
+}

@@ -1,0 +1,244 @@
+import csv
+import gzip
+import json
+import os
+import pty
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from app.cli import main
+from app.commands.outcome import FAILED, FINE, NO_MODEL, USAGE
+from tests.app.api.service import running_service
+from tests.makers import publish_threshold_model, sphere_ml, sphere_volume, volume_bytes
+
+Capture = pytest.CaptureFixture[str]
+
+
+@pytest.fixture(scope="module")
+def model_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("models")
+    publish_threshold_model(root)
+    return root
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, model_store: Path) -> None:
+    values = {"MODEL_STORE": model_store, "DATA_DIR": tmp_path / "data", "PROVIDER": "cpu", "THREADS": 1}
+    for name, value in values.items():
+        monkeypatch.setenv(f"FETALHEAD_{name}", str(value))
+
+
+@pytest.fixture
+def scan(tmp_path: Path) -> Path:
+    return written(tmp_path / "scan.nii")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder as people have them: cases in subfolders, one broken, and files that are no volumes."""
+    root = tmp_path / "in"
+    written(root / "a" / "scan.nii", 30.0)
+    written(root / "b" / "scan.nii")
+    (root / "bad.nii").write_bytes(b"no volume at all")
+    (root / "notes.txt").write_text("nothing to measure")
+    (root / "._scan.nii").write_bytes(b"what some systems leave behind")
+    return root
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory: pytest.TempPathFactory, model_store: Path) -> Iterator[str]:
+    with running_service(tmp_path_factory.mktemp("service"), model_store) as service:
+        yield str(service.client.base_url)
+
+
+class TestFiles:
+    def test_mask_report_and_preview_are_written(self, scan: Path, tmp_path: Path, capsys: Capture) -> None:
+        assert main(["segment", str(scan), "-o", str(tmp_path / "out"), "--json"]) == FINE
+        line = json.loads(capsys.readouterr().out)
+        assert line["head_volume_ml"] == pytest.approx(sphere_ml(), rel=0.01)
+        names = sorted(path.name for path in (tmp_path / "out").iterdir())
+        assert names == ["results.csv", "results.jsonl", "scan.json", "scan_mask.nii.gz", "scan_preview.png"]
+        mask = nib.Nifti1Image.from_bytes(gzip.decompress((tmp_path / "out/scan_mask.nii.gz").read_bytes()))
+        assert np.asarray(mask.dataobj).sum() * 8 / 1000 == pytest.approx(line["head_volume_ml"], abs=0.01)
+
+    def test_a_line_for_people(self, scan: Path, tmp_path: Path, capsys: Capture) -> None:
+        main(["segment", str(scan), "-o", str(tmp_path / "out")])
+        assert capsys.readouterr().out.split()[1:] == ["237.8", "mL", "ok"]
+
+    def test_what_cannot_be_measured_does_not_stop_the_rest(self, scan: Path, tmp_path: Path, capsys: Capture) -> None:
+        bad = tmp_path / "bad.nii"
+        bad.write_bytes(b"no volume at all")
+        inputs = [str(bad), str(tmp_path / "missing.nii"), str(scan)]
+        assert main(["segment", *inputs, "-o", str(tmp_path / "out"), "--json"]) == FAILED
+        lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+        assert [line.get("code") for line in lines] == ["not_nifti", "file_not_read", None]
+
+    def test_what_is_there_already_is_not_measured_again(self, scan: Path, tmp_path: Path, capsys: Capture) -> None:
+        command = ["segment", str(scan), "-o", str(tmp_path / "out"), "--json"]
+        ids = []
+        for extra in ([], [], ["--force"], ["--gestational-age-weeks", "26"]):
+            assert main([*command, *extra]) == FINE
+            ids.append(json.loads(capsys.readouterr().out)["id"])
+        assert ids[0] == ids[1]
+        assert len(set(ids)) == 3
+
+
+class TestFolders:
+    def test_every_case_is_measured_and_one_that_fails_does_not_stop_the_rest(
+        self, folder: Path, tmp_path: Path, capsys: Capture
+    ) -> None:
+        out = tmp_path / "out"
+        assert main(["segment", str(folder), "-o", str(out)]) == FAILED
+        written_files = sorted(str(path.relative_to(out)) for path in out.rglob("*") if path.is_file())
+        names = ["results.csv", "results.jsonl"]
+        for case in ("a", "b"):
+            names += [f"{case}/scan.json", f"{case}/scan_mask.nii.gz", f"{case}/scan_preview.png"]
+        assert written_files == sorted(names)
+        printed = capsys.readouterr().out
+        assert "bad.nii  failed" in printed
+        assert "2 of an earlier run" not in printed
+
+    def test_the_tables_hold_every_case(self, folder: Path, tmp_path: Path) -> None:
+        out = tmp_path / "out"
+        main(["segment", str(folder), "-o", str(out)])
+        with (out / "results.csv").open(newline="", encoding="utf-8") as file:
+            rows = {Path(row["file"]).parent.name: row for row in csv.DictReader(file)}
+        assert float(rows["a"]["head_volume_ml"]) == pytest.approx(sphere_ml(30.0), rel=0.02)
+        assert float(rows["a"]["head_volume_low_ml"]) < float(rows["a"]["head_volume_ml"])
+        assert (rows["b"]["state"], rows["b"]["verdict"], rows["b"]["problem"]) == ("measured", "ok", "")
+        assert (rows["in"]["state"], rows["in"]["problem"]) == ("failed", "not_nifti")
+        lines = [json.loads(line) for line in (out / "results.jsonl").read_text().splitlines()]
+        assert [line["state"] for line in lines] == ["measured", "measured", "failed"]
+
+    def test_a_second_run_keeps_what_is_there_and_mends_what_failed(
+        self, folder: Path, tmp_path: Path, capsys: Capture
+    ) -> None:
+        out = tmp_path / "out"
+        main(["segment", str(folder), "-o", str(out)])
+        written(folder / "bad.nii")
+        (out / "b" / "scan_mask.nii.gz").unlink()
+        capsys.readouterr()
+        assert main(["segment", str(folder), "-o", str(out), "--resume"]) == FINE
+        lines = [json.loads(line) for line in (out / "results.jsonl").read_text().splitlines()]
+        assert [line["state"] for line in lines] == ["kept", "measured", "measured"]
+        assert "1 of an earlier run were kept" in capsys.readouterr().out
+
+    def test_masks_of_an_earlier_run_are_no_input(self, folder: Path) -> None:
+        (folder / "bad.nii").unlink()
+        for _ in range(2):
+            assert main(["segment", str(folder), "-o", str(folder)]) == FINE
+        assert len((folder / "results.jsonl").read_text().splitlines()) == 2
+
+    def test_an_output_below_the_input_is_no_input(self, folder: Path) -> None:
+        (folder / "bad.nii").unlink()
+        for _ in range(2):
+            assert main(["segment", str(folder), "-o", str(folder / "out")]) == FINE
+        assert len((folder / "out" / "results.jsonl").read_text().splitlines()) == 2
+
+    def test_two_files_of_one_name(self, folder: Path, tmp_path: Path, capsys: Capture) -> None:
+        inputs = [str(folder / "a" / "scan.nii"), str(folder / "b" / "scan.nii")]
+        assert main(["segment", *inputs, "-o", str(tmp_path / "out")]) == USAGE
+        assert "separate folders" in capsys.readouterr().err
+
+    def test_a_folder_without_volumes(self, tmp_path: Path, capsys: Capture) -> None:
+        (tmp_path / "empty").mkdir()
+        assert main(["segment", str(tmp_path / "empty"), "-o", str(tmp_path / "out")]) == USAGE
+        assert "holds no file" in capsys.readouterr().err
+
+    def test_an_output_that_cannot_be_written(self, scan: Path, capsys: Capture) -> None:
+        assert main(["segment", str(scan), "-o", str(scan)]) == USAGE
+        assert "cannot be written" in capsys.readouterr().err
+
+
+def test_a_page_about_each_file(scan: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    main(["segment", str(scan), "-o", str(out)])
+    assert main(["segment", str(scan), "-o", str(out), "--pdf"]) == FINE
+    assert (out / "scan_report.pdf").read_bytes().startswith(b"%PDF-")
+    assert json.loads((out / "scan.json").read_text())["report"] == "scan_report.pdf"
+    assert main(["segment", str(scan), "-o", str(out), "--pdf"]) == FINE
+    assert json.loads((out / "results.jsonl").read_text())["state"] == "kept"
+
+
+class TestStandardOutput:
+    def test_the_mask_goes_there_and_nothing_else(self, scan: Path) -> None:
+        done = command("segment", str(scan), "-o", "-", "--json")
+        mask = nib.Nifti1Image.from_bytes(gzip.decompress(done.stdout))
+        report = json.loads(done.stderr)
+        assert np.asarray(mask.dataobj).sum() * 8 / 1000 == pytest.approx(report["head_volume_ml"], abs=0.01)
+
+    def test_a_file_that_cannot_be_measured_gives_nothing(self, tmp_path: Path, capsysbinary: object) -> None:
+        assert main(["segment", str(tmp_path / "missing.nii"), "-o", "-"]) == FAILED
+        captured = capsysbinary.readouterr()  # type: ignore[attr-defined]
+        assert captured.out == b""
+        assert b"No such file" in captured.err
+
+    def test_only_one_file(self, folder: Path, capsys: Capture) -> None:
+        assert main(["segment", str(folder), "-o", "-"]) == USAGE
+        assert "single file" in capsys.readouterr().err
+
+
+class TestService:
+    def test_the_same_results_as_on_this_machine(self, folder: Path, tmp_path: Path, url: str) -> None:
+        assert main(["segment", str(folder), "-o", str(tmp_path / "here")]) == FAILED
+        assert main(["segment", str(folder), "-o", str(tmp_path / "there"), "--url", url]) == FAILED
+        tables = [read_table(tmp_path / name / "results.csv") for name in ("here", "there")]
+        assert tables[0] == tables[1]
+        for name in ("a/scan_mask.nii.gz", "b/scan_mask.nii.gz"):
+            assert (tmp_path / "here" / name).read_bytes() == (tmp_path / "there" / name).read_bytes()
+
+    def test_what_this_machine_measured_is_kept(self, scan: Path, tmp_path: Path, url: str) -> None:
+        main(["segment", str(scan), "-o", str(tmp_path / "out")])
+        assert main(["segment", str(scan), "-o", str(tmp_path / "out"), "--url", url]) == FINE
+        assert json.loads((tmp_path / "out" / "results.jsonl").read_text())["state"] == "kept"
+
+    def test_no_service(self, scan: Path, tmp_path: Path, capsys: Capture) -> None:
+        command_line = ["segment", str(scan), "-o", str(tmp_path / "out"), "--url", "http://127.0.0.1:9", "--json"]
+        assert main(command_line) == NO_MODEL
+        assert "http://127.0.0.1:9" in json.loads(capsys.readouterr().err)["error"]
+
+
+def test_a_terminal_shows_a_bar(folder: Path, tmp_path: Path) -> None:
+    leader, follower = pty.openpty()
+    with subprocess.Popen(
+        [sys.executable, "-m", "app.cli", "segment", str(folder), "-o", str(tmp_path / "out")],
+        stdout=subprocess.DEVNULL,
+        stderr=follower,
+        env={**os.environ, "TERM": "xterm", "COLUMNS": "100"},
+    ) as process:
+        os.close(follower)
+        shown = b"".join(iter(lambda: reading(leader), b""))
+    os.close(leader)
+    assert process.returncode == FAILED
+    assert b"measuring" in shown
+    assert b"3/3" in shown
+    assert b"left" in shown
+
+
+def written(path: Path, radius_mm: float = 38.4) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(volume_bytes(sphere_volume(radius_mm)))
+    return path
+
+
+def command(*arguments: str) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run([sys.executable, "-m", "app.cli", *arguments], capture_output=True, check=True)
+
+
+def read_table(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def reading(descriptor: int) -> bytes:
+    """What a terminal shows next; nothing once its last writer is gone."""
+    try:
+        return os.read(descriptor, 4096)
+    except OSError:
+        return b""

@@ -1,0 +1,122 @@
+"""A real browser on a real service; what it logs, what it asks for, and where it asks."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from app.api.pages import VIEWER, VIEWER_PAGE
+from tests.system_packages import require
+
+ROOT: Final = Path(__file__).resolve().parents[3]
+PICTURES: Final = ROOT / "browser-pictures"
+AXE: Final = ROOT / "app/viewer/source/node_modules/axe-core/axe.min.js"
+FLAGS: Final = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--use-gl=angle",
+    "--use-angle=swiftshader",
+    "--enable-unsafe-swiftshader",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+)
+DESKTOP: Final = (1440, 900)
+PHONE: Final = (390, 844)
+PATIENCE_MS: Final = 60_000
+AXE_RUN: Final = """async () => (await axe.run(document, {resultTypes: ["violations"]})).violations
+    .filter((found) => ["serious", "critical"].includes(found.impact))
+    .map((found) => `${found.id}: ${found.nodes.map((node) => node.target.join(" ") + " " + node.failureSummary)}`)"""
+PAINT: Final = """() => new Promise((resolve) => {
+    const observer = new PerformanceObserver((list) => resolve(list.getEntries()[0].startTime));
+    observer.observe({type: "paint", buffered: true});
+})"""
+DROP: Final = """([bytes, name]) => {
+    const transfer = new DataTransfer();
+    transfer.items.add(new File([Uint8Array.from(atob(bytes), (letter) => letter.charCodeAt(0))], name));
+    const zone = document.querySelector(".drop");
+    for (const kind of ["dragover", "drop"])
+        zone.dispatchEvent(new DragEvent(kind, {dataTransfer: transfer, bubbles: true, cancelable: true}));
+}"""
+
+
+@dataclass
+class Visit:
+    """One page and everything that went wrong on it."""
+
+    page: Page
+    base: str
+    complaints: list[str] = field(default_factory=list)
+    hosts: set[str] = field(default_factory=set)
+
+    def open(self, path: str = "/") -> None:
+        self.page.goto(self.base + path)
+        self.page.wait_for_selector("h1")
+
+    def picture(self, name: str, whole: bool = False) -> None:
+        PICTURES.mkdir(exist_ok=True)
+        self.page.screenshot(path=PICTURES / f"{name}.png", full_page=whole)
+
+    def violations(self) -> list[str]:
+        """Serious violations of accessibility that axe finds."""
+        self.page.evaluate(AXE.read_text(encoding="utf-8"))
+        found: list[str] = self.page.evaluate(AXE_RUN)
+        return found
+
+    def planes(self) -> bytes:
+        """What the planes' canvas shows, as PNG."""
+        return self.page.locator(".tile.planes").screenshot()
+
+
+@contextmanager
+def running_browser() -> Iterator[Browser]:
+    chromium = require("chromium", package="chromium")
+    _require_bundle()
+    with sync_playwright() as playwright:
+        expect.set_options(timeout=PATIENCE_MS)
+        browser = playwright.chromium.launch(executable_path=chromium, headless=True, args=list(FLAGS))
+        try:
+            yield browser
+        finally:
+            browser.close()
+
+
+@contextmanager
+def visiting(
+    browser: Browser, base: str, size: tuple[int, int] = DESKTOP, expected: tuple[str, ...] = (), **options: Any
+) -> Iterator[Visit]:
+    """A page of a fresh profile; afterwards nothing was complained of but what was `expected`, and no host but ours."""
+    width, height = size
+    with browser.new_context(viewport={"width": width, "height": height}, **options) as context:
+        context.set_default_timeout(PATIENCE_MS)
+        visit = Visit(context.new_page(), base)
+        visit.page.on("console", lambda message: _note(visit, message.type, message.text))
+        visit.page.on("pageerror", lambda error: visit.complaints.append(str(error)))
+        context.on("request", lambda request: visit.hosts.add(urlsplit(request.url).hostname or request.url[:5]))
+        yield visit
+    unexpected = [text for text in visit.complaints if not any(part in text for part in expected)]
+    assert unexpected == []
+    assert visit.hosts <= {"127.0.0.1", "blob:", "data:"}
+
+
+def _note(visit: Visit, kind: str, text: str) -> None:
+    if kind == "error" or "Content Security Policy" in text:
+        visit.complaints.append(text)
+
+
+def _require_bundle() -> None:
+    if (VIEWER / VIEWER_PAGE).is_file() and AXE.is_file():
+        return
+    text = "needs the viewer, which needs Node.js 18 or newer with npm: make viewer"
+    if os.environ.get("CI") == "true":
+        pytest.fail(text)
+    pytest.skip(text)

@@ -1,0 +1,197 @@
+import base64
+import gzip
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import nibabel as nib
+import numpy as np
+import pytest
+from playwright.sync_api import Browser, expect
+
+from app.access.keys import KeyFile
+from app.access.roles import Role
+from tests.app.api.service import Service, post, running_service
+from tests.app.viewer.browser import DROP, PAINT, PHONE, Visit, running_browser, visiting
+from tests.makers import NiftiOptions, publish_threshold_model, sphere_ml, sphere_volume, volume_bytes
+
+SPHERE = volume_bytes(sphere_volume(), NiftiOptions(compress=True))
+HOSTILE = "<img src=x onerror=alert(1)>.nii.gz"
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Of this module alone: its event loop must not be running while other tests start theirs."""
+    with running_browser() as browser:
+        yield browser
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    folder = tmp_path_factory.mktemp("viewer")
+    publish_threshold_model(folder / "models")
+    with running_service(folder / "data", folder / "models") as service:
+        yield service
+
+
+@pytest.fixture(scope="module")
+def base(service: Service) -> str:
+    return str(service.client.base_url).rstrip("/")
+
+
+def test_a_volume_is_dropped_measured_looked_at_found_again_and_downloaded(browser: Browser, base: str) -> None:
+    with visiting(browser, base, color_scheme="light") as visit:
+        visit.open()
+        expect(visit.page.locator("#model")).to_have_text("fetal_head 1")
+        visit.picture("start-light")
+        assert visit.violations() == []
+        visit.page.fill("#weeks", "24")
+        visit.page.fill("#subject", "S-017")
+        drop(visit, SPHERE)
+        expect(visit.page.locator("#volume")).to_have_text(re.compile(r"23[678]"))
+        expect(visit.page.locator(".interval")).to_contain_text("95 % interval")
+        wait_for_planes(visit)
+        assert visit.violations() == []
+        visit.picture("result-light")
+        layers = {name: layer(visit, name) for name in ("outline", "filled", "hidden", "probability")}
+        assert len(set(layers.values())) == len(layers), "each layer shows something of its own"
+        expect(visit.page.locator(".legend")).to_contain_text("Probability of head")
+        layer(visit, "disagreement")
+        expect(visit.page.locator(".legend")).to_contain_text("Difference between the two passes")
+        assert downloaded(visit, "Mask") == pytest.approx(sphere_ml(), rel=0.01)
+        visit.page.click("text=Past measurements")
+        visit.page.fill("#search", "s-01")
+        expect(visit.page.locator("tbody tr")).to_have_count(1)
+        assert visit.violations() == []
+        visit.picture("past-light")
+        visit.page.click("tbody >> text=S-017")
+        expect(visit.page.locator("figcaption")).to_contain_text("not a reference chart")
+        assert visit.page.locator("circle.point").count() == 1
+        assert visit.violations() == []
+        visit.picture("subject-light")
+        visit.page.goto(f"{base}/#/past")
+        visit.page.fill("#search", "nobody")
+        expect(visit.page.locator(".empty")).to_contain_text("Nothing fits")
+
+
+def test_what_cannot_be_measured_says_what_to_do_and_shows_names_as_text(browser: Browser, base: str) -> None:
+    with visiting(browser, base, expected=("415", "422"), color_scheme="dark") as visit:
+        visit.open()
+        drop(visit, b"no volume at all", HOSTILE)
+        problem = visit.page.locator(".problem")
+        expect(problem).to_contain_text("Not a volume file")
+        expect(problem.locator(".remedy")).to_contain_text("What to do")
+        assert visit.page.locator("main img").count() == 0
+        assert visit.violations() == []
+        visit.picture("error-dark")
+        drop(visit, volume_bytes(sphere_volume(shape=(12, 12, 12), spacing_mm=(0.5, 0.5, 0.5))))
+        expect(problem).to_contain_text("too small")
+
+
+def test_a_past_measurement_asks_for_its_own_volume(browser: Browser, service: Service, base: str) -> None:
+    report = post(service.client, SPHERE, gestational_age_weeks=25.0).json()
+    with visiting(browser, base, PHONE, color_scheme="dark", has_touch=True) as visit:
+        visit.open(f"/#/segmentation/{report['id']}")
+        wait_for_planes(visit)
+        without = visit.planes()
+        other = volume_bytes(sphere_volume(radius_mm=36.0), NiftiOptions(compress=True))
+        visit.page.set_input_files("#own-file", {"name": "o.nii.gz", "mimeType": "", "buffer": other})
+        expect(visit.page.locator(".problem")).to_contain_text("another file")
+        visit.page.set_input_files("#own-file", {"name": "s.nii.gz", "mimeType": "", "buffer": SPHERE})
+        expect(visit.page.locator(".own-file")).to_have_count(0)
+        wait_until(visit, lambda: visit.planes() != without)
+        assert visit.violations() == []
+        visit.picture("result-phone-dark", whole=True)
+        assert visit.page.evaluate("document.documentElement.scrollWidth") <= PHONE[0]
+
+
+def test_a_service_with_keys_is_asked_with_the_key_of_this_tab(browser: Browser, tmp_path: Path) -> None:
+    publish_threshold_model(tmp_path / "models")
+    file = KeyFile(tmp_path / "keys")
+    key = file.add("sonographer", Role.OPERATOR)
+    with (
+        running_service(tmp_path / "data", tmp_path / "models", api_keys_file=file.path) as service,
+        visiting(browser, str(service.client.base_url).rstrip("/"), expected=("401",)) as visit,
+    ):
+        visit.open()
+        drop(visit, SPHERE)
+        dialog = visit.page.locator("dialog")
+        expect(dialog).to_contain_text("asks for a key")
+        visit.picture("key")
+        assert visit.violations() == []
+        visit.page.fill("#key", "wrong")
+        visit.page.click("text=Use this key")
+        expect(visit.page.locator("#key")).to_have_value("")
+        visit.page.fill("#key", key)
+        visit.page.click("text=Use this key")
+        expect(visit.page.locator("#volume")).to_have_text(re.compile(r"23[678]"))
+        wait_for_planes(visit)
+        assert downloaded(visit, "Mask") == pytest.approx(sphere_ml(), rel=0.01)
+        assert visit.page.evaluate("JSON.stringify(localStorage) + document.cookie") == "{}"
+
+
+def test_keys_move_through_the_planes(browser: Browser, service: Service, base: str) -> None:
+    report = post(service.client, SPHERE).json()
+    with visiting(browser, base) as visit:
+        visit.open(f"/#/segmentation/{report['id']}")
+        wait_for_planes(visit)
+        before = {name: int(visit.page.input_value(f"#plane-{name}")) for name in "ABC"}
+        visit.page.focus(".tile.planes canvas")
+        for key in ("PageUp", "ArrowUp", "ArrowLeft"):
+            visit.page.keyboard.press(key)
+        after = {name: int(visit.page.input_value(f"#plane-{name}")) for name in "ABC"}
+        assert {name: after[name] - before[name] for name in "ABC"} == {"A": 1, "B": 1, "C": -1}
+
+
+def test_the_page_paints_soon(browser: Browser, base: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with visiting(browser, base) as visit:
+        visit.open()
+        visit.open("/?again")
+        paint_ms = visit.page.evaluate(PAINT)
+        with capsys.disabled():
+            print(f"\nviewer: first paint after {paint_ms:.0f} ms on loopback")
+        assert 0 < paint_ms < 20_000, "a page that waits for the planes' code would take far longer"
+
+
+def test_without_its_bundle_the_page_says_how_to_get_it(
+    service: Service, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("app.api.pages.VIEWER", tmp_path)
+    page = service.client.get("/")
+    assert page.status_code == httpx.codes.OK
+    assert "make viewer" in page.text
+    assert "<form" in page.text
+
+
+def drop(visit: Visit, content: bytes, name: str = "volume.nii.gz") -> None:
+    visit.page.evaluate(DROP, [base64.b64encode(content).decode(), name])
+
+
+def wait_for_planes(visit: Visit) -> None:
+    visit.page.wait_for_selector(".frame[data-ready]", state="attached")
+    visit.page.wait_for_timeout(300)
+
+
+def layer(visit: Visit, name: str) -> bytes:
+    visit.page.check(f"input[name=layer][value={name}]", force=True)
+    visit.page.wait_for_timeout(700)
+    return visit.planes()
+
+
+def downloaded(visit: Visit, button: str) -> float:
+    """The volume, in mL, of the mask that a button downloads."""
+    with visit.page.expect_download() as download:
+        visit.page.click(f"button:text-is('{button}')")
+    content = Path(download.value.path()).read_bytes()
+    mask = nib.Nifti1Image.from_bytes(gzip.decompress(content))
+    return float(np.asarray(mask.dataobj).sum() * abs(np.linalg.det(mask.affine)) / 1000)
+
+
+def wait_until(visit: Visit, condition: object) -> None:
+    assert callable(condition)
+    for _ in range(100):
+        if condition():
+            return
+        visit.page.wait_for_timeout(100)
+    pytest.fail("waited too long")

@@ -1,0 +1,178 @@
+"""Each rule: on random weights and odd shapes the new graph gives what the old one gives, with fewer products."""
+
+import math
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from onnx import TensorProto, helper, numpy_helper
+
+from app.inference.session import OnnxSession, RuntimeSettings
+from training.auto_context import new_level
+from training.config import load_config
+from training.export.onnx import export_level
+from training.export.reparameterize import reparameterize
+
+SHAPES = [(5, 7, 9), (1, 4, 3), (11, 2, 6)]
+ON_CPU = RuntimeSettings(provider="cpu", threads=1)
+
+
+class Sketch:
+    """A small graph from `volume` to `probability`, written node by node; weights are random."""
+
+    def __init__(self, seed: int = 0) -> None:
+        self.rng = np.random.default_rng(seed)
+        self.nodes: list[onnx.NodeProto] = []
+        self.weights: list[onnx.TensorProto] = []
+
+    def constant(self, values: np.ndarray) -> str:
+        name = f"constant{len(self.weights)}"
+        self.weights.append(numpy_helper.from_array(values, name))
+        return name
+
+    def random(self, *shape: int) -> str:
+        scale = 1 / math.sqrt(max(1, math.prod(shape[1:])))
+        return self.constant((self.rng.normal(size=shape) * scale).astype(np.float32))
+
+    def add(self, kind: str, *sources: str, to: str, **attributes: Any) -> str:
+        self.nodes.append(helper.make_node(kind, sources, [to], name=to, **attributes))
+        return to
+
+    def conv(self, source: str, channels: tuple[int, int], kernel: int, to: str, bias: bool = True) -> str:
+        c_in, c_out = channels
+        weights = [self.random(c_out, c_in, *[kernel] * 3)] + [self.random(c_out)] * bias
+        return self.add("Conv", source, *weights, to=to, pads=[kernel // 2] * 6)
+
+    def model(self) -> onnx.ModelProto:
+        dims = [1, None, "I", "J", "K"]
+        inputs = [helper.make_tensor_value_info("volume", TensorProto.FLOAT, [1, 1, *dims[2:]])]
+        outputs = [helper.make_tensor_value_info("probability", TensorProto.FLOAT, dims)]
+        graph = helper.make_graph(self.nodes, "sketch", inputs, outputs, self.weights)
+        return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+
+
+def run(model: onnx.ModelProto, shape: tuple[int, ...]) -> np.ndarray:
+    volume = np.random.default_rng(1).normal(size=(1, 1, *shape)).astype(np.float32)
+    session = OnnxSession(model.SerializeToString(), ("volume",), "probability", ON_CPU)
+    return session.run({"volume": volume})
+
+
+def assert_same(before: onnx.ModelProto, after: onnx.ModelProto) -> None:
+    for shape in SHAPES:
+        np.testing.assert_allclose(run(after, shape), run(before, shape), atol=1e-5, rtol=1e-5)
+
+
+def weights(model: onnx.ModelProto) -> int:
+    return sum(math.prod(tensor.dims) for tensor in model.graph.initializer)
+
+
+def kinds(model: onnx.ModelProto) -> list[str]:
+    return [node.op_type for node in model.graph.node]
+
+
+@pytest.mark.parametrize("transposed", [False, True])
+@pytest.mark.parametrize("bias", [False, True])
+def test_batch_norm_folds_into_the_convolution_before_it(transposed: bool, bias: bool) -> None:
+    sketch = Sketch()
+    features = sketch.conv("volume", (1, 6), 3, "features")
+    tail = [sketch.random(4)] * bias
+    if transposed:
+        sketch.add("ConvTranspose", features, sketch.random(6, 4, 2, 2, 2), *tail, to="up", strides=[2, 2, 2])
+    else:
+        sketch.add("Conv", features, sketch.random(4, 6, 3, 3, 3), *tail, to="up", pads=[1] * 6)
+    variance = sketch.constant(np.array([0.5, 1, 2, 3], np.float32))
+    statistics = [sketch.random(4), sketch.random(4), sketch.random(4), variance]
+    sketch.add("BatchNormalization", "up", *statistics, to="probability", epsilon=1e-3)
+    done = reparameterize(sketch.model())
+    assert done.applied == (("fold_batch_norm", 1),)
+    assert "BatchNormalization" not in kinds(done.model)
+    assert_same(sketch.model(), done.model)
+
+
+@pytest.mark.parametrize("choose", ["Slice", "Gather"])
+def test_the_second_of_two_classes_is_a_sigmoid_of_the_difference(choose: str) -> None:
+    sketch = Sketch()
+    sketch.conv(sketch.conv("volume", (1, 5), 3, "features"), (5, 2), 1, "logits")
+    sketch.add("Softmax", "logits", to="classes", axis=1)
+    one = sketch.constant(np.array([1]))
+    if choose == "Slice":
+        sketch.add("Slice", "classes", one, sketch.constant(np.array([2])), one, to="probability")
+    else:
+        sketch.add("Gather", "classes", one, to="probability", axis=1)
+    done = reparameterize(sketch.model())
+    assert ("two_class_softmax", 1) in done.applied
+    assert kinds(done.model)[-1] == "Sigmoid"
+    assert_same(sketch.model(), done.model)
+
+
+@pytest.mark.parametrize("convolved", [(1,), (0,), (0, 1), (1, 2)])
+@pytest.mark.parametrize("kernel", [3, 5])
+def test_convolutions_into_a_concatenation_take_their_share_of_the_pointwise_one(
+    convolved: tuple[int, ...], kernel: int
+) -> None:
+    sketch = Sketch(kernel)
+    parts = []
+    for number in range(max(convolved) + 1 + (convolved == (0,))):
+        part = sketch.add("Relu", sketch.conv("volume", (1, 5), 3, f"in{number}"), to=f"part{number}")
+        parts.append(sketch.conv(part, (5, 8), kernel, f"wide{number}") if number in convolved else part)
+    sketch.add("Concat", *parts, to="joined", axis=1)
+    total = sum(8 if number in convolved else 5 for number in range(len(parts)))
+    sketch.add("Softmax", sketch.conv("joined", (total, 4), 1, "shrunk"), to="probability", axis=1)
+    done = reparameterize(sketch.model())
+    assert done.applied == (("compose_through_concat", 1),)
+    assert "Concat" not in kinds(done.model)
+    assert weights(done.model) < weights(sketch.model())
+    assert_same(sketch.model(), done.model)
+
+
+@pytest.mark.parametrize("bias", [False, True])
+def test_a_convolution_before_a_pointwise_one_becomes_one_with_it(bias: bool) -> None:
+    sketch = Sketch()
+    features = sketch.add("Relu", sketch.conv("volume", (1, 6), 3, "in"), to="features")
+    sketch.conv(sketch.conv(features, (6, 8), 3, "wide", bias), (8, 1), 1, "logit", bias)
+    sketch.add("Sigmoid", "logit", to="probability")
+    done = reparameterize(sketch.model())
+    assert done.applied == (("compose_pointwise", 1),)
+    assert kinds(done.model).count("Conv") == 2
+    assert_same(sketch.model(), done.model)
+
+
+def something_between(sketch: Sketch, wide: str) -> None:
+    sketch.conv(sketch.add("Relu", wide, to="active"), (8, 1), 1, "probability")
+
+
+def read_twice(sketch: Sketch, wide: str) -> None:
+    sketch.add("Add", sketch.conv(wide, (8, 1), 1, "logit"), wide, to="probability")
+
+
+def wider_after(sketch: Sketch, wide: str) -> None:
+    sketch.conv(wide, (8, 30), 1, "probability")
+
+
+def another_kernel(sketch: Sketch, wide: str) -> None:
+    sketch.conv(wide, (8, 1), 3, "probability")
+
+
+@pytest.mark.parametrize("rest", [something_between, read_twice, wider_after, another_kernel])
+def test_what_would_not_be_exact_or_cheaper_is_left_alone(rest: object) -> None:
+    sketch = Sketch()
+    rest(sketch, sketch.conv("volume", (1, 8), 3, "wide"))  # type: ignore[operator]
+    done = reparameterize(sketch.model())
+    assert done.applied == ()
+    assert kinds(done.model) == kinds(sketch.model())
+
+
+def test_the_trained_network_keeps_its_function() -> None:
+    torch.manual_seed(3)
+    before = export_level(new_level(load_config("smoke")).eval(), 2)
+    done = reparameterize(before)
+    assert done.applied == (("compose_through_concat", 3), ("compose_pointwise", 1))
+    assert str(done) == "compose_through_concat 3x, compose_pointwise 1x"
+    names = ("volume", "context")
+    rng = np.random.default_rng(0)
+    for shape in ((16, 8, 24), (8, 16, 8)):
+        tensors = {name: rng.random((1, 1, *shape)).astype(np.float32) for name in names}
+        old, new = (OnnxSession(m.SerializeToString(), names, "probability", ON_CPU) for m in (before, done.model))
+        np.testing.assert_allclose(new.run(tensors), old.run(tensors), atol=1e-5)

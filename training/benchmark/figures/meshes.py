@@ -1,0 +1,102 @@
+"""Distances from the found surface to the true one, painted on the head's mesh (figures 4 and 5)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from matplotlib import colormaps
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+from mpl_toolkits.mplot3d.art3d import Poly3DCollection
+from numpy.typing import NDArray
+from scipy import ndimage
+from scipy.spatial import cKDTree
+from skimage.measure import marching_cubes
+
+from training.benchmark.figures.page import new_page
+
+Array = NDArray[np.float64]
+LIGHT = np.array([0.4, -0.5, 0.77])
+AMBIENT = 0.6
+FINEST_MM = 2.0
+"""A head of 100 mm has some 10,000 triangles at this step; finer ones are not seen."""
+
+
+@dataclass(frozen=True)
+class MeshView:
+    """One estimate to paint: masks bool (I, J, K) and the grid's spacing in mm."""
+
+    title: str
+    estimate: NDArray[Any]
+    truth: NDArray[Any]
+    spacing_mm: tuple[float, float, float]
+
+
+@dataclass(frozen=True)
+class SurfaceDistances:
+    """A mesh and each vertex's distance to the true surface, mm."""
+
+    vertices: Array
+    faces: NDArray[np.int32]
+    distances: Array
+
+
+def distance_meshes(views: Sequence[Sequence[MeshView]], title: str) -> Figure:
+    """One mesh per view, rows as given; each has its own scale with minimum, mean and maximum named."""
+    columns = max(map(len, views))
+    page = new_page(2.7 * columns, 3.0 * len(views) + 0.8, title)
+    for row, line in enumerate(views):
+        for column, view in enumerate(line):
+            ax: Any = page.add_subplot(len(views), columns, row * columns + column + 1, projection="3d")
+            _paint(page, ax, view)
+    return page
+
+
+def surface_distances(view: MeshView) -> SurfaceDistances | None:
+    """The estimate's surface with its distances to the truth's; None where one of them is empty."""
+    if not view.estimate.any() or not view.truth.any():
+        return None
+    vertices, faces = surface(view.estimate, view.spacing_mm)
+    true, _ = surface(view.truth, view.spacing_mm)
+    return SurfaceDistances(vertices, faces, np.asarray(cKDTree(true).query(vertices)[0]))
+
+
+def surface(mask: NDArray[Any], spacing_mm: tuple[float, float, float]) -> tuple[Array, NDArray[np.int32]]:
+    """Vertices (n, 3) in mm and triangles (m, 3) of a mask's surface, smoothed by half a voxel."""
+    step = max(1, round(FINEST_MM / min(spacing_mm)))
+    soft = ndimage.gaussian_filter(np.pad(mask, step + 1).astype(np.float32), 0.7)
+    level = min(0.5, float(soft.max()) / 2)  # a speck does not vanish in the smoothing
+    vertices, faces, _, _ = marching_cubes(soft, level, spacing=spacing_mm, step_size=step)
+    return vertices - (step + 1) * np.asarray(spacing_mm), faces
+
+
+def _paint(page: Figure, ax: Any, view: MeshView) -> None:
+    ax.set_axis_off()
+    ax.set_title(view.title, fontsize=8)
+    found = surface_distances(view)
+    if found is None:
+        ax.text2D(0.5, 0.5, "no head found", ha="center", transform=ax.transAxes)
+        return
+    d = found.distances
+    scale = Normalize(0, max(float(d.max()), 1e-6))
+    triangles = found.vertices[found.faces]  # (m, 3, 3)
+    colours = colormaps["turbo"](scale(d[found.faces].mean(axis=1)))
+    colours[:, :3] *= _shade(triangles)[:, None]
+    ax.add_collection3d(Poly3DCollection(triangles, facecolors=colours, edgecolors="none", antialiased=False))
+    low, high = found.vertices.min(axis=0), found.vertices.max(axis=0)
+    ax.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]), zlim=(low[2], high[2]))
+    ax.set_box_aspect(high - low, zoom=1.35)
+    bar = page.colorbar(ScalarMappable(scale, "turbo"), ax=ax, orientation="horizontal", shrink=0.75, pad=0.0)
+    ends = sorted({0.0, float(d.mean()), float(d.max())})
+    bar.set_ticks(ends, labels=[f"{v:.1f}" for v in ends], fontsize=7)
+    bar.set_label("mm: 0, mean, max", fontsize=7)
+
+
+def _shade(triangles: Array) -> Array:
+    """Brightness of each triangle under one lamp, 0 to 1."""
+    normals = np.cross(triangles[:, 1] - triangles[:, 0], triangles[:, 2] - triangles[:, 0])
+    length = np.linalg.norm(normals, axis=1)
+    facing = np.abs(normals @ LIGHT) / np.where(length == 0, 1, length)
+    return np.asarray(AMBIENT + (1 - AMBIENT) * np.clip(facing, 0, 1))

@@ -1,0 +1,50 @@
+"""Segmenting by the trained network itself, between the very steps that serving takes: for runs not yet exported."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from app.imaging.postprocess import PostprocessingSpec, head_volume_ml, segment_mask
+from app.imaging.preprocess import Preprocessed, preprocess
+from app.imaging.quality import QualitySpec, assess
+from app.imaging.reliability import measure_reliability
+from app.imaging.resample import Float32
+from app.imaging.volume import Volume
+from training.auto_context import level_folder, load_cascade
+from training.checkpoint import load_level
+from training.evaluation.cases import Answer
+from training.views import in_view
+
+
+class TorchSegmenter:
+    """All levels of a run with serving's default rules: (volume, age in weeks) -> answer, as `cases.Segment` wants."""
+
+    def __init__(self, run: Path, device: torch.device | None = None) -> None:
+        """Load every level of a finished run; CheckpointError where one is missing."""
+        self.config = load_level(level_folder(run, 1) / "weights.pt").config
+        self.device = device or torch.device("cpu")
+        self.cascade = load_cascade(run, self.config.cascade.context_levels).to(self.device)
+        self.rules = PostprocessingSpec()
+
+    def __call__(self, volume: Volume, gestational_age_weeks: float | None) -> Answer:
+        """Segment one volume on its own grid."""
+        prepared, levels = self.probabilities(volume)
+        found = segment_mask(levels[-1], prepared, volume.geometry, self.rules)
+        numbers = measure_reliability(levels, prepared, self.rules)
+        volume_ml = head_volume_ml(found.head, volume.geometry)
+        judged = assess(numbers, volume_ml, QualitySpec(), gestational_age_weeks)
+        codes = tuple(flag.code for flag in judged.flags)
+        return Answer(found.mask, judged.verdict, codes, numbers.model_dump())
+
+    @torch.inference_mode()
+    def probabilities(self, volume: Volume) -> tuple[Preprocessed, tuple[Float32, ...]]:
+        """The network's input and each level's probability, float32 (I, J, K)."""
+        prepared = preprocess(volume, self.config.preprocessing)
+        tensor = torch.from_numpy(prepared.tensor).to(self.device)
+        context: torch.Tensor | None = None
+        levels = []
+        for level in self.cascade.levels:
+            context = in_view(level.probability, self.config.network)(tensor, context)  # type: ignore[arg-type]
+            levels.append(np.asarray(context[0, 0].cpu().numpy(), np.float32))
+        return prepared, tuple(levels)
