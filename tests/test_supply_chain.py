@@ -15,8 +15,15 @@ PINS = dict(line.split("==") for line in (ROOT / "constraints.txt").read_text().
 
 def test_the_bill_of_materials_is_valid_and_names_every_installed_package(tmp_path: Path) -> None:
     file = tmp_path / "sbom.json"
-    command = [sys.executable, "-m", "cyclonedx_py", "environment", "--pyproject", ROOT / "pyproject.toml"]
-    options = ["--sv", "1.6", "--validate", "--output-file", file, sys.executable]
+    command: list[str | Path] = [
+        sys.executable,
+        "-m",
+        "cyclonedx_py",
+        "environment",
+        "--pyproject",
+        ROOT / "pyproject.toml",
+    ]
+    options: list[str | Path] = ["--sv", "1.6", "--validate", "--output-file", file, sys.executable]
     subprocess.run([*command, *options], check=True, capture_output=True)
     bill: dict[str, Any] = json.loads(file.read_text())
     assert bill["bomFormat"] == "CycloneDX"
@@ -62,6 +69,6 @@ def advise(folder: Path, name: str, package: str, affected: dict[str, Any]) -> N
 
 
 def audit(folder: Path) -> tuple[int, str]:
-    command = [sys.executable, ROOT / "scripts/audit-dependencies", folder]
+    command: list[str | Path] = [sys.executable, ROOT / "scripts/audit-dependencies", folder]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     return result.returncode, result.stdout + result.stderr
