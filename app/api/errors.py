@@ -28,6 +28,7 @@ from app.records.errors import (
     DamagedArtifactError,
     DatabaseUnavailableError,
     KeyReusedError,
+    NotEditedError,
     RecordsError,
     UnknownSegmentationError,
 )
@@ -148,6 +149,7 @@ def _unforeseen(error: Exception) -> ProblemError:
 TRANSLATIONS: dict[type[Exception], Callable[[Any], ProblemError]] = {
     ImagingError: _imaging_problem,
     UnknownSegmentationError: lambda error: ProblemError("unknown_segmentation", str(error)),
+    NotEditedError: lambda _: ProblemError("not_edited"),
     KeyReusedError: lambda _: ProblemError("key_reused"),
     DamagedArtifactError: lambda _: ProblemError("damaged_record"),
     DatabaseUnavailableError: _database_problem,
