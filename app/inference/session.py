@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,8 +30,8 @@ CANDIDATES: dict[ProviderChoice, tuple[str, ...]] = {
     "openvino": (OPENVINO,),
     "cpu": (CPU,),
 }
-EXTERNAL_DATA_KEY = b"\x0a\x08location"
-"""How ONNX's protocol buffers spell the key that names a tensor's external file."""
+EXTERNAL_DATA_KEY = re.compile(rb"(\x0a|\x8a\x80*\x00)(\x08|\x88\x80*\x00)location")
+"""How ONNX's protocol buffers spell the key that names a tensor's external file, padded numbers included."""
 TENSOR_AXES = 5
 BF16_FLAGS = {"avx512_bf16", "amx_bf16"}
 """What Linux calls the instructions that multiply bf16."""
@@ -64,7 +65,7 @@ class OnnxSession:
 
     def __init__(self, content: bytes, inputs: tuple[str, ...], output: str, settings: RuntimeSettings) -> None:
         """Load the very bytes given; raise `DamagedModel` where their inputs and output are not those named."""
-        if EXTERNAL_DATA_KEY in content:
+        if EXTERNAL_DATA_KEY.search(content):
             detail = "the network keeps weights in another file, whose hash nobody checked"
             raise DamagedModel("external_data", detail, "export it with its weights inside")
         runtime = _import_runtime()
