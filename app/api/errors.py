@@ -32,6 +32,7 @@ from app.records.errors import (
     DamagedArtifactError,
     DatabaseUnavailableError,
     KeyReusedError,
+    NotEditedError,
     RecordsError,
     UnknownSegmentationError,
 )
@@ -167,6 +168,7 @@ def _unforeseen(error: Exception) -> ProblemError:
 TRANSLATIONS: dict[type[Exception], Callable[[Any], ProblemError]] = {
     ImagingError: _imaging_problem,
     UnknownSegmentationError: lambda error: ProblemError("unknown_segmentation", str(error)),
+    NotEditedError: lambda _: ProblemError("not_edited"),
     KeyReusedError: lambda _: ProblemError("key_reused"),
     DamagedArtifactError: lambda _: ProblemError("damaged_record"),
     OSError: _storage_problem,

@@ -69,6 +69,13 @@ def _request_problems() -> Iterator[ProblemType]:
         "Send a new key with new content.",
     )
     yield ProblemType(
+        "not_edited",
+        409,
+        "No edited mask",
+        "The decision edit needs an edited mask, and none was stored.",
+        "Send the mask first (PUT /segmentations/{id}/mask), or decide accept or reject.",
+    )
+    yield ProblemType(
         "not_completed",
         409,
         "Not completed",
@@ -139,6 +146,13 @@ def _field_problems() -> Iterator[ProblemType]:
     )
     yield ProblemType(
         "repeated_field", 422, "Repeated field", "A field is there more than once.", "Send one volume per request."
+    )
+    yield ProblemType(
+        "invalid_decision",
+        422,
+        "Invalid decision",
+        "The decision cannot be recorded as it was sent.",
+        'Send {"decision": "accept", "edit" or "reject", "reason": "..."} as JSON.',
     )
     yield ProblemType("invalid_field", 422, "Invalid field", "A field's value cannot be used.", "Correct the field.")
     yield ProblemType(
