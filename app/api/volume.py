@@ -52,7 +52,7 @@ class VolumeQuery(BaseModel):
     since: datetime | None = Field(None, description="Measured at this moment or later (UTC where it names no zone).")
     until: datetime | None = Field(None, description="Measured before this moment.")
     verdict: Literal["ok", "review", "reject"] | None = None
-    model_version: int | None = Field(None, ge=1)
+    model_version: int | None = Field(None, ge=1, le=2**31 - 1)
     search: str | None = Field(
         None, max_length=64, description="Part of a pseudonym, or the beginning of an identifier; case does not matter."
     )

@@ -24,7 +24,7 @@ EXTENSIONS = (*[bytes(4)] * 6, b"\x01\0\0\0" + struct.pack("<ii", 16, 6) + bytes
 class Mutation:
     """One upload: the file, and the text fields beside it."""
 
-    content: bytes
+    content: bytes = field(repr=False)
     fields: dict[str, str] = field(default_factory=dict)
 
 
