@@ -80,8 +80,9 @@ def _export(
 
 
 def _name(case: DecidedCase) -> str:
-    """The subject comes first, so that a split by subject can be made from the names alone."""
-    return f"{case.subject or 'unnamed'}_{case.segmentation_id[:13]}"
+    """`SUBJECT_ID`: training takes what stands before the last underscore for the patient. Without a subject, `ID`."""
+    number = case.segmentation_id[:13]
+    return number if case.subject is None else f"{case.subject}_{number}"
 
 
 def _volumes_by_sha256(folder: Path, wanted: set[str]) -> dict[str, Path]:

@@ -20,7 +20,7 @@ def reviews(engine: Engine, repository: Repository, artifacts: ArtifactStore) ->
     return Reviews(engine, repository, artifacts)
 
 
-def measured(repository: Repository, volume: bytes, subject: str) -> str:
+def measured(repository: Repository, volume: bytes, subject: str | None) -> str:
     new = request(subject=subject)
     repository.accept(new)
     repository.start(new.id)
@@ -75,6 +75,17 @@ def test_a_volume_that_was_measured_twice_is_taken_with_its_latest_decision(
     [case] = export_decisions(reviews, tmp_path / "out", None)
     assert case.case == f"A_{second[:13]}"
     assert [path.read_bytes() for path in (tmp_path / "out" / "labels").iterdir()] == [b"drawn"]
+
+
+def test_measurements_without_a_subject_are_not_taken_for_one_patient(
+    tmp_path: Path, repository: Repository, reviews: Reviews
+) -> None:
+    ids = [measured(repository, volume, None) for volume in (b"one", b"two")]
+    for segmentation_id in ids:
+        reviews.decide(segmentation_id, Verdict("accept"), "reader")
+    cases = [case.case for case in export_decisions(reviews, tmp_path / "out", None)]
+    assert cases == [segmentation_id[:13] for segmentation_id in ids]
+    assert not any("_" in case for case in cases)
 
 
 class TestCommand:

@@ -1,6 +1,7 @@
 import base64
 import gzip
 import re
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from playwright.sync_api import Browser, expect
 from app.access.keys import KeyFile
 from app.access.roles import Role
 from tests.app.api.service import Service, post, running_service
-from tests.app.viewer.browser import DROP, PAINT, PHONE, Visit, running_browser, visiting
+from tests.app.viewer.browser import DROP, PAINT, PHONE, Visit, require_npm, running_browser, visiting
 from tests.makers import NiftiOptions, nifti_bytes, publish_threshold_model, sphere_ml, sphere_volume, volume_bytes
 
 SPHERE = volume_bytes(sphere_volume(), NiftiOptions(compress=True))
@@ -24,6 +25,7 @@ SLANTED = nifti_bytes(
     NiftiOptions(compress=True),
 )
 """The sphere stored in another order and turned in space: what is drawn must come back where it was drawn."""
+SOURCE = Path(__file__).resolve().parents[3] / "app/viewer/source"
 MINUS = "\N{MINUS SIGN}"
 HOSTILE = "<img src=x onerror=alert(1)>.nii.gz"
 
@@ -205,6 +207,13 @@ def test_the_page_paints_soon(browser: Browser, base: str, capsys: pytest.Captur
         with capsys.disabled():
             print(f"\nviewer: first paint after {paint_ms:.0f} ms on loopback")
         assert 0 < paint_ms < 20_000, "a page that waits for the planes' code would take far longer"
+
+
+def test_the_parts_that_need_no_browser() -> None:
+    """Surface and smart fill, by Node's own test runner."""
+    command = [require_npm(), "test", "--prefix", str(SOURCE)]
+    result = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
+    assert result.returncode == 0, result.stdout + result.stderr
 
 
 def test_without_its_bundle_the_page_says_how_to_get_it(

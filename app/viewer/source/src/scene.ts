@@ -25,7 +25,7 @@ const OUTLINE_COLOUR: [number, number, number] = [72, 226, 214];
 const SURFACE_COLOUR = [96, 206, 198, 255];
 const BARELY = 0.004;
 const MM3_PER_ML = 1000;
-const FAINTEST = 0.04;
+const FAINTEST = 0.08;
 /** What is left of a mask's grey where no volume lies below it. */
 const DIM = 6;
 
