@@ -33,6 +33,11 @@ LENIENT = settings(
 )
 
 
+@schemathesis.serializer("application/gzip")
+def packed(_: Any, value: Any) -> bytes:
+    return bytes(getattr(value, "data", None) or str(value).encode())
+
+
 @pytest.fixture(scope="module")
 def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
     folder = tmp_path_factory.mktemp("fuzz")
