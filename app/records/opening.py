@@ -29,6 +29,7 @@ class Records:
     measurements: Measurements
     reviews: Reviews
     housekeeping: Housekeeping
+    anchor: AuditAnchor
 
     def close(self) -> None:
         """Gives the database's connections back."""
@@ -52,4 +53,5 @@ def open_records(database_url: str, data_dir: Path) -> Records:
         measurements=Measurements(engine),
         reviews=Reviews(engine, repository, artifacts),
         housekeeping=Housekeeping(engine, artifacts, repository),
+        anchor=AuditAnchor(data_dir / ANCHOR),
     )
