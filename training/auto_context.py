@@ -5,7 +5,7 @@ from pathlib import Path
 
 from training.checkpoint import LevelWeights, load_level
 from training.config import TrainingConfig
-from training.data import CaseSource
+from training.data import CaseSource, allowed
 from training.loop import ContextOf, LevelJob, LevelTrainer
 from training.networks.architectures import build_network
 from training.networks.cascade import AutoContextCascade, ContextLevel, input_channels
@@ -37,7 +37,7 @@ def level_job(config: TrainingConfig, source: CaseSource, run: Path, context_lev
     return LevelJob(
         config=config,
         context_level=context_level,
-        source=source,
+        source=allowed(source, config.data),
         wanted=partial(_is_trained_on, config, context_level, fold),
         context_of=_frozen_levels(config, run, context_level, fold),
         folder=level_folder(run, context_level, fold),

@@ -16,6 +16,11 @@ if TYPE_CHECKING:
     from training.evaluation.cases import Segment
     from training.phantom import Phantom, SimulationRequest
 
+
+class CohortChangedError(Exception):
+    """The simulator makes other patients than the cohort's version had."""
+
+
 Command = Callable[[argparse.Namespace], object]
 T = TypeVar("T")
 
@@ -67,6 +72,9 @@ def _add_data_commands(commands: "argparse._SubParsersAction[argparse.ArgumentPa
     cohort.add_argument("--cases", type=int, required=True)
     cohort.add_argument("--spacing", type=float, default=1.3, help="mm")
     cohort.set_defaults(command=_cohort)
+    verify = commands.add_parser("verify-cohort", help="compare the fixed cohort's scenes with the committed digests")
+    verify.add_argument("--every", type=int, default=1, help="check every so many scans of each part")
+    verify.set_defaults(command=_verify_cohort)
 
 
 def _add_fit(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -156,6 +164,16 @@ def _add_benchmark(commands: "argparse._SubParsersAction[argparse.ArgumentParser
     bench.add_argument("--no-train", action="store_true", help="measure and report what is finished")
     bench.add_argument("--note", default="", help="for the report: what the commands do not tell")
     bench.set_defaults(command=_benchmark)
+    leave = commands.add_parser("leave-out", help="train a preset without each look or family, measure on those")
+    leave.add_argument("preset", help="name or path of a preset")
+    leave.add_argument("--kind", choices=("look", "family"), default="look")
+    leave.add_argument("--phantoms", type=Path, help="folder of training scans (default: ROOT/phantoms)")
+    leave.add_argument("--root", type=Path, help="folder for runs and scans (default: runs/leave-out/PRESET-KIND)")
+    leave.add_argument("--cases", type=int, default=40, help="test scans of each look or family")
+    leave.add_argument("--spacing", type=float, default=2.0, help="mm, of the test scans")
+    leave.add_argument("--minutes", type=float, help="replace the wall-clock budget of every level")
+    leave.add_argument("--no-phantoms", action="store_true", help="train on what the folder holds; make nothing")
+    leave.set_defaults(command=_leave_out)
 
 
 def _phantom(options: argparse.Namespace) -> None:
@@ -188,6 +206,23 @@ def _cohort(options: argparse.Namespace) -> None:
     requests = [request_for(options.kind, number, options.spacing) for number in range(options.cases)]
     for _ in _with_progress(make_cohort(options.out, requests), len(requests), "phantoms"):
         pass
+
+
+def _verify_cohort(options: argparse.Namespace) -> None:
+    from training.phantom.fixed import VERSION, computed_digests, stored_digests
+
+    stored = stored_digests()
+    total = sum(-(-len(scenes) // options.every) for scenes in stored.scenes.values())
+    changed: list[str] = []
+    for part, place, request, digest in _with_progress(computed_digests(options.every), total, "scenes"):
+        if stored.scenes[part][place] != digest:
+            changed.append(f"{part} {request.seed}")
+    if changed:
+        raise CohortChangedError(
+            f"{len(changed)} of {total} scans differ from version {VERSION} of the cohort, such as {changed[0]}; "
+            "results do not compare with earlier ones: raise VERSION in training/phantom/fixed.py"
+        )
+    print(f"{total} scans as in version {VERSION} of the cohort")
 
 
 def _fit(options: argparse.Namespace) -> None:
@@ -354,6 +389,27 @@ def _benchmark(options: argparse.Namespace) -> None:
     work.evaluate(_with_progress)
     results = options.results or Path("docs/results") / f"{datetime.now(UTC):%Y-%m-%d}-{scale.name}"
     print(work.report(results, options.note))
+
+
+def _leave_out(options: argparse.Namespace) -> None:
+    from training.benchmark.leave_out import LeaveOut, table
+    from training.data import PhantomCache
+    from training.phantom.cohort import make_cohort
+
+    config = load_config(options.preset)
+    if options.minutes is not None:
+        config = config.with_minutes(options.minutes)
+    root: Path = options.root or Path("runs/leave-out") / f"{config.name}-{options.kind}"
+    phantoms: Path = options.phantoms or root / "phantoms"
+    wanted = _wanted_phantoms(config, options.no_phantoms)
+    for _ in _with_progress(make_cohort(phantoms, wanted), len(wanted), "phantoms"):
+        pass
+    work = LeaveOut(config, options.kind, root, options.cases, options.spacing)
+    for name in work.fit(PhantomCache(phantoms)):
+        print(f"{name}: trained")
+    found = work.evaluate(_with_progress)
+    (root / "result.md").write_text(table(found) + "\n", encoding="utf-8")
+    print(table(found))
 
 
 def _with_progress(items: Iterable[T], total: int, title: str) -> Iterable[T]:

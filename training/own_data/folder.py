@@ -85,7 +85,12 @@ class OwnCases:
         if label is None:
             raise ConfigError(f"{own.name} has no label; training needs one")
         nothing = Volume(np.zeros(label.data.shape, np.uint8), label.geometry)
-        return Case(seed, image, label, nothing, {"case": own.name, "patient": own.patient})
+        return Case(seed, image, label, nothing, self.record(seed))
+
+    def record(self, seed: int) -> dict[str, str]:
+        """Name and patient of a case."""
+        own = self._cases[seed]
+        return {"case": own.name, "patient": own.patient}
 
 
 def read_folder(root: Path, with_labels: bool = True) -> OwnFolder:
