@@ -9,15 +9,17 @@ RUNTIME     ?= cpu
 PYTEST_ARGS ?=
 IMAGE       ?= fetalhead:latest
 IMAGE_ARGS  ?=
+ADVISORIES  ?=
+DURATION    ?= 30m
 
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help install system-packages viewer viewer-if-possible demo serve test check bench image train-smoke format lock clean
+.PHONY: help install system-packages viewer viewer-if-possible demo serve test test-soak soak check bench image train-smoke sbom audit-dependencies format lock clean
 
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 install: $(VENV)/.service  ## the service and its commands, in $(VENV)
 
@@ -39,6 +41,12 @@ serve: $(VENV)/.service viewer-if-possible  ## the service in the foreground on 
 test: $(VENV)/.development viewer-if-possible  ## all tests
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
+test-soak: $(VENV)/.development  ## endurance: 2 minutes of load, 30 kills, 5,000 damaged uploads
+	SOAK_SECONDS=2m SOAK_KILLS=30 SOAK_MUTATIONS=5000 $(BIN)/python -m pytest tests/soak --capture=no $(PYTEST_ARGS)
+
+soak: $(VENV)/.development  ## the load alone, for DURATION=30m (30s, 30m, 2h)
+	SOAK_SECONDS=$(DURATION) $(BIN)/python -m pytest tests/soak/test_load.py --capture=no $(PYTEST_ARGS)
+
 check: $(VENV)/.development  ## format, lint, types, import contracts, then all tests
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -55,7 +63,13 @@ train-smoke: $(VENV)/.development  ## simulate, fit and export in a minute: it s
 	$(BIN)/fetalhead-train export runs/smoke
 
 image: Dockerfile viewer-if-possible  ## the serving image, built by docker, podman or buildah
-	docker/build $(IMAGE) --build-arg RUNTIME=$(RUNTIME) $(IMAGE_ARGS)
+	docker/build $(IMAGE) $(RUNTIME) $(IMAGE_ARGS)
+
+sbom: $(VENV)/.development  ## the bill of materials of the service (CycloneDX), in build/sbom-RUNTIME.json
+	scripts/sbom $(BIN)/python $(RUNTIME) build/sbom-$(RUNTIME).json
+
+audit-dependencies:  ## compare the pinned versions with a folder of OSV records: ADVISORIES=FOLDER
+	scripts/audit-dependencies $(ADVISORIES)
 
 format: $(VENV)/.development  ## rewrite the sources in the house format
 	$(BIN)/ruff check --fix .
@@ -71,9 +85,9 @@ $(BIN)/python:
 	scripts/create-venv $(VENV)
 
 $(VENV)/.service: pyproject.toml constraints.txt | $(BIN)/python
-	$(PIP) --editable '.[$(RUNTIME)]'
+	$(PIP) --editable '.[$(RUNTIME),report]'
 	touch $@
 
 $(VENV)/.development: pyproject.toml constraints.txt | $(BIN)/python
-	$(PIP) --editable '.[$(RUNTIME),train,dev]'
+	$(PIP) --editable '.[$(RUNTIME),report,train,dev]'
 	touch $@ $(VENV)/.service

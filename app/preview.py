@@ -11,14 +11,30 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 from scipy import ndimage
 
+from app.doubts import Doubts, Plane, PlaneDoubts
 from app.imaging.volume import Volume
 
 PANEL: Final = 360
 MARGIN: Final = 12
 TEXT_HEIGHT: Final = 74
+PLANES_HEIGHT: Final = PANEL + 2 * MARGIN
+FLAGS_LENGTH: Final = 100
+Colour = tuple[int, int, int]
+Bool = NDArray[np.bool_]
 BACKGROUND: Final = (16, 18, 22)
 TEXT_COLOUR: Final = (232, 234, 238)
 OUTLINE: Final = {"ok": (64, 220, 120), "review": (255, 190, 40), "reject": (255, 80, 80)}
+SOFT: Final = (255, 110, 215)
+CUT_OFF: Final = (0, 205, 255)
+DISAGREE: Final = (150, 120, 255)
+LEGEND: Final = {
+    "soft": ("dashed: the network is unsure where the outline runs", SOFT),
+    "cut_off": ("thick: at the edge of the field of view", CUT_OFF),
+    "disagree": ("filled: the two levels disagree", DISAGREE),
+}
+FILL_OPACITY: Final = 0.45
+DASH_PIXELS: Final = 5
+LEGEND_LEFT: Final = 740
 DARKEST_PERCENTILE: Final = 1.0
 BRIGHTEST_PERCENTILE: Final = 99.5
 COMPRESSION: Final = 3
@@ -39,24 +55,34 @@ class PreviewText:
     model: str
 
 
-def draw_preview(volume: Volume, mask: NDArray[np.uint8], text: PreviewText) -> bytes:
+def draw_preview(volume: Volume, mask: NDArray[np.uint8], text: PreviewText, doubts: Doubts | None = None) -> bytes:
     """A PNG of the three planes through the middle of the mask, or through the volume's centre where it is empty.
 
-    All planes share one scale (mm per pixel). `mask` has the shape of the volume.
+    All planes share one scale (mm per pixel). `mask` has the shape of the volume. Where `doubts` are given, the parts
+    of the outline that they concern are marked.
     """
     centre = _centre(mask)
     pixel_mm = max(volume.geometry.extent_mm) / PANEL
-    picture = Image.new("RGB", (3 * PANEL + 4 * MARGIN, PANEL + 2 * MARGIN + TEXT_HEIGHT), BACKGROUND)
+    picture = Image.new("RGB", (3 * PANEL + 4 * MARGIN, PLANES_HEIGHT + TEXT_HEIGHT), BACKGROUND)
+    marks: set[str] = set()
     for panel, (rows, columns, axis) in enumerate(PLANES):
-        plane = _draw_plane(volume, mask, axis, centre[axis], pixel_mm, OUTLINE[text.verdict])
+        plane = _plane_at(volume, axis, centre[axis], pixel_mm)
+        drawn, found = _draw_plane(volume, mask, plane, OUTLINE[text.verdict], doubts)
+        marks |= found
         left = MARGIN + panel * (PANEL + MARGIN)
-        picture.paste(plane, (left + (PANEL - plane.width) // 2, MARGIN + (PANEL - plane.height) // 2))
-        _write(picture, (left + 4, MARGIN + 2), f"{rows} down, {columns} right", 12)
+        picture.paste(drawn, (left + (PANEL - drawn.width) // 2, MARGIN + (PANEL - drawn.height) // 2))
+        title = f"{'ijk'[axis]} = {centre[axis]} of {volume.data.shape[axis]}: {rows} down, {columns} right"
+        _write(picture, (left + 4, MARGIN + 2), title, 12)
     _draw_scale(picture, pixel_mm)
     _write_result(picture, text)
-    file = io.BytesIO()
-    picture.save(file, "PNG", compress_level=COMPRESSION)
-    return file.getvalue()
+    _write_legend(picture, marks)
+    return _png(picture)
+
+
+def planes_of(preview_png: bytes) -> bytes:
+    """The part of a preview with the planes, as a PNG: for a page that says the rest in its own words."""
+    with Image.open(io.BytesIO(preview_png)) as picture:
+        return _png(picture.convert("RGB").crop((0, 0, picture.width, PLANES_HEIGHT)))
 
 
 def _centre(mask: NDArray[np.uint8]) -> tuple[int, int, int]:
@@ -71,23 +97,52 @@ def _middle(profile: NDArray[Any]) -> int:
     return profile.size // 2 if occupied.size == 0 else int(occupied[0] + occupied[-1]) // 2
 
 
-def _draw_plane(
-    volume: Volume, mask: NDArray[np.uint8], axis: int, index: int, pixel_mm: float, colour: tuple[int, int, int]
-) -> Image.Image:
+def _plane_at(volume: Volume, axis: int, index: int, pixel_mm: float) -> Plane:
     height_mm, width_mm = (volume.geometry.extent_mm[other] for other in range(3) if other != axis)
-    size = (max(1, round(width_mm / pixel_mm)), max(1, round(height_mm / pixel_mm)))
-    grey = Image.fromarray(_as_bytes(_plane(volume.data, axis, index))).resize(size, Image.Resampling.BILINEAR)
-    head = Image.fromarray(_plane(mask, axis, index).astype(np.uint8) * 255)
+    return Plane(axis, index, max(1, round(height_mm / pixel_mm)), max(1, round(width_mm / pixel_mm)))
+
+
+def _draw_plane(
+    volume: Volume, mask: NDArray[np.uint8], plane: Plane, colour: Colour, doubts: Doubts | None
+) -> tuple[Image.Image, set[str]]:
+    """The plane with its outline, and the kinds of doubt that are marked on it."""
+    size = (plane.width, plane.height)
+    grey = Image.fromarray(_as_bytes(_plane(volume.data, plane))).resize(size, Image.Resampling.BILINEAR)
+    head = Image.fromarray(_plane(mask, plane).astype(np.uint8) * 255)
     inside = np.asarray(head.resize(size, Image.Resampling.BILINEAR)) > 127
+    outline = inside & ~ndimage.binary_erosion(inside, iterations=2, border_value=0)
     picture = np.stack([np.asarray(grey)] * 3, axis=-1)
-    picture[inside & ~ndimage.binary_erosion(inside, iterations=2, border_value=0)] = colour
-    return Image.fromarray(picture)
+    if doubts is None or not outline.any():
+        picture[outline] = colour
+        return Image.fromarray(picture), set()
+    return _marked(picture, outline, colour, doubts.on(plane, volume.geometry))
 
 
-def _plane(data: NDArray[Any], axis: int, index: int) -> NDArray[Any]:
+def _marked(
+    picture: NDArray[np.uint8], outline: Bool, colour: Colour, doubts: PlaneDoubts
+) -> tuple[Image.Image, set[str]]:
+    """Told apart by more than colour: a fill, dashes, a thick line."""
+    cut_off = outline & doubts.cut_off
+    soft = outline & doubts.soft & ~cut_off
+    fill = doubts.disagree & ~outline
+    picture[fill] = (1 - FILL_OPACITY) * picture[fill] + FILL_OPACITY * np.array(DISAGREE)
+    picture[outline & ~soft & ~cut_off] = colour
+    picture[soft & _dashes(soft.shape)] = SOFT
+    picture[ndimage.binary_dilation(cut_off, iterations=1)] = CUT_OFF
+    marks = {"disagree": fill, "soft": soft, "cut_off": cut_off}
+    return Image.fromarray(picture), {name for name, pixels in marks.items() if pixels.any()}
+
+
+def _dashes(shape: tuple[int, ...]) -> Bool:
+    rows, columns = np.indices(shape, sparse=True)
+    dashes: Bool = (rows + columns) // DASH_PIXELS % 2 == 0
+    return dashes
+
+
+def _plane(data: NDArray[Any], plane: Plane) -> NDArray[Any]:
     """A view: `np.take` would copy the whole array into another memory order first."""
-    plane: NDArray[Any] = data[(slice(None),) * axis + (index,)]
-    return plane
+    seen: NDArray[Any] = data[(slice(None),) * plane.axis + (plane.index,)]
+    return seen
 
 
 def _as_bytes(plane: NDArray[Any]) -> NDArray[np.uint8]:
@@ -107,21 +162,33 @@ def _draw_scale(picture: Image.Image, pixel_mm: float) -> None:
 
 
 def _write_result(picture: Image.Image, text: PreviewText) -> None:
-    top = PANEL + 2 * MARGIN
+    top = PLANES_HEIGHT
     _write(picture, (MARGIN, top), _result_line(text), 22, OUTLINE[text.verdict])
-    flags = ", ".join(text.flags) if text.flags else "no flags"
-    _write(picture, (MARGIN, top + 28), flags[:150], 13)
+    flags = ", ".join(flag.replace("_", " ") for flag in text.flags) if text.flags else "no flags"
+    _write(picture, (MARGIN, top + 28), flags if len(flags) <= FLAGS_LENGTH else flags[:FLAGS_LENGTH] + " ...", 13)
     _write(picture, (MARGIN, top + 48), f"{text.model}. {NOTICE}", 13)
+
+
+def _write_legend(picture: Image.Image, marks: set[str]) -> None:
+    shown = [meaning for name, meaning in LEGEND.items() if name in marks]
+    for row, (meaning, colour) in enumerate(shown):
+        top = PLANES_HEIGHT + 4 + 22 * row
+        ImageDraw.Draw(picture).rectangle([(LEGEND_LEFT, top + 2), (LEGEND_LEFT + 14, top + 12)], fill=colour)
+        _write(picture, (LEGEND_LEFT + 22, top - 1), meaning, 13)
+
+
+def _png(picture: Image.Image) -> bytes:
+    file = io.BytesIO()
+    picture.save(file, "PNG", compress_level=COMPRESSION)
+    return file.getvalue()
 
 
 def _result_line(text: PreviewText) -> str:
     if text.head_volume_ml is None:
         return f"{text.verdict}: no volume is given"
-    interval = "" if text.interval_ml is None else f" ({text.interval_ml[0]:.0f} to {text.interval_ml[1]:.0f})"
+    interval = "" if text.interval_ml is None else f" (95 %: {text.interval_ml[0]:.0f} to {text.interval_ml[1]:.0f})"
     return f"{text.head_volume_ml:.1f} mL{interval}, {text.verdict}"
 
 
-def _write(
-    picture: Image.Image, at: tuple[int, int], text: str, size: int, colour: tuple[int, int, int] = TEXT_COLOUR
-) -> None:
+def _write(picture: Image.Image, at: tuple[int, int], text: str, size: int, colour: Colour = TEXT_COLOUR) -> None:
     ImageDraw.Draw(picture).text(at, text, fill=colour, font=ImageFont.load_default(size))

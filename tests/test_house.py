@@ -41,6 +41,10 @@ def test_the_service_imports_without_torch_and_without_a_runtime() -> None:
     imports_without(missing, list(modules("app")))
 
 
+def test_the_service_imports_without_what_draws_reports() -> None:
+    imports_without(["reportlab", "matplotlib"], ["app.main", "app.cli", "app.commands.batch", "app.client"])
+
+
 def test_simulated_patients_and_the_demonstration_import_without_torch() -> None:
     names = ["training.cli", "training.demo", *modules("training.phantom")]
     imports_without(["torch", "onnx", "onnxruntime", "openvino", "tensorboard"], names)
@@ -134,9 +138,7 @@ def test_alerts_use_metrics_that_exist() -> None:
     assert sorted(histograms - names) == []
 
 
-@pytest.mark.parametrize(
-    "document", ["Dockerfile", "docker-compose.yml", "docker/compose.gpu.yml", "Makefile", "README.md", "SECURITY.md"]
-)
+@pytest.mark.parametrize("document", ["Dockerfile", "docker-compose.yml", "Makefile", "README.md", "SECURITY.md"])
 def test_settings_that_are_named_exist(document: str) -> None:
     exist = {environment_name(field) for field in Settings.model_fields}
     assert sorted(set(re.findall(r"FETALHEAD_[A-Z_]+", read(document))) - exist) == []

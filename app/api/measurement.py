@@ -17,6 +17,7 @@ from app.api.schemas import (
 )
 from app.api.serving import model_answer, runtime_answer
 from app.api.upload import Upload
+from app.doubts import find_doubts
 from app.imaging.nifti import DecodeLimits, NiftiFile, decode_nifti, encode_nifti
 from app.inference.manifest import ModelManifest
 from app.inference.segmenter import HeadSegmenter, Segmentation
@@ -67,9 +68,10 @@ def finish(order: Order, segmenter: HeadSegmenter, segmentation: Segmentation) -
     """Encodes the mask, draws the preview and writes the report."""
     started = time.perf_counter()
     mask = encode_nifti(segmentation.mask, order.file.header)
-    preview = draw_preview(
-        order.file.volume, segmentation.mask, _preview_text(order.file, segmentation, segmenter.manifest)
-    )
+    text = _preview_text(order.file, segmentation, segmenter.manifest)
+    rules = segmenter.manifest.postprocessing
+    doubts = find_doubts(segmentation.level_probabilities, segmentation.preprocessed, rules.threshold)
+    preview = draw_preview(order.file.volume, segmentation.mask, text, doubts)
     timings = {"decode": order.decode_s, **segmentation.timings_s, "encode": time.perf_counter() - started}
     timings.pop("total", None)
     report = _report(order, segmenter, segmentation, {**timings, "total": sum(timings.values())})

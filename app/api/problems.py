@@ -69,11 +69,25 @@ def _request_problems() -> Iterator[ProblemType]:
         "Send a new key with new content.",
     )
     yield ProblemType(
+        "not_edited",
+        409,
+        "No edited mask",
+        "The decision edit needs an edited mask, and none was stored.",
+        "Send the mask first (PUT /segmentations/{id}/mask), or decide accept or reject.",
+    )
+    yield ProblemType(
         "not_completed",
         409,
         "Not completed",
         "The segmentation has no result (yet).",
         "Ask for the segmentation's status first.",
+    )
+    yield ProblemType(
+        "activation_failed",
+        409,
+        "Model not activated",
+        "The version was not served: its files, its self-test or its runtime failed. The model served before stays.",
+        "Run fetalhead models verify; restore or publish the version again.",
     )
     yield ProblemType(
         "body_too_large",
@@ -133,6 +147,13 @@ def _field_problems() -> Iterator[ProblemType]:
     yield ProblemType(
         "repeated_field", 422, "Repeated field", "A field is there more than once.", "Send one volume per request."
     )
+    yield ProblemType(
+        "invalid_decision",
+        422,
+        "Invalid decision",
+        "The decision cannot be recorded as it was sent.",
+        'Send {"decision": "accept", "edit" or "reject", "reason": "..."} as JSON.',
+    )
     yield ProblemType("invalid_field", 422, "Invalid field", "A field's value cannot be used.", "Correct the field.")
     yield ProblemType(
         "invalid_parameter", 422, "Invalid parameter", "A parameter's value cannot be used.", "Correct the parameter."
@@ -154,7 +175,31 @@ def _service_problems() -> Iterator[ProblemType]:
         "A stored file is missing or is not what was stored.",
         "Measure the volume again; the operator restores the file from a backup.",
     )
+    yield ProblemType(
+        "report_not_installed",
+        501,
+        "Reports are not installed",
+        "This installation draws no reports and no charts.",
+        "The operator installs them: pip install 'fetalhead[report]'",
+    )
+    yield ProblemType(
+        "out_of_memory",
+        503,
+        "Out of memory",
+        "This volume needs more memory than the service has now; nothing was measured.",
+        "Crop the volume to the head, or send it again when less is measured.",
+    )
+    yield ProblemType(
+        "storage_unavailable",
+        503,
+        "Storage unavailable",
+        "The disk is full or cannot be written; nothing was stored.",
+        LATER,
+    )
     yield ProblemType("queue_full", 503, "Queue full", "As many requests are waiting as this service holds.", LATER)
+    yield ProblemType(
+        "database_unavailable", 503, "Database unavailable", "The database does not answer; nothing was stored.", LATER
+    )
     yield ProblemType("not_ready", 503, "Not ready", "The model is being loaded and tested.", LATER)
     yield ProblemType(
         "model_failed",

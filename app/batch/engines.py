@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from app.api.measurement import Order, decode, digests, finish
+from app.api.schemas import Report
 from app.api.serving import load_segmenter
 from app.api.upload import Upload
 from app.client.result import MASK, PREVIEW
@@ -17,6 +18,8 @@ from app.client.shells import FetalHead
 from app.imaging.nifti import DecodeLimits
 from app.inference.segmenter import HeadSegmenter
 from app.settings import Settings
+
+PAGE = "report.pdf"
 
 
 @dataclass(frozen=True)
@@ -67,7 +70,7 @@ class LocalEngine:
     def _measure(self, order: Order) -> Measured:
         segmentation = self._segmenter.segment(order.file.volume, order.gestational_age_weeks)
         measurement = finish(order, self._segmenter, segmentation).measurement
-        return Measured(measurement.report, measurement.files)
+        return Measured(measurement.report, {kind: measurement.files[kind] for kind in (MASK, PREVIEW)})
 
 
 class RemoteEngine:
@@ -89,6 +92,15 @@ class RemoteEngine:
         files = {MASK: result.mask_file, PREVIEW: result.preview_png}
         measured = Measured(result.report.model_dump(mode="json"), files)
         return lambda: measured
+
+
+def with_page(measured: Measured) -> Measured:
+    """The same with a page about it, `report.pdf`; needs the extra `report`."""
+    from app.report.pdf import report_pdf  # noqa: PLC0415  # its libraries are an extra
+
+    report = Report.model_validate(measured.report, extra="ignore")
+    page = report_pdf(report, measured.files[MASK], measured.files[PREVIEW])
+    return replace(measured, files={**measured.files, PAGE: page})
 
 
 def sha256(payload: bytes) -> str:

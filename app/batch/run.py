@@ -13,7 +13,7 @@ from typing import Any, Literal
 from app.api.errors import problem_of
 from app.api.upload import Upload
 from app.batch.cases import Case
-from app.batch.engines import Engine, Measured, Work, sha256
+from app.batch.engines import Engine, Measured, Work, sha256, with_page
 from app.client.errors import FetalHeadError, ServiceProblem
 
 State = Literal["measured", "kept", "failed"]
@@ -27,6 +27,7 @@ class Wishes:
     subject: str | None = None
     resume: bool = True
     jobs: int = 2
+    pdf: bool = False
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ def run_batch(cases: Sequence[Case], output: Path, engine: Engine, wishes: Wishe
                 waiting.append((case, pool.submit(_prepared, case, output, engine, wishes)))
             if not waiting:
                 return
-            yield _finished(*waiting.popleft(), output)
+            yield _finished(*waiting.popleft(), output, wishes)
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
 
@@ -70,7 +71,8 @@ def measure_one(case: Case, engine: Engine, wishes: Wishes) -> CaseResult:
 def _prepared(case: Case, output: Path, engine: Engine, wishes: Wishes) -> Work | CaseResult:
     upload = _upload(case, wishes)
     made_of = (sha256(upload.payload), list(engine.model_sha256), wishes.weeks)
-    earlier = _earlier(case.report(output), made_of) if wishes.resume else None
+    kinds = ("mask", "preview", "report") if wishes.pdf else ("mask", "preview")
+    earlier = _earlier(case.report(output), made_of, kinds) if wishes.resume else None
     return engine.prepare(upload) if earlier is None else CaseResult(case, "kept", _described(case, earlier))
 
 
@@ -78,13 +80,14 @@ def _upload(case: Case, wishes: Wishes) -> Upload:
     return Upload(case.path.read_bytes(), wishes.weeks, wishes.subject)
 
 
-def _finished(case: Case, future: Future[Work | CaseResult], output: Path) -> CaseResult:
+def _finished(case: Case, future: Future[Work | CaseResult], output: Path, wishes: Wishes) -> CaseResult:
     """Whatever goes wrong with one case is that case's result: the next one is measured all the same."""
     try:
         outcome = future.result()
         if isinstance(outcome, CaseResult):
             return outcome
-        return CaseResult(case, "measured", _described(case, _written(case, outcome(), output)))
+        measured = with_page(outcome()) if wishes.pdf else outcome()
+        return CaseResult(case, "measured", _described(case, _written(case, measured, output)))
     except Exception as error:
         return _failure(case, error)
 
@@ -103,12 +106,14 @@ def _written(case: Case, measured: Measured, output: Path) -> dict[str, Any]:
     return report
 
 
-def _earlier(report_path: Path, made_of: tuple[str, list[str], float | None]) -> dict[str, Any] | None:
-    """The report of an earlier run, if it was made of the same file, model and age."""
+def _earlier(
+    report_path: Path, made_of: tuple[str, list[str], float | None], kinds: Sequence[str]
+) -> dict[str, Any] | None:
+    """The report of an earlier run, if it was made of the same file, model and age and its files are there."""
     try:
         report: dict[str, Any] = json.loads(report_path.read_text(encoding="utf-8"))
         known = (report["input"]["sha256"], report["model"]["sha256"], report["gestational_age_weeks"])
-        whole = all((report_path.parent / report[kind]).is_file() for kind in ("mask", "preview"))
+        whole = all((report_path.parent / report[kind]).is_file() for kind in kinds)
     except (OSError, ValueError, KeyError, TypeError):
         return None
     return report if known == made_of and whole else None

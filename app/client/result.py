@@ -10,14 +10,13 @@ from functools import cached_property
 from html import escape
 from pathlib import Path
 
-from isal import igzip
 from nibabel.nifti1 import Nifti1Image
 from nibabel.nifti2 import Nifti2Image
 
 from app.api.schemas import Report
+from app.imaging.mask_file import read_mask_file
 
 MASK, PREVIEW, REPORT = "mask.nii.gz", "preview.png", "report.json"
-NIFTI_2_BEGINS = ((540).to_bytes(4, "little"), (540).to_bytes(4, "big"))
 COLOURS = {"ok": "#1a7f37", "review": "#9a6700", "reject": "#cf222e"}
 
 
@@ -39,10 +38,7 @@ class Result:
     @cached_property
     def mask(self) -> Nifti1Image | Nifti2Image:
         """The mask on the upload's grid: 1 in the head, 0 elsewhere."""
-        content = igzip.decompress(self.mask_file)  # type: ignore[no-untyped-call]  # isal types it in part
-        kind = Nifti2Image if content[:4] in NIFTI_2_BEGINS else Nifti1Image
-        image: Nifti1Image | Nifti2Image = kind.from_bytes(content)
-        return image
+        return read_mask_file(self.mask_file)
 
     def save(self, folder: str | Path) -> Path:
         """Write mask.nii.gz, report.json and preview.png into a folder, which is made where it is missing."""

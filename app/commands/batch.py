@@ -18,15 +18,19 @@ from app.client.result import MASK
 from app.commands.outcome import FAILED, FINE, INTERRUPTED, NO_MODEL, NO_RUNTIME, USAGE, complain
 from app.commands.progress import Progress, line, print_summary
 from app.inference.session import installed_runtime
+from app.report import missing_libraries
 from app.settings import Settings
 
 STANDARD_OUTPUT: Final = "-"
+NO_REPORT: Final = "Pages are not installed. Install them: pip install 'fetalhead[report]'."
 
 
 def run_segment(options: argparse.Namespace, settings: Settings) -> int:
     """Measures the cases and gives the exit code."""
     if options.url is None and installed_runtime() is None:
         return complain(NO_RUNTIME, NO_MODEL, options.json)
+    if options.pdf and missing_libraries():
+        return complain(NO_REPORT, USAGE, options.json)
     to_stdout = str(options.output) == STANDARD_OUTPUT
     try:
         cases = find_cases(options.inputs, None if to_stdout else options.output)
@@ -48,7 +52,7 @@ def _engine(options: argparse.Namespace, settings: Settings) -> Iterator[Engine]
 
 
 def _wishes(options: argparse.Namespace) -> Wishes:
-    return Wishes(options.gestational_age_weeks, options.subject, not options.force, options.jobs)
+    return Wishes(options.gestational_age_weeks, options.subject, not options.force, options.jobs, options.pdf)
 
 
 def _batch(cases: Sequence[Case], options: argparse.Namespace, engine: Engine) -> int:

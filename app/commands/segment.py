@@ -40,6 +40,7 @@ def add_segment(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     segment.add_argument(
         "--jobs", type=_positive, default=2, metavar="N", help="files that are read and decoded, or uploaded, at a time"
     )
+    segment.add_argument("--pdf", action="store_true", help="also write a page about each file, IN_report.pdf")
     segment.add_argument("--url", help="measure by the service at this URL instead of on this machine")
     segment.add_argument(
         "--api-key", help="key of that service; better in FETALHEAD_API_KEY, where nobody else sees it"

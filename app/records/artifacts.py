@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from app.records.errors import DamagedArtifactError
 
 MASK = "mask.nii.gz"
+EDITED_MASK = "edited_mask_{number}.nii.gz"
 PREVIEW = "preview.png"
 PROBABILITY = "probability.nii.gz"
 """The last context level's probability, on the network's grid."""
@@ -43,6 +44,19 @@ class ArtifactStore:
         flush_folder(folder.parent)
         return {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
 
+    def add(self, segmentation_id: str, name: str, content: bytes) -> str:
+        """Stores one more file beside a segmentation's others, whole or not at all; gives its SHA-256."""
+        folder = self._folder(segmentation_id)
+        partial = folder / f"{name}{PARTIAL_SUFFIX}"
+        write_and_flush(partial, content)
+        partial.rename(folder / name)
+        flush_folder(folder)
+        return hashlib.sha256(content).hexdigest()
+
+    def discard(self, segmentation_id: str, name: str) -> None:
+        """Takes back a file that `add` stored; it is no error where there is none."""
+        (self._folder(segmentation_id) / name).unlink(missing_ok=True)
+
     def read(self, segmentation_id: str, name: str, sha256: str) -> bytes:
         """Content of one file.
 
@@ -60,6 +74,15 @@ class ArtifactStore:
     def erase(self, segmentation_id: str) -> None:
         """Removes a segmentation's files; it is no error where there are none."""
         shutil.rmtree(self._folder(segmentation_id), ignore_errors=True)
+
+    def holds(self, segmentation_id: str, names: Iterable[str]) -> bool:
+        """Whether all these files of a segmentation are there."""
+        folder = self._folder(segmentation_id)
+        return all((folder / name).is_file() for name in names)
+
+    def ids(self) -> list[str]:
+        """The segmentations that have a folder."""
+        return [path.name for path in self._root.glob("*/*") if path.suffix != PARTIAL_SUFFIX and path.is_dir()]
 
     def sweep(self) -> int:
         """Removes what an interrupted write left behind; gives the number of folders."""

@@ -156,6 +156,16 @@ class TestFolders:
         assert "cannot be written" in capsys.readouterr().err
 
 
+def test_a_page_about_each_file(scan: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    main(["segment", str(scan), "-o", str(out)])
+    assert main(["segment", str(scan), "-o", str(out), "--pdf"]) == FINE
+    assert (out / "scan_report.pdf").read_bytes().startswith(b"%PDF-")
+    assert json.loads((out / "scan.json").read_text())["report"] == "scan_report.pdf"
+    assert main(["segment", str(scan), "-o", str(out), "--pdf"]) == FINE
+    assert json.loads((out / "results.jsonl").read_text())["state"] == "kept"
+
+
 class TestStandardOutput:
     def test_the_mask_goes_there_and_nothing_else(self, scan: Path) -> None:
         done = command("segment", str(scan), "-o", "-", "--json")

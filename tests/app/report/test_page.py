@@ -1,0 +1,100 @@
+import re
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from app.api.schemas import FlagAnswer, Report
+from app.report.page import Pictures, draw_page
+from app.report.surface import draw_surface
+from tests.makers import HEAD, TISSUE, sphere_volume
+from tests.system_packages import require
+
+VOLUME = sphere_volume()
+MASK = (np.asarray(VOLUME.data) > (HEAD + TISSUE) / 2).astype(np.uint8)
+REPORT = Report.model_validate(
+    {
+        "id": "c27d55be-0547-498b-b93e-2c8d177fc20c",
+        "created_at": "2026-01-02T03:04:05Z",
+        "subject": "S-017",
+        "gestational_age_weeks": 26.4,
+        "verdict": "review",
+        "flags": [{"code": "soft_outline", "detail": "a<b&c", "remedy": "look at it"}],
+        "head_volume_ml": 236.4,
+        "head_volume_interval_ml": [227.9, 244.9],
+        "quality": {
+            "context_agreement_dsc": 0.987,
+            "foreground_entropy": None,
+            "components": 1,
+            "fov_contact_fraction": 0.0,
+        },
+        "biometry": None,
+        "model": {"name": "fetal_head", "version": 3, "sha256": ["0" * 64, "1" * 64]},
+        "runtime": {"provider": "CPUExecutionProvider", "precision": "fp32"},
+        "timings_s": {"total": 12.3},
+        "input": {"sha256": "a" * 64, "shape": [388, 258, 440], "spacing_mm": [0.38, 0.38, 0.38]},
+        "mask": "m",
+        "preview": "p",
+    }
+)
+
+
+@pytest.fixture(scope="module")
+def pictures() -> Pictures:
+    surface = draw_surface(MASK, VOLUME.geometry)
+    assert surface is not None
+    return Pictures(planes=surface, surface=surface)
+
+
+def text_of(pdf: bytes) -> str:
+    """Its text, and a check that it is one page."""
+    program = require("pdftotext", package="poppler-utils")
+    command = [program, "-layout", "-", "-"]
+    text = subprocess.run(command, input=pdf, capture_output=True, check=True).stdout.decode()
+    assert text.count("\f") == 1
+    return re.sub(r"\s+", " ", text)
+
+
+def test_the_page_says_all(pictures: Pictures) -> None:
+    text = text_of(draw_page(REPORT, pictures))
+    for expected in (
+        "236.4 mL",
+        "(95 %: 228 to 245 mL)",
+        "review",
+        "subject S-017",
+        "26.4 weeks",
+        "soft outline",
+        "a<b&c",
+        "look at it",
+        "fetal_head 3",
+        "DSC 0.987",
+        "not measured",
+        "388 x 258 x 440",
+        "Research use only",
+    ):
+        assert expected in text
+
+
+def test_a_rejected_measurement_has_no_volume(pictures: Pictures) -> None:
+    rejected = REPORT.model_copy(update={"verdict": "reject", "head_volume_ml": None, "head_volume_interval_ml": None})
+    text = text_of(draw_page(rejected, Pictures(pictures.planes, None)))
+    assert "no volume" in text
+    assert "the mask is empty" in text
+    assert "236" not in text
+
+
+def test_many_flags_still_make_one_page(pictures: Pictures) -> None:
+    flag = FlagAnswer(code="some_reason_for_doubt", detail="what was found " * 8, remedy="what to do about it " * 8)
+    assert text_of(draw_page(REPORT.model_copy(update={"flags": (flag,) * 14}), pictures)).count("some reason") == 14
+
+
+def test_the_same_content_gives_the_same_bytes(pictures: Pictures) -> None:
+    assert draw_page(REPORT, pictures) == draw_page(REPORT, pictures)
+
+
+def test_the_file_is_a_picture_of_one_page(pictures: Pictures, tmp_path: Path) -> None:
+    (tmp_path / "page.pdf").write_bytes(draw_page(REPORT, pictures))
+    program = require("pdftoppm", package="poppler-utils")
+    subprocess.run([program, "-r", "30", "-png", tmp_path / "page.pdf", tmp_path / "page"], check=True)
+    assert [path.suffix for path in sorted(tmp_path.iterdir())] == [".png", ".pdf"]
