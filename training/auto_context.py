@@ -5,7 +5,7 @@ from pathlib import Path
 
 from training.checkpoint import LevelWeights, load_level
 from training.config import TrainingConfig
-from training.data import CaseSource
+from training.data import CaseSource, allowed
 from training.loop import ContextOf, LevelJob, LevelTrainer
 from training.networks.architectures import build_network
 from training.networks.cascade import AutoContextCascade, ContextLevel, input_channels
@@ -31,15 +31,17 @@ def fit_level(
 
 def level_job(config: TrainingConfig, source: CaseSource, run: Path, context_level: int, fold: int | None) -> LevelJob:
     """What fitting one level needs; CheckpointError where a level below is not finished."""
+    given = initial_file(run, context_level)
     warm = config.cascade.warm_start and context_level > 1
+    before = level_folder(run, context_level - 1, fold) / "weights.pt"
     return LevelJob(
         config=config,
         context_level=context_level,
-        source=source,
+        source=allowed(source, config.data),
         wanted=partial(_is_trained_on, config, context_level, fold),
         context_of=_frozen_levels(config, run, context_level, fold),
         folder=level_folder(run, context_level, fold),
-        initial=load_level(level_folder(run, context_level - 1, fold) / "weights.pt").state if warm else None,
+        initial=load_level(given).state if given.is_file() else load_level(before).state if warm else None,
     )
 
 
@@ -52,6 +54,11 @@ def new_level(config: TrainingConfig) -> ContextLevel:
 def level_folder(run: Path, context_level: int, fold: int | None = None) -> Path:
     """Where a level of a run lives; level 0 is never read."""
     return run / (f"level_{context_level}" if fold is None else f"level_{context_level}_fold_{fold}")
+
+
+def initial_file(run: Path, context_level: int) -> Path:
+    """Weights that a level starts from, where a model is trained on; they come before a warm start."""
+    return level_folder(run, context_level) / "initial.pt"
 
 
 def load_context_level(weights: LevelWeights) -> ContextLevel:

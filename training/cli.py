@@ -16,6 +16,11 @@ if TYPE_CHECKING:
     from training.evaluation.cases import Segment
     from training.phantom import Phantom, SimulationRequest
 
+
+class CohortChangedError(Exception):
+    """The simulator makes other patients than the cohort's version had."""
+
+
 Command = Callable[[argparse.Namespace], object]
 T = TypeVar("T")
 
@@ -67,12 +72,23 @@ def _add_data_commands(commands: "argparse._SubParsersAction[argparse.ArgumentPa
     cohort.add_argument("--cases", type=int, required=True)
     cohort.add_argument("--spacing", type=float, default=1.3, help="mm")
     cohort.set_defaults(command=_cohort)
+    verify = commands.add_parser("verify-cohort", help="compare the fixed cohort's scenes with the committed digests")
+    verify.add_argument("--every", type=int, default=1, help="check every so many scans of each part")
+    verify.set_defaults(command=_verify_cohort)
 
 
 def _add_fit(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     fit = commands.add_parser("fit", help="train the context levels of a preset")
     fit.add_argument("preset", help=f"one of {', '.join(preset_names())}, or the path of a .toml file")
-    fit.add_argument("--data", type=Path, help="folder of phantoms (default: runs/PRESET/phantoms); what lacks is made")
+    fit.add_argument(
+        "--data",
+        type=Path,
+        help="folder of phantoms, where what lacks is made (default: runs/PRESET/phantoms), "
+        "or of your own volumes: images/CASE.nii.gz with labels/CASE.nii.gz, or nnU-Net's imagesTr and labelsTr",
+    )
+    fit.add_argument("--from", dest="start", help="train this model on: fetal_head/2, fetal_head or a run's folder")
+    fit.add_argument("--store", type=Path, default=Path("model_store"), help="model store that --from reads")
+    _add_split(fit)
     fit.add_argument("--run", type=Path, help="folder for weights, checkpoints, TensorBoard (default: runs/PRESET)")
     fit.add_argument("--no-phantoms", action="store_true", help="train on what the folder holds; make nothing")
     fit.add_argument("--level", type=int, action="append", help="train this context level only (repeatable)")
@@ -81,14 +97,23 @@ def _add_fit(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
     fit.set_defaults(command=_fit)
 
 
+def _add_split(command: argparse.ArgumentParser) -> None:
+    words = "of your own volumes: CSV with the columns name,part, or TOML (default: DIR/split.csv, else by patient)"
+    command.add_argument("--split", type=Path, help=f"train, validation and test {words}")
+
+
 def _add_evaluate(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     evaluate = commands.add_parser("evaluate", help="evaluate a model on simulated scans of native size; resumable")
     evaluate.add_argument("--cohort", choices=("test", "shifted", "validation"), default="test")
     evaluate.add_argument("--cases", type=int, default=50)
+    evaluate.add_argument("--data", type=Path, help="folder of your own volumes with labels, instead of a cohort")
+    evaluate.add_argument("--part", choices=("test", "validation", "train"), default="test", help="of your own volumes")
+    _add_split(evaluate)
     _add_model_options(evaluate)
     evaluate.set_defaults(command=_evaluate)
     repeat = commands.add_parser("reproducibility", help="measure the same fetuses along three directions; resumable")
     repeat.add_argument("--groups", type=int, default=52)
+    repeat.add_argument("--data", type=Path, help="folder of your own volumes, several a patient; labels not needed")
     _add_model_options(repeat)
     repeat.set_defaults(command=_reproducibility)
 
@@ -96,6 +121,7 @@ def _add_evaluate(commands: "argparse._SubParsersAction[argparse.ArgumentParser]
 def _add_model_options(evaluate: argparse.ArgumentParser) -> None:
     """Which model, which scans, where to."""
     evaluate.add_argument("--store", type=Path, default=Path("model_store"), help="model store of the model")
+    evaluate.add_argument("--name", default="fetal_head", help="the model's name in the store")
     evaluate.add_argument("--version", type=int, help="model version, the newest by default")
     evaluate.add_argument("--url", help="go through a running service instead")
     evaluate.add_argument("--api-key", help="key for the running service")
@@ -110,6 +136,7 @@ def _add_export_commands(commands: "argparse._SubParsersAction[argparse.Argument
     export.add_argument("run", type=Path)
     export.add_argument("--data", type=Path, help="phantoms for parity and test vector (default: RUN/phantoms)")
     export.add_argument("--store", type=Path, help="empty folder that becomes a store (default: RUN/store)")
+    export.add_argument("--name", default="fetal_head", help="the model's name in the store")
     export.add_argument("--note", default="", help="for the model card: what the commands do not tell about this run")
     export.set_defaults(command=_export)
     calibrate = commands.add_parser("calibrate", help="set a candidate's review limits on validation cases")
@@ -121,6 +148,8 @@ def _add_export_commands(commands: "argparse._SubParsersAction[argparse.Argument
     publish = commands.add_parser("publish", help="publish a candidate as the next version of a model store")
     publish.add_argument("candidate", type=Path, help="folder of the candidate, such as candidate/fetal_head/1")
     publish.add_argument("--evaluation", type=Path, help="its evaluation.json")
+    publish.add_argument("--baseline", type=Path, help="evaluation.json of the newest version on the same cases")
+    publish.add_argument("--force", action="store_true", help="publish even what is worse than the newest version")
     publish.add_argument("--store", type=Path, default=Path("model_store"))
     publish.set_defaults(command=_publish)
 
@@ -135,6 +164,16 @@ def _add_benchmark(commands: "argparse._SubParsersAction[argparse.ArgumentParser
     bench.add_argument("--no-train", action="store_true", help="measure and report what is finished")
     bench.add_argument("--note", default="", help="for the report: what the commands do not tell")
     bench.set_defaults(command=_benchmark)
+    leave = commands.add_parser("leave-out", help="train a preset without each look or family, measure on those")
+    leave.add_argument("preset", help="name or path of a preset")
+    leave.add_argument("--kind", choices=("look", "family"), default="look")
+    leave.add_argument("--phantoms", type=Path, help="folder of training scans (default: ROOT/phantoms)")
+    leave.add_argument("--root", type=Path, help="folder for runs and scans (default: runs/leave-out/PRESET-KIND)")
+    leave.add_argument("--cases", type=int, default=40, help="test scans of each look or family")
+    leave.add_argument("--spacing", type=float, default=2.0, help="mm, of the test scans")
+    leave.add_argument("--minutes", type=float, help="replace the wall-clock budget of every level")
+    leave.add_argument("--no-phantoms", action="store_true", help="train on what the folder holds; make nothing")
+    leave.set_defaults(command=_leave_out)
 
 
 def _phantom(options: argparse.Namespace) -> None:
@@ -169,9 +208,27 @@ def _cohort(options: argparse.Namespace) -> None:
         pass
 
 
+def _verify_cohort(options: argparse.Namespace) -> None:
+    from training.phantom.fixed import VERSION, computed_digests, stored_digests
+
+    stored = stored_digests()
+    total = sum(-(-len(scenes) // options.every) for scenes in stored.scenes.values())
+    changed: list[str] = []
+    for part, place, request, digest in _with_progress(computed_digests(options.every), total, "scenes"):
+        if stored.scenes[part][place] != digest:
+            changed.append(f"{part} {request.seed}")
+    if changed:
+        raise CohortChangedError(
+            f"{len(changed)} of {total} scans differ from version {VERSION} of the cohort, such as {changed[0]}; "
+            "results do not compare with earlier ones: raise VERSION in training/phantom/fixed.py"
+        )
+    print(f"{total} scans as in version {VERSION} of the cohort")
+
+
 def _fit(options: argparse.Namespace) -> None:
     from training import auto_context
     from training.data import PhantomCache
+    from training.own_data.commands import OwnData, is_own
     from training.phantom.background import made_beside
 
     config: TrainingConfig = load_config(options.preset)
@@ -179,7 +236,16 @@ def _fit(options: argparse.Namespace) -> None:
         config = config.with_minutes(options.minutes)
     levels = tuple(options.level or range(1, config.cascade.context_levels + 1))
     run: Path = options.run or Path("runs") / config.name
+    if is_own(options.data):
+        own = OwnData(options.data, options.split)
+        if options.start is None:
+            return own.fit(config, run, levels, options.resume)
+        return own.fine_tune(config, options.start, options.store, run, options.resume)
     data: Path = options.data or run / "phantoms"
+    if options.start is not None:
+        raise ConfigError(
+            f"--from trains on your own volumes: {data} holds no images/ and labels/; name one with --data"
+        )
     with made_beside(data, _wanted_phantoms(config, options.no_phantoms)):
         auto_context.fit(config, PhantomCache(data), run, levels, options.resume)
 
@@ -197,6 +263,12 @@ def _wanted_phantoms(config: TrainingConfig, none: bool) -> "list[SimulationRequ
 def _evaluate(options: argparse.Namespace) -> None:
     from training.phantom.cohort import request_for
 
+    if options.data is not None:
+        from training.own_data.commands import OwnData
+
+        own = OwnData(options.data, options.split)
+        print(own.evaluate(options.part, _segmenter(options), options.out, _with_progress))
+        return
     requests = [request_for(options.cohort, number, options.spacing) for number in range(options.cases)]
     _measure(options, requests, options.cohort)
 
@@ -204,6 +276,11 @@ def _evaluate(options: argparse.Namespace) -> None:
 def _reproducibility(options: argparse.Namespace) -> None:
     from training.phantom.views import scan_directions
 
+    if options.data is not None:
+        from training.own_data.commands import OwnData
+
+        print(OwnData(options.data).reproducibility(_segmenter(options), options.out))
+        return
     _measure(options, list(scan_directions(options.groups, options.spacing)), "reproducibility")
 
 
@@ -211,11 +288,17 @@ def _measure(options: argparse.Namespace, requests: "Sequence[SimulationRequest]
     """Measure the scans that the journal lacks, then write the report of all journals in the folder."""
     from training.evaluation import cases, report
 
-    segment = cases.over_http(options.url, options.api_key) if options.url else _local_segmenter(options)
-    results = cases.evaluate_cases(requests, segment, options.out / f"{name}.jsonl", options.phantoms)
+    results = cases.evaluate_cases(requests, _segmenter(options), options.out / f"{name}.jsonl", options.phantoms)
     for _ in _with_progress(results, len(requests), name):
         pass
     print(report.write_folder(options.out, "fetalhead-train evaluate --cohort test|shifted --out OUT"))
+
+
+def _segmenter(options: argparse.Namespace) -> "Segment":
+    """Through a running service, or in this process."""
+    from training.evaluation.cases import over_http
+
+    return over_http(options.url, options.api_key) if options.url else _local_segmenter(options)
 
 
 def _local_segmenter(options: argparse.Namespace) -> "Segment":
@@ -223,9 +306,8 @@ def _local_segmenter(options: argparse.Namespace) -> "Segment":
     from app.inference.segmenter import HeadSegmenter
     from app.inference.session import RuntimeSettings
     from training.evaluation.cases import in_process
-    from training.export.publish import NAME
 
-    stored = ModelStore(options.store).resolve(NAME, options.version)
+    stored = ModelStore(options.store).resolve(options.name, options.version)
     segmenter = HeadSegmenter(stored, RuntimeSettings(threads=options.threads))
     segmenter.selftest()
     return in_process(segmenter)
@@ -234,12 +316,14 @@ def _local_segmenter(options: argparse.Namespace) -> "Segment":
 def _export(options: argparse.Namespace) -> None:
     from datetime import UTC, datetime
 
-    from training.data import PhantomCache
+    from training.data import CaseSource, PhantomCache
     from training.export.publish import export
+    from training.own_data.commands import OwnData, is_own
 
     run: Path = options.run
     data, store = options.data or run / "phantoms", options.store or run / "store"
-    print(export(run, PhantomCache(data), store, datetime.now(UTC), options.note))
+    source: CaseSource = OwnData(data).source(run) if is_own(data) else PhantomCache(data)
+    print(export(run, source, store, datetime.now(UTC), options.note, options.name))
 
 
 def _calibrate(options: argparse.Namespace) -> None:
@@ -278,10 +362,11 @@ def _publish(options: argparse.Namespace) -> None:
     from training.evaluation.report import Evaluation
     from training.export.publish import publish
 
-    evaluation = None
-    if options.evaluation is not None:
-        evaluation = Evaluation.model_validate_json(options.evaluation.read_text(encoding="utf-8"))
-    print(publish(options.candidate, options.store, evaluation))
+    def read(path: Path | None) -> Evaluation | None:
+        return None if path is None else Evaluation.model_validate_json(path.read_text(encoding="utf-8"))
+
+    evaluation, baseline = read(options.evaluation), read(options.baseline)
+    print(publish(options.candidate, options.store, evaluation, baseline, options.force))
 
 
 def _benchmark(options: argparse.Namespace) -> None:
@@ -303,6 +388,27 @@ def _benchmark(options: argparse.Namespace) -> None:
     work.evaluate(_with_progress)
     results = options.results or Path("docs/results") / f"{datetime.now(UTC):%Y-%m-%d}-{scale.name}"
     print(work.report(results, options.note))
+
+
+def _leave_out(options: argparse.Namespace) -> None:
+    from training.benchmark.leave_out import LeaveOut, table
+    from training.data import PhantomCache
+    from training.phantom.cohort import make_cohort
+
+    config = load_config(options.preset)
+    if options.minutes is not None:
+        config = config.with_minutes(options.minutes)
+    root: Path = options.root or Path("runs/leave-out") / f"{config.name}-{options.kind}"
+    phantoms: Path = options.phantoms or root / "phantoms"
+    wanted = _wanted_phantoms(config, options.no_phantoms)
+    for _ in _with_progress(make_cohort(phantoms, wanted), len(wanted), "phantoms"):
+        pass
+    work = LeaveOut(config, options.kind, root, options.cases, options.spacing)
+    for name in work.fit(PhantomCache(phantoms)):
+        print(f"{name}: trained")
+    found = work.evaluate(_with_progress)
+    (root / "result.md").write_text(table(found) + "\n", encoding="utf-8")
+    print(table(found))
 
 
 def _with_progress(items: Iterable[T], total: int, title: str) -> Iterable[T]:

@@ -116,6 +116,9 @@ class DataConfig(_Section):
     train: tuple[SeedRange, ...] = Field(min_length=1)
     validation: SeedRange
     validation_cases: int = Field(12, ge=1)
+    source: str = Field("simulated", description="what the cases are, for the manifest and the model card")
+    exclude_looks: tuple[str, ...] = ()
+    exclude_families: tuple[str, ...] = ()
     rescan_minutes: float = Field(2.0, gt=0)
     max_cases_in_memory: int = Field(2500, ge=1)
 

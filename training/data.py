@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from app.imaging.preprocess import Preprocessed, PreprocessingSpec, preprocess, resample_mask_like
 from app.imaging.volume import Volume, VolumeGeometry
+from training.config import DataConfig
 
 
 class DataError(Exception):
@@ -55,6 +56,10 @@ class CaseSource(Protocol):
         """Read one case."""
         ...
 
+    def record(self, seed: int) -> dict[str, Any]:
+        """What is known of a case, without reading its voxels."""
+        ...
+
 
 class PhantomCache:
     """A folder with one `{seed:08d}.npz` per phantom: image, truth, tissues (u8), affine (4, 4), record (JSON)."""
@@ -71,12 +76,53 @@ class PhantomCache:
         path = self.folder / f"{seed:08d}.npz"
         if not path.is_file():
             raise DataError(f"no phantom {path}; make it with `fetalhead-train cohort {self.folder}`")
+        record = self.record(seed)
         with np.load(path, allow_pickle=False) as stored:
             image = stored["image"]
             geometry = VolumeGeometry(image.shape, np.asarray(stored["affine"], dtype=np.float64))
             volumes = [Volume(stored[name], geometry) for name in ("truth", "tissues")]
-            record = json.loads(str(stored["record"]))
         return Case(seed, Volume(image, geometry), volumes[0], volumes[1], record)
+
+    def record(self, seed: int) -> dict[str, Any]:
+        """How a phantom was made."""
+        with np.load(self.folder / f"{seed:08d}.npz", allow_pickle=False) as stored:
+            record: dict[str, Any] = json.loads(str(stored["record"]))
+        return record
+
+
+class FilteredCases:
+    """A source without the training cases of some looks or families; validation cases stay."""
+
+    def __init__(self, source: CaseSource, data: DataConfig) -> None:
+        self._source = source
+        self._data = data
+        self._kept: dict[int, bool] = {}
+
+    def seeds(self) -> list[int]:
+        """Numbers of the cases that may be seen."""
+        return [seed for seed in self._source.seeds() if self._keeps(seed)]
+
+    def load(self, seed: int) -> Case:
+        """Read one case."""
+        return self._source.load(seed)
+
+    def record(self, seed: int) -> dict[str, Any]:
+        """What is known of a case."""
+        return self._source.record(seed)
+
+    def _keeps(self, seed: int) -> bool:
+        if seed in self._data.validation:
+            return True
+        if seed not in self._kept:
+            record = self._source.record(seed)
+            excluded = (*self._data.exclude_looks, *self._data.exclude_families)
+            self._kept[seed] = record.get("look") not in excluded and record.get("family") not in excluded
+        return self._kept[seed]
+
+
+def allowed(source: CaseSource, data: DataConfig) -> CaseSource:
+    """The source itself, or without what the configuration excludes."""
+    return FilteredCases(source, data) if data.exclude_looks or data.exclude_families else source
 
 
 class GridCases:

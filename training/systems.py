@@ -95,7 +95,8 @@ def find_system(name: str) -> System:
 def configured(system: System, base: TrainingConfig) -> TrainingConfig:
     """A preset turned into the configuration of a system: everything but the system's own switches stays.
 
-    The preset's levels beyond the system's are dropped, so that all systems share level 1's cases and steps.
+    The preset's levels beyond the system's are dropped, so that all systems share level 1's cases and steps. Tiles
+    train in single precision: on grids as small as 4^3, the CPU's bf16 gradients of 5^3 kernels overflow at random.
     """
     levels = system.context_levels
     if levels > base.cascade.context_levels:
@@ -112,6 +113,7 @@ def configured(system: System, base: TrainingConfig) -> TrainingConfig:
             "data": base.data.model_copy(update={"train": base.data.train[:levels]}),
             "loss": base.loss.model_copy(update={"deep_supervision": system.deep_supervision}),
             "budget": base.budget.model_copy(update=budget),
+            "runtime": base.runtime.model_copy(update={"bf16": base.runtime.bf16 and system.view != "tiles"}),
         }
     )
     if system.view == "slices" and base.network.slice_spacing_mm is not None:

@@ -12,18 +12,21 @@ from training.config import NetworkConfig
 Level = Callable[[torch.Tensor, torch.Tensor | None], torch.Tensor]
 """(volume, context or None) -> probability, all (N, 1, I, J, K)."""
 
+FLAT = 0.05
+"""SD, in z-scores, below which nothing is seen."""
+TRIES = 20
+
 
 def drawn_view(sample: Sample, config: NetworkConfig, rng: np.random.Generator) -> Sample:
     """The part of a training sample that one step learns from; the sample itself for whole volumes.
 
     Tiles: as many as hold the volume's voxels, at random places, (N, 1, T, T, T). Slices: `slices_per_step` of them.
+    What lies outside the field of view is left out: the norm of a constant image has no gradient worth following.
     """
     if config.view == "tiles":
         return _tiles(sample, config.tile_voxels, rng)
-    slices = sample.volume.shape[2]
-    if config.view == "slices" and 0 < config.slices_per_step < slices:
-        chosen = torch.from_numpy(np.sort(rng.choice(slices, config.slices_per_step, replace=False)))
-        return Sample(sample.volume[:, :, chosen], sample.truth[:, :, chosen])
+    if config.view == "slices":
+        return _slices(sample, config.slices_per_step, rng)
     return sample
 
 
@@ -48,10 +51,27 @@ def _tiles(sample: Sample, size: int, rng: np.random.Generator) -> Sample:
     shape = sample.volume.shape[2:]
     edges = [min(size, n) for n in shape]
     count = max(1, round(float(np.prod(shape)) / float(np.prod(edges))))
-    volumes, truths = [], []
-    for _ in range(count):
+    boxes = [_drawn_box(sample.volume, edges, rng) for _ in range(count)]
+    return Sample(*(torch.cat([part[:, :, i, j, k] for i, j, k in boxes]) for part in (sample.volume, sample.truth)))
+
+
+def _drawn_box(volume: torch.Tensor, edges: list[int], rng: np.random.Generator) -> tuple[slice, slice, slice]:
+    """A random place where there is something to see; the middle where chance finds none."""
+    shape = volume.shape[2:]
+    for _ in range(TRIES):
         start = [int(rng.integers(n - edge + 1)) for n, edge in zip(shape, edges, strict=True)]
         i, j, k = (slice(a, a + edge) for a, edge in zip(start, edges, strict=True))
-        volumes.append(sample.volume[:, :, i, j, k])
-        truths.append(sample.truth[:, :, i, j, k])
-    return Sample(torch.cat(volumes), torch.cat(truths))
+        if float(volume[:, :, i, j, k].std()) > FLAT:
+            return i, j, k
+    i, j, k = (slice((n - edge) // 2, (n - edge) // 2 + edge) for n, edge in zip(shape, edges, strict=True))
+    return i, j, k
+
+
+def _slices(sample: Sample, count: int, rng: np.random.Generator) -> Sample:
+    seen = np.flatnonzero(sample.volume[0, 0].flatten(1).std(dim=1).numpy() > FLAT)
+    if len(seen) == 0:
+        seen = np.array([sample.volume.shape[2] // 2])
+    if 0 < count < len(seen):
+        seen = np.sort(rng.choice(seen, count, replace=False))
+    chosen = torch.from_numpy(seen)
+    return Sample(sample.volume[:, :, chosen], sample.truth[:, :, chosen])

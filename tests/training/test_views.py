@@ -37,6 +37,19 @@ def test_a_step_sees_a_few_whole_slices_in_order() -> None:
     assert drawn_view(Sample(cube(4, 8, 8), cube(4, 8, 8)), config, np.random.default_rng(1)).volume.shape[2] == 4
 
 
+def test_what_lies_outside_the_field_of_view_is_not_learned_from() -> None:
+    volume = torch.full((1, 1, 32, 16, 16), -1.5)
+    volume[:, :, 16:] = torch.randn(1, 1, 16, 16, 16)
+    sample = Sample(volume, volume)
+    tiles = drawn_view(sample, TILES.model_copy(update={"tile_voxels": 8}), np.random.default_rng(1))
+    assert float(tiles.volume.flatten(1).std(dim=1).min()) > 0.05
+    slices = drawn_view(sample, NetworkConfig(view="slices"), np.random.default_rng(1))
+    assert torch.equal(slices.volume, volume[:, :, 16:])
+    nothing = Sample(torch.zeros(1, 1, 16, 16, 16), torch.zeros(1, 1, 16, 16, 16))
+    assert drawn_view(nothing, NetworkConfig(view="slices"), np.random.default_rng(1)).volume.shape[2] == 1
+    assert drawn_view(nothing, TILES, np.random.default_rng(1)).volume.shape == (1, 1, 16, 16, 16)
+
+
 def test_serving_tiles_as_the_sliding_window_of_training() -> None:
     torch.manual_seed(0)
     convolution = torch.nn.Conv3d(1, 1, 5, padding=2)

@@ -22,17 +22,23 @@ from training.phantom.cohort import load_phantom, save_phantom
 MM3_PER_ML = 1000.0
 
 
-class CaseResult(BaseModel):
-    """One evaluated case; volumes in mL, of the truth inside the field of view."""
+class Facts(BaseModel):
+    """What is known of a case before it is measured; a case of one's own has a name and no simulation's particulars."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     seed: int
+    case: str | None = None
     subject_seed: int | None = None
-    gestational_age_weeks: float
+    gestational_age_weeks: float | None = None
     family: str
     look: str
-    truncated: bool
+    truncated: bool = False
+
+
+class CaseResult(Facts):
+    """One evaluated case; volumes in mL, of the truth inside the field of view."""
+
     true_ml: float
     measured_ml: float
     dsc: float
@@ -84,20 +90,28 @@ def read_journal(journal: Path) -> list[CaseResult]:
 
 def evaluate_case(phantom: Phantom, request: SimulationRequest, segment: Segment) -> CaseResult:
     """Segment one phantom on its own grid and compare with its truth."""
-    begun = perf_counter()
-    answer = segment(phantom.volume, phantom.record.gestational_age_weeks)
-    seconds = perf_counter() - begun
-    geometry, truth = phantom.truth.geometry, phantom.truth.data
-    counts = metrics.overlap(answer.mask, truth)
-    distances = metrics.boundary_distances(answer.mask, truth, geometry.spacing_mm)
-    ml = geometry.voxel_volume_mm3 / MM3_PER_ML
-    return CaseResult(
+    record = phantom.record
+    facts = Facts(
         seed=request.seed,
         subject_seed=request.subject_seed,
-        gestational_age_weeks=phantom.record.gestational_age_weeks,
-        family=phantom.record.family,
-        look=phantom.record.look,
-        truncated=phantom.record.truncated,
+        gestational_age_weeks=record.gestational_age_weeks,
+        family=record.family,
+        look=record.look,
+        truncated=record.truncated,
+    )
+    return judged_case(facts, phantom.volume, phantom.truth, segment)
+
+
+def judged_case(facts: Facts, volume: Volume, truth: Volume, segment: Segment) -> CaseResult:
+    """Segment one volume and compare with its truth (u8, the same grid)."""
+    begun = perf_counter()
+    answer = segment(volume, facts.gestational_age_weeks)
+    seconds = perf_counter() - begun
+    counts = metrics.overlap(answer.mask, truth.data)
+    distances = metrics.boundary_distances(answer.mask, truth.data, truth.geometry.spacing_mm)
+    ml = truth.geometry.voxel_volume_mm3 / MM3_PER_ML
+    return CaseResult(
+        **facts.model_dump(),
         true_ml=counts.truth * ml,
         measured_ml=counts.estimate * ml,
         dsc=metrics.dsc(counts),

@@ -10,6 +10,7 @@ from scipy import stats
 
 from training.evaluation.agreement import MIN_CASES, Agreement, agreement
 from training.evaluation.cases import CaseResult, read_journal
+from training.evaluation.doubt import Doubt, doubt
 from training.evaluation.figures import bland_altman
 from training.evaluation.reproducibility import Reproducibility, complete_groups, reproducibility
 
@@ -17,6 +18,7 @@ FRACTIONS = ("dsc", "jaccard", "conformity")
 DISTANCES = ("adb_mm", "hdb_mm")
 SECTIONS = ("test", "shifted", "validation")
 FILE = "evaluation.json"
+OWN_REPRODUCIBILITY = "reproducibility.json"
 
 
 class Summary(BaseModel):
@@ -55,6 +57,8 @@ class Section(BaseModel):
     accepted: dict[str, float]
     by_gestational_age: dict[str, dict[str, float]]
     seconds_per_case: float
+    doubt: Doubt | None = None
+    dsc_by_case: dict[str, float] = {}
 
 
 class Evaluation(BaseModel):
@@ -78,7 +82,7 @@ def section(results: Sequence[CaseResult]) -> Section:
     seeds = sorted(r.seed for r in results)
     return Section(
         cases=len(results),
-        seeds=f"{seeds[0]}-{seeds[-1]}",
+        seeds=_named(results) or f"{seeds[0]}-{seeds[-1]}",
         dsc=summarise(columns["dsc"]),
         jaccard=summarise(columns["jaccard"]),
         conformity=summaries["conformity"],
@@ -94,6 +98,8 @@ def section(results: Sequence[CaseResult]) -> Section:
         accepted=_accepted(results),
         by_gestational_age=_by_age(results),
         seconds_per_case=float(np.mean([r.seconds for r in results])),
+        doubt=doubt(results),
+        dsc_by_case={r.case or str(r.seed): round(r.dsc, 6) for r in sorted(results, key=lambda r: r.seed)},
     )
 
 
@@ -114,7 +120,7 @@ def summarise(values: Sequence[float]) -> Summary:
     )
 
 
-def write_folder(folder: Path, command: str) -> str:
+def write_folder(folder: Path, command: str, data: str = "simulated") -> str:
     """Write `evaluation.json` and figures from the folder's journals; returns the table of what is there."""
     journals = {name: read_journal(folder / f"{name}.jsonl") for name in SECTIONS}
     results = {name: found for name, found in journals.items() if len(found) >= MIN_CASES}
@@ -123,13 +129,28 @@ def write_folder(folder: Path, command: str) -> str:
     evaluation = Evaluation(
         test=sections.get("test"),
         shifted=sections.get("shifted"),
-        reproducibility=reproducibility(repeated) if len({r.subject_seed for r in repeated}) > 1 else None,
+        reproducibility=reproducibility(repeated)
+        if len({r.subject_seed for r in repeated}) > 1
+        else _own_spread(folder),
+        data=data,
         command=command,
     )
     write(evaluation, folder / FILE)
     for name, found in results.items():
         (folder / f"{name}_agreement.svg").write_text(bland_altman(found, sections[name].agreement), encoding="utf-8")
-    return table(sections)
+    return table(sections, data)
+
+
+def _own_spread(folder: Path) -> Reproducibility | None:
+    """The spread of repeated scans of one's own, measured into the same folder."""
+    path = folder / OWN_REPRODUCIBILITY
+    return Reproducibility.model_validate_json(path.read_text(encoding="utf-8")) if path.is_file() else None
+
+
+def _named(results: Sequence[CaseResult]) -> str | None:
+    """The names of own cases, first to last; None for simulated ones."""
+    names = [r.case for r in results if r.case is not None]
+    return f"{min(names)}..{max(names)}" if names else None
 
 
 def write(evaluation: Evaluation, path: Path) -> None:
@@ -137,9 +158,9 @@ def write(evaluation: Evaluation, path: Path) -> None:
     path.write_text(json.dumps(evaluation.model_dump(exclude_none=True), indent=2) + "\n", encoding="utf-8")
 
 
-def table(sections: dict[str, Section]) -> str:
+def table(sections: dict[str, Section], data: str = "simulated") -> str:
     """The headline numbers as a Markdown table, with the paper's beside them."""
-    titles = ["paper (50 clinical)", *(f"{name} ({part.cases} simulated)" for name, part in sections.items())]
+    titles = ["paper (50 clinical)", *(f"{name} ({part.cases} {data})" for name, part in sections.items())]
     lines = [f"| | {' | '.join(titles)} |"]
     lines.append("|---" * (2 + len(sections)) + "|")
     rows = (
@@ -158,6 +179,10 @@ def table(sections: dict[str, Section]) -> str:
     lines.append("| Pearson r | 0.990 | " + " | ".join(f"{s.pearson:.3f}" for s in sections.values()) + " |")
     verdicts = [" / ".join(str(n) for n in s.verdicts.values()) for s in sections.values()]
     lines.append("| ok / review / reject | | " + " | ".join(verdicts) + " |")
+    poor = [str(s.doubt.poor) if s.doubt else "-" for s in sections.values()]
+    good = [str(s.doubt.good) if s.doubt else "-" for s in sections.values()]
+    lines.append("| Flagged of those below DSC 0.9 | | " + " | ".join(poor) + " |")
+    lines.append("| Flagged in vain of the others | | " + " | ".join(good) + " |")
     return "\n".join(lines)
 
 
@@ -188,8 +213,9 @@ def _accepted(results: Sequence[CaseResult]) -> dict[str, float]:
 def _by_age(results: Sequence[CaseResult]) -> dict[str, dict[str, float]]:
     """Mean DSC and relative bias by four-week class of gestational age."""
     classes: dict[str, list[CaseResult]] = {}
-    for result in sorted(results, key=lambda r: r.gestational_age_weeks):
-        start = int(result.gestational_age_weeks) // 4 * 4
+    known = [(r.gestational_age_weeks, r) for r in results if r.gestational_age_weeks is not None]
+    for weeks, result in sorted(known, key=lambda pair: pair[0]):
+        start = int(weeks) // 4 * 4
         classes.setdefault(f"{start}-{start + 3}", []).append(result)
     return {
         name: {

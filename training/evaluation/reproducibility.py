@@ -30,22 +30,28 @@ class Reproducibility(BaseModel):
     wcv_percent: float
     repeatability_coefficient_ml: float
     icc: float
-    truth_mean_sd_ml: float
+    truth_mean_sd_ml: float | None = None
 
 
 def reproducibility(results: Sequence[CaseResult]) -> Reproducibility:
     """Summarise repeated measurements, grouped by subject; ValueError unless all have the same number of views."""
     subjects = sorted({r.subject_seed for r in results if r.subject_seed is not None})
     rows = [[r for r in results if r.subject_seed == subject] for subject in subjects]
-    if len(rows) < MIN_VIEWS or len({len(row) for row in rows}) != 1 or len(rows[0]) < MIN_VIEWS:
-        counts = sorted({len(row) for row in rows})
-        raise ValueError(f"reproducibility needs 2 or more subjects with as many views each (2 or more), got {counts}")
-    measured = np.array([[r.measured_ml for r in row] for row in rows])  # (groups, views)
+    found = spread([[r.measured_ml for r in row] for row in rows])
     true = np.array([[r.true_ml for r in row] for row in rows])  # (groups, views)
+    return found.model_copy(update={"truth_mean_sd_ml": float(true.std(axis=1, ddof=1).mean())})
+
+
+def spread(groups: Sequence[Sequence[float]]) -> Reproducibility:
+    """Summarise volumes (mL) by subject; ValueError unless 2 or more have the same number of views, 2 or more."""
+    if len(groups) < MIN_VIEWS or len({len(g) for g in groups}) != 1 or len(groups[0]) < MIN_VIEWS:
+        counts = sorted({len(group) for group in groups})
+        raise ValueError(f"reproducibility needs 2 or more subjects with as many views each (2 or more), got {counts}")
+    measured = np.array(groups, dtype=float)  # (groups, views)
     sd = measured.std(axis=1, ddof=1)
     within = float(np.sqrt((sd**2).mean()))
     return Reproducibility(
-        groups=len(rows),
+        groups=measured.shape[0],
         views=measured.shape[1],
         mean_sd_ml=float(sd.mean()),
         min_sd_ml=float(sd.min()),
@@ -55,7 +61,6 @@ def reproducibility(results: Sequence[CaseResult]) -> Reproducibility:
         wcv_percent=float(100 * np.sqrt(((sd / measured.mean(axis=1)) ** 2).mean())),
         repeatability_coefficient_ml=2.77 * within,
         icc=_icc(measured),
-        truth_mean_sd_ml=float(true.std(axis=1, ddof=1).mean()),
     )
 
 

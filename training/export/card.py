@@ -3,6 +3,8 @@
 from app.inference.manifest import ModelManifest
 from training.evaluation.report import Evaluation, table
 
+SIMULATED = "simulated"
+
 
 def model_card(manifest: ModelManifest, evaluation: Evaluation | None) -> str:
     """Return `model_card.md` of a published model."""
@@ -14,9 +16,7 @@ Segments the whole fetal head in 3D ultrasound volumes and gives its volume. {le
 joined by auto-context; {manifest.preprocessing.spacing_mm} mm grid; weights stored as {manifest.precision}. The networks
 are described under Training.
 
-**Trained and evaluated on simulated data alone.** No clinical volume was used. The accuracy below is that on simulated
-scans and says nothing certain about clinical ones. For research; not a medical device; not to be used for decisions
-about patients.
+{_data(training.data, evaluation)} For research; not a medical device; not to be used for decisions about patients.
 
 ## Training
 
@@ -41,11 +41,25 @@ The paper's column is its 50 clinical volumes: another kind of data, given for o
 """
 
 
+def _data(trained_on: str, evaluation: Evaluation | None) -> str:
+    """What the model learned from and was measured on, and how far that goes."""
+    measured_on = SIMULATED if evaluation is None else evaluation.data
+    if (trained_on, measured_on) == (SIMULATED, SIMULATED):
+        return (
+            "**Trained and evaluated on simulated data alone.** No clinical volume was used. The accuracy below is "
+            "that on simulated\nscans and says nothing certain about clinical ones."
+        )
+    return (
+        f"**Trained on: {trained_on}. Evaluated on: {measured_on} volumes.** The accuracy below holds for volumes "
+        "of that kind alone."
+    )
+
+
 def _accuracy(evaluation: Evaluation | None) -> str:
     if evaluation is None:
         return "Not evaluated."
     sections = {name: part for name in ("test", "shifted") if (part := getattr(evaluation, name)) is not None}
-    text = table(sections) if sections else "Not evaluated."
+    text = table(sections, evaluation.data) if sections else "Not evaluated."
     if "shifted" in sections:
         text += "\n\n`shifted`: anatomy and image formation of kinds that training never saw."
     return text

@@ -30,10 +30,12 @@ from training.data import CaseSource, GridCase, prepare
 from training.evaluation.report import Evaluation, Section
 from training.export.card import model_card
 from training.export.errors import ExportError
+from training.export.gate import require_no_worse
 from training.export.onnx import export_level, with_half_weights
 from training.export.parity import Float32, Parity, halving_is_harmless, require_parity
 from training.export.reparameterize import reparameterize
 from training.export.selftest import TOLERANCE, around_head, stored_vector
+from training.export.weights import WEIGHTS_FILE, pack_weights
 
 NAME = "fetal_head"
 SELFTEST_FILE, CARD_FILE, EVALUATION_FILE = "selftest.npz", "model_card.md", "evaluation.json"
@@ -78,6 +80,7 @@ def export(run: Path, cases: CaseSource, store: Path, created: datetime, note: s
     with _draft(target) as draft:
         for file, content in files.items():
             (draft / file).write_bytes(content)
+        (draft / WEIGHTS_FILE).write_bytes(pack_weights(weights))
         (draft / MANIFEST_FILE).write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
     return target
 
@@ -97,9 +100,22 @@ def recalibrate(candidate: Path, postprocessing: Mapping[str, float], quality: M
     temporary.replace(manifest)
 
 
-def publish(candidate: Path, store: Path, evaluation: Evaluation | None) -> Path:
-    """Publish an exported candidate with its evaluation as the next version of the store, by one atomic rename."""
+def publish(
+    candidate: Path,
+    store: Path,
+    evaluation: Evaluation | None,
+    baseline: Evaluation | None = None,
+    force: bool = False,
+) -> Path:
+    """Publish an exported candidate with its evaluation as the next version of the store, by one atomic rename.
+
+    Raises WorseModelError where it is worse than the newest version on that one's test cases, unless forced.
+    `baseline` is the newest version's evaluation where its own, in the store, is of other cases.
+    """
     manifest = ModelManifest.model_validate_json((candidate / MANIFEST_FILE).read_text(encoding="utf-8"))
+    newest = _next_version(store / manifest.name) - 1
+    if newest and not force:
+        require_no_worse(evaluation, baseline or _stored_evaluation(store / manifest.name / str(newest)), newest)
     target = store / manifest.name / str(_next_version(store / manifest.name))
     update: dict[str, object] = {"version": int(target.name)}
     if evaluation is not None and evaluation.test is not None:
@@ -108,12 +124,19 @@ def publish(candidate: Path, store: Path, evaluation: Evaluation | None) -> Path
     with _draft(target) as draft:
         for name in published.file_hashes:
             shutil.copyfile(candidate / name, draft / name)
+        if (candidate / WEIGHTS_FILE).is_file():
+            shutil.copyfile(candidate / WEIGHTS_FILE, draft / WEIGHTS_FILE)
         (draft / MANIFEST_FILE).write_text(published.model_dump_json(indent=2) + "\n", encoding="utf-8")
         (draft / CARD_FILE).write_text(model_card(published, evaluation), encoding="utf-8")
         if evaluation is not None:
             text = evaluation.model_dump_json(indent=2, exclude_none=True) + "\n"
             (draft / EVALUATION_FILE).write_text(text, encoding="utf-8")
     return target
+
+
+def _stored_evaluation(folder: Path) -> Evaluation | None:
+    path = folder / EVALUATION_FILE
+    return Evaluation.model_validate_json(path.read_text(encoding="utf-8")) if path.is_file() else None
 
 
 def exported(run: Path, cases: Sequence[GridCase]) -> ExportedModel:
@@ -164,7 +187,7 @@ def _manifest(
         tiling=model.tiling,
         selftest=SelfTest(file=SELFTEST_FILE, sha256=hashes[SELFTEST_FILE], tolerance=TOLERANCE),
         training=TrainingRecord(
-            data="simulated",
+            data=config.data.source,
             preset=config.name,
             commands=commands(weights),
             description=f"{_history(weights)}; re-parameterised exactly ({model.algebra}); "

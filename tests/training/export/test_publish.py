@@ -33,11 +33,13 @@ def test_trained_model_is_exported_evaluated_published_and_served(candidate: Pat
     evaluation = Evaluation(test=section(results), command="fetalhead-train evaluate")
 
     first = publish(candidate, tmp_path / "store", evaluation)
-    second = publish(candidate, tmp_path / "store", None)
+    with pytest.raises(ExportError, match="not measured"):
+        publish(candidate, tmp_path / "store", None)
+    second = publish(candidate, tmp_path / "store", None, force=True)
     assert (first.name, second.name) == ("1", "2")
     assert sorted(p.name for p in first.iterdir()) == [
         "context_level_1.onnx", "context_level_2.onnx", "evaluation.json", "manifest.json", "model_card.md",
-        "selftest.npz",
+        "selftest.npz", "weights.npz",
     ]  # fmt: skip
     assert not [p for p in first.parent.iterdir() if p.name.startswith(".")]
 

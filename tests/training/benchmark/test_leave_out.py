@@ -1,0 +1,51 @@
+from pathlib import Path
+
+import pytest
+
+from tests.training.benchmark.test_command import shown
+from training.benchmark.leave_out import LeaveOut, table
+from training.checkpoint import load_level
+from training.config import BudgetConfig, CascadeConfig, SeedRange, load_config
+from training.data import PhantomCache, allowed
+from training.phantom import SimulationRequest, simulate
+from training.phantom.cohort import phantom_file, save_phantom
+
+
+@pytest.fixture(scope="module")
+def phantoms(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("phantoms")
+    for seed, (family, look) in enumerate(
+        (("parametric", "grainy"), ("freeform", "grainy"), ("parametric", "compound"))
+    ):
+        save_phantom(phantom_file(folder, seed), simulate(SimulationRequest(seed, 8.0, family=family, look=look)))
+    save_phantom(phantom_file(folder, 1_000_000), simulate(SimulationRequest(1_000_000, 8.0, look="grainy")))
+    return folder
+
+
+def test_excluded_looks_and_families_are_not_trained_on(phantoms: Path) -> None:
+    cache, data = PhantomCache(phantoms), load_config("smoke").data
+    assert allowed(cache, data) is cache
+    without = {"exclude_looks": ("grainy",)}, {"exclude_families": ("freeform",)}
+    found = [allowed(cache, data.model_copy(update=update)).seeds() for update in without]
+    assert found == [[2, 1_000_000], [0, 2, 1_000_000]]
+
+
+def test_each_family_is_left_out_and_measured(phantoms: Path, tmp_path: Path) -> None:
+    base = load_config("smoke")
+    config = base.model_copy(
+        update={
+            "cascade": CascadeConfig(context_levels=1),
+            "budget": BudgetConfig(steps=(3,)),
+            "data": base.data.model_copy(update={"train": (SeedRange(first=0, stop=10),)}),
+        }
+    )
+    work = LeaveOut(config, "family", tmp_path, cases=2, spacing=8.0)
+    assert list(work.fit(PhantomCache(phantoms))) == ["full", "parametric", "freeform"]
+    seen = {name: load_level(tmp_path / name / "level_1" / "weights.pt") for name in ("full", "without_parametric")}
+    assert seen["without_parametric"].cases == 1
+    assert seen["full"].cases > 1
+    found = work.evaluate(shown)
+    assert [(one.value, one.cases, one.difference.cases) for one in found] == [("parametric", 2, 2), ("freeform", 2, 2)]
+    assert all(one.difference.mean == pytest.approx(one.dsc_left_out - one.dsc_full) for one in found)
+    assert table(found).count("\n") == 3
+    assert list(work.fit(PhantomCache(phantoms))) == ["full", "parametric", "freeform"]

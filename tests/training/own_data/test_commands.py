@@ -1,0 +1,115 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from app.imaging.nifti import encode_volume
+from training import cli
+from training.checkpoint import load_level
+from training.export.weights import pack_weights, unpack_weights, weights_of
+from training.phantom import SimulationRequest, simulate
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("own")
+    for name in ("images", "labels"):
+        (root / name).mkdir()
+    for number in range(8):
+        made = simulate(SimulationRequest(seed=7000 + number, spacing=5.0))
+        case = f"P{number // 2}_{number % 2}.nii.gz"
+        (root / "images" / case).write_bytes(encode_volume(made.volume))
+        (root / "labels" / case).write_bytes(encode_volume(made.truth))
+    return root
+
+
+@pytest.fixture(scope="module")
+def preset(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    text = (Path(cli.__file__).parent / "presets" / "smoke.toml").read_text(encoding="utf-8")
+    path = tmp_path_factory.mktemp("presets") / "own.toml"
+    path.write_text(text.replace("steps = [60, 30]", "steps = [12, 6]"), encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def published(folder: Path, preset: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model trained on the folder, measured on it and published into an empty store."""
+    work = tmp_path_factory.mktemp("work")
+    run, store = work / "run", work / "store"
+    split = ["--split", str(folder / "split.csv")]
+    rows = ["name,part", "P0,train", "P1,train", "P2,validation", "P3,test"]
+    (folder / "split.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
+    commands = (
+        ["fit", str(preset), "--data", str(folder), "--run", str(run), *split],
+        ["export", str(run), "--data", str(folder)],
+        ["evaluate", "--data", str(folder), "--store", str(run / "store"), "--out", str(work / "evaluation"), *split],
+        [
+            "publish", str(run / "store" / "fetal_head" / "1"), "--store", str(store),
+            "--evaluation", str(work / "evaluation" / "evaluation.json"),
+        ],
+    )  # fmt: skip
+    assert [cli.main(command) for command in commands] == [0] * len(commands)
+    return work
+
+
+def test_own_volumes_go_all_the_way_to_a_published_model(published: Path) -> None:
+    model = published / "store" / "fetal_head" / "1"
+    evaluation = json.loads((model / "evaluation.json").read_text(encoding="utf-8"))
+    assert evaluation["data"] == "own"
+    assert sorted(evaluation["test"]["dsc_by_case"]) == ["P3_0", "P3_1"]
+    assert evaluation["test"]["seeds"] == "P3_0..P3_1"
+    manifest = json.loads((model / "manifest.json").read_text(encoding="utf-8"))
+    assert manifest["training"]["data"] == "4 own volumes of 2 patients"
+    card = (model / "model_card.md").read_text(encoding="utf-8")
+    assert "Trained on: 4 own volumes of 2 patients" in card
+    assert "simulated data alone" not in card
+
+
+def test_levels_learn_from_different_patients(published: Path) -> None:
+    levels = [load_level(published / "run" / f"level_{n}" / "weights.pt") for n in (1, 2)]
+    assert [level.config.data.train[n].first for n, level in enumerate(levels)] == [0, 2]
+    assert all(level.cases == 2 for level in levels)
+
+
+def test_a_published_model_is_trained_on(published: Path, folder: Path, preset: Path) -> None:
+    run = published / "tuned"
+    source = ["--from", "fetal_head/1", "--store", str(published / "store")]
+    assert cli.main(["fit", str(preset), "--data", str(folder), "--run", str(run), *source]) == 0
+    before = weights_of("fetal_head/1", published / "store")
+    tuned = load_level(run / "level_1" / "weights.pt")
+    assert tuned.config.network == before[0].config.network
+    assert tuned.config.data.source == "4 own volumes of 2 patients, then 4 own volumes of 2 patients"
+    assert {len(tuned.config.data.train), tuned.config.data.train[0].stop} == {2, 4}
+    start = load_level(run / "level_1" / "initial.pt").state
+    assert all(np.allclose(value, start[name]) for name, value in before[0].state.items())
+    assert any(not np.allclose(value, start[name]) for name, value in tuned.state.items())
+
+
+def test_kept_weights_are_the_trained_ones(published: Path) -> None:
+    trained = load_level(published / "run" / "level_1" / "weights.pt")
+    (kept,) = unpack_weights(pack_weights([trained]))
+    assert kept.config == trained.config
+    assert all(np.allclose(value, kept.state[name], rtol=2e-3, atol=1e-6) for name, value in trained.state.items())
+
+
+def test_the_first_published_model_can_be_trained_on() -> None:
+    levels = weights_of("fetal_head/1", Path("model_store"))
+    assert [level.context_level for level in levels] == [1, 2]
+    assert levels[0].config.name == "cpu"
+
+
+def test_repeated_scans_need_no_labels(published: Path, folder: Path, tmp_path: Path) -> None:
+    scans = tmp_path / "scans"
+    scans.mkdir()
+    (scans / "images").symlink_to(folder / "images")
+    out = tmp_path / "out"
+    options = ["--store", str(published / "store"), "--out", str(out)]
+    assert cli.main(["reproducibility", "--data", str(scans), *options]) == 0
+    found = json.loads((out / "evaluation.json").read_text(encoding="utf-8"))["reproducibility"]
+    assert (found["groups"], found["views"]) == (4, 2)
+
+
+def test_fine_tuning_on_simulated_patients_is_refused(preset: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["fit", str(preset), "--from", "fetal_head/1"]) == 2
+    assert "name one with --data" in capsys.readouterr().err

@@ -1,0 +1,56 @@
+"""How well the verdict tells good measurements from poor ones: what was flagged, and what was flagged in vain."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pydantic import BaseModel, ConfigDict
+from scipy import stats
+
+from training.evaluation.cases import CaseResult
+
+POOR_DSC = 0.9
+"""Below this overlap a measurement ought to be doubted."""
+
+
+class Share(BaseModel):
+    """`flagged` of `cases` had a verdict other than ok; the share and Wilson's 95 % interval, None without cases."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    cases: int
+    flagged: int
+    share: float | None = None
+    ci95: tuple[float, float] | None = None
+
+    def __str__(self) -> str:
+        """For people."""
+        if self.share is None or self.ci95 is None:
+            return "no such case"
+        low, high = self.ci95
+        return f"{self.flagged} of {self.cases} ({100 * self.share:.0f} %, {100 * low:.0f} to {100 * high:.0f} %)"
+
+
+class Doubt(BaseModel):
+    """Cases below a DSC of 0.9 that were flagged, and cases of 0.9 or more that were flagged in vain."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    poor: Share
+    good: Share
+
+
+def doubt(results: Sequence[CaseResult]) -> Doubt:
+    """Count what was flagged among poor and among good cases."""
+    return Doubt(
+        poor=_share([r for r in results if r.dsc < POOR_DSC]),
+        good=_share([r for r in results if r.dsc >= POOR_DSC]),
+    )
+
+
+def _share(results: Sequence[CaseResult]) -> Share:
+    flagged, cases = sum(r.verdict != "ok" for r in results), len(results)
+    if cases == 0:
+        return Share(cases=0, flagged=0)
+    interval = stats.binomtest(flagged, cases).proportion_ci(method="wilson")
+    return Share(cases=cases, flagged=flagged, share=flagged / cases, ci95=(float(interval.low), float(interval.high)))

@@ -1,0 +1,65 @@
+"""The gate before a model store: a model that is worse than the active one on the locked test cases stays out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from training.evaluation.report import Evaluation, Section
+from training.export.errors import ExportError
+
+FORCE = "or publish it all the same with --force"
+MEASURE = "fetalhead-train evaluate"
+
+
+class WorseModelError(ExportError):
+    """The candidate is worse than the active model, or nobody can tell."""
+
+
+def require_no_worse(candidate: Evaluation | None, active: Evaluation | None, version: int) -> str:
+    """Compare mean DSC on the active version's test cases; returns the finding, raises WorseModelError."""
+    if active is None or active.test is None:
+        raise WorseModelError(
+            f"version {version} has no evaluation to compare with; measure it on the same cases "
+            f"(`{MEASURE} --version {version} --out OUT`), name --baseline OUT/evaluation.json, {FORCE}"
+        )
+    if candidate is None or candidate.test is None:
+        raise WorseModelError(f"the candidate was not measured on the test cases; run `{MEASURE}`, {FORCE}")
+    own, locked = candidate.test, active.test
+    cases = _locked_cases(own, locked, version)
+    ours = float(np.mean([own.dsc_by_case[case] for case in cases])) if cases else own.dsc.mean
+    difference = ours - locked.dsc.mean
+    text = (
+        f"DSC {ours:.4f} against {locked.dsc.mean:.4f} of version {version} on the same {locked.cases} test cases "
+        f"({difference:+.4f}{_worse_on(own.dsc_by_case, locked.dsc_by_case)}); mean volume error "
+        f"{own.volume_error_percent.mean:.2f} % against {locked.volume_error_percent.mean:.2f} %"
+    )
+    if difference < 0:
+        raise WorseModelError(f"the candidate is worse: {text}; train it further, {FORCE}")
+    return text
+
+
+def _locked_cases(own: Section, locked: Section, version: int) -> list[str]:
+    """The active version's test cases as the candidate knows them; none where both list no cases but the same range."""
+    wanted = list(locked.dsc_by_case) or _range(locked.seeds)
+    if not own.dsc_by_case and not locked.dsc_by_case and own.seeds == locked.seeds:
+        return []
+    missing = [case for case in wanted if case not in own.dsc_by_case]
+    if missing or len(wanted) != locked.cases:
+        raise WorseModelError(
+            f"the candidate was not measured on {len(missing)} of the {locked.cases} test cases of version {version} "
+            f"({locked.seeds}), such as {missing[0] if missing else wanted[0]}; measure both on the same cases and "
+            f"name the active model's evaluation with --baseline, {FORCE}"
+        )
+    return wanted
+
+
+def _range(seeds: str) -> list[str]:
+    first, _, last = seeds.partition("-")
+    return [str(n) for n in range(int(first), int(last) + 1)] if first.isdecimal() and last.isdecimal() else []
+
+
+def _worse_on(own: Mapping[str, float], locked: Mapping[str, float]) -> str:
+    common = own.keys() & locked.keys()
+    return f", lower in {sum(own[case] < locked[case] for case in common)} of them" if common else ""

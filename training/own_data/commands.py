@@ -1,0 +1,78 @@
+"""What the commands do when they are given a folder of one's own instead of simulated patients."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from training.config import ConfigError, TrainingConfig
+from training.evaluation import report
+from training.evaluation.cases import CaseResult, Segment
+from training.export.weights import weights_of
+from training.own_data.fitting import SPLIT_FILE, OwnTraining, continued, numbered
+from training.own_data.folder import LAYOUTS, OwnCases, OwnFolder, read_folder
+from training.own_data.measuring import evaluate_own, own_reproducibility, repeat_own, repeated_cases
+from training.own_data.split import split_cases
+
+Shown = Callable[[Iterable[CaseResult], int, str], Iterable[CaseResult]]
+
+
+@dataclass(frozen=True)
+class OwnData:
+    """A folder of one's own and the file that splits it, if any."""
+
+    folder: Path
+    split: Path | None = None
+
+    def fit(self, config: TrainingConfig, run: Path, levels: tuple[int, ...], resume: bool) -> None:
+        """Train from scratch."""
+        OwnTraining(config, split_cases(self._usable().cases, self.folder, self.split)).fit(run, levels, resume)
+
+    def fine_tune(self, config: TrainingConfig, start: str, store: Path, run: Path, resume: bool) -> None:
+        """Train a published model, or a run, further."""
+        weights = weights_of(start, store)
+        split = split_cases(self._usable().cases, self.folder, self.split)
+        training = OwnTraining(continued(config, weights), split, weights)
+        training.fit(run, tuple(range(1, len(weights) + 1)), resume)
+
+    def source(self, run: Path) -> OwnCases:
+        """The cases as this run numbered them."""
+        kept = run / SPLIT_FILE
+        split = split_cases(self._usable().cases, self.folder, kept if kept.is_file() else self.split)
+        return OwnCases(numbered(split))
+
+    def evaluate(self, part: str, segment: Segment, out: Path, shown: Shown) -> str:
+        """Measure the cases of a part against their labels, write the report; returns its table."""
+        cases = split_cases(self._usable().cases, self.folder, self.split).part(part)
+        if not cases:
+            raise ConfigError(f"no case in part {part!r} of {self.folder}")
+        out.mkdir(parents=True, exist_ok=True)
+        results = list(shown(evaluate_own(cases, segment), len(cases), part))
+        lines = [result.model_dump_json() + "\n" for result in results]
+        (out / f"{part}.jsonl").write_text("".join(lines), encoding="utf-8")
+        return report.write_folder(out, f"fetalhead-train evaluate --data {self.folder.name} --part {part}", "own")
+
+    def reproducibility(self, segment: Segment, out: Path) -> str:
+        """Measure patients with several scans; labels are not needed."""
+        groups = repeated_cases(self._usable(with_labels=False).cases)
+        found = own_reproducibility(list(repeat_own(groups, segment)))
+        out.mkdir(parents=True, exist_ok=True)
+        text = found.model_dump_json(indent=2, exclude_none=True)
+        (out / report.OWN_REPRODUCIBILITY).write_text(text + "\n", encoding="utf-8")
+        report.write_folder(out, f"fetalhead-train reproducibility --data {self.folder.name}", "own")
+        return text
+
+    def _usable(self, with_labels: bool = True) -> OwnFolder:
+        """The folder's usable cases; what was left out is said on standard error."""
+        found = read_folder(self.folder, with_labels)
+        print(found.report(), file=sys.stderr)
+        if not found.cases:
+            raise ConfigError(f"no usable case in {self.folder}")
+        return found
+
+
+def is_own(folder: Path | None) -> bool:
+    """Whether a data folder holds images rather than simulated patients."""
+    return folder is not None and any((folder / images).is_dir() for images, _, _ in LAYOUTS)

@@ -1,0 +1,113 @@
+"""Training on a folder of one's own: the preset's settings, the folder's cases, fresh or published weights."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from training import auto_context
+from training.auto_context import initial_file
+from training.checkpoint import LevelWeights, save_level
+from training.config import BudgetConfig, ConfigError, SeedRange, TrainingConfig
+from training.own_data.folder import OwnCase, OwnCases
+from training.own_data.split import Split
+
+SPLIT_FILE = "split.csv"
+
+
+@dataclass(frozen=True)
+class OwnTraining:
+    """What is trained on which cases; `start` holds the published levels to continue from, if any."""
+
+    config: TrainingConfig
+    split: Split
+    start: tuple[LevelWeights, ...] = ()
+
+    def fit(self, run: Path, levels: tuple[int, ...], resume: bool) -> None:
+        """Train into the run's folder, which also keeps the split."""
+        self.split.write(run / SPLIT_FILE)
+        config, cases = prepared(self)
+        for weights in self.start:
+            save_level(replace(weights, config=config), initial_file(run, weights.context_level))
+        auto_context.fit(config, OwnCases(cases), run, levels, resume)
+
+
+def prepared(training: OwnTraining) -> tuple[TrainingConfig, tuple[OwnCase, ...]]:
+    """The configuration whose case numbers are those of the returned cases.
+
+    From scratch, each level has patients of its own; fine-tuning gives every level all of them, since the maps of a
+    model that was trained elsewhere are not spoilt by a few steps on these cases.
+    """
+    split, config = training.split, training.config
+    levels = config.cascade.context_levels
+    cases = numbered(split)
+    ends = _ends(cases[: len(split.train)], 1 if training.start else levels)
+    ranges = tuple(SeedRange(first=a, stop=b) for a, b in zip((0, *ends), ends, strict=False))
+    first = len(split.train)
+    source = f"{len(split.train)} own volumes of {len({c.patient for c in split.train})} patients"
+    data = config.data.model_copy(
+        update={
+            "train": ranges * levels if training.start else ranges,
+            "validation": SeedRange(first=first, stop=first + max(1, len(split.validation))),
+            "validation_cases": max(1, len(split.validation)),
+            "source": source if not training.start else f"{config.data.source}, then {source}",
+        }
+    )
+    update = {
+        "data": data,
+        "phantoms": None,
+        "cascade": config.cascade.model_copy(update={"out_of_fold": "disjoint"}),
+        "augmentation": config.augmentation.model_copy(update={"synthesis_probability": 0.0}),
+    }
+    return TrainingConfig.model_validate(config.model_copy(update=update).model_dump()), cases
+
+
+def numbered(split: Split) -> tuple[OwnCase, ...]:
+    """The cases that a run sees, in the order of their numbers: those of training, then those of validation."""
+    return (*_by_patient(split.train), *split.validation)
+
+
+def continued(preset: TrainingConfig, start: tuple[LevelWeights, ...]) -> TrainingConfig:
+    """The preset's way of training with the network, cascade and grid of a published model."""
+    known = start[0].config
+    levels = len(start)
+    budget = preset.budget
+    values = {name: _first(getattr(budget, name), levels) for name in ("minutes", "steps")}
+    update = {
+        "network": known.network,
+        "cascade": known.cascade.model_copy(update={"warm_start": False}),
+        "preprocessing": known.preprocessing,
+        "stage": (known.stage[-1].model_copy(update={"until": 1.0}),),
+        "budget": BudgetConfig(**values, epochs=budget.epochs),
+        "data": preset.data.model_copy(update={"source": known.data.source, "train": preset.data.train * levels}),
+    }
+    return preset.model_copy(update=update)
+
+
+def _first(values: tuple[float, ...], levels: int) -> tuple[float, ...]:
+    """One value per level; the last one again where the preset has fewer."""
+    return tuple(values[min(n, len(values) - 1)] for n in range(levels)) if values else ()
+
+
+def _by_patient(cases: tuple[OwnCase, ...]) -> list[OwnCase]:
+    """A patient's cases beside one another, patients in an order that has nothing to do with their names."""
+    if not cases:
+        raise ConfigError("no case to train on; put at least one patient into train")
+    return sorted(cases, key=lambda case: (hashlib.sha256(case.patient.encode()).hexdigest(), case.name))
+
+
+def _ends(cases: tuple[OwnCase, ...], parts: int) -> tuple[int, ...]:
+    """Where each level's cases end: as even as whole patients allow."""
+    borders = [n for n in range(1, len(cases)) if cases[n].patient != cases[n - 1].patient]
+    if len(borders) < parts - 1:
+        raise ConfigError(
+            f"{len(borders) + 1} training patients cannot serve {parts} context levels; "
+            "add patients, or fine-tune a published model with --from"
+        )
+    ends: list[int] = []
+    for part in range(1, parts):
+        wanted = len(cases) * part / parts
+        free = [border for border in borders if border not in ends]
+        ends.append(min(free, key=lambda border: abs(border - wanted)))
+    return (*sorted(ends), len(cases))

@@ -1,0 +1,98 @@
+"""Which patients train, validate and test: no patient is ever on two sides."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from training.config import ConfigError
+from training.own_data.folder import OwnCase
+
+PARTS = ("train", "validation", "test")
+SHARES = {"validation": 0.15, "test": 0.15}
+FILES = ("split.csv", "split.toml")
+MIN_PATIENTS = 3
+
+
+@dataclass(frozen=True)
+class Split:
+    """The cases of each part, in the order of their names."""
+
+    train: tuple[OwnCase, ...]
+    validation: tuple[OwnCase, ...]
+    test: tuple[OwnCase, ...]
+
+    def part(self, name: str) -> tuple[OwnCase, ...]:
+        """A part by name."""
+        cases: tuple[OwnCase, ...] = getattr(self, name)
+        return cases
+
+    def write(self, path: Path) -> None:
+        """Write the split as a CSV that `--split` takes."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("w", encoding="utf-8", newline="") as handle:
+            writer = csv.writer(handle, lineterminator="\n")
+            writer.writerow(["name", "part"])
+            writer.writerows([case.name, part] for part in PARTS for case in self.part(part))
+
+
+def split_cases(cases: Iterable[OwnCase], root: Path, file: Path | None = None) -> Split:
+    """The split of a file, of `split.csv` or `split.toml` in the folder, or else by a hash of the patients' names.
+
+    Raises ConfigError where a patient lies on two sides, a case on none, or there are fewer than 3 patients to split.
+    """
+    known = sorted(cases, key=lambda case: case.name)
+    file = file or next((root / name for name in FILES if (root / name).is_file()), None)
+    parts = _by_hash({case.patient for case in known}) if file is None else _read(file)
+    sides = {case.name: _side(case, parts, file) for case in known}
+    _keep_patients_together(known, sides)
+    return Split(*(tuple(case for case in known if sides[case.name] == part) for part in PARTS))
+
+
+def _by_hash(patients: set[str]) -> dict[str, str]:
+    """15 % of the patients to test and to validate, at least one each; the same patients always fall alike."""
+    if len(patients) < MIN_PATIENTS:
+        raise ConfigError(
+            f"{len(patients)} patients cannot be split into train, validation and test; "
+            f"add cases, or say which is which in {FILES[0]}"
+        )
+    order = sorted(patients, key=lambda name: hashlib.sha256(name.encode()).hexdigest())
+    held = {part: max(1, round(share * len(order))) for part, share in SHARES.items()}
+    parts = dict.fromkeys(order, "train")
+    parts |= dict.fromkeys(order[: held["test"]], "test")
+    parts |= dict.fromkeys(order[held["test"] : held["test"] + held["validation"]], "validation")
+    return parts
+
+
+def _read(file: Path) -> dict[str, str]:
+    """Part by case or patient: CSV with the columns name and part, or TOML with a list for each part."""
+    text = file.read_text(encoding="utf-8")
+    try:
+        if file.suffix == ".toml":
+            return {name: part for part, names in tomllib.loads(text).items() for name in names}
+        return {row["name"].strip(): row["part"].strip() for row in csv.DictReader(text.splitlines())}
+    except (KeyError, AttributeError, tomllib.TOMLDecodeError) as error:
+        wanted = "expected the columns name,part or the lists train, validation and test"
+        raise ConfigError(f"{file} is no split ({error}); {wanted}") from error
+
+
+def _side(case: OwnCase, parts: Mapping[str, str], file: Path | None) -> str:
+    part = parts.get(case.name) or parts.get(case.patient)
+    if part is None:
+        raise ConfigError(f"{file} names neither case {case.name} nor patient {case.patient}; add it to a part")
+    if part not in PARTS:
+        raise ConfigError(f"{file} puts {case.name} into {part!r}; expected one of {', '.join(PARTS)}")
+    return part
+
+
+def _keep_patients_together(cases: Iterable[OwnCase], sides: Mapping[str, str]) -> None:
+    by_patient: dict[str, set[str]] = {}
+    for case in cases:
+        by_patient.setdefault(case.patient, set()).add(sides[case.name])
+    torn = sorted(patient for patient, found in by_patient.items() if len(found) > 1)
+    if torn:
+        raise ConfigError(f"patient {torn[0]} is in {' and '.join(sorted(by_patient[torn[0]]))}; keep it on one side")

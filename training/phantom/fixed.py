@@ -1,0 +1,138 @@
+"""The fixed cohort: whose scans every comparison uses, and digests that tell whether they are still the same.
+
+Voxels are not stored; seeds are. A digest is taken of what is drawn (rounded, so that the order of additions on
+another machine does not matter) and of the scan at a coarse spacing, averaged over blocks. A change of the simulator
+that changes the patients changes the digests: raise `VERSION` then, results of different versions do not compare.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
+from importlib import resources
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict
+
+from training.phantom.cohort import request_for
+from training.phantom.scene import Scene, SimulationRequest, draw_scene
+from training.phantom.simulate import simulate
+from training.phantom.views import scan_directions
+
+VERSION = 1
+DIGEST_SPACING = 8.0
+BLOCKS = 4
+GREY_STEP = 16
+SIGNIFICANT = 4
+
+
+@dataclass(frozen=True)
+class FixedPart:
+    """A part of the fixed cohort: subjects of one kind, from one number on."""
+
+    name: str
+    kind: str
+    first: int
+    subjects: int
+
+
+PARTS = (
+    FixedPart("train", "train", 100_000, 600),
+    FixedPart("context", "train", 100_600, 600),
+    FixedPart("validation", "validation", 0, 50),
+    FixedPart("test", "test", 0, 200),
+    FixedPart("shifted", "shifted", 0, 100),
+)
+REPRODUCIBILITY = 52
+"""Subjects, each scanned along three directions."""
+
+
+def fixed_cohort(spacing: float) -> Iterator[tuple[str, SimulationRequest]]:
+    """Part and scan, in order; `context` are the subjects of the second context level."""
+    for part in PARTS:
+        for number in range(part.first, part.first + part.subjects):
+            yield part.name, request_for(part.kind, number, spacing)
+    for request in scan_directions(REPRODUCIBILITY, spacing):
+        yield "reproducibility", request
+
+
+def scene_digest(request: SimulationRequest) -> str:
+    """Digest of what is drawn for a scan: fetus, pose, probe and look, each number to 4 digits."""
+    coarse = replace(request, spacing=DIGEST_SPACING)
+    streams = [np.random.default_rng(s) for s in np.random.SeedSequence([request.seed, 7]).spawn(4)]
+    scene = draw_scene(coarse, streams[0], streams[1])
+    return _digest(json.dumps(_rounded(_drawn(scene)), sort_keys=True).encode())
+
+
+def image_digest(request: SimulationRequest) -> str:
+    """Digest of the scan and its truth at a coarse spacing: block means in steps of 16 grey values."""
+    made = simulate(replace(request, spacing=DIGEST_SPACING))
+    grey = np.rint(block_means(made.volume.data) / GREY_STEP).astype(np.int16)
+    head = np.rint(block_means(made.truth.data) * GREY_STEP).astype(np.int16)
+    return _digest(grey.tobytes() + head.tobytes())
+
+
+class Digests(BaseModel):
+    """The committed digests: of every scene by part, in order, and of some images by seed."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    version: int
+    scenes: dict[str, tuple[str, ...]]
+    images: dict[int, str]
+
+
+def stored_digests() -> Digests:
+    """What was committed for this version."""
+    file = resources.files("training.phantom").joinpath("digests", f"v{VERSION}.json")
+    return Digests.model_validate_json(file.read_text(encoding="utf-8"))
+
+
+def computed_digests(every: int = 1) -> Iterator[tuple[str, int, SimulationRequest, str]]:
+    """Part, place in it, scan and scene digest of every so many scans."""
+    places: dict[str, int] = {}
+    for part, request in fixed_cohort(DIGEST_SPACING):
+        place = places.get(part, 0)
+        places[part] = place + 1
+        if place % every == 0:
+            yield part, place, request, scene_digest(request)
+
+
+def block_means(values: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """Means over 4 x 4 x 4 blocks that divide the volume as evenly as its size allows."""
+    means = values.astype(np.float64)
+    for axis in range(3):
+        parts = np.array_split(means, BLOCKS, axis=axis)
+        means = np.stack([part.mean(axis=axis) for part in parts], axis=axis)
+    return means
+
+
+def _drawn(scene: Scene) -> dict[str, Any]:
+    subject = {name: value for name, value in asdict(scene.head.subject).items() if name != "warp"}
+    return {
+        "subject": subject,
+        "rotation": scene.pose.rotation.tolist(),
+        "centre": scene.pose.centre.tolist(),
+        "probe": asdict(scene.probe),
+        "look": asdict(scene.look),
+        "box": list(scene.box.shape),
+    }
+
+
+def _rounded(value: Any) -> Any:
+    """Every number to 4 significant digits; a tiny one is 0, whatever its sign."""
+    if isinstance(value, dict):
+        return {key: _rounded(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_rounded(inner) for inner in value]
+    if isinstance(value, float | np.floating):
+        return 0.0 if abs(value) < 10**-SIGNIFICANT else float(f"{value:.{SIGNIFICANT - 1}e}")
+    return value
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:16]
