@@ -45,3 +45,12 @@ def network_gflop(model: onnx.ModelProto, shape: tuple[int, ...]) -> float:
             grid = shapes[node.output[0] if node.op_type == "Conv" else node.input[0]]
             products += math.prod(grid[2:]) * weights[node.input[1]]
     return 2 * products / 1e9
+
+
+def columns_bytes(model: onnx.ModelProto, shape: tuple[int, ...]) -> int:
+    """Memory for the largest convolution of ONNX Runtime's CPU provider, which unrolls its whole input (im2col)."""
+    weights = {tensor.name: tuple(tensor.dims) for tensor in model.graph.initializer}
+    used = (weights[node.input[1]] for node in model.graph.node if node.op_type == "Conv")
+    full_size = max(math.prod(dims[1:]) for dims in used if dims[2:] == (3, 3, 3))
+    unrolled: int = 4 * full_size * math.prod(shape)
+    return unrolled
