@@ -54,8 +54,10 @@ check: $(VENV)/.development  ## format, lint, types, import contracts, then all 
 	$(BIN)/lint-imports
 	$(MAKE) test
 
-bench: $(VENV)/.service  ## time the stages; a table, and benchmarks/results/*.json
-	$(BIN)/python -m benchmarks
+BENCH_ARGS ?=
+
+bench: $(VENV)/.development  ## time this service beside the straight way and torch; tables, and benchmarks/results/*.json
+	$(BIN)/python -m benchmarks $(BENCH_ARGS)
 
 train-smoke: $(VENV)/.development  ## simulate, fit and export in a minute: it shows that all runs, not that it learns
 	rm -rf runs/smoke
