@@ -14,7 +14,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help install system-packages viewer viewer-if-possible demo serve test check bench image train-smoke format lock clean
+.PHONY: help install system-packages viewer viewer-if-possible demo serve test check bench docs image train-smoke format lock clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,11 +39,15 @@ serve: $(VENV)/.service viewer-if-possible  ## the service in the foreground on 
 test: $(VENV)/.development viewer-if-possible  ## all tests
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
-check: $(VENV)/.development  ## format, lint, types, import contracts, then all tests
+docs: $(VENV)/.development  ## the documentation site, into site/; warnings are errors
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
+
+check: $(VENV)/.development  ## format, lint, types, import contracts, documentation, then all tests
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(MAKE) docs
 	$(MAKE) test
 
 bench: $(VENV)/.service  ## time the stages; a table, and benchmarks/results/*.json
@@ -65,7 +69,7 @@ lock:  ## resolve all dependencies anew into constraints.txt
 	python3 scripts/lock
 
 clean:  ## remove what the targets made, the virtual environment included
-	rm -rf $(VENV) build dist demo-output browser-pictures app/viewer/static app/viewer/source/node_modules *.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) build dist demo-output site browser-pictures app/viewer/static app/viewer/source/node_modules *.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 
 $(BIN)/python:
 	scripts/create-venv $(VENV)
@@ -75,5 +79,5 @@ $(VENV)/.service: pyproject.toml constraints.txt | $(BIN)/python
 	touch $@
 
 $(VENV)/.development: pyproject.toml constraints.txt | $(BIN)/python
-	$(PIP) --editable '.[$(RUNTIME),report,train,dev]'
+	$(PIP) --editable '.[$(RUNTIME),report,train,docs,dev]'
 	touch $@ $(VENV)/.service
