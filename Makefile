@@ -9,12 +9,13 @@ RUNTIME     ?= cpu
 PYTEST_ARGS ?=
 IMAGE       ?= fetalhead:latest
 IMAGE_ARGS  ?=
+DURATION    ?= 30m
 
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help install system-packages viewer viewer-if-possible demo serve test check bench docs image train-smoke format lock clean
+.PHONY: help install system-packages viewer viewer-if-possible demo serve test test-soak soak docs check bench image train-smoke format lock clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -42,6 +43,12 @@ test: $(VENV)/.development viewer-if-possible  ## all tests
 docs: $(VENV)/.development  ## the documentation site, into site/; warnings are errors
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
+test-soak: $(VENV)/.development  ## endurance: 2 minutes of load, 30 kills, 5,000 damaged uploads
+	SOAK_SECONDS=2m SOAK_KILLS=30 SOAK_MUTATIONS=5000 $(BIN)/python -m pytest tests/soak --capture=no $(PYTEST_ARGS)
+
+soak: $(VENV)/.development  ## the load alone, for DURATION=30m (30s, 30m, 2h)
+	SOAK_SECONDS=$(DURATION) $(BIN)/python -m pytest tests/soak/test_load.py --capture=no $(PYTEST_ARGS)
+
 check: $(VENV)/.development  ## format, lint, types, import contracts, documentation, then all tests
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -59,7 +66,7 @@ train-smoke: $(VENV)/.development  ## simulate, fit and export in a minute: it s
 	$(BIN)/fetalhead-train export runs/smoke
 
 image: Dockerfile viewer-if-possible  ## the serving image, built by docker, podman or buildah
-	docker/build $(IMAGE) --build-arg RUNTIME=$(RUNTIME) $(IMAGE_ARGS)
+	docker/build $(IMAGE) $(RUNTIME) $(IMAGE_ARGS)
 
 format: $(VENV)/.development  ## rewrite the sources in the house format
 	$(BIN)/ruff check --fix .

@@ -12,6 +12,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
@@ -65,6 +66,11 @@ def _parser() -> argparse.ArgumentParser:
         action = models.add_parser(name, help=text)
         action.add_argument("--json", action="store_true", help="print one JSON object per version")
         action.set_defaults(command=command)
+    activate = models.add_parser("activate", help="serve another version, once it passed its self-test")
+    activate.add_argument("version", type=int, metavar="VERSION")
+    activate.add_argument("--url", help="ask this running service; without it, the next start serves the version")
+    activate.add_argument("--api-key-file", type=Path, help="file with a key of the role admin, for --url")
+    activate.set_defaults(command=_activate_model)
 
     audit = commands.add_parser("audit", help="the audit trail").add_subparsers(required=True, metavar="ACTION")
     verify = audit.add_parser("verify", help="check that no line was altered")
@@ -167,6 +173,22 @@ def _model_problem(store: ModelStore, name: str, number: int) -> str | None:
     except InferenceError as error:
         return str(error)
     return None
+
+
+def _activate_model(options: argparse.Namespace, settings: Settings) -> int:
+    from app.activation import ActivationRefusedError, activate_at_next_start, activate_in_service
+
+    try:
+        if options.url is None:
+            print(activate_at_next_start(settings, options.version))
+        else:
+            key = options.api_key_file and options.api_key_file.read_text(encoding="utf-8").strip()
+            print(activate_in_service(options.url, options.version, key))
+    except ActivationRefusedError as error:
+        return complain(str(error), NO_MODEL)
+    except OSError as error:
+        return complain(f"{error.filename}: {error.strerror}", USAGE)
+    return FINE
 
 
 def _verify_audit(options: argparse.Namespace, settings: Settings) -> int:

@@ -63,6 +63,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     metrics: Metrics = app.state.metrics
     app.state.access.check()
     artifacts = ArtifactStore(settings.artifacts_dir)
+    metrics.watch_disk(settings.data_dir)
     engine = await asyncio.to_thread(open_database, settings.effective_database_url)
     repository = Repository(engine, artifacts)
     interrupted = PROBLEMS["interrupted"]

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal, Self
+from urllib.parse import quote, urlsplit, urlunsplit
 
 from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -79,6 +80,9 @@ class Settings(BaseSettings):
     database_url: str | None = Field(
         None, description="SQLAlchemy URL of the database; empty takes SQLite in `FETALHEAD_DATA_DIR`."
     )
+    database_password_file: Path | None = Field(
+        None, description="File with the password of the user in `FETALHEAD_DATABASE_URL`; empty where it needs none."
+    )
 
     max_upload_bytes: int = Field(512 * MEBIBYTE, ge=1024, description="Largest request body, in bytes.")
     max_unpacked_bytes: int = Field(
@@ -110,12 +114,18 @@ class Settings(BaseSettings):
             raise ValueError("FETALHEAD_OIDC_ISSUER and FETALHEAD_OIDC_AUDIENCE need one another")
         if (self.tls_certificate_file is None) != (self.tls_key_file is None):
             raise ValueError("FETALHEAD_TLS_CERTIFICATE_FILE and FETALHEAD_TLS_KEY_FILE need one another")
+        if self.database_password_file is not None:
+            _with_password(self.database_url or "", self.database_password_file)
         return self
 
     @property
     def effective_database_url(self) -> str:
         """The URL of the database that is really used."""
-        return self.database_url or f"sqlite:///{(self.data_dir / 'fetalhead.sqlite').resolve()}"
+        if self.database_url is None:
+            return f"sqlite:///{(self.data_dir / 'fetalhead.sqlite').resolve()}"
+        if self.database_password_file is None:
+            return self.database_url
+        return _with_password(self.database_url, self.database_password_file)
 
     @property
     def artifacts_dir(self) -> Path:
@@ -127,6 +137,19 @@ def unknown_variables(environment: Mapping[str, str]) -> list[str]:
     """Variables with the service's prefix that set nothing: misspelt, or of another version."""
     known = {environment_name(field) for field in Settings.model_fields} | set(CLIENT_VARIABLES)
     return sorted(name for name in environment if name.startswith(PREFIX) and name not in known)
+
+
+def _with_password(url: str, file: Path) -> str:
+    """The URL with the file's content as its user's password; a ValueError where either cannot be used."""
+    parts = urlsplit(url)
+    user, _, host = parts.netloc.rpartition("@")
+    if not user or ":" in user:
+        raise ValueError("FETALHEAD_DATABASE_PASSWORD_FILE needs a FETALHEAD_DATABASE_URL with a user and no password")
+    try:
+        password = file.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ValueError("the file of FETALHEAD_DATABASE_PASSWORD_FILE cannot be read") from error
+    return urlunsplit(parts._replace(netloc=f"{user}:{quote(password, safe='')}@{host}"))
 
 
 def environment_name(field: str) -> str:

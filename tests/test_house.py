@@ -138,9 +138,7 @@ def test_alerts_use_metrics_that_exist() -> None:
     assert sorted(histograms - names) == []
 
 
-@pytest.mark.parametrize(
-    "document", ["Dockerfile", "docker-compose.yml", "docker/compose.gpu.yml", "Makefile", "README.md", "SECURITY.md"]
-)
+@pytest.mark.parametrize("document", ["Dockerfile", "docker-compose.yml", "Makefile", "README.md", "SECURITY.md"])
 def test_settings_that_are_named_exist(document: str) -> None:
     exist = {environment_name(field) for field in Settings.model_fields}
     assert sorted(set(re.findall(r"FETALHEAD_[A-Z_]+", read(document))) - exist) == []

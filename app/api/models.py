@@ -1,4 +1,4 @@
-"""GET /models and /models/{version}: what is published, and what each model says about itself."""
+"""/models: what is published, what each model says about itself, and which one is served."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from fastapi.concurrency import run_in_threadpool
 
 from app.api.documentation import problems
 from app.api.errors import ProblemError
-from app.api.schemas import ModelDetail, ModelList, ModelSummary
+from app.api.schemas import Activation, ModelDetail, ModelList, ModelSummary, Readiness
 from app.api.state import ServiceState, State
 from app.inference.errors import InferenceError
 from app.inference.model_store import ModelStore
@@ -21,6 +21,21 @@ router = APIRouter(prefix="/models", tags=["models"])
 async def list_models(state: State) -> ModelList:
     """The published models, the oldest first."""
     return await run_in_threadpool(_list, state)
+
+
+@router.put(
+    "/active",
+    summary="Serve another version",
+    responses=problems("unknown_model", "activation_failed", "invalid_parameter"),
+)
+async def put_active(activation: Activation, state: State) -> Readiness:
+    """Loads a version, runs its self-test, then exchanges the model; role admin.
+
+    What is under way finishes on the model it began with; the old one stays where the new one fails. The choice
+    outlives a restart, unless `FETALHEAD_MODEL_VERSION` names a version.
+    """
+    await run_in_threadpool(state.model.activate, activation.version)
+    return state.model.readiness()
 
 
 @router.get("/{version}", summary="One model", responses=problems("unknown_model", "invalid_parameter", "model_failed"))

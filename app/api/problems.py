@@ -76,6 +76,13 @@ def _request_problems() -> Iterator[ProblemType]:
         "Ask for the segmentation's status first.",
     )
     yield ProblemType(
+        "activation_failed",
+        409,
+        "Model not activated",
+        "The version was not served: its files, its self-test or its runtime failed. The model served before stays.",
+        "Run fetalhead models verify; restore or publish the version again.",
+    )
+    yield ProblemType(
         "body_too_large",
         413,
         "Body too large",

@@ -234,6 +234,14 @@ class ModelDetail(Answer):
     model_card: str | None
 
 
+class Activation(BaseModel):
+    """Which version to serve from now on."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    version: int = Field(ge=1, le=2**31 - 1)
+
+
 class Liveness(Answer):
     """The process answers."""
 

@@ -1,12 +1,14 @@
-"""The model that is served: loaded and tested after the start, then used by every request."""
+"""The model that is served: loaded and tested after the start, exchanged while requests are under way."""
 
 from __future__ import annotations
 
 import logging
+import threading
 from dataclasses import dataclass
 
 from app.api.errors import ProblemError
 from app.api.schemas import ModelAnswer, Readiness, RuntimeAnswer
+from app.inference.activation import remember_version, remembered_version
 from app.inference.errors import InferenceError
 from app.inference.manifest import ModelManifest
 from app.inference.model_store import ModelStore
@@ -21,35 +23,54 @@ log = logging.getLogger("fetalhead.model")
 
 @dataclass(frozen=True)
 class Failure:
-    """Why no model is served."""
+    """Why no model is served, or why a version was not activated."""
 
     code: str
     detail: str
 
 
 class ServedModel:
-    """Starting, then ready or failed; requests are served only once it is ready."""
+    """Starting, then ready or failed; requests are served only once it is ready.
+
+    A request keeps the model that it began with: an exchange lets what is under way finish on the old one.
+    """
 
     def __init__(self, settings: Settings, metrics: Metrics) -> None:
         self._settings = settings
         self._metrics = metrics
         self._segmenter: HeadSegmenter | None = None
         self._failure: Failure | None = None
+        self._loading = threading.Lock()
         metrics.model_ready.set(0)
 
     def load(self) -> None:
         """Loads the model and runs its self-test; what goes wrong is kept for `require`. Blocks for seconds."""
-        try:
-            segmenter = load_segmenter(self._settings)
-        except InferenceError as error:
-            self._failure = Failure(error.code, error.detail)
-            log.error("model failed", extra={"fields": {"code": error.code, "detail": error.detail}})
-        except Exception as error:  # whatever a runtime raises: the process lives on and says that it cannot measure
-            self._failure = Failure("unforeseen", type(error).__name__)
-            log.error("model failed", extra={"fields": exception_fields(error)})
-        else:
-            self._segmenter = segmenter
-            self._announce(segmenter)
+        with self._loading:
+            loaded = self._attempt(None)
+            if isinstance(loaded, Failure):
+                self._failure = loaded
+            else:
+                self._exchange(loaded)
+
+    def activate(self, version: int) -> None:
+        """Exchanges the model for a version that passes its self-test, and remembers it. Blocks for seconds.
+
+        Raises:
+            ProblemError: `unknown_model` or `activation_failed`; the model that was served before stays.
+        """
+        with self._loading:
+            loaded = self._attempt(version)
+            if isinstance(loaded, Failure):
+                self._metrics.activations.labels("failed").inc()
+                raise _refusal(version, loaded)
+            try:
+                remember_version(self._settings.data_dir, self._settings.model_name, version)
+            except OSError as error:  # what would not survive a restart is not begun
+                self._metrics.activations.labels("failed").inc()
+                failure = Failure("not_remembered", f"FETALHEAD_DATA_DIR cannot be written: {error.strerror}")
+                raise _refusal(version, failure) from error
+            self._exchange(loaded)
+            self._metrics.activations.labels("succeeded").inc()
 
     def require(self) -> HeadSegmenter:
         """The model; or the problem that says why there is none."""
@@ -77,10 +98,26 @@ class ServedModel:
         served = self._segmenter
         return served is not None and (served.manifest.name, served.manifest.version) == (name, version)
 
+    def _attempt(self, version: int | None) -> HeadSegmenter | Failure:
+        """A model that passed its self-test (None: the one to start with); or why there is none."""
+        try:
+            return load_segmenter(self._settings, version)
+        except InferenceError as error:
+            log.error("model failed", extra={"fields": {"code": error.code, "detail": error.detail}})
+            return Failure(error.code, error.detail)
+        except Exception as error:  # whatever a runtime raises: the process lives on and says that it cannot measure
+            log.error("model failed", extra={"fields": exception_fields(error)})
+            return Failure("unforeseen", type(error).__name__)
+
+    def _exchange(self, segmenter: HeadSegmenter) -> None:
+        self._segmenter, self._failure = segmenter, None
+        self._announce(segmenter)
+
     def _announce(self, segmenter: HeadSegmenter) -> None:
         manifest, metrics = segmenter.manifest, self._metrics
         hashes = ",".join(level.sha256[:12] for level in manifest.levels)
         labels = (manifest.name, str(manifest.version), hashes, segmenter.provider, segmenter.precision)
+        metrics.model_info.clear()
         metrics.model_info.labels(*labels).set(1)
         metrics.provider_fallback.set(segmenter.is_fallback)
         metrics.model_ready.set(1)
@@ -88,9 +125,17 @@ class ServedModel:
         log.info("model ready", extra={"fields": fields})
 
 
-def load_segmenter(settings: Settings) -> HeadSegmenter:
-    """The model that the settings name, after its self-test; or an InferenceError."""
-    model = ModelStore(settings.model_store).resolve(settings.model_name, settings.model_version)
+def starting_version(settings: Settings) -> int | None:
+    """The version to start with: the setting's, else the one activated last, else None for the newest."""
+    if settings.model_version is not None:
+        return settings.model_version
+    return remembered_version(settings.data_dir, settings.model_name)
+
+
+def load_segmenter(settings: Settings, version: int | None = None) -> HeadSegmenter:
+    """A version, or the one to start with, after its self-test; or an InferenceError."""
+    wanted = starting_version(settings) if version is None else version
+    model = ModelStore(settings.model_store).resolve(settings.model_name, wanted)
     segmenter = HeadSegmenter(model, RuntimeSettings(settings.provider, settings.threads, settings.precision))
     segmenter.selftest()
     return segmenter
@@ -105,3 +150,10 @@ def model_answer(manifest: ModelManifest) -> ModelAnswer:
 def runtime_answer(segmenter: HeadSegmenter) -> RuntimeAnswer:
     """What it runs on."""
     return RuntimeAnswer(provider=segmenter.provider, precision=segmenter.precision)
+
+
+def _refusal(version: int, failure: Failure) -> ProblemError:
+    if failure.code == "model_not_found":
+        return ProblemError("unknown_model", got=f"version {version}")
+    detail = f"Version {version} is not served ({failure.code}): {failure.detail}."
+    return ProblemError("activation_failed", detail)

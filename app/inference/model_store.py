@@ -66,10 +66,10 @@ class ModelStore:
         try:
             manifest = ModelManifest.model_validate_json(_read(path))
         except ValidationError as error:
-            raise DamagedModel("bad_manifest", f"{path}: {error}", PUBLISH_AGAIN) from error
+            raise DamagedModel("bad_manifest", f"{_shown(path)}: {error}", PUBLISH_AGAIN) from error
         if (manifest.name, manifest.version) != (name, version):
             found = f"{manifest.name} version {manifest.version}"
-            raise DamagedModel("bad_manifest", f"{path} describes {found}", PUBLISH_AGAIN)
+            raise DamagedModel("bad_manifest", f"{_shown(path)} describes {found}", PUBLISH_AGAIN)
         return manifest
 
     def resolve(self, name: str, version: int | None = None) -> StoredModel:
@@ -86,13 +86,13 @@ class ModelStore:
         versions = self.versions(name)
         if not versions:
             remedy = "publish a model, or point FETALHEAD_MODEL_STORE to the store that holds it"
-            raise ModelNotFound("model_not_found", f"{self.root} holds no model named {name!r}", remedy)
+            raise ModelNotFound("model_not_found", f"the model store holds no model named {name!r}", remedy)
         return versions[-1]
 
     def _folder(self, name: str, version: int) -> Path:
         if version not in self.versions(name):
             published = ", ".join(map(str, self.versions(name))) or "none"
-            detail = f"{self.root} holds no version {version} of {name!r} (published: {published})"
+            detail = f"the model store holds no version {version} of {name!r} (published: {published})"
             raise ModelNotFound("model_not_found", detail, "choose a published version")
         return self.root / name / str(version)
 
@@ -105,13 +105,21 @@ def _verified(path: Path, sha256: str) -> bytes:
     content = _read(path)
     found = hashlib.sha256(content).hexdigest()
     if found != sha256:
-        raise DamagedModel("hash_mismatch", f"{path} has SHA-256 {found}, not {sha256}", PUBLISH_AGAIN)
+        raise DamagedModel("hash_mismatch", f"{_shown(path)} has SHA-256 {found}, not {sha256}", PUBLISH_AGAIN)
     return content
 
 
 def _read(path: Path) -> bytes:
     if not path.is_file():
-        raise DamagedModel("file_missing", f"{path} is missing", PUBLISH_AGAIN)
+        raise DamagedModel("file_missing", f"{_shown(path)} is missing", PUBLISH_AGAIN)
     if path.stat().st_size > LARGEST_FILE:
-        raise DamagedModel("file_too_large", f"{path} is larger than {LARGEST_FILE} bytes", PUBLISH_AGAIN)
-    return path.read_bytes()
+        raise DamagedModel("file_too_large", f"{_shown(path)} is larger than {LARGEST_FILE} bytes", PUBLISH_AGAIN)
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise DamagedModel("file_unreadable", f"{_shown(path)}: {error.strerror}", PUBLISH_AGAIN) from error
+
+
+def _shown(path: Path) -> str:
+    """Model, version and file; where the store lies is nobody's business but the operator's."""
+    return "/".join(path.parts[-3:])

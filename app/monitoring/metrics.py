@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
+from pathlib import Path
 
 from prometheus_client import (
     CollectorRegistry,
@@ -31,6 +33,7 @@ class Metrics:
         self._describe_work(registry)
         self._describe_results(registry)
         self._describe_model(registry)
+        self._describe_disk(registry)
         for collector in (ProcessCollector, PlatformCollector, GCCollector):
             collector(registry=registry)
 
@@ -97,6 +100,12 @@ class Metrics:
             ("name", "version", "sha256", "provider", "precision"),
             registry=registry,
         )
+        self.activations = Counter(
+            "fetalhead_model_activations_total",
+            "Exchanges of the served model, by result: succeeded or failed",
+            ("result",),
+            registry=registry,
+        )
         self.model_ready = Gauge(
             "fetalhead_model_ready", "1 once the model passed its self-test, else 0", registry=registry
         )
@@ -105,6 +114,19 @@ class Metrics:
             "1 where another provider or precision runs than was asked for, or than the runtime was built for, else 0",
             registry=registry,
         )
+
+    def _describe_disk(self, registry: CollectorRegistry) -> None:
+        self.data_free = Gauge(
+            "fetalhead_data_free_bytes", "Free bytes of the disk that holds FETALHEAD_DATA_DIR", registry=registry
+        )
+        self.data_size = Gauge(
+            "fetalhead_data_size_bytes", "Size of the disk that holds FETALHEAD_DATA_DIR", registry=registry
+        )
+
+    def watch_disk(self, folder: Path) -> None:
+        """Has the free space and the size of a folder's disk read whenever the metrics are."""
+        self.data_free.set_function(lambda: _free(os.statvfs(folder)))
+        self.data_size.set_function(lambda: _size(os.statvfs(folder)))
 
     def observe_stages(self, timings_s: Mapping[str, float]) -> None:
         """Notes the time of each stage, in seconds."""
@@ -120,3 +142,11 @@ class Metrics:
         families = {family.name: family.type for family in self.registry.collect()}
         own = (name for name in families if name.startswith("fetalhead_"))
         return sorted(f"{name}_total" if families[name] == "counter" else name for name in own)
+
+
+def _free(disk: os.statvfs_result) -> int:
+    return disk.f_bavail * disk.f_frsize  # what the service, not being root, may still use
+
+
+def _size(disk: os.statvfs_result) -> int:
+    return disk.f_blocks * disk.f_frsize

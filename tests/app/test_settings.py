@@ -62,3 +62,27 @@ def test_the_service_listens_on_this_machine_alone_unless_told_otherwise() -> No
 def test_the_database_lies_in_the_data_folder_unless_told_otherwise(tmp_path: Path) -> None:
     assert Settings(data_dir=tmp_path).effective_database_url == f"sqlite:///{tmp_path / 'fetalhead.sqlite'}"
     assert Settings(database_url="postgresql://x").effective_database_url == "postgresql://x"
+
+
+class TestDatabasePassword:
+    def test_it_comes_from_a_file(self, tmp_path: Path) -> None:
+        (tmp_path / "password").write_text("s/e:c@r%t\n")
+        settings = Settings(
+            database_url="postgresql+psycopg://fetalhead@database/fetalhead",
+            database_password_file=tmp_path / "password",
+        )
+        assert settings.effective_database_url == (
+            "postgresql+psycopg://fetalhead:s%2Fe%3Ac%40r%25t@database/fetalhead"
+        )
+
+    @pytest.mark.parametrize(
+        "url", [None, "postgresql://database/fetalhead", "postgresql://me:known@database/fetalhead"]
+    )
+    def test_a_url_that_has_no_place_for_it(self, tmp_path: Path, url: str | None) -> None:
+        (tmp_path / "password").write_text("secret")
+        with pytest.raises(ValidationError, match="a user and no password"):
+            Settings(database_url=url, database_password_file=tmp_path / "password")
+
+    def test_a_file_that_is_not_there(self, tmp_path: Path) -> None:
+        with pytest.raises(ValidationError, match="cannot be read"):
+            Settings(database_url="postgresql://me@database/x", database_password_file=tmp_path / "none")

@@ -15,6 +15,7 @@ CONTRACT = {
     "/segmentations/{segmentation_id}/preview.png": {"get"},
     "/volume": {"get"},
     "/models": {"get"},
+    "/models/active": {"put"},
     "/models/{version}": {"get"},
     "/health/live": {"get"},
     "/health/ready": {"get"},

@@ -1,0 +1,41 @@
+"""`fetalhead models activate`: another version, in a running service or from its next start on."""
+
+from __future__ import annotations
+
+import httpx
+
+from app.api.serving import load_segmenter
+from app.inference.activation import remember_version
+from app.settings import Settings
+
+SECONDS = 300.0
+"""Loading and testing a model takes seconds; a busy machine may take its time."""
+
+
+class ActivationRefusedError(Exception):
+    """The version is not served; the one before stays."""
+
+
+def activate_at_next_start(settings: Settings, version: int) -> str:
+    """Tests a version here and remembers it for the next start; says what was done, or raises an InferenceError."""
+    if settings.model_version is not None and settings.model_version != version:
+        raise ActivationRefusedError(f"FETALHEAD_MODEL_VERSION is {settings.model_version} and would win; unset it.")
+    segmenter = load_segmenter(settings, version)
+    remember_version(settings.data_dir, settings.model_name, version)
+    return f"{settings.model_name} {version} passed its self-test ({segmenter.provider}); the next start serves it"
+
+
+def activate_in_service(url: str, version: int, api_key: str | None) -> str:
+    """Asks a running service; says what it runs now."""
+    headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
+    try:
+        answer = httpx.put(
+            f"{url.rstrip('/')}/models/active", json={"version": version}, headers=headers, timeout=SECONDS
+        )
+        content = answer.json()
+    except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
+        raise ActivationRefusedError(f"{url} gave no answer of this service ({type(error).__name__}).") from error
+    if answer.status_code != httpx.codes.OK:
+        reasons = [str(content[name]) for name in ("detail", "remedy") if name in content]
+        raise ActivationRefusedError(" ".join(reasons))
+    return f"{content['model']['name']} {content['model']['version']} is served ({content['runtime']['provider']})"

@@ -1,0 +1,45 @@
+"""Which version was activated last: one small file in the data folder, so that a restart serves it again."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from app.inference.errors import DamagedModel
+from app.inference.manifest import ModelName
+
+FILE = "active_model.json"
+
+
+class _Activation(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: ModelName
+    version: int = Field(ge=1)
+
+
+def remember_version(data: Path, name: str, version: int) -> None:
+    """Write the file, whole or not at all; raises OSError where the folder cannot be written."""
+    content = _Activation(name=name, version=version).model_dump_json()
+    data.mkdir(parents=True, exist_ok=True)
+    partial = data / f"{FILE}.partial"
+    with partial.open("w", encoding="utf-8") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    partial.rename(data / FILE)
+
+
+def remembered_version(data: Path, name: str) -> int | None:
+    """Return the version that was activated last, None where none was, or of another model; raise `DamagedModel`."""
+    path = data / FILE
+    if not path.is_file():
+        return None
+    try:
+        activation = _Activation.model_validate_json(path.read_bytes())
+    except ValidationError as error:
+        remedy = "delete it to serve the newest version, or activate a version again"
+        raise DamagedModel("bad_activation", f"{FILE} in FETALHEAD_DATA_DIR is damaged", remedy) from error
+    return activation.version if activation.name == name else None

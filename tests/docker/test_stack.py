@@ -1,0 +1,121 @@
+"""docker-compose.yml and what it mounts: valid, pinned, closed, and nothing missing."""
+
+import re
+import shutil
+import stat
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from app.settings import Settings, environment_name
+from tests.system_packages import require
+
+ROOT = Path(__file__).resolve().parents[2]
+STACK: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
+SERVICES: dict[str, dict[str, Any]] = STACK["services"]
+OURS = ("service-gpu", "service-cpu")
+PINNED = re.compile(r"[a-z0-9./-]+:v?\d+\.\d+(\.\d+)?(-[a-z0-9.]+)?")
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    require("openssl", package="openssl")
+    folder = tmp_path_factory.mktemp("docker") / "secrets"
+    subprocess.run([ROOT / "docker/prepare", folder], check=True, capture_output=True)
+    return folder
+
+
+def test_it_follows_the_compose_specification() -> None:
+    command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec"]
+    result = subprocess.run([*command, ROOT / "docker-compose.yml"], capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stdout
+
+
+@pytest.mark.parametrize("name", SERVICES)
+class TestEachService:
+    def test_its_image_is_pinned(self, name: str) -> None:
+        assert PINNED.fullmatch(SERVICES[name]["image"])
+
+    def test_it_is_bounded_and_hardened(self, name: str) -> None:
+        service = SERVICES[name]
+        assert service["mem_limit"]
+        assert service["read_only"] is True
+        assert service["cap_drop"] == ["ALL"]
+        assert "no-new-privileges:true" in service["security_opt"]
+        assert "privileged" not in service
+
+    def test_it_mounts_what_exists(self, name: str, prepared: Path) -> None:
+        for source, *_ in (volume.split(":") for volume in SERVICES[name].get("volumes", [])):
+            if source.startswith("./docker/secrets/"):
+                assert (prepared / source.removeprefix("./docker/secrets/")).exists()
+            elif source.startswith("."):
+                assert (ROOT / source).exists(), source
+            else:
+                assert source in STACK["volumes"]
+
+    def test_its_networks_and_secrets_are_declared(self, name: str) -> None:
+        assert set(SERVICES[name]["networks"]) <= set(STACK["networks"])
+        assert set(SERVICES[name].get("secrets", [])) <= set(STACK["secrets"])
+
+    def test_it_holds_no_password(self, name: str) -> None:
+        for variable, value in SERVICES[name].get("environment", {}).items():
+            if re.search(r"PASSWORD|SECRET|TOKEN|KEY", variable):
+                assert str(value).startswith("/run/"), variable
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_the_settings_of_the_service_can_be_used(name: str) -> None:
+    known = {environment_name(field) for field in Settings.model_fields}
+    assert set(SERVICES[name]["environment"]) <= known
+
+
+def test_the_gpu_is_reserved_and_never_silently_replaced() -> None:
+    (device,) = SERVICES["service-gpu"]["deploy"]["resources"]["reservations"]["devices"]
+    assert (device["driver"], device["capabilities"]) == ("nvidia", ["gpu"])
+    assert SERVICES["service-gpu"]["environment"]["FETALHEAD_PROVIDER"] == "cuda"
+
+
+def test_the_profiles_differ_in_nothing_but_the_runtime() -> None:
+    gpu, cpu = (
+        {key: value for key, value in SERVICES[name].items() if key not in {"profiles", "image", "build", "deploy"}}
+        for name in OURS
+    )
+    del gpu["environment"]
+    del cpu["environment"]
+    assert gpu == cpu
+
+
+def test_only_the_proxy_is_published_and_the_service_reaches_nobody() -> None:
+    assert [name for name, service in SERVICES.items() if "ports" in service] == ["proxy"]
+    assert STACK["networks"]["inside"]["internal"] is True
+    for name in (*OURS, "database"):
+        assert list(SERVICES[name]["networks"]) == ["inside"]
+
+
+class TestSecrets:
+    def test_each_is_made(self, prepared: Path) -> None:
+        for secret in STACK["secrets"].values():
+            assert (prepared / Path(secret["file"]).name).read_bytes()
+
+    def test_they_are_random_and_closed_to_other_users(self, prepared: Path, tmp_path: Path) -> None:
+        subprocess.run([ROOT / "docker/prepare", tmp_path / "again"], check=True, capture_output=True)
+        for name in ("database_password", "grafana_password"):
+            assert len((prepared / name).read_text()) >= 30
+            assert (prepared / name).read_text() != (tmp_path / "again" / name).read_text()
+        assert stat.S_IMODE(prepared.stat().st_mode) == 0o700
+
+    def test_what_is_there_stays(self, prepared: Path) -> None:
+        before = {path.name: path.read_bytes() for path in prepared.iterdir() if path.is_file()}
+        subprocess.run([ROOT / "docker/prepare", prepared], check=True, capture_output=True)
+        assert {path.name: path.read_bytes() for path in prepared.iterdir() if path.is_file()} == before
+
+    def test_git_ignores_them(self) -> None:
+        git = shutil.which("git")
+        if git is None or not (ROOT / ".git").exists():
+            pytest.skip("needs a git checkout")
+        command = [git, "check-ignore", "--quiet", "docker/secrets/database_password"]
+        assert subprocess.run(command, cwd=ROOT, check=False).returncode == 0

@@ -1,0 +1,36 @@
+"""The operations manual is complete: every alert has its runbook, every file and setting it names exists."""
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from app.settings import Settings, environment_name
+
+ROOT = Path(__file__).resolve().parent.parent
+MANUAL = (ROOT / "docs/operations.md").read_text(encoding="utf-8")
+RULES = yaml.safe_load((ROOT / "docker/prometheus/alerts.yml").read_text(encoding="utf-8"))
+ALERTS = {rule["alert"]: rule for group in RULES["groups"] for rule in group["rules"]}
+
+
+@pytest.mark.parametrize("alert", ALERTS)
+def test_every_alert_has_a_runbook_to_which_it_points(alert: str) -> None:
+    (runbook,) = re.findall(rf"^### {alert}\n\n(.+?)(?=^##|\Z)", MANUAL, re.MULTILINE | re.DOTALL)
+    assert len(runbook.split()) >= 5
+    assert ALERTS[alert]["annotations"]["runbook"] == f"docs/operations.md#{alert.lower()}"
+
+
+def test_every_runbook_belongs_to_an_alert() -> None:
+    assert set(re.findall(r"^### (Fetalhead\w+)", MANUAL, re.MULTILINE)) == set(ALERTS)
+
+
+def test_the_settings_it_names_exist() -> None:
+    exist = {environment_name(field) for field in Settings.model_fields}
+    assert sorted(set(re.findall(r"FETALHEAD_[A-Z_]+", MANUAL)) - exist) == []
+
+
+def test_the_files_it_names_exist() -> None:
+    named = set(re.findall(r"`((?:docker|tests|docs|scripts)/[\w./-]+)`", MANUAL))
+    made = {name for name in named if name.startswith("docker/secrets")}
+    assert sorted(name for name in named - made if not (ROOT / name).exists()) == []
