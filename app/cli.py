@@ -20,10 +20,11 @@ from pydantic import ValidationError
 from app.access.errors import AccessError
 from app.access.key_commands import add_keys_commands
 from app.commands.outcome import FAILED, FINE, NO_MODEL, NO_RUNTIME, USAGE, complain
+from app.commands.records import add_records
 from app.commands.segment import add_segment
 from app.completion import add_completion, script
 from app.inference.errors import InferenceError
-from app.records.errors import BrokenAuditTrailError, DatabaseUnavailableError
+from app.records.errors import DatabaseUnavailableError, FolderInUseError
 from app.settings import PREFIX, Settings, environment_name, unknown_variables
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     as_json = getattr(options, "json", False)
     try:
         return command(options, _settings())
-    except (SettingsError, DatabaseUnavailableError, AccessError) as error:
+    except (SettingsError, DatabaseUnavailableError, FolderInUseError, AccessError) as error:
         return complain(str(error), USAGE, as_json)
     except InferenceError as error:
         return complain(str(error), NO_MODEL, as_json)
@@ -72,11 +73,7 @@ def _parser() -> argparse.ArgumentParser:
     activate.add_argument("--api-key-file", type=Path, help="file with a key of the role admin, for --url")
     activate.set_defaults(command=_activate_model)
 
-    audit = commands.add_parser("audit", help="the audit trail").add_subparsers(required=True, metavar="ACTION")
-    verify = audit.add_parser("verify", help="check that no line was altered")
-    verify.add_argument("--json", action="store_true", help="print one JSON object")
-    verify.set_defaults(command=_verify_audit)
-
+    add_records(commands)
     add_keys_commands(commands)
 
     openapi = commands.add_parser("openapi", help="print the OpenAPI document")
@@ -129,14 +126,14 @@ def _serve(_: argparse.Namespace, settings: Settings) -> int:
 
 def _check_storage(settings: Settings) -> None:
     """Finds out before the start whether the service can write, so that it can say so plainly."""
-    from app.records.artifacts import ArtifactStore
-    from app.records.database import open_database
+    from app.records.lock import FolderLock
+    from app.records.opening import open_records
 
     try:
-        ArtifactStore(settings.artifacts_dir)
+        FolderLock(settings.data_dir).release()
+        open_records(settings.effective_database_url, settings.data_dir).close()
     except OSError as error:
         raise SettingsError(f"FETALHEAD_DATA_DIR {settings.data_dir} cannot be written: {error.strerror}.") from error
-    open_database(settings.effective_database_url).dispose()
 
 
 def _list_models(options: argparse.Namespace, settings: Settings) -> int:
@@ -188,22 +185,6 @@ def _activate_model(options: argparse.Namespace, settings: Settings) -> int:
         return complain(str(error), NO_MODEL)
     except OSError as error:
         return complain(f"{error.filename}: {error.strerror}", USAGE)
-    return FINE
-
-
-def _verify_audit(options: argparse.Namespace, settings: Settings) -> int:
-    from app.records.artifacts import ArtifactStore
-    from app.records.database import open_database
-    from app.records.repository import Repository
-
-    engine = open_database(settings.effective_database_url)
-    try:
-        lines = Repository(engine, ArtifactStore(settings.artifacts_dir)).verify_audit_trail()
-    except BrokenAuditTrailError as error:
-        return complain(str(error), FAILED, options.json)
-    finally:
-        engine.dispose()
-    print(json.dumps({"lines": lines, "intact": True}) if options.json else f"{lines} audit lines, none altered")
     return FINE
 
 

@@ -11,21 +11,19 @@ from fastapi import FastAPI, Security
 from fastapi.security import HTTPBearer
 
 from app.access.control import Access
-from app.api import growth, health, models, pages, pictures, segment, segmentations, volume
+from app.api import growth, health, models, pages, pictures, segment, segmentations, subjects, volume
 from app.api.documentation import problems
-from app.api.errors import install_handlers, problem_body
+from app.api.errors import install_handlers
 from app.api.jobs import Jobs, Limits
 from app.api.middleware import Observed
-from app.api.problems import PROBLEMS
 from app.api.security import Guarded
 from app.api.serving import ServedModel
 from app.api.state import ServiceState
 from app.monitoring.metrics import Metrics
-from app.records.artifacts import ArtifactStore
-from app.records.database import open_database
-from app.records.measurements import Measurements
-from app.records.repository import Repository
+from app.records.lock import FolderLock
+from app.records.opening import open_records
 from app.settings import Settings
+from app.upkeep import recover, retain
 
 DESCRIPTION = """Segments the whole fetal head in 3D ultrasound volumes and measures its volume in mL.
 
@@ -51,7 +49,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.add_middleware(Guarded, access=app.state.access, metrics_public=settings.metrics_public)
     app.add_middleware(Observed, metrics=app.state.metrics)
     install_handlers(app)
-    for module in (segment, segmentations, volume, pictures, growth, models, health, pages):
+    for module in (segment, segmentations, volume, subjects, pictures, growth, models, health, pages):
         app.include_router(module.router, responses=problems("unauthenticated", "forbidden", "rate_limited"))
     pages.mount_static(app)
     return app
@@ -62,22 +60,23 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     settings: Settings = app.state.settings
     metrics: Metrics = app.state.metrics
     app.state.access.check()
-    artifacts = ArtifactStore(settings.artifacts_dir)
+    lock = await asyncio.to_thread(FolderLock, settings.data_dir)
+    records = await asyncio.to_thread(open_records, settings.effective_database_url, settings.data_dir)
     metrics.watch_disk(settings.data_dir)
-    engine = await asyncio.to_thread(open_database, settings.effective_database_url)
-    repository = Repository(engine, artifacts)
-    interrupted = PROBLEMS["interrupted"]
-    await asyncio.to_thread(
-        repository.recover, problem_body(interrupted, interrupted.meaning, remedy=interrupted.remedy)
-    )
+    await asyncio.to_thread(recover, records)
     limits = Limits(settings.queue_length + 1, settings.segmentation_timeout_s, settings.retry_after_s)
-    jobs = Jobs(repository, metrics, limits)
+    jobs = Jobs(records.repository, metrics, limits)
     model = ServedModel(settings, metrics)
-    app.state.service = ServiceState(settings, metrics, repository, Measurements(engine), model, jobs)
-    loading = asyncio.create_task(jobs.load(model.load))
+    app.state.service = ServiceState(settings, metrics, records, model, jobs)
+    tasks = [
+        asyncio.create_task(jobs.load(model.load)),
+        asyncio.create_task(retain(records, settings.retention_days)),
+    ]
     try:
         yield
     finally:
-        loading.cancel()
+        for task in tasks:
+            task.cancel()
         await jobs.close(settings.shutdown_timeout_s)
-        await asyncio.to_thread(engine.dispose)
+        await asyncio.to_thread(records.close)
+        lock.release()

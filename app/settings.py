@@ -78,7 +78,11 @@ class Settings(BaseSettings):
 
     data_dir: Path = Field(Path("data"), description="Folder that holds everything the service writes.")
     database_url: str | None = Field(
-        None, description="SQLAlchemy URL of the database; empty takes SQLite in `FETALHEAD_DATA_DIR`."
+        None, description="URL of a PostgreSQL database; empty takes SQLite in `FETALHEAD_DATA_DIR`."
+    )
+
+    retention_days: int = Field(
+        0, ge=0, description="Days after which a measurement is erased with its files; 0 keeps everything."
     )
     database_password_file: Path | None = Field(
         None, description="File with the password of the user in `FETALHEAD_DATABASE_URL`; empty where it needs none."

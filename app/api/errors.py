@@ -2,7 +2,7 @@
 
 ProblemError            raised within app.api; carries a code of `app.api.problems`
 ImagingError            from app.imaging: unreadable 400, too large 413, no volume file 415, not measurable 422
-RecordsError            from app.records: unknown 404, key reused 409, damaged 500
+RecordsError            from app.records: unknown 404, key reused 409, damaged 500, database away 503
 RequestValidationError  from FastAPI: 422
 HTTPException           from Starlette: unknown path 404, wrong method 405
 anything else           500 with an identifier and nothing of the inside
@@ -24,9 +24,16 @@ from app.api.problem_type import ProblemType
 from app.api.problems import PROBLEMS
 from app.imaging.errors import ImagingError, NotAVolumeFile, TooLarge, UnreadableFile
 from app.monitoring.logs import exception_fields
-from app.records.errors import DamagedArtifactError, KeyReusedError, RecordsError, UnknownSegmentationError
+from app.records.errors import (
+    DamagedArtifactError,
+    DatabaseUnavailableError,
+    KeyReusedError,
+    RecordsError,
+    UnknownSegmentationError,
+)
 
 MEDIA_TYPE = "application/problem+json"
+DATABASE_RETRY_S = "5"
 HTTP_CODES = {404: "not_found", 405: "method_not_allowed"}
 INTERNAL_CODES = frozenset(("grids_not_aligned", "shape_mismatch"))
 """Imaging errors that no file can cause: they are faults of this program."""
@@ -125,6 +132,11 @@ def _http_problem(error: HTTPException) -> ProblemError:
     return ProblemError(code, headers=error.headers)
 
 
+def _database_problem(error: DatabaseUnavailableError) -> ProblemError:
+    log.error("database unavailable", extra={"fields": exception_fields(error.__cause__ or error)})
+    return ProblemError("database_unavailable", headers={"Retry-After": DATABASE_RETRY_S})
+
+
 def _unforeseen(error: Exception) -> ProblemError:
     incident = uuid.uuid4().hex
     log.error("unforeseen error", extra={"fields": {"incident": incident, **exception_fields(error)}})
@@ -138,6 +150,7 @@ TRANSLATIONS: dict[type[Exception], Callable[[Any], ProblemError]] = {
     UnknownSegmentationError: lambda error: ProblemError("unknown_segmentation", str(error)),
     KeyReusedError: lambda _: ProblemError("key_reused"),
     DamagedArtifactError: lambda _: ProblemError("damaged_record"),
+    DatabaseUnavailableError: _database_problem,
     RequestValidationError: _validation_problem,
     HTTPException: _http_problem,
 }

@@ -22,11 +22,13 @@ from app.api.measurement import Order, Outcome, finish
 from app.inference.segmenter import HeadSegmenter, Segmentation
 from app.inference.stop import Reason, Stop, Stopped
 from app.monitoring.metrics import Metrics
+from app.records.errors import DatabaseUnavailableError
 from app.records.repository import Repository
 
 Result = TypeVar("Result")
 STOPPING_S = 5.0
 """Time that ended work gets to notice, at shutdown."""
+DATABASE_PAUSES_S = (0.5, 1.0, 2.0, 4.0, 8.0)
 NEWEST_WEIGHT = 0.3
 log = logging.getLogger("fetalhead.jobs")
 
@@ -173,7 +175,7 @@ class Jobs:
     def _finish(self, job: Job, order: Order, segmenter: HeadSegmenter, segmentation: Segmentation) -> None:
         job.enter("encode")
         outcome = finish(order, segmenter, segmentation)
-        if not self._repository.complete(job.id, outcome.measurement):
+        if not _patiently(lambda: self._repository.complete(job.id, outcome.measurement)):
             raise Stopped("cancelled")
         self._observe(outcome, order)
 
@@ -190,7 +192,8 @@ class Jobs:
 
     def _fail(self, job: Job, error: Exception) -> None:
         job.problem = problem_of(error).body
-        self._repository.fail(job.id, job.problem)
+        body = job.problem
+        _patiently(lambda: self._repository.fail(job.id, body))
 
     def _observe(self, outcome: Outcome, order: Order) -> None:
         report, metrics = outcome.report, self._metrics
@@ -232,6 +235,16 @@ class Pace:
         if mean_s is None:
             return 0.0
         return mean_s if began is None else max(0.0, mean_s - (self._clock() - began))
+
+
+def _patiently(work: Callable[[], Result]) -> Result:
+    """The result of work on the database, which may be away for seconds: a finished measurement is worth a wait."""
+    for pause_s in DATABASE_PAUSES_S:
+        try:
+            return work()
+        except DatabaseUnavailableError:
+            time.sleep(pause_s)
+    return work()
 
 
 class Slot:

@@ -169,6 +169,9 @@ def _service_problems() -> Iterator[ProblemType]:
         "The operator installs them: pip install 'fetalhead[report]'",
     )
     yield ProblemType("queue_full", 503, "Queue full", "As many requests are waiting as this service holds.", LATER)
+    yield ProblemType(
+        "database_unavailable", 503, "Database unavailable", "The database does not answer; nothing was stored.", LATER
+    )
     yield ProblemType("not_ready", 503, "Not ready", "The model is being loaded and tested.", LATER)
     yield ProblemType(
         "model_failed",

@@ -219,6 +219,12 @@ class ModelSummary(Answer):
     href: str
 
 
+class Erasure(Answer):
+    """What was erased."""
+
+    erased: int = Field(description="Number of segmentations.")
+
+
 class ModelList(Answer):
     """The models of the store, oldest first."""
 

@@ -87,6 +87,7 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
         "not_measurable",
         "internal",
         "queue_full",
+        "database_unavailable",
         "not_ready",
         "model_failed",
         "result_timeout",
@@ -164,6 +165,7 @@ async def _accepted(
         gestational_age_weeks=upload.gestational_age_weeks,
         idempotency_key=wishes.key,
         owner=wishes.owner,
+        model_sha256=",".join(level.sha256 for level in segmenter.manifest.levels),
     )
     order = Order(
         id=new.id,

@@ -10,7 +10,9 @@ from fastapi import Depends, Request
 from app.api.jobs import Jobs
 from app.api.serving import ServedModel
 from app.monitoring.metrics import Metrics
+from app.records.housekeeping import Housekeeping
 from app.records.measurements import Measurements
+from app.records.opening import Records
 from app.records.repository import Repository
 from app.settings import Settings
 
@@ -21,10 +23,24 @@ class ServiceState:
 
     settings: Settings
     metrics: Metrics
-    repository: Repository
-    measurements: Measurements
+    records: Records
     model: ServedModel
     jobs: Jobs
+
+    @property
+    def repository(self) -> Repository:
+        """Segmentations, one by one."""
+        return self.records.repository
+
+    @property
+    def measurements(self) -> Measurements:
+        """Completed measurements, as a table."""
+        return self.records.measurements
+
+    @property
+    def housekeeping(self) -> Housekeeping:
+        """Erasure."""
+        return self.records.housekeeping
 
 
 def service_state(request: Request) -> ServiceState:

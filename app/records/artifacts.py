@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from app.records.errors import DamagedArtifactError
@@ -60,6 +60,15 @@ class ArtifactStore:
     def erase(self, segmentation_id: str) -> None:
         """Removes a segmentation's files; it is no error where there are none."""
         shutil.rmtree(self._folder(segmentation_id), ignore_errors=True)
+
+    def holds(self, segmentation_id: str, names: Iterable[str]) -> bool:
+        """Whether all these files of a segmentation are there."""
+        folder = self._folder(segmentation_id)
+        return all((folder / name).is_file() for name in names)
+
+    def ids(self) -> list[str]:
+        """The segmentations that have a folder."""
+        return [path.name for path in self._root.glob("*/*") if path.suffix != PARTIAL_SUFFIX and path.is_dir()]
 
     def sweep(self) -> int:
         """Removes what an interrupted write left behind; gives the number of folders."""

@@ -8,20 +8,43 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app.records.errors import BrokenAuditTrailError
-from app.records.tables import AuditRow
+from app.records.errors import AlteredMeasurementError, BrokenAuditTrailError
+from app.records.tables import AuditRow, SegmentationRow
 
 FIRST_HASH = "0" * 64
 SERVICE = "service"
 """Who acts where no caller does."""
 AuditDetail = Mapping[str, str | int | float | None]
+
+
+TIP = "audit tip"
+"""Where a session's `info` holds the last line that was added in it."""
+
+
+@dataclass(frozen=True)
+class Tip:
+    """The end of the trail: the last line's number and hash. Whoever knows it can tell that no later line was lost."""
+
+    sequence: int = 0
+    hash: str = FIRST_HASH
+
+    def __str__(self) -> str:
+        return f"{self.sequence}:{self.hash}"
+
+    @classmethod
+    def parsed(cls, text: str) -> Tip:
+        """The tip that `str` wrote; ValueError where it is none."""
+        number, _, digest = text.strip().partition(":")
+        if not number.isdecimal() or len(digest) != len(FIRST_HASH):
+            raise ValueError("expected the number of a line, a colon and its hash")
+        return cls(int(number), digest)
 
 
 @dataclass(frozen=True)
@@ -51,20 +74,47 @@ def append_line(session: Session, event: AuditEvent) -> None:
     )
     row.hash = line_hash(row)
     session.add(row)
+    session.flush()  # the next line of this transaction follows from this one
+    session.info[TIP] = Tip(row.sequence, row.hash)
 
 
-def verify_trail(session: Session) -> int:
-    """Number of lines, once every line was found to follow from the one before it.
+def verify_trail(session: Session, known: Sequence[Tip] = ()) -> Tip:
+    """The trail's end, once every line was found to follow from the one before it, and `known` lines to be in it.
 
     Raises:
-        BrokenAuditTrailError: at the first line that does not.
+        BrokenAuditTrailError: at the first line that does not follow, was altered, or is gone.
     """
-    previous, expected = FIRST_HASH, 1
+    tip, wanted = Tip(), {tip.sequence: tip for tip in known if tip.sequence}
     for row in session.scalars(select(AuditRow).order_by(AuditRow.sequence)).yield_per(1000):
-        if row.sequence != expected or row.previous_hash != previous or row.hash != line_hash(row):
+        expected = tip.sequence + 1
+        if row.sequence != expected or row.previous_hash != tip.hash or row.hash != line_hash(row):
             raise BrokenAuditTrailError(expected)
-        previous, expected = row.hash, expected + 1
-    return expected - 1
+        tip = Tip(row.sequence, row.hash)
+        if wanted.pop(tip.sequence, tip) != tip:
+            raise BrokenAuditTrailError(tip.sequence)
+    if wanted:
+        raise BrokenAuditTrailError(tip.sequence + 1)
+    return tip
+
+
+def verify_measurements(session: Session) -> None:
+    """Compares each completed measurement with the line that told of its completion.
+
+    Raises:
+        AlteredMeasurementError: for the first one that differs from it, or has none.
+    """
+    lines = select(AuditRow.segmentation_id, AuditRow.detail).where(AuditRow.action == "complete")
+    told = {row.segmentation_id: row.detail for row in session.execute(lines).yield_per(1000)}
+    completed = select(SegmentationRow).where(SegmentationRow.status == "completed")
+    for row in session.scalars(completed).yield_per(1000):
+        if told.get(row.id) != completion_detail(row):
+            raise AlteredMeasurementError(row.id)
+
+
+def completion_detail(row: SegmentationRow) -> dict[str, str | int | float | None]:
+    """What the audit trail tells of a completed measurement."""
+    files = {f"sha256 {name}": digest for name, digest in (row.artifacts or {}).items()}
+    return {"verdict": row.verdict, "head_volume_ml": row.head_volume_ml, **files}
 
 
 def line_hash(row: AuditRow) -> str:

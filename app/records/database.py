@@ -1,38 +1,60 @@
-"""Opening the database and bringing its schema up to date."""
+"""Opening the database, bringing its schema up to date, and the transactions on it."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.orm import Session
 
 from app.records.errors import DatabaseUnavailableError
 
 MIGRATIONS = Path(__file__).parent / "migrations"
-SQLITE_PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=30000")
+SQLITE_PRAGMAS = (
+    "journal_mode=WAL",
+    "synchronous=FULL",
+    "foreign_keys=ON",
+    "busy_timeout=30000",
+    "secure_delete=ON",
+)
+POSTGRES_OPTIONS: dict[str, Any] = {
+    "pool_pre_ping": True,  # a server that was restarted is noticed before a request fails for it
+    "pool_timeout": 10,
+    "connect_args": {"connect_timeout": 5, "application_name": "fetalhead"},
+}
+WRITERS_LOCK = 0x66657461
+"""Number of the advisory lock that makes writers of several processes take turns: the audit trail is one chain."""
 
 
 def open_database(url: str) -> Engine:
     """An engine on the database, with the schema of this version.
 
     SQLite runs in write-ahead-log mode with a full flush at each commit: a measurement whose answer went out survives
-    a power cut.
+    a power cut. What is deleted is overwritten there.
 
     Raises:
         DatabaseUnavailableError: there is no such database, or it cannot be written.
     """
     try:
-        shown = make_url(url).render_as_string(hide_password=True)
-        engine = create_engine(url)
+        parsed = make_url(url)
+        if parsed.drivername in ("postgresql", "postgres"):
+            parsed = parsed.set(drivername="postgresql+psycopg")
+        shown = parsed.render_as_string(hide_password=True)
+        engine = create_engine(parsed, **(POSTGRES_OPTIONS if parsed.get_backend_name() == "postgresql" else {}))
     except (ArgumentError, ImportError) as error:
         raise DatabaseUnavailableError("of FETALHEAD_DATABASE_URL", "no SQLAlchemy URL of a known database") from error
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _configure_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
+    else:
+        event.listen(engine, "begin", _begin_elsewhere)
     try:
         migrate(engine)
     except DBAPIError as error:
@@ -41,13 +63,44 @@ def open_database(url: str) -> Engine:
     return engine
 
 
-def migrate(engine: Engine) -> None:
-    """Applies the migrations that the database has not seen."""
+def migrate(engine: Engine, revision: str = "head") -> None:
+    """Applies the migrations that the database has not seen; a lower revision (`base`: none) undoes later ones."""
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
     with engine.execution_options(writes=True).begin() as connection:
         config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        (command.upgrade if revision == "head" else command.downgrade)(config, revision)
+
+
+@contextmanager
+def reading(engine: Engine) -> Iterator[Session]:
+    """A session to read in; DatabaseUnavailableError where the database cannot be reached."""
+    with _reached(engine), Session(engine) as session:
+        yield session
+
+
+@contextmanager
+def writing(engine: Engine) -> Iterator[Session]:
+    """A session that holds the database's write lock and commits at its end."""
+    writer = engine.execution_options(writes=True)
+    with _reached(engine), Session(writer, expire_on_commit=False) as session, session.begin():
+        yield session
+
+
+def forget_deleted(engine: Engine) -> None:
+    """After an erasure: keeps nothing of it in SQLite's log; PostgreSQL's own vacuum clears its pages."""
+    if engine.dialect.name == "sqlite":
+        with _reached(engine), closing(engine.raw_connection()) as connection:
+            connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
+@contextmanager
+def _reached(engine: Engine) -> Iterator[None]:
+    try:
+        yield
+    except (OperationalError, InterfaceError, PoolTimeoutError) as error:
+        reason = str(error.orig) if isinstance(error, DBAPIError) else "no connection became free"
+        raise DatabaseUnavailableError(engine.url.render_as_string(hide_password=True), reason) from error
 
 
 def _configure_sqlite(connection: Any, _record: object) -> None:
@@ -59,3 +112,8 @@ def _configure_sqlite(connection: Any, _record: object) -> None:
 def _begin_sqlite(connection: Connection) -> None:
     writes = connection.get_execution_options().get("writes", False)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _begin_elsewhere(connection: Connection) -> None:
+    if connection.get_execution_options().get("writes", False):
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({WRITERS_LOCK})")

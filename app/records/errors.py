@@ -4,10 +4,15 @@ RecordsError
 ├── UnknownSegmentationError     no such id, or it was erased
 ├── KeyReusedError               an idempotency key came back with other content
 ├── DamagedArtifactError         a stored file is missing or is not what was stored
-└── BrokenAuditTrailError        the chain of audit lines was altered
+├── BrokenAuditTrailError        the chain of audit lines was altered, or lost its end
+├── AlteredMeasurementError      a measurement is not what the audit trail says
+├── FolderInUseError             another service works in the data folder
+└── DatabaseUnavailableError     the database cannot be opened or reached
 """
 
 from __future__ import annotations
+
+from pathlib import Path
 
 
 class RecordsError(Exception):
@@ -37,15 +42,34 @@ class DamagedArtifactError(RecordsError):
 
 
 class BrokenAuditTrailError(RecordsError):
-    """An audit line was altered or removed."""
+    """An audit line was altered, removed or moved, or the last ones are gone."""
 
     def __init__(self, sequence: int) -> None:
-        super().__init__(f"Audit line {sequence} does not follow from the line before it; the trail was altered there.")
+        super().__init__(
+            f"Audit line {sequence} is gone, or does not follow from the line before it; the trail was altered there."
+        )
         self.sequence = sequence
 
 
+class AlteredMeasurementError(RecordsError):
+    """A measurement is not what the audit trail says of it."""
+
+    def __init__(self, segmentation_id: str) -> None:
+        super().__init__(f"Segmentation {segmentation_id} is not what the audit trail says; it was altered since.")
+        self.segmentation_id = segmentation_id
+
+
+class FolderInUseError(RecordsError):
+    """Another service works in the data folder."""
+
+    def __init__(self, data_dir: Path) -> None:
+        super().__init__(
+            f"FETALHEAD_DATA_DIR {data_dir} is in use by another service; stop that one, or choose another folder."
+        )
+
+
 class DatabaseUnavailableError(RecordsError):
-    """The database cannot be opened."""
+    """The database cannot be opened, or is away."""
 
     def __init__(self, database: str, reason: str) -> None:
         super().__init__(

@@ -9,8 +9,8 @@ from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Engine, Integer, Select, cast, func, or_, select
-from sqlalchemy.orm import Session
 
+from app.records.database import reading
 from app.records.tables import SegmentationRow as Row
 
 
@@ -88,7 +88,7 @@ class Measurements:
         query = select(Row).where(*_conditions(wanted)).order_by(Row.sequence.desc()).limit(limit)
         if before is not None:
             query = query.where(Row.sequence < before)
-        with Session(self._engine) as session:
+        with reading(self._engine) as session:
             return [_item(row) for row in session.scalars(query)]
 
     def all(self, wanted: MeasurementFilter, page_size: int = 500) -> Iterator[MeasurementItem]:
@@ -102,7 +102,7 @@ class Measurements:
         """Statistics over every measurement the filter lets through, computed in the database."""
         conditions = [*_conditions(wanted), Row.head_volume_ml.is_not(None)]
         week = cast(func.floor(Row.gestational_age_weeks), Integer)
-        with Session(self._engine) as session:
+        with reading(self._engine) as session:
             overall = session.execute(select(*_sums()).where(*conditions)).one()
             weeks = session.execute(
                 select(week, *_sums())
@@ -127,7 +127,7 @@ class Measurements:
             .group_by(Row.created_day)
             .order_by(Row.created_day)
         )
-        with Session(self._engine) as session:
+        with reading(self._engine) as session:
             return [DaySeries(row[0], row[1], _statistics(row[2:])) for row in session.execute(query)]
 
 

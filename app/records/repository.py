@@ -4,17 +4,28 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from sqlalchemy import Engine, select
+from sqlalchemy import ColumnElement, Engine, select
 from sqlalchemy.orm import Session
 
+from app.records.anchor import AuditAnchor
 from app.records.artifacts import ArtifactStore
-from app.records.audit import SERVICE, AuditDetail, AuditEvent, append_line, verify_trail
+from app.records.audit import (
+    SERVICE,
+    TIP,
+    AuditEvent,
+    Tip,
+    append_line,
+    completion_detail,
+    verify_measurements,
+    verify_trail,
+)
+from app.records.database import forget_deleted, reading, writing
 from app.records.errors import DamagedArtifactError, KeyReusedError, UnknownSegmentationError
 from app.records.tables import SegmentationRow
 
@@ -38,6 +49,7 @@ class NewSegmentation:
     gestational_age_weeks: float | None = None
     idempotency_key: str | None = None
     owner: str = ANYBODY
+    model_sha256: str | None = None
 
 
 @dataclass(frozen=True)
@@ -69,11 +81,12 @@ class Measurement:
 class Repository:
     """All reading and writing of segmentations. Every method blocks: call it from a thread."""
 
-    def __init__(self, engine: Engine, artifacts: ArtifactStore) -> None:
+    def __init__(self, engine: Engine, artifacts: ArtifactStore, anchor: AuditAnchor | None = None) -> None:
+        """`anchor` keeps the end of the audit trail outside of the database."""
         self._engine = engine
-        self._writing_engine = engine.execution_options(writes=True)
         self._write_lock = threading.Lock()
         self._artifacts = artifacts
+        self._anchor = anchor
 
     def accept(self, new: NewSegmentation) -> StoredSegmentation:
         """Notes an accepted request as queued; or gives the earlier one that its idempotency key belongs to.
@@ -93,7 +106,12 @@ class Repository:
                 return _stored(earlier)
             row = _new_row(new, key)
             session.add(row)
-            detail = {"input_sha256": new.input_sha256, "model": _model_text(new)}
+            detail = {
+                "input_sha256": new.input_sha256,
+                "model": f"{new.model_name}/{new.model_version}",
+                "model_sha256": new.model_sha256,
+                "gestational_age_weeks": new.gestational_age_weeks,
+            }
             append_line(session, AuditEvent(new.owner, "accept", new.id, detail))
             return _stored(row)
 
@@ -103,7 +121,7 @@ class Repository:
         Raises:
             KeyReusedError: the key belongs to a request with other content.
         """
-        with Session(self._engine) as session:
+        with reading(self._engine) as session:
             row = _by_key(session, _key_sha256(idempotency_key, owner))
             if row is None or row.status in ("failed", "cancelled"):
                 return None
@@ -113,7 +131,7 @@ class Repository:
 
     def find(self, segmentation_id: str) -> StoredSegmentation:
         """The segmentation with an id, or UnknownSegmentationError."""
-        with Session(self._engine) as session:
+        with reading(self._engine) as session:
             return _stored(_by_id(session, segmentation_id))
 
     def start(self, segmentation_id: str) -> bool:
@@ -138,8 +156,8 @@ class Repository:
                     self._artifacts.erase(segmentation_id)
                     return False
                 _fill(row, measurement, hashes)
-                detail = _completion_detail(row, hashes)
-                append_line(session, AuditEvent(row.owner or ANYBODY, "complete", segmentation_id, detail))
+                event = AuditEvent(row.owner or ANYBODY, "complete", segmentation_id, completion_detail(row))
+                append_line(session, event)
         except BaseException:
             self._artifacts.erase(segmentation_id)
             raise
@@ -162,17 +180,12 @@ class Repository:
         Raises:
             UnknownSegmentationError: there is none.
         """
-        with self._writing() as session:
-            row = _by_id(session, segmentation_id)
-            status: Status = row.status  # type: ignore[assignment]  # the column holds nothing else
-            if status in UNFINISHED:
-                row.status = "cancelled"
-                append_line(session, AuditEvent(actor, "cancel", segmentation_id))
-            else:
-                session.delete(row)
-                append_line(session, AuditEvent(actor, "erase", segmentation_id))
-        if status not in UNFINISHED:
-            self._artifacts.erase(segmentation_id)
+        status = self.find(segmentation_id).status
+        if status in UNFINISHED and self.cancel(segmentation_id, actor):
+            return status
+        if not self.erase(segmentation_id, AuditEvent(actor, "erase", segmentation_id)):
+            raise UnknownSegmentationError(segmentation_id)
+        self.forget_erased()
         return status
 
     def cancel(self, segmentation_id: str, actor: str = ANYBODY) -> bool:
@@ -202,30 +215,65 @@ class Repository:
             raise
 
     def recover(self, problem: Mapping[str, Any]) -> int:
-        """After a start: fails what an earlier process left unfinished, sweeps its files; gives how many."""
-        self._artifacts.sweep()
-        with Session(self._engine) as session:
+        """After a start: fails what an earlier process left unfinished; gives how many."""
+        with reading(self._engine) as session:
             unfinished = select(SegmentationRow.id).where(SegmentationRow.status.in_(UNFINISHED))
             left = list(session.scalars(unfinished))
         for segmentation_id in left:
             self.fail(segmentation_id, problem)
-            self._artifacts.erase(segmentation_id)
         return len(left)
+
+    def of_subject(self, subject: str) -> list[str]:
+        """Identifiers of a subject's segmentations, unfinished ones included."""
+        return self._ids(SegmentationRow.subject == subject)
+
+    def finished_before(self, moment: datetime) -> list[str]:
+        """Identifiers of the segmentations that are older, unless they are on their way."""
+        return self._ids(SegmentationRow.created_at < moment, SegmentationRow.status.not_in(UNFINISHED))
+
+    def erase(self, segmentation_id: str, event: AuditEvent) -> bool:
+        """Removes a segmentation and its files, whatever its state; False where there is none."""
+        with self._writing() as session:
+            row = session.scalars(select(SegmentationRow).where(SegmentationRow.id == segmentation_id)).first()
+            if row is None:
+                return False
+            session.delete(row)
+            append_line(session, event)
+        self._artifacts.erase(segmentation_id)
+        return True
+
+    def forget_erased(self) -> None:
+        """Has the database keep nothing of what was erased, as far as it can."""
+        forget_deleted(self._engine)
 
     def note(self, event: AuditEvent) -> None:
         """Adds a line of its own to the audit trail: a decision, a change of the served model."""
         with self._writing() as session:
             append_line(session, event)
 
-    def verify_audit_trail(self) -> int:
-        """Number of audit lines, all of them found unaltered; or BrokenAuditTrailError."""
-        with Session(self._engine) as session:
-            return verify_trail(session)
+    def verify_audit_trail(self, known: Sequence[Tip] = ()) -> Tip:
+        """The end of the audit trail, once no line and no measurement was found altered; else a RecordsError.
+
+        `known` ends, noted earlier and elsewhere, must be lines of it.
+        """
+        anchored = [] if self._anchor is None else self._anchor.known()
+        with reading(self._engine) as session:
+            tip = verify_trail(session, [*known, *anchored])
+            verify_measurements(session)
+            return tip
+
+    def _ids(self, *conditions: ColumnElement[bool]) -> list[str]:
+        with reading(self._engine) as session:
+            return list(session.scalars(select(SegmentationRow.id).where(*conditions)))
 
     @contextmanager
     def _writing(self) -> Iterator[Session]:
-        with self._write_lock, Session(self._writing_engine, expire_on_commit=False) as session, session.begin():
-            yield session
+        with self._write_lock:
+            with writing(self._engine) as session:
+                yield session
+            tip = session.info.get(TIP)
+            if tip is not None and self._anchor is not None:
+                self._anchor.advance(tip)
 
 
 def _by_id(session: Session, segmentation_id: str) -> SegmentationRow:
@@ -267,15 +315,6 @@ def _fill(row: SegmentationRow, measurement: Measurement, hashes: Mapping[str, s
     row.head_volume_ml = measurement.head_volume_ml
     row.report = dict(measurement.report)
     row.artifacts = dict(hashes)
-
-
-def _completion_detail(row: SegmentationRow, hashes: Mapping[str, str]) -> AuditDetail:
-    files = {f"sha256 {name}": digest for name, digest in hashes.items()}
-    return {"verdict": row.verdict, "head_volume_ml": row.head_volume_ml, **files}
-
-
-def _model_text(new: NewSegmentation) -> str:
-    return f"{new.model_name}/{new.model_version}"
 
 
 def _stored(row: SegmentationRow) -> StoredSegmentation:

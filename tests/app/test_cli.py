@@ -1,11 +1,16 @@
 import json
 import sqlite3
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from app.cli import main
 from app.commands.outcome import FAILED, FINE, NO_MODEL, USAGE
+from app.records.artifacts import MASK
+from app.records.lock import FolderLock
+from app.records.opening import Records, open_records
+from tests.app.records.examples import request, stored
 from tests.makers import publish_threshold_model, sphere_volume, volume_bytes
 
 
@@ -106,6 +111,12 @@ class TestServe:
         assert main(["serve"]) == USAGE
         assert "FETALHEAD_API_KEYS_FILE" in capsys.readouterr().err
 
+    def test_it_does_not_share_its_folder(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        lock = FolderLock(tmp_path / "data")
+        assert main(["serve"]) == USAGE
+        lock.release()
+        assert "in use by another service" in capsys.readouterr().err
+
     def test_settings_that_need_one_another(
         self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
     ) -> None:
@@ -114,13 +125,59 @@ class TestServe:
         assert "FETALHEAD_OIDC_AUDIENCE" in capsys.readouterr().err
 
 
+class TestRecords:
+    @pytest.fixture
+    def records(self, tmp_path: Path) -> Iterator[Records]:
+        records = open_records(f"sqlite:///{tmp_path / 'data' / 'fetalhead.sqlite'}", tmp_path / "data")
+        yield records
+        records.close()
+
+    def test_erase_and_purge(self, records: Records, capsys: pytest.CaptureFixture[str]) -> None:
+        mine, old = stored(records.repository, subject="S-1"), stored(records.repository)
+        assert main(["records", "erase", "--subject", "S-1", "--json"]) == FINE
+        assert json.loads(capsys.readouterr().out) == {"erased": [mine]}
+        assert main(["records", "purge"]) == USAGE
+        assert main(["records", "purge", "--days", "1"]) == FINE
+        assert capsys.readouterr().out == "1 segmentations erased\n"
+        assert records.repository.of_subject("S-1") == []
+        assert not records.artifacts.holds(old, [MASK])
+        assert main(["audit", "verify"]) == FINE
+
+    def test_repair(self, records: Records, capsys: pytest.CaptureFixture[str]) -> None:
+        left = request()
+        records.repository.accept(left)
+        records.artifacts.write(left.id, {MASK: b"mask"})
+        records.artifacts.write("stranger", {MASK: b"mask"})
+        assert main(["records", "repair"]) == FINE
+        lines = capsys.readouterr().out.splitlines()
+        assert lines[0] == "0 half-written and 1 orphaned folders removed"
+        assert lines[1].startswith("stranger: this database never heard of it")
+        assert records.repository.find(left.id).status == "failed"
+
+    def test_a_measurement_that_lacks_its_mask(self, records: Records, capsys: pytest.CaptureFixture[str]) -> None:
+        lacking = stored(records.repository)
+        records.artifacts.erase(lacking)
+        assert main(["records", "repair", "--json"]) == FAILED
+        assert json.loads(capsys.readouterr().out)["incomplete"] == [lacking]
+
+    def test_beside_a_running_service_nothing_of_its_work_is_touched(self, records: Records, tmp_path: Path) -> None:
+        at_work = request()
+        records.repository.accept(at_work)
+        records.artifacts.write(at_work.id, {MASK: b"mask"})
+        lock = FolderLock(tmp_path / "data")
+        assert main(["records", "repair"]) == FINE
+        lock.release()
+        assert records.repository.find(at_work.id).status == "queued"
+        assert records.artifacts.holds(at_work.id, [MASK])
+
+
 class TestAudit:
     def test_verify(self, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
         (tmp_path / "data").mkdir()
         assert main(["audit", "verify"]) == FINE
-        assert capsys.readouterr().out == "0 audit lines, none altered\n"
+        assert capsys.readouterr().out.splitlines()[0] == "0 audit lines, none altered"
         assert main(["audit", "verify", "--json"]) == FINE
-        assert json.loads(capsys.readouterr().out) == {"lines": 0, "intact": True}
+        assert json.loads(capsys.readouterr().out) == {"lines": 0, "intact": True, "tip": f"0:{'0' * 64}"}
 
     def test_an_altered_line_is_found(self, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
         (tmp_path / "data").mkdir()
@@ -134,7 +191,15 @@ class TestAudit:
         assert main(["audit", "verify"]) == FAILED
         assert "line 1" in capsys.readouterr().err
 
-    def test_a_database_that_cannot_be_opened(self, capsys: pytest.CaptureFixture[str]) -> None:
+    def test_an_end_that_was_noted_must_be_in_it(self, capsys: pytest.CaptureFixture[str]) -> None:
+        assert main(["audit", "verify", "--tip", f"3:{'a' * 64}"]) == FAILED
+        assert main(["audit", "verify", "--tip", "three"]) == USAGE
+        assert "--tip cannot be used" in capsys.readouterr().err
+
+    def test_a_database_that_cannot_be_opened(
+        self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        monkeypatch.setenv("FETALHEAD_DATABASE_URL", "sqlite:////not/there/x.sqlite")
         assert main(["audit", "verify"]) == USAGE
         assert "FETALHEAD_DATA_DIR" in capsys.readouterr().err
 

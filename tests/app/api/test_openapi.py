@@ -14,6 +14,7 @@ CONTRACT = {
     "/segmentations/{segmentation_id}/mask": {"get"},
     "/segmentations/{segmentation_id}/preview.png": {"get"},
     "/volume": {"get"},
+    "/subjects/{subject}": {"delete"},
     "/models": {"get"},
     "/models/active": {"put"},
     "/models/{version}": {"get"},

@@ -1,15 +1,60 @@
+import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import Engine
+from alembic.script import ScriptDirectory
+from sqlalchemy import Engine, inspect, text
 
-from app.records.database import migrate
+from app.records.artifacts import ArtifactStore
+from app.records.database import MIGRATIONS, migrate
+from app.records.repository import Repository
 from app.records.tables import Base
+from tests.app.records.examples import stored
+
+SCRIPTS = ScriptDirectory(str(MIGRATIONS))
+REVISIONS = [script.revision for script in reversed(list(SCRIPTS.walk_revisions()))]
 
 
-def test_the_migrations_make_the_tables_that_the_code_expects(engine: Engine) -> None:
+def test_they_are_one_chain() -> None:
+    assert len(SCRIPTS.get_heads()) == 1
+    assert sorted(REVISIONS) == REVISIONS
+
+
+def test_they_make_the_tables_that_the_code_expects(engine: Engine) -> None:
     with engine.connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), Base.metadata) == []
 
 
 def test_migrating_again_changes_nothing(engine: Engine) -> None:
     migrate(engine)
+
+
+@pytest.mark.parametrize("revision", [*REVISIONS[:-1], "base"])
+def test_down_and_up_again(engine: Engine, repository: Repository, revision: str) -> None:
+    segmentation_id = stored(repository)
+    migrate(engine, revision)
+    tables = set(inspect(engine).get_table_names())
+    assert ("segmentations" in tables) == (revision != "base")
+    migrate(engine)
+    with engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), Base.metadata) == []
+        rows = connection.execute(text("SELECT id, head_volume_ml FROM segmentations")).all()
+    assert [tuple(row) for row in rows] == ([] if revision == "base" else [(segmentation_id, 236.4)])
+
+
+def test_lines_of_the_first_version_still_verify(engine: Engine, artifacts: ArtifactStore) -> None:
+    """They were written before there were actors."""
+    migrate(engine, "0001")
+    with engine.begin() as connection:
+        connection.execute(
+            text(
+                "INSERT INTO audit_trail (sequence, at, action, segmentation_id, detail, previous_hash, hash) VALUES "
+                "(1, '2026-01-01 00:00:00', 'erase', 'x', '{}', :zero, :hash)"
+            ),
+            {"zero": "0" * 64, "hash": FIRST_LINE},
+        )
+    migrate(engine)
+    assert Repository(engine, artifacts).verify_audit_trail().sequence == 1
+
+
+FIRST_LINE = "0346444a4606fc941d88d549e3aff29e6eac6658f0a9c181d920fe2ac8e7f207"
+"""SHA-256 of `[1, "2026-01-01T00:00:00+00:00", "erase", "x", {}, "000..."]`."""

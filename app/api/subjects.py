@@ -1,0 +1,31 @@
+"""DELETE /subjects/{subject}: the erasure of everything that was measured of one person."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path
+from fastapi.concurrency import run_in_threadpool
+
+from app.api.documentation import problems
+from app.api.schemas import Erasure
+from app.api.security import Caller
+from app.api.state import State
+
+router = APIRouter(prefix="/subjects", tags=["measurements"])
+
+
+@router.delete("/{subject}", summary="Erase a subject", responses=problems("invalid_parameter", "database_unavailable"))
+async def erase_subject(
+    subject: Annotated[str, Path(pattern=r"^[A-Za-z0-9._-]{1,64}$", description="Pseudonym.")],
+    state: State,
+    principal: Caller,
+) -> Erasure:
+    """Erases every segmentation of a subject: measurements, masks, previews; those on their way are ended. Admins only.
+
+    The audit trail keeps that each was erased, by whom and when, without the pseudonym.
+    """
+    erased = await run_in_threadpool(state.housekeeping.erase_subject, subject, principal.name)
+    for segmentation_id in erased:
+        state.jobs.end(segmentation_id)
+    return Erasure(erased=len(erased))

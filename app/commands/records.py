@@ -1,0 +1,134 @@
+"""`fetalhead records`: repair, retention and erasure; `fetalhead audit verify`."""
+
+from __future__ import annotations
+
+import argparse
+import getpass
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from app.commands.outcome import FAILED, FINE, USAGE, complain
+from app.settings import Settings
+
+if TYPE_CHECKING:
+    from app.records.opening import Records
+
+
+def add_records(commands: Any) -> None:
+    """Adds `records` and `audit` to the parser's commands."""
+    records = commands.add_parser("records", help="measurements and their files").add_subparsers(
+        required=True, metavar="ACTION"
+    )
+    repair = records.add_parser("repair", help="remove what a killed service left; find what lacks its files")
+    repair.add_argument("--strangers", action="store_true", help="also remove folders that the database never heard of")
+    repair.set_defaults(command=_repair)
+
+    purge = records.add_parser("purge", help="erase what is older than FETALHEAD_RETENTION_DAYS")
+    purge.add_argument("--days", type=_days, metavar="DAYS", help="instead of FETALHEAD_RETENTION_DAYS")
+    purge.set_defaults(command=_purge)
+
+    erase = records.add_parser("erase", help="erase everything of one subject")
+    erase.add_argument("--subject", required=True, metavar="SUBJECT", help="the pseudonym")
+    erase.set_defaults(command=_erase)
+
+    audit = commands.add_parser("audit", help="the audit trail").add_subparsers(required=True, metavar="ACTION")
+    verify = audit.add_parser("verify", help="check that no line and no measurement was altered or removed")
+    verify.add_argument(
+        "--tip", action="append", default=[], metavar="N:HASH", help="an end that an earlier run printed: a line of it"
+    )
+    verify.set_defaults(command=_verify)
+
+    for action in (repair, purge, erase, verify):
+        action.add_argument("--json", action="store_true", help="print one JSON object")
+
+
+def _repair(options: argparse.Namespace, settings: Settings) -> int:
+    from app.api.errors import problem_body
+    from app.api.problems import PROBLEMS
+    from app.records.errors import FolderInUseError
+    from app.records.lock import FolderLock
+
+    with _records(settings) as records:
+        try:
+            lock: FolderLock | None = FolderLock(settings.data_dir)
+        except FolderInUseError:
+            lock = None  # a service is at work: what is on its way is left alone
+        if lock is not None:
+            kind = PROBLEMS["interrupted"]
+            records.repository.recover(problem_body(kind, kind.meaning, remedy=kind.remedy))
+        found = records.housekeeping.repair(at_work=lock is None, remove_strangers=options.strangers)
+        if lock is not None:
+            lock.release()
+    if options.json:
+        print(json.dumps(asdict(found)))
+    else:
+        print(f"{found.half_written} half-written and {found.orphans} orphaned folders removed")
+        for name in found.strangers:
+            print(f"{name}: this database never heard of it; left alone (--strangers removes it)")
+        for name in found.incomplete:
+            print(f"{name}: a file is missing; restore it from a backup")
+    return FAILED if found.incomplete else FINE
+
+
+def _purge(options: argparse.Namespace, settings: Settings) -> int:
+    days = settings.retention_days if options.days is None else options.days
+    if days < 1:
+        return complain("Say how old: FETALHEAD_RETENTION_DAYS or --days, 1 or more.", USAGE, options.json)
+    with _records(settings) as records:
+        return _tell(records.housekeeping.purge(days), options.json)
+
+
+def _erase(options: argparse.Namespace, settings: Settings) -> int:
+    with _records(settings) as records:
+        return _tell(records.housekeeping.erase_subject(options.subject, _operator()), options.json)
+
+
+def _verify(options: argparse.Namespace, settings: Settings) -> int:
+    from app.records.audit import Tip
+    from app.records.errors import AlteredMeasurementError, BrokenAuditTrailError
+
+    try:
+        known = [Tip.parsed(text) for text in options.tip]
+    except ValueError as error:
+        return complain(f"--tip cannot be used: {error}.", USAGE, options.json)
+    with _records(settings) as records:
+        try:
+            tip = records.repository.verify_audit_trail(known)
+        except (BrokenAuditTrailError, AlteredMeasurementError) as error:
+            return complain(str(error), FAILED, options.json)
+    if options.json:
+        print(json.dumps({"lines": tip.sequence, "intact": True, "tip": str(tip)}))
+    else:
+        print(f"{tip.sequence} audit lines, none altered\ntip {tip}")
+    return FINE
+
+
+def _tell(erased: list[str], as_json: bool) -> int:
+    print(json.dumps({"erased": erased}) if as_json else f"{len(erased)} segmentations erased")
+    return FINE
+
+
+def _operator() -> str:
+    """Who works at this machine's console."""
+    return f"console:{getpass.getuser()}"
+
+
+def _days(text: str) -> int:
+    days = int(text)
+    if days < 1:
+        raise ValueError(text)
+    return days
+
+
+@contextmanager
+def _records(settings: Settings) -> Iterator[Records]:
+    from app.records.opening import open_records
+
+    records = open_records(settings.effective_database_url, settings.data_dir)
+    try:
+        yield records
+    finally:
+        records.close()

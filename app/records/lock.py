@@ -1,0 +1,29 @@
+"""One service per data folder: two would each take the other's work for what a killed process left."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from pathlib import Path
+
+from app.records.errors import FolderInUseError
+
+FILE = "service.lock"
+
+
+class FolderLock:
+    """Held from its construction until `release`, or until the process ends, however it ends."""
+
+    def __init__(self, data_dir: Path) -> None:
+        """Raise FolderInUseError where another process holds it."""
+        data_dir.mkdir(parents=True, exist_ok=True)
+        self._descriptor = os.open(data_dir / FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            os.close(self._descriptor)
+            raise FolderInUseError(data_dir) from error
+
+    def release(self) -> None:
+        """Lets others have the folder."""
+        os.close(self._descriptor)

@@ -1,0 +1,38 @@
+"""What the service does by itself: order after a start, and retention from then on."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from app.api.errors import problem_body
+from app.api.problems import PROBLEMS
+from app.monitoring.logs import exception_fields
+from app.records.errors import RecordsError
+from app.records.opening import Records
+
+PERIOD_S = 3600.0
+log = logging.getLogger("fetalhead.upkeep")
+
+
+def recover(records: Records) -> None:
+    """After a start: what an earlier process left unfinished has failed, and its half-written files go."""
+    kind = PROBLEMS["interrupted"]
+    interrupted = records.repository.recover(problem_body(kind, kind.meaning, remedy=kind.remedy))
+    found = records.housekeeping.repair()
+    fields = {"interrupted": interrupted, "half_written": found.half_written, "orphans": found.orphans}
+    log.info("records opened", extra={"fields": fields})
+    if found.strangers or found.incomplete:
+        fields = {"strangers": len(found.strangers), "incomplete": len(found.incomplete)}
+        log.error("records need attention: fetalhead records repair", extra={"fields": fields})
+
+
+async def retain(records: Records, days: int, period_s: float = PERIOD_S) -> None:
+    """Erases what has become older than so many days, now and every hour; 0 keeps everything."""
+    while days:
+        try:
+            erased = await asyncio.to_thread(records.housekeeping.purge, days)
+            log.info("retention", extra={"fields": {"erased": len(erased)}})
+        except (RecordsError, OSError) as error:
+            log.error("retention failed", extra={"fields": exception_fields(error)})
+        await asyncio.sleep(period_s)
