@@ -188,11 +188,10 @@ def _wanted_phantoms(config: TrainingConfig, none: bool) -> "list[SimulationRequ
     """Validation cases first, then the levels' cohorts in turn, as training needs them."""
     from training.phantom.cohort import request_for
 
-    counts = config.phantoms
-    if none or counts is None:
+    if none or config.phantoms is None:
         return []
-    cohorts = (("validation", counts.validation), ("train", counts.train), ("context", counts.context))
-    return [request_for(kind, n, counts.spacing_mm) for kind, count in cohorts for n in range(count)]
+    batches = config.phantoms.batches
+    return [request_for(b.cohort, b.first + n, b.spacing_mm) for b in batches for n in range(b.cases)]
 
 
 def _evaluate(options: argparse.Namespace) -> None:

@@ -120,13 +120,34 @@ class DataConfig(_Section):
     max_cases_in_memory: int = Field(2500, ge=1)
 
 
+class PhantomBatch(_Section):
+    """So many simulated patients of a cohort from number `first` on, with a voxel size of their own."""
+
+    cohort: Literal["train", "context", "validation"]
+    first: int = Field(ge=0)
+    cases: int = Field(ge=1)
+    spacing_mm: float = Field(gt=0)
+
+
 class PhantomsConfig(_Section):
-    """How many simulated patients `fit` makes, per cohort, and their voxel size."""
+    """How many simulated patients `fit` makes, per cohort, and their voxel size; `more` adds batches of other sizes."""
 
     train: int = Field(ge=1)
     context: int = Field(ge=0)
     validation: int = Field(ge=1)
     spacing_mm: float = Field(1.3, gt=0)
+    more: tuple[PhantomBatch, ...] = ()
+
+    @property
+    def batches(self) -> tuple[PhantomBatch, ...]:
+        """Every batch in the order in which training needs it: validation first."""
+        counts = {"validation": self.validation, "train": self.train, "context": self.context}
+        plain = [
+            PhantomBatch.model_validate({"cohort": cohort, "first": 0, "cases": cases, "spacing_mm": self.spacing_mm})
+            for cohort, cases in counts.items()
+            if cases
+        ]
+        return (*plain, *self.more)
 
 
 class AugmentationConfig(_Section):

@@ -3,9 +3,10 @@ from pathlib import Path
 import pytest
 
 from training.config import ConfigError, TrainingConfig, load_config, preset_names
+from training.phantom.cohort import COHORTS
 
 
-@pytest.mark.parametrize("name", ["smoke", "cpu", "paper"])
+@pytest.mark.parametrize("name", preset_names())
 def test_preset_is_valid_and_survives_a_round_trip(name: str) -> None:
     config = load_config(name)
     assert TrainingConfig.model_validate_json(config.model_dump_json()) == config
@@ -48,3 +49,17 @@ def test_last_stage_must_be_the_served_grid(smoke: TrainingConfig) -> None:
     content = smoke.model_dump() | {"preprocessing": {"spacing_mm": 5.0}}
     with pytest.raises(ValueError, match=r"trains at 6.0 mm, serving at 5.0 mm"):
         TrainingConfig.model_validate(content)
+
+
+def test_the_phantoms_of_a_preset_never_serve_two_purposes() -> None:
+    for preset in preset_names():
+        config = load_config(preset)
+        if config.phantoms is None:
+            continue
+        seeds = [COHORTS[b.cohort].first_seed + b.first + n for b in config.phantoms.batches for n in range(b.cases)]
+        assert len(seeds) == len(set(seeds))
+        for batch in config.phantoms.batches:
+            first = COHORTS[batch.cohort].first_seed + batch.first
+            home = config.data.validation if batch.cohort == "validation" else None
+            ranges = [home] if home else config.data.train
+            assert any(first in cases and first + batch.cases - 1 in cases for cases in ranges)

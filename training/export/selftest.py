@@ -12,7 +12,7 @@ from app.inference.tiling import answer_by_tiles
 from training.data import GridCase
 from training.export.parity import Float32, run_graphs
 
-SHAPE = (48, 48, 40)
+SHAPE = (48, 48, 32)
 TOLERANCE = 1e-2
 """Runtimes differ by rounding alone in single precision; lower precision shows as more."""
 
@@ -40,7 +40,7 @@ def stored_vector(graphs: Sequence[onnx.ModelProto], case: GridCase, tiling: Til
 
 
 def around_head(case: GridCase) -> Float32:
-    """The part of the case around the middle of its head, float32 (1, 1, I, J, K), at most 48 x 48 x 40 voxels."""
+    """The part of the case around the middle of its head, float32 (1, 1, I, J, K), at most 48 x 48 x 32 voxels."""
     part = []
     for axis, wanted in enumerate(SHAPE):
         n = case.image.shape[axis]
