@@ -9,16 +9,17 @@ RUNTIME     ?= cpu
 PYTEST_ARGS ?=
 IMAGE       ?= fetalhead:latest
 IMAGE_ARGS  ?=
+ADVISORIES  ?=
 DURATION    ?= 30m
 
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help install system-packages viewer viewer-if-possible demo serve test test-soak soak docs check bench image train-smoke format lock clean
+.PHONY: help install system-packages viewer viewer-if-possible demo serve test test-soak soak docs check bench image train-smoke sbom audit-dependencies format lock clean
 
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 install: $(VENV)/.service  ## the service and its commands, in $(VENV)
 
@@ -67,6 +68,12 @@ train-smoke: $(VENV)/.development  ## simulate, fit and export in a minute: it s
 
 image: Dockerfile viewer-if-possible  ## the serving image, built by docker, podman or buildah
 	docker/build $(IMAGE) $(RUNTIME) $(IMAGE_ARGS)
+
+sbom: $(VENV)/.development  ## the bill of materials of the service (CycloneDX), in build/sbom-RUNTIME.json
+	scripts/sbom $(BIN)/python $(RUNTIME) build/sbom-$(RUNTIME).json
+
+audit-dependencies:  ## compare the pinned versions with a folder of OSV records: ADVISORIES=FOLDER
+	scripts/audit-dependencies $(ADVISORIES)
 
 format: $(VENV)/.development  ## rewrite the sources in the house format
 	$(BIN)/ruff check --fix .

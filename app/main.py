@@ -11,7 +11,7 @@ from fastapi import FastAPI, Security
 from fastapi.security import HTTPBearer
 
 from app.access.control import Access
-from app.api import growth, health, models, pages, pictures, segment, segmentations, subjects, volume
+from app.api import growth, health, models, pages, pictures, reviews, segment, segmentations, subjects, volume
 from app.api.documentation import problems
 from app.api.errors import install_handlers
 from app.api.jobs import Jobs, Limits
@@ -49,7 +49,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.add_middleware(Guarded, access=app.state.access, metrics_public=settings.metrics_public)
     app.add_middleware(Observed, metrics=app.state.metrics)
     install_handlers(app)
-    for module in (segment, segmentations, volume, subjects, pictures, growth, models, health, pages):
+    for module in (segment, segmentations, reviews, volume, subjects, pictures, growth, models, health, pages):
         app.include_router(module.router, responses=problems("unauthenticated", "forbidden", "rate_limited"))
     pages.mount_static(app)
     return app

@@ -20,6 +20,7 @@ def recover(records: Records) -> None:
     kind = PROBLEMS["interrupted"]
     interrupted = records.repository.recover(problem_body(kind, kind.meaning, remedy=kind.remedy))
     found = records.housekeeping.repair()
+    records.anchor.sweep()
     fields = {"interrupted": interrupted, "half_written": found.half_written, "orphans": found.orphans}
     log.info("records opened", extra={"fields": fields})
     if found.strangers or found.incomplete:

@@ -20,6 +20,8 @@ from app.records.repository import Repository, StoredSegmentation
 JSON = "application/json"
 GZIP = "application/gzip"
 ZIP = "application/zip"
+LATER_S = "60"
+UNAVAILABLE = 503
 STAGES = 6
 """Stages that a segmentation reports on its way, for its progress."""
 
@@ -72,7 +74,8 @@ def summary_headers(report: Mapping[str, Any]) -> dict[str, str]:
 
 def failure(problem: Mapping[str, Any]) -> ProblemError:
     """The problem that a segmentation was stored with, to be answered."""
-    error = ProblemError(str(problem["code"]))
+    headers = {"Retry-After": LATER_S} if problem["status"] == UNAVAILABLE else {}
+    error = ProblemError(str(problem["code"]), headers=headers)
     error.body = dict(problem)
     return error
 

@@ -5,11 +5,14 @@ ImagingError            from app.imaging: unreadable 400, too large 413, no volu
 RecordsError            from app.records: unknown 404, key reused 409, damaged 500, database away 503
 RequestValidationError  from FastAPI: 422
 HTTPException           from Starlette: unknown path 404, wrong method 405
+OSError                 of a disk that is full, read-only or broken: 503
+OutOfMemory             also Python's MemoryError: 503; the next volume may well fit
 anything else           500 with an identifier and nothing of the inside
 """
 
 from __future__ import annotations
 
+import errno
 import logging
 import uuid
 from collections.abc import Callable, Mapping
@@ -23,16 +26,21 @@ from starlette.exceptions import HTTPException
 from app.api.problem_type import ProblemType
 from app.api.problems import PROBLEMS
 from app.imaging.errors import ImagingError, NotAVolumeFile, TooLarge, UnreadableFile
+from app.inference.errors import OutOfMemory
 from app.monitoring.logs import exception_fields
 from app.records.errors import (
     DamagedArtifactError,
     DatabaseUnavailableError,
     KeyReusedError,
+    NotEditedError,
     RecordsError,
     UnknownSegmentationError,
 )
 
 MEDIA_TYPE = "application/problem+json"
+STORAGE_RETRY_S = "60"
+MEMORY_RETRY_S = "60"
+DISK_ERRORS = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO))
 DATABASE_RETRY_S = "5"
 HTTP_CODES = {404: "not_found", 405: "method_not_allowed"}
 INTERNAL_CODES = frozenset(("grids_not_aligned", "shape_mismatch"))
@@ -132,6 +140,18 @@ def _http_problem(error: HTTPException) -> ProblemError:
     return ProblemError(code, headers=error.headers)
 
 
+def _storage_problem(error: OSError) -> ProblemError:
+    if error.errno not in DISK_ERRORS:
+        return _unforeseen(error)
+    log.error("storage unavailable", extra={"fields": {"reason": error.strerror, **exception_fields(error)}})
+    return ProblemError("storage_unavailable", headers={"Retry-After": STORAGE_RETRY_S})
+
+
+def _memory_problem(error: Exception) -> ProblemError:
+    log.error("out of memory", extra={"fields": exception_fields(error)})
+    return ProblemError("out_of_memory", headers={"Retry-After": MEMORY_RETRY_S})
+
+
 def _database_problem(error: DatabaseUnavailableError) -> ProblemError:
     log.error("database unavailable", extra={"fields": exception_fields(error.__cause__ or error)})
     return ProblemError("database_unavailable", headers={"Retry-After": DATABASE_RETRY_S})
@@ -148,8 +168,12 @@ def _unforeseen(error: Exception) -> ProblemError:
 TRANSLATIONS: dict[type[Exception], Callable[[Any], ProblemError]] = {
     ImagingError: _imaging_problem,
     UnknownSegmentationError: lambda error: ProblemError("unknown_segmentation", str(error)),
+    NotEditedError: lambda _: ProblemError("not_edited"),
     KeyReusedError: lambda _: ProblemError("key_reused"),
     DamagedArtifactError: lambda _: ProblemError("damaged_record"),
+    OSError: _storage_problem,
+    OutOfMemory: _memory_problem,
+    MemoryError: _memory_problem,
     DatabaseUnavailableError: _database_problem,
     RequestValidationError: _validation_problem,
     HTTPException: _http_problem,

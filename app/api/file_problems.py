@@ -59,6 +59,12 @@ _NOT_MEASURABLE = {
     "constant_image": ("Every voxel has the same value.", EXPORT),
     "empty_field_of_view": ("Nothing of the volume is left on the network's grid.", EXPORT),
     "too_small": ("The volume is too small to show a head.", "Send the whole scan, not a cut-out of it."),
+    "mask_grid_differs": (
+        "The mask does not lie on the grid of the volume that was measured.",
+        "Draw on the volume that was measured, or resample the mask onto the grid of the measured one.",
+    ),
+    "empty_mask": ("The mask marks nothing.", "Mark the head, or record the decision reject."),
+    "not_a_mask": ("The file has more than one kind of foreground.", "Keep the head's label alone."),
     "no_spacing": (
         "The file does not say how large its voxels are.",
         "Write the spacing into the header, or send it in the field spacing_mm.",

@@ -10,9 +10,11 @@ from fastapi.concurrency import run_in_threadpool
 from app.api.documentation import problems
 from app.api.errors import ProblemError
 from app.api.schemas import Activation, ModelDetail, ModelList, ModelSummary, Readiness
+from app.api.security import Caller
 from app.api.state import ServiceState, State
 from app.inference.errors import InferenceError
 from app.inference.model_store import ModelStore
+from app.records.audit import AuditEvent
 
 router = APIRouter(prefix="/models", tags=["models"])
 
@@ -28,14 +30,17 @@ async def list_models(state: State) -> ModelList:
     summary="Serve another version",
     responses=problems("unknown_model", "activation_failed", "invalid_parameter"),
 )
-async def put_active(activation: Activation, state: State) -> Readiness:
+async def put_active(activation: Activation, state: State, principal: Caller) -> Readiness:
     """Loads a version, runs its self-test, then exchanges the model; role admin.
 
     What is under way finishes on the model it began with; the old one stays where the new one fails. The choice
     outlives a restart, unless `FETALHEAD_MODEL_VERSION` names a version.
     """
     await run_in_threadpool(state.model.activate, activation.version)
-    return state.model.readiness()
+    readiness = state.model.readiness()
+    detail = {"model": f"{readiness.model.name}/{activation.version}", "model_sha256": ",".join(readiness.model.sha256)}
+    await run_in_threadpool(state.repository.note, AuditEvent(principal.name, "activate", detail=detail))
+    return readiness
 
 
 @router.get("/{version}", summary="One model", responses=problems("unknown_model", "invalid_parameter", "model_failed"))

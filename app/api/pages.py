@@ -62,7 +62,8 @@ class ViewerAssets(StaticFiles):
     async def get_response(self, path: str, scope: Scope) -> Response:
         """The file, or 404."""
         response = await super().get_response(path, scope)
-        response.headers["Cache-Control"] = FOREVER
+        if not path.endswith(".txt"):
+            response.headers["Cache-Control"] = FOREVER
         return response
 
 

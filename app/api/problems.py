@@ -69,6 +69,13 @@ def _request_problems() -> Iterator[ProblemType]:
         "Send a new key with new content.",
     )
     yield ProblemType(
+        "not_edited",
+        409,
+        "No edited mask",
+        "The decision edit needs an edited mask, and none was stored.",
+        "Send the mask first (PUT /segmentations/{id}/mask), or decide accept or reject.",
+    )
+    yield ProblemType(
         "not_completed",
         409,
         "Not completed",
@@ -140,6 +147,13 @@ def _field_problems() -> Iterator[ProblemType]:
     yield ProblemType(
         "repeated_field", 422, "Repeated field", "A field is there more than once.", "Send one volume per request."
     )
+    yield ProblemType(
+        "invalid_decision",
+        422,
+        "Invalid decision",
+        "The decision cannot be recorded as it was sent.",
+        'Send {"decision": "accept", "edit" or "reject", "reason": "..."} as JSON.',
+    )
     yield ProblemType("invalid_field", 422, "Invalid field", "A field's value cannot be used.", "Correct the field.")
     yield ProblemType(
         "invalid_parameter", 422, "Invalid parameter", "A parameter's value cannot be used.", "Correct the parameter."
@@ -167,6 +181,20 @@ def _service_problems() -> Iterator[ProblemType]:
         "Reports are not installed",
         "This installation draws no reports and no charts.",
         "The operator installs them: pip install 'fetalhead[report]'",
+    )
+    yield ProblemType(
+        "out_of_memory",
+        503,
+        "Out of memory",
+        "This volume needs more memory than the service has now; nothing was measured.",
+        "Crop the volume to the head, or send it again when less is measured.",
+    )
+    yield ProblemType(
+        "storage_unavailable",
+        503,
+        "Storage unavailable",
+        "The disk is full or cannot be written; nothing was stored.",
+        LATER,
     )
     yield ProblemType("queue_full", 503, "Queue full", "As many requests are waiting as this service holds.", LATER)
     yield ProblemType(

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from datetime import date, datetime
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 NOTICE = (
     "Research use only. Not a medical device; not for diagnosis or the care of a patient. "
@@ -90,6 +90,58 @@ class InputAnswer(Answer):
     spacing_mm: tuple[float, float, float]
 
 
+DecisionWord = Literal["accept", "edit", "reject"]
+
+
+class DecisionRequest(BaseModel):
+    """A reader's decision; a reason is needed unless the mask is accepted as it is."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    decision: DecisionWord
+    reason: str = Field("", max_length=500, description="For people; never a name. Needed for edit and reject.")
+
+    @model_validator(mode="after")
+    def _has_a_reason(self) -> Self:
+        if self.decision != "accept" and not self.reason.strip():
+            raise ValueError(f"the decision {self.decision} needs a reason")
+        return self
+
+
+class DecisionAnswer(Answer):
+    """A recorded decision, and the mask it was about."""
+
+    decision: DecisionWord
+    reason: str
+    at: datetime
+    by: str = Field(description="Who decided.")
+    head_volume_ml: float | None = Field(description="Volume of the mask that was decided for.")
+    mask_sha256: str | None
+
+
+class DecisionList(Answer):
+    """The decisions about one measurement, oldest first."""
+
+    decisions: tuple[DecisionAnswer, ...]
+
+
+class EditAnswer(Answer):
+    """A mask that a reader drew in place of the model's."""
+
+    at: datetime
+    by: str
+    head_volume_ml: float
+    sha256: str
+    mask: str
+
+
+class ReviewAnswer(Answer):
+    """What readers made of a measurement: the latest decision and the latest edited mask."""
+
+    decision: DecisionAnswer | None
+    edit: EditAnswer | None
+
+
 class Report(Answer):
     """One completed segmentation."""
 
@@ -112,6 +164,7 @@ class Report(Answer):
     input: InputAnswer
     mask: str
     preview: str
+    review: ReviewAnswer | None = Field(None, description="What readers made of it since; None where nobody looked.")
     notice: str = NOTICE
 
 
@@ -139,6 +192,8 @@ class VolumeItem(Answer):
     verdict: Verdict
     flags: tuple[str, ...]
     model_version: int
+    decision: DecisionWord | None = Field(None, description="A reader's latest decision.")
+    edited_volume_ml: float | None = Field(None, description="Volume of the latest edited mask.")
     href: str
 
 

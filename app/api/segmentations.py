@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Path, Response
+from fastapi import APIRouter, Path, Query, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse
 
 from app.api.answers import GZIP, ZIP, archive, failure, named, summary_headers, unfinished_answer
 from app.api.documentation import problems
 from app.api.errors import ProblemError
+from app.api.review_answers import review_answer
 from app.api.schemas import Report, Unfinished
 from app.api.security import Caller, require_owner
 from app.api.state import ServiceState, State
 from app.records.artifacts import DISAGREEMENT, MASK, PREVIEW, PROBABILITY
 from app.records.repository import StoredSegmentation
+from app.records.reviews import Edit
 
 router = APIRouter(prefix="/segmentations/{segmentation_id}", tags=["segmentation"])
 SegmentationId = Annotated[UUID, Path(description="The identifier that POST /segment gave.")]
+MaskVersion = Literal["latest", "original", "edited"]
 FILE_PROBLEMS = ("unknown_segmentation", "not_completed", "invalid_parameter", "damaged_record")
 
 
@@ -44,14 +47,29 @@ async def get_segmentation(segmentation_id: SegmentationId, state: State) -> Res
     """The report; or the state of a segmentation that is queued, running, failed or cancelled."""
     stored = await run_in_threadpool(state.repository.find, str(segmentation_id))
     if stored.report is not None:
-        return JSONResponse(dict(stored.report))
+        reviews = await run_in_threadpool(state.reviews.latest, [stored.id])
+        review = review_answer(stored.id, reviews.get(stored.id))
+        return JSONResponse({**stored.report, "review": None if review is None else review.model_dump(mode="json")})
     job = state.jobs.find(stored.id)
     return JSONResponse(unfinished_answer(stored, job).model_dump(mode="json", exclude_none=True))
 
 
-@router.get("/mask", summary="Mask", response_model=None, responses=_file(GZIP))
-async def get_mask(segmentation_id: SegmentationId, state: State) -> Response:
+@router.get("/mask", summary="Mask", response_model=None, responses=_file(GZIP, "not_edited"))
+async def get_mask(
+    segmentation_id: SegmentationId,
+    state: State,
+    wanted: Annotated[
+        MaskVersion, Query(alias="version", description="The model's mask, a reader's, or whichever is newer.")
+    ] = "latest",
+) -> Response:
     """The mask, .nii.gz: the very grid, affine and codes of the upload; 1 in the head, 0 elsewhere."""
+    if wanted != "original":
+        report = completed_report(await run_in_threadpool(state.repository.find, str(segmentation_id)))
+        edited = await run_in_threadpool(state.reviews.edited_mask, str(segmentation_id))
+        if edited is not None:
+            return _edited_mask(report, *edited)
+        if wanted == "edited":
+            raise ProblemError("not_edited", "No edited mask was stored.")
     return await _artifact(state, str(segmentation_id), MASK, GZIP)
 
 
@@ -114,6 +132,12 @@ async def _artifact(state: ServiceState, segmentation_id: str, name: str, media_
     content = await run_in_threadpool(state.repository.artifact, segmentation_id, name)
     headers = {"Content-Disposition": f'inline; filename="{name}"', **summary_headers(report)}
     return Response(content, media_type=media_type, headers=headers)
+
+
+def _edited_mask(report: dict[str, Any], edit: Edit, content: bytes) -> Response:
+    headers = {"Content-Disposition": f'inline; filename="{MASK}"', **summary_headers(report)}
+    headers["X-Head-Volume-ml"] = str(edit.head_volume_ml)
+    return Response(content, media_type=GZIP, headers=headers)
 
 
 def completed_report(stored: StoredSegmentation) -> dict[str, Any]:

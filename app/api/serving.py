@@ -78,7 +78,7 @@ class ServedModel:
             return self._segmenter
         headers = {"Retry-After": str(self._settings.retry_after_s)}
         if self._failure is not None:
-            detail = f"The model is not served ({self._failure.code}): {self._failure.detail}."
+            detail = f"The model is not served ({self._failure.code}); the service's log tells more."
             raise ProblemError("model_failed", detail, headers=headers)
         raise ProblemError("not_ready", headers=headers)
 
@@ -155,5 +155,5 @@ def runtime_answer(segmenter: HeadSegmenter) -> RuntimeAnswer:
 def _refusal(version: int, failure: Failure) -> ProblemError:
     if failure.code == "model_not_found":
         return ProblemError("unknown_model", got=f"version {version}")
-    detail = f"Version {version} is not served ({failure.code}): {failure.detail}."
+    detail = f"Version {version} is not served ({failure.code}); the service's log tells more."
     return ProblemError("activation_failed", detail)

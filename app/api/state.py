@@ -14,6 +14,7 @@ from app.records.housekeeping import Housekeeping
 from app.records.measurements import Measurements
 from app.records.opening import Records
 from app.records.repository import Repository
+from app.records.reviews import Reviews
 from app.settings import Settings
 
 
@@ -36,6 +37,11 @@ class ServiceState:
     def measurements(self) -> Measurements:
         """Completed measurements, as a table."""
         return self.records.measurements
+
+    @property
+    def reviews(self) -> Reviews:
+        """What readers made of them."""
+        return self.records.reviews
 
     @property
     def housekeeping(self) -> Housekeeping:

@@ -22,6 +22,7 @@ from app.api.negotiation import preferred_type
 from app.api.schemas import DayStatistics, VolumeItem, VolumePage, VolumeSummary, WeekStatistics
 from app.api.state import ServiceState, State
 from app.records.measurements import DaySeries, MeasurementFilter, MeasurementItem, Summary
+from app.records.reviews import Review
 
 router = APIRouter(tags=["measurements"])
 CSV = "text/csv"
@@ -51,7 +52,7 @@ class VolumeQuery(BaseModel):
     since: datetime | None = Field(None, description="Measured at this moment or later (UTC where it names no zone).")
     until: datetime | None = Field(None, description="Measured before this moment.")
     verdict: Literal["ok", "review", "reject"] | None = None
-    model_version: int | None = Field(None, ge=1)
+    model_version: int | None = Field(None, ge=1, le=2**31 - 1)
     search: str | None = Field(
         None, max_length=64, description="Part of a pseudonym, or the beginning of an identifier; case does not matter."
     )
@@ -101,18 +102,24 @@ def _page(state: ServiceState, query: VolumeQuery) -> VolumePage:
     wanted = query.wanted()
     found = state.measurements.page(wanted, query.limit + 1, _sequence(query.cursor))
     items = found[: query.limit]
+    reviews = state.reviews.latest([item.id for item in items])
     series = state.measurements.series(wanted) if wanted.subject is not None else None
     return VolumePage(
-        items=tuple(_item(item) for item in items),
+        items=tuple(_item(item, reviews.get(item.id, Review())) for item in items),
         summary=_summary(state.measurements.summary(wanted), series),
         next=_cursor(items[-1].sequence) if len(found) > query.limit else None,
     )
 
 
-def _item(item: MeasurementItem) -> VolumeItem:
+def _item(item: MeasurementItem, review: Review) -> VolumeItem:
     content = asdict(item)
     del content["sequence"]
-    return VolumeItem(**content, href=location(item.id))
+    return VolumeItem(
+        **content,
+        decision=None if review.decision is None else review.decision.decision,
+        edited_volume_ml=None if review.edit is None else review.edit.head_volume_ml,
+        href=location(item.id),
+    )
 
 
 def _summary(summary: Summary, series: list[DaySeries] | None) -> VolumeSummary:

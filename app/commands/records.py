@@ -1,4 +1,4 @@
-"""`fetalhead records`: repair, retention and erasure; `fetalhead audit verify`."""
+"""`fetalhead records`: repair, retention, erasure and export; `fetalhead audit verify`."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from app.commands.export import add_export
 from app.commands.outcome import FAILED, FINE, USAGE, complain
 from app.settings import Settings
 
@@ -33,6 +34,8 @@ def add_records(commands: Any) -> None:
     erase = records.add_parser("erase", help="erase everything of one subject")
     erase.add_argument("--subject", required=True, metavar="SUBJECT", help="the pseudonym")
     erase.set_defaults(command=_erase)
+
+    add_export(records)
 
     audit = commands.add_parser("audit", help="the audit trail").add_subparsers(required=True, metavar="ACTION")
     verify = audit.add_parser("verify", help="check that no line and no measurement was altered or removed")

@@ -50,18 +50,29 @@ def decode_nifti(payload: bytes, limits: DecodeLimits | None = None, spacing_mm:
     `spacing_mm` is for files that have none of their own.
     """
     limits = limits or DecodeLimits()
-    stream = ByteStream(payload, limits.max_bytes)
-    beginning = stream.read(min(HEADER_BYTES.values()))
-    version, order, length = header_length(beginning)
-    beginning += stream.read(length - min(HEADER_BYTES.values()))
-    if len(beginning) < length:
-        raise UnreadableFile("truncated", "the file ends within its header", remedy=SEND_AGAIN)
-    header, encoding = parse_header(beginning, version, order)
-    _check_size(header.shape, encoding, limits)
-    geometry, flags = locate(header, spacing_mm)
+    file = OpenNifti(payload, limits)
+    geometry, flags = locate(file.header, spacing_mm)
     _check_measurable(geometry, limits)
-    raw = _read_voxels(stream, encoding, length, geometry.shape)
-    return NiftiFile(Volume(_checked_values(raw, encoding), geometry), header, flags)
+    return NiftiFile(Volume(_checked_values(file.voxels(), file.encoding), geometry), file.header, flags)
+
+
+class OpenNifti:
+    """A file whose header was read and whose size is within the limits; its voxels wait to be read, once."""
+
+    def __init__(self, payload: bytes, limits: DecodeLimits) -> None:
+        """Read the header; raise an `ImagingError` where it is none, or announces too much."""
+        self._stream = ByteStream(payload, limits.max_bytes)
+        beginning = self._stream.read(min(HEADER_BYTES.values()))
+        version, order, self._length = header_length(beginning)
+        beginning += self._stream.read(self._length - min(HEADER_BYTES.values()))
+        if len(beginning) < self._length:
+            raise UnreadableFile("truncated", "the file ends within its header", remedy=SEND_AGAIN)
+        self.header, self.encoding = parse_header(beginning, version, order)
+        _check_size(self.header.shape, self.encoding, limits)
+
+    def voxels(self) -> NDArray[Any]:
+        """Return the array as stored, (I, J, K); raise `UnreadableFile` where the file holds less or more."""
+        return _read_voxels(self._stream, self.encoding, self._length, self.header.shape)
 
 
 def encode_nifti(mask: NDArray[np.uint8], header: NiftiHeader) -> bytes:

@@ -55,12 +55,13 @@ def _sform(header: NiftiHeader) -> NDArray[np.float64]:
 
 def _qform(header: NiftiHeader) -> NDArray[np.float64]:
     fields = nib.Nifti1Header()
-    fields["pixdim"][:4] = np.abs(header.pixdim[:4])
-    fields["pixdim"][0] = -1.0 if header.pixdim[0] < 0 else 1.0
-    fields["quatern_b"], fields["quatern_c"], fields["quatern_d"] = header.quaternion
-    fields["qoffset_x"], fields["qoffset_y"], fields["qoffset_z"] = header.qoffset
     try:
-        return np.array(fields.get_qform(coded=False), dtype=np.float64)
+        with np.errstate(invalid="ignore", over="ignore"):  # what is not finite is refused by the caller
+            fields["pixdim"][:4] = np.abs(header.pixdim[:4])
+            fields["pixdim"][0] = -1.0 if header.pixdim[0] < 0 else 1.0
+            fields["quatern_b"], fields["quatern_c"], fields["quatern_d"] = header.quaternion
+            fields["qoffset_x"], fields["qoffset_y"], fields["qoffset_z"] = header.qoffset
+            return np.array(fields.get_qform(coded=False), dtype=np.float64)
     except (nib.spatialimages.HeaderDataError, ValueError) as error:
         raise NotMeasurable(
             "qform_invalid", "the qform's quaternion is not a rotation", got=str(header.quaternion), remedy=WRITE_AGAIN

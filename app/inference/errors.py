@@ -5,6 +5,7 @@ InferenceError
 +-- DamagedModel          a file is missing, altered, or not what its manifest says
 +-- RuntimeUnavailable    no ONNX Runtime, or not the execution provider that was asked for
 +-- SelfTestFailed        the stored test vector does not give the stored answer
++-- OutOfMemory           the network asked for more memory than there is; the next, smaller volume may well fit
 """
 
 from __future__ import annotations
@@ -35,3 +36,11 @@ class RuntimeUnavailable(InferenceError):  # noqa: N818
 
 class SelfTestFailed(InferenceError):  # noqa: N818
     """The stored test vector does not give the stored answer."""
+
+
+class OutOfMemory(InferenceError):  # noqa: N818
+    """The network asked for more memory than there is."""
+
+    def __init__(self) -> None:
+        """The runtime's own text is dropped: it names nodes and sizes of the inside."""
+        super().__init__("out_of_memory", "the network needs more memory for this volume than there is")

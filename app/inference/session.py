@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from app.inference.errors import DamagedModel, RuntimeUnavailable
+from app.inference.errors import DamagedModel, OutOfMemory, RuntimeUnavailable
 from app.inference.stop import Stop
 
 ProviderChoice = Literal["auto", "cuda", "openvino", "cpu"]
@@ -29,13 +30,17 @@ CANDIDATES: dict[ProviderChoice, tuple[str, ...]] = {
     "openvino": (OPENVINO,),
     "cpu": (CPU,),
 }
-EXTERNAL_DATA_KEY = b"\x0a\x08location"
-"""How ONNX's protocol buffers spell the key that names a tensor's external file."""
+EXTERNAL_DATA_KEY = re.compile(rb"(\x0a|\x8a\x80*\x00)(\x08|\x88\x80*\x00)location")
+"""How ONNX's protocol buffers spell the key that names a tensor's external file, padded numbers included."""
 TENSOR_AXES = 5
 BF16_FLAGS = {"avx512_bf16", "amx_bf16"}
 """What Linux calls the instructions that multiply bf16."""
 INSTALL = "install fetalhead[cpu], or fetalhead[gpu] where there is a CUDA device"
 ERRORS_ONLY = 3
+MEMORY_MISSING = re.compile(
+    r"failed to allocate|can ?not allocate|could not allocate|bad_?alloc|out of memory|out_of_memory|alloc_failed", re.I
+)
+"""How the providers say that memory is missing: the CPU's arena, OpenVINO, CUDA and cuDNN."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +69,7 @@ class OnnxSession:
 
     def __init__(self, content: bytes, inputs: tuple[str, ...], output: str, settings: RuntimeSettings) -> None:
         """Load the very bytes given; raise `DamagedModel` where their inputs and output are not those named."""
-        if EXTERNAL_DATA_KEY in content:
+        if EXTERNAL_DATA_KEY.search(content):
             detail = "the network keeps weights in another file, whose hash nobody checked"
             raise DamagedModel("external_data", detail, "export it with its weights inside")
         runtime = _import_runtime()
@@ -85,7 +90,12 @@ class OnnxSession:
             return self._answer(tensors, options)
 
     def _answer(self, tensors: Mapping[str, Float32], options: Any) -> Float32:
-        result: Float32 = self._session.run([self._output], dict(tensors), options)[0]
+        try:
+            result: Float32 = self._session.run([self._output], dict(tensors), options)[0]
+        except Exception as error:  # the runtime has no class of its own for memory that is missing, only words
+            if MEMORY_MISSING.search(str(error)):
+                raise OutOfMemory from error
+            raise
         return result
 
     def _check_interface(self) -> None:

@@ -32,3 +32,8 @@ class AuditAnchor:
         partial = self._path.with_name(f"{self._path.name}.{os.getpid()}.partial")
         write_and_flush(partial, f"{tip}\n".encode())
         partial.replace(self._path)
+
+    def sweep(self) -> None:
+        """Removes what processes that died in between left behind; at the start of the service, which is alone then."""
+        for partial in self._path.parent.glob(f"{self._path.name}.*.partial"):
+            partial.unlink(missing_ok=True)

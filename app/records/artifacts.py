@@ -11,6 +11,7 @@ from pathlib import Path
 from app.records.errors import DamagedArtifactError
 
 MASK = "mask.nii.gz"
+EDITED_MASK = "edited_mask_{number}.nii.gz"
 PREVIEW = "preview.png"
 PROBABILITY = "probability.nii.gz"
 """The last context level's probability, on the network's grid."""
@@ -42,6 +43,19 @@ class ArtifactStore:
         partial.rename(folder)
         flush_folder(folder.parent)
         return {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
+
+    def add(self, segmentation_id: str, name: str, content: bytes) -> str:
+        """Stores one more file beside a segmentation's others, whole or not at all; gives its SHA-256."""
+        folder = self._folder(segmentation_id)
+        partial = folder / f"{name}{PARTIAL_SUFFIX}"
+        write_and_flush(partial, content)
+        partial.rename(folder / name)
+        flush_folder(folder)
+        return hashlib.sha256(content).hexdigest()
+
+    def discard(self, segmentation_id: str, name: str) -> None:
+        """Takes back a file that `add` stored; it is no error where there is none."""
+        (self._folder(segmentation_id) / name).unlink(missing_ok=True)
 
     def read(self, segmentation_id: str, name: str, sha256: str) -> bytes:
         """Content of one file.

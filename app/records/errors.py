@@ -3,6 +3,7 @@
 RecordsError
 ├── UnknownSegmentationError     no such id, or it was erased
 ├── KeyReusedError               an idempotency key came back with other content
+├── NotEditedError               the decision "edit" was made of a measurement without an edited mask
 ├── DamagedArtifactError         a stored file is missing or is not what was stored
 ├── BrokenAuditTrailError        the chain of audit lines was altered, or lost its end
 ├── AlteredMeasurementError      a measurement is not what the audit trail says
@@ -32,6 +33,13 @@ class KeyReusedError(RecordsError):
 
     def __init__(self) -> None:
         super().__init__("This Idempotency-Key belongs to an earlier request with other content; send a new key.")
+
+
+class NotEditedError(RecordsError):
+    """The decision "edit" needs an edited mask."""
+
+    def __init__(self, segmentation_id: str) -> None:
+        super().__init__(f"Segmentation {segmentation_id} has no edited mask; store one, or decide otherwise.")
 
 
 class DamagedArtifactError(RecordsError):

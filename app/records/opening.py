@@ -13,6 +13,7 @@ from app.records.database import open_database
 from app.records.housekeeping import Housekeeping
 from app.records.measurements import Measurements
 from app.records.repository import Repository
+from app.records.reviews import Reviews
 
 ARTIFACTS = "artifacts"
 ANCHOR = "audit.tip"
@@ -26,7 +27,9 @@ class Records:
     artifacts: ArtifactStore
     repository: Repository
     measurements: Measurements
+    reviews: Reviews
     housekeeping: Housekeeping
+    anchor: AuditAnchor
 
     def close(self) -> None:
         """Gives the database's connections back."""
@@ -43,4 +46,12 @@ def open_records(database_url: str, data_dir: Path) -> Records:
     artifacts = ArtifactStore(data_dir / ARTIFACTS)
     engine = open_database(database_url)
     repository = Repository(engine, artifacts, AuditAnchor(data_dir / ANCHOR))
-    return Records(engine, artifacts, repository, Measurements(engine), Housekeeping(engine, artifacts, repository))
+    return Records(
+        engine=engine,
+        artifacts=artifacts,
+        repository=repository,
+        measurements=Measurements(engine),
+        reviews=Reviews(engine, repository, artifacts),
+        housekeeping=Housekeeping(engine, artifacts, repository),
+        anchor=AuditAnchor(data_dir / ANCHOR),
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -250,6 +250,10 @@ class Repository:
         """Adds a line of its own to the audit trail: a decision, a change of the served model."""
         with self._writing() as session:
             append_line(session, event)
+
+    def transaction(self) -> AbstractContextManager[Session]:
+        """A transaction that holds the write lock, for the other parts of the records."""
+        return self._writing()
 
     def verify_audit_trail(self, known: Sequence[Tip] = ()) -> Tip:
         """The end of the audit trail, once no line and no measurement was found altered; else a RecordsError.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, date, datetime
 from typing import Any
 
-from sqlalchemy import JSON, Date, DateTime, Dialect, Float, Index, Integer, String, TypeDecorator
+from sqlalchemy import JSON, Date, DateTime, Dialect, Float, ForeignKey, Index, Integer, String, TypeDecorator
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 
@@ -59,6 +59,40 @@ class SegmentationRow(Base):
         Index("ix_segmentations_subject_day", "subject", "created_day"),
         {"sqlite_autoincrement": True},
     )
+
+
+class EditedMaskRow(Base):
+    """One mask that a reader drew in place of the model's; earlier ones stay."""
+
+    __tablename__ = "edited_masks"
+
+    sequence: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=True)
+    segmentation_id: Mapped[str] = mapped_column(ForeignKey("segmentations.id", ondelete="CASCADE"), index=True)
+    at: Mapped[datetime] = mapped_column(UtcDateTime)
+    actor: Mapped[str] = mapped_column(String(128))
+    name: Mapped[str] = mapped_column(String(64))
+    sha256: Mapped[str] = mapped_column(String(64))
+    head_volume_ml: Mapped[float] = mapped_column(Float)
+
+    __table_args__ = ({"sqlite_autoincrement": True},)
+
+
+class DecisionRow(Base):
+    """One decision of a reader about a measurement, and the mask it was about; earlier ones stay."""
+
+    __tablename__ = "decisions"
+
+    sequence: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=True)
+    segmentation_id: Mapped[str] = mapped_column(ForeignKey("segmentations.id", ondelete="CASCADE"), index=True)
+    at: Mapped[datetime] = mapped_column(UtcDateTime)
+    actor: Mapped[str] = mapped_column(String(128))
+    decision: Mapped[str] = mapped_column(String(16))
+    reason: Mapped[str] = mapped_column(String(500))
+    mask_name: Mapped[str | None] = mapped_column(String(64))
+    mask_sha256: Mapped[str | None] = mapped_column(String(64))
+    head_volume_ml: Mapped[float | None] = mapped_column(Float)
+
+    __table_args__ = ({"sqlite_autoincrement": True},)
 
 
 class AuditRow(Base):

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import signal
+import ssl
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -60,12 +61,14 @@ def test_without_a_runtime_it_says_what_to_install(environment: dict[str, str]) 
 
 
 @contextmanager
-def serving(environment: dict[str, str], log: Path) -> Iterator[tuple[subprocess.Popen[bytes], httpx.Client]]:
+def serving(
+    environment: dict[str, str], log: Path, verify: ssl.SSLContext | bool = True
+) -> Iterator[tuple[subprocess.Popen[bytes], httpx.Client]]:
     with log.open("wb") as output:
         process = subprocess.Popen([sys.executable, "-c", SERVE], env=environment, stderr=output)
     try:
         until(lambda: address(log) is not None or process.poll() is not None)
-        with httpx.Client(base_url=str(address(log)), timeout=20.0) as client:
+        with httpx.Client(base_url=str(address(log)), timeout=60.0, verify=verify) as client:
             yield process, client
     finally:
         process.kill()
@@ -73,5 +76,5 @@ def serving(environment: dict[str, str], log: Path) -> Iterator[tuple[subprocess
 
 
 def address(log: Path) -> str | None:
-    found = re.search(r"http://127\.0\.0\.1:\d+", log.read_text())
+    found = re.search(r"https?://127\.0\.0\.1:\d+", log.read_text())
     return None if found is None else found.group()

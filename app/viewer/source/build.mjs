@@ -32,7 +32,7 @@ async function bundle() {
     chunkNames: "[name]-[hash]",
     splitting: true,
     minify: true,
-    legalComments: "linked",
+    legalComments: "none",
     metafile: true,
   });
   const named = (entry) => assetOf(result.metafile, entry);
@@ -40,7 +40,20 @@ async function bundle() {
     .replace("{{script}}", named("src/main.ts"))
     .replace("{{style}}", named("src/style.css"));
   writeFileSync(join(out, "index.html"), page);
+  writeFileSync(join(out, "assets", "licences.txt"), licences(result.metafile));
   report();
+}
+
+/** The licences of every package that is in the bundle, as those ask to be passed on. */
+function licences(metafile) {
+  const names = Object.keys(metafile.inputs).flatMap((path) => path.match(/node_modules\/((?:@[^/]+\/)?[^/]+)/)?.[1] ?? []);
+  const texts = [...new Set(names)].sort().map((name) => {
+    const folder = join(root, "node_modules", name);
+    const { version, license } = JSON.parse(readFileSync(join(folder, "package.json"), "utf8"));
+    const file = readdirSync(folder).find((entry) => /^licen[cs]e/i.test(entry));
+    return `${name} ${version} (${license})\n\n${file ? readFileSync(join(folder, file), "utf8") : ""}`;
+  });
+  return texts.join(`\n${"-".repeat(80)}\n`);
 }
 
 function assetOf(metafile, entry) {

@@ -69,4 +69,6 @@ def refusal(folder: Path) -> dict[str, Any]:
     with running_service(folder / "data", folder / "models", wait=False) as service:
         until(lambda: service.client.get("/health/ready").json()["code"] != "not_ready")
         assert "fetalhead_model_ready 0.0" in service.client.get("/metrics").text
-        return assert_problem(service.client.get("/health/ready"), 503, "model_failed")
+        answer = service.client.get("/health/ready")
+        assert str(folder) not in answer.text
+        return assert_problem(answer, 503, "model_failed")

@@ -1,7 +1,17 @@
-"""Nothing that could name a patient leaves the request: no file name, no text of a header, no form value."""
+"""Nothing that could name a patient leaves the request: no file name, no text of a header, no form value.
 
+A canary is put into every text that an upload can carry, and looked for in everything that the service gives or keeps.
+"""
+
+import gzip
+import io
 import logging
+import re
+import struct
 import tempfile
+import zipfile
+import zlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,38 +21,63 @@ import pytest
 from tests.app.api.service import Service, post
 from tests.makers import NiftiOptions, sphere_volume, volume_bytes
 
-NAME = "Jane_Doe_19900101"
-TEXTS: dict[str, Any] = {
-    "descrip": NAME.encode(),
-    "aux_file": NAME.encode(),
-    "intent_name": NAME[:15].encode(),
+CANARY = "CANARY^PATIENT"
+TRACE = re.compile(rb"c.{0,3}a.{0,3}n.{0,3}a.{0,3}r.{0,3}y", re.IGNORECASE | re.DOTALL)
+"""The canary in capitals or not, in one-, two- and four-byte characters."""
+HEADER_TEXTS: dict[str, Any] = {
+    "descrip": CANARY.encode(),
+    "aux_file": CANARY.encode(),
+    "intent_name": CANARY.encode(),
+    "db_name": CANARY.encode(),
 }
+EXTENSION = 64
+CLIENT_LOGGERS = ("httpx", "httpcore")
+"""The sender itself may say what it sends."""
+REFUSED: list[dict[str, Any]] = [
+    {"dim": [3, 9, 9, 9, 1, 1, 1, 1]},
+    {"magic": CANARY[:3].encode()},
+    {"datatype": 9999},
+    {"sform_code": 0, "qform_code": 0, "pixdim": [0.0] * 8},
+]
 
 
-@pytest.fixture
-def files() -> list[bytes]:
-    """One that is measured and some that are refused, each with a name in every text of its header."""
-    kinds: list[dict[str, Any]] = [
-        TEXTS,
-        TEXTS | {"dim": [3, 9, 9, 9, 1, 1, 1, 1]},
-        TEXTS | {"magic": b"abc"},
-        TEXTS | {"datatype": 9999},
+def with_canary(edits: dict[str, Any] | None = None) -> bytes:
+    """A volume with the canary in its header, in an extension, and as the name in its gzip wrapper."""
+    texts = HEADER_TEXTS | (edits or {}) | {"vox_offset": 352 + EXTENSION}
+    plain = volume_bytes(sphere_volume(), NiftiOptions(edits=texts))
+    comment = CANARY.encode().ljust(EXTENSION - 8, b"\0")
+    content = plain[:348] + b"\1\0\0\0" + struct.pack("<ii", EXTENSION, 6) + comment + plain[352:]
+    packed = io.BytesIO()
+    with gzip.GzipFile(f"{CANARY}.nii", "wb", fileobj=packed, compresslevel=1) as file:
+        file.write(content)
+    return packed.getvalue()
+
+
+def test_the_canary_is_in_the_upload() -> None:
+    content = with_canary()
+    assert TRACE.search(content)
+    assert len(TRACE.findall(gzip.decompress(content))) == len(HEADER_TEXTS) + 1
+
+
+def test_it_is_in_no_answer_log_metric_or_file(service: Service, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    client = service.client
+    measured = [
+        send(client, with_canary(), media_type) for media_type in ("*/*", "application/gzip", "application/zip")
     ]
-    return [volume_bytes(sphere_volume(), NiftiOptions(edits=edits)) for edits in kinds]
-
-
-def test_a_name_is_in_no_answer_log_metric_or_file(
-    service: Service, files: list[bytes], caplog: pytest.LogCaptureFixture
-) -> None:
-    caplog.set_level(logging.DEBUG, "fetalhead")
-    answers = [send(service.client, content) for content in files]
-    assert answers[0].status_code == 200
-    assert all(answer.status_code >= 400 for answer in answers[1:])
-    answers += [post(service.client, files[0], subject=NAME + "!"), service.client.get("/metrics")]
-    answers += [service.client.get(answers[0].json()["mask"]), service.client.get("/volume", params={"subject": "J D"})]
-    assert not [answer for answer in answers if "Jane" in answer.text + str(answer.headers)]
-    assert "Jane" not in str([(record.getMessage(), record.__dict__) for record in caplog.records])
-    assert not [path for path in written(service.data) if b"Jane" in path.read_bytes()]
+    assert {answer.status_code for answer in measured} == {200}
+    refused = [send(client, with_canary(edits)) for edits in REFUSED]
+    refused += [post(client, with_canary(), subject=CANARY), post(client, with_canary(), None, **{CANARY: "x"})]
+    refused += [client.get("/volume", params={"subject": CANARY}), client.get(f"/{CANARY}")]
+    refused += [client.get(f"/segmentations/{CANARY}"), client.delete(f"/subjects/{CANARY}")]
+    assert all(400 <= answer.status_code < 500 for answer in refused)
+    answers = [*measured, *refused, client.get("/metrics"), client.get("/volume"), *results(client, measured[0].json())]
+    found = [f"{a.request.method} {a.request.url.path}" for a in answers if traces(a.content, str(a.headers).encode())]
+    assert found == []
+    ours = [record for record in caplog.records if not record.name.startswith(CLIENT_LOGGERS)]
+    assert ours
+    assert not TRACE.search(str([(record.getMessage(), record.__dict__) for record in ours]).encode())
+    assert [str(path) for path in written(service.data) if traces(path.read_bytes(), path.name.encode())] == []
 
 
 def test_an_unforeseen_error_shows_nothing_of_the_inside(
@@ -68,8 +103,38 @@ def test_uploads_are_not_written_to_temporary_files(
     assert send(service.client, large).status_code == 200
 
 
-def send(client: httpx.Client, content: bytes) -> httpx.Response:
-    return client.post("/segment", files={"volume": (f"{NAME}.nii", content, f"application/{NAME}")})
+def send(client: httpx.Client, content: bytes, accept: str = "*/*") -> httpx.Response:
+    headers = {"Idempotency-Key": f"{CANARY} {accept}", "Accept": accept, "User-Agent": CANARY, "X-Patient": CANARY}
+    files = {"volume": (f"{CANARY}.nii.gz", content, f"application/{CANARY}")}
+    return client.post("/segment", files=files, headers=headers, params={"patient": CANARY})
+
+
+def results(client: httpx.Client, report: dict[str, Any]) -> list[httpx.Response]:
+    """Everything that can be had of a measurement, of whatever kinds there are."""
+    paths = [path for path, methods in client.get("/openapi.json").json()["paths"].items() if "get" in methods]
+    mine = [path for path in paths if path.startswith("/segmentations/")]
+    answers = [client.get(path.replace("{segmentation_id}", report["id"])) for path in mine]
+    assert [answer.status_code for answer in answers if "{" not in answer.request.url.path].count(200) >= 3
+    return answers
+
+
+def traces(*contents: bytes) -> bool:
+    return any(TRACE.search(layer) for content in contents for layer in layers(content))
+
+
+def layers(content: bytes) -> Iterator[bytes]:
+    """The bytes as they are, and what is packed in them."""
+    yield content
+    if content.startswith(b"\x1f\x8b"):
+        yield from layers(gzip.decompress(content))
+    if content.startswith(b"PK"):
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            for name in archive.namelist():
+                yield name.encode()
+                yield from layers(archive.read(name))
+    if content.startswith(b"%PDF"):
+        for stream in re.findall(rb"stream\r?\n(.*?)endstream", content, re.DOTALL):
+            yield zlib.decompressobj().decompress(stream) if stream[:1] == b"\x78" else stream
 
 
 def written(folder: Path) -> list[Path]:

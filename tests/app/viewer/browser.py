@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 from urllib.parse import urlsplit
 
 import pytest
@@ -113,9 +114,17 @@ def _note(visit: Visit, kind: str, text: str) -> None:
         visit.complaints.append(text)
 
 
+def require_npm() -> str:
+    """Return npm's path; where Node.js is missing the test is skipped with the remedy, and fails in CI."""
+    return shutil.which("npm") or _lack()
+
+
 def _require_bundle() -> None:
-    if (VIEWER / VIEWER_PAGE).is_file() and AXE.is_file():
-        return
+    if not ((VIEWER / VIEWER_PAGE).is_file() and AXE.is_file()):
+        _lack()
+
+
+def _lack() -> NoReturn:
     text = "needs the viewer, which needs Node.js 18 or newer with npm: make viewer"
     if os.environ.get("CI") == "true":
         pytest.fail(text)

@@ -1,8 +1,10 @@
 import base64
 import gzip
 import re
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import nibabel as nib
@@ -13,10 +15,18 @@ from playwright.sync_api import Browser, expect
 from app.access.keys import KeyFile
 from app.access.roles import Role
 from tests.app.api.service import Service, post, running_service
-from tests.app.viewer.browser import DROP, PAINT, PHONE, Visit, running_browser, visiting
-from tests.makers import NiftiOptions, publish_threshold_model, sphere_ml, sphere_volume, volume_bytes
+from tests.app.viewer.browser import DROP, PAINT, PHONE, Visit, require_npm, running_browser, visiting
+from tests.makers import NiftiOptions, nifti_bytes, publish_threshold_model, sphere_ml, sphere_volume, volume_bytes
 
 SPHERE = volume_bytes(sphere_volume(), NiftiOptions(compress=True))
+SLANTED = nifti_bytes(
+    np.asarray(sphere_volume().data).transpose(2, 0, 1)[:, ::-1],
+    np.array([[0, 0.4, -1.96, 10], [-2, 0, 0, 5], [0, 1.96, 0.4, -20], [0, 0, 0, 1.0]]),
+    NiftiOptions(compress=True),
+)
+"""The sphere stored in another order and turned in space: what is drawn must come back where it was drawn."""
+SOURCE = Path(__file__).resolve().parents[3] / "app/viewer/source"
+MINUS = "\N{MINUS SIGN}"
 HOSTILE = "<img src=x onerror=alert(1)>.nii.gz"
 
 
@@ -73,6 +83,51 @@ def test_a_volume_is_dropped_measured_looked_at_found_again_and_downloaded(brows
         visit.page.goto(f"{base}/#/past")
         visit.page.fill("#search", "nobody")
         expect(visit.page.locator(".empty")).to_contain_text("Nothing fits")
+
+
+def test_a_mask_is_edited_filled_saved_and_decided(browser: Browser, service: Service, base: str) -> None:
+    report = post(service.client, SLANTED, subject="S-018", gestational_age_weeks=26.0).json()
+    with visiting(browser, base, color_scheme="light") as visit:
+        visit.open(f"/#/segmentation/{report['id']}")
+        wait_for_planes(visit)
+        visit.page.set_input_files("#own-file", {"name": "s.nii.gz", "mimeType": "", "buffer": SLANTED})
+        visit.page.wait_for_selector(".frame[data-ready=volume]", state="attached")
+        visit.page.click("text=Edit the mask")
+        untouched = visit.planes()
+        visit.page.check("input[value=eraser]", force=True)
+        visit.page.fill("#pen", "20")
+        stroke(visit)
+        once = change_ml(visit)
+        assert once < -0.5
+        assert visit.planes() != untouched
+        visit.page.click("text=Smart fill")
+        wait_until(visit, lambda: change_ml(visit) < once - 1)
+        filled = change_ml(visit)
+        assert visit.violations() == []
+        visit.picture("editing-light")
+        visit.page.click("text=Undo")
+        wait_until(visit, lambda: change_ml(visit) == once)
+        visit.page.click("text=Smart fill")
+        wait_until(visit, lambda: change_ml(visit) == filled)
+        visit.page.click("text=Save the mask")
+        edited = report["head_volume_ml"] + filled
+        expect(visit.page.locator("#edited")).to_contain_text(f"Edited: {edited:.0f} mL")
+        visit.page.click("text=Record the decision")
+        expect(visit.page.locator(".decision .problem")).to_contain_text("A reason is missing")
+        visit.page.fill("#reason", "<b>the scalp</b> was cut")
+        visit.page.click("text=Record the decision")
+        expect(visit.page.locator(".recorded")).to_contain_text("<b>the scalp</b> was cut")
+        assert visit.page.locator(".recorded b").count() == 0
+        assert visit.violations() == []
+        visit.picture("decided-light")
+        assert downloaded(visit, "Mask") == pytest.approx(edited, abs=0.1)
+        visit.page.goto(f"{base}/#/past")
+        expect(visit.page.locator("tbody tr", has_text="S-018")).to_contain_text("edited")
+    stored = service.client.get(f"/segmentations/{report['id']}").json()["review"]
+    assert stored["edit"]["head_volume_ml"] == pytest.approx(edited, abs=0.1)
+    changed = mask_of(service, report, "original") != mask_of(service, report, "edited")
+    assert changed.any()
+    assert not (changed & (mask_of(service, report, "original") == 0)).any(), "erased only, so the grid was not turned"
 
 
 def test_what_cannot_be_measured_says_what_to_do_and_shows_names_as_text(browser: Browser, base: str) -> None:
@@ -154,6 +209,13 @@ def test_the_page_paints_soon(browser: Browser, base: str, capsys: pytest.Captur
         assert 0 < paint_ms < 20_000, "a page that waits for the planes' code would take far longer"
 
 
+def test_the_parts_that_need_no_browser() -> None:
+    """Surface and smart fill, by Node's own test runner."""
+    command = [require_npm(), "test", "--prefix", str(SOURCE)]
+    result = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
 def test_without_its_bundle_the_page_says_how_to_get_it(
     service: Service, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -162,6 +224,31 @@ def test_without_its_bundle_the_page_says_how_to_get_it(
     assert page.status_code == httpx.codes.OK
     assert "make viewer" in page.text
     assert "<form" in page.text
+
+
+def stroke(visit: Visit) -> None:
+    """Draws across the middle of plane A."""
+    box = visit.page.locator(".tile.planes").bounding_box()
+    assert box is not None
+    x, y = box["x"] + box["width"] / 4, box["y"] + box["height"] / 4
+    visit.page.mouse.move(x - 25, y)
+    visit.page.mouse.down()
+    visit.page.mouse.move(x + 25, y + 5, steps=6)
+    visit.page.mouse.up()
+    visit.page.wait_for_timeout(300)
+
+
+def change_ml(visit: Visit) -> float:
+    """What the edits change the volume by, mL."""
+    text = visit.page.locator(".edited-volume").inner_text().replace(MINUS, "-")
+    found = re.search(r"\(([+-][\d.]+)\)", text)
+    assert found is not None, text
+    return float(found[1])
+
+
+def mask_of(service: Service, report: dict[str, Any], version: str) -> np.ndarray[Any, Any]:
+    content = service.client.get(report["mask"], params={"version": version}).content
+    return np.asarray(nib.Nifti1Image.from_bytes(gzip.decompress(content)).dataobj)
 
 
 def drop(visit: Visit, content: bytes, name: str = "volume.nii.gz") -> None:

@@ -5,6 +5,13 @@ import { announce, h } from "./dom";
 import type { Problem } from "./types";
 import { asSentence } from "./words";
 
+/** Something the reader left out. */
+export class Complaint extends ServiceError {
+  constructor(title: string, remedy: string) {
+    super({ title, detail: "", status: 0, code: "incomplete", remedy });
+  }
+}
+
 /** The box that shows an error of any kind. */
 export function problemBox(error: unknown): HTMLElement {
   const problem = asProblem(error);
@@ -18,7 +25,7 @@ export function problemBox(error: unknown): HTMLElement {
     "section",
     { class: "problem", role: "alert" },
     h("h2", {}, problem.title),
-    h("p", {}, asSentence(problem.detail)),
+    problem.detail !== "" && h("p", {}, asSentence(problem.detail)),
     h("dl", {}, ...facts.flatMap(([name, value]) => (value ? [h("dt", {}, name), h("dd", {}, value)] : []))),
     h("p", { class: "remedy" }, h("strong", {}, "What to do: "), asSentence(problem.remedy ?? "try again")),
   );

@@ -1,10 +1,12 @@
 // One measurement: the number with its interval, what the checks say, the planes, and what the reader makes of it.
 
 import type { Api } from "./api";
+import { DecisionPanel } from "./decision";
 import { h } from "./dom";
+import { Editing } from "./editing";
 import { fileHash, fileProblem } from "./own-file";
 import { problemBox } from "./problem";
-import type { Flag, Report, Unfinished } from "./types";
+import type { Edit, Flag, Report, Unfinished } from "./types";
 import { VERDICTS, asSentence, day, flagTitle, millilitres } from "./words";
 import { Viewport } from "./viewport";
 
@@ -24,6 +26,7 @@ export function showResult(main: HTMLElement, api: Api, id: string, files: Map<s
       if (report.status !== "completed") throw new Error(`This measurement is ${report.status}`);
       viewport = new Viewport(api, report);
       main.replaceChildren(...content(api, report, viewport, files));
+      showEdit(report.review?.edit ?? null);
       return viewport.open(files.get(id) ?? null);
     })
     .catch((error: unknown) => main.replaceChildren(h("h1", {}, "Measurement"), problemBox(error)));
@@ -31,12 +34,19 @@ export function showResult(main: HTMLElement, api: Api, id: string, files: Map<s
 }
 
 function content(api: Api, report: Report, viewport: Viewport, files: Map<string, File>): Node[] {
+  const decision = new DecisionPanel(api, report);
+  const editing = new Editing(api, report, viewport, (edit) => {
+    showEdit(edit);
+    decision.saved(edit);
+  });
   const left = h("div", { class: "looking" }, ownFile(report, viewport, files), viewport.element);
+  viewport.tools.append(editing.element);
   const right = h(
     "div",
     { class: "numbers" },
     measured(report),
     verdict(report),
+    decision.element,
     downloads(api, report),
     details(report),
   );
@@ -47,16 +57,24 @@ function title(report: Report): string {
   return report.subject ? `Subject ${report.subject}` : "Head volume";
 }
 
+/** The volume of the mask that a reader drew, below the measured one. */
+function showEdit(edit: Edit | null): void {
+  const place = document.getElementById("edited");
+  place?.replaceChildren(...(edit ? [h("strong", {}, `Edited: ${millilitres(edit.head_volume_ml)} mL`), ` ${day(edit.at)}`] : []));
+}
+
 function measured(report: Report): HTMLElement {
   const interval = report.head_volume_interval_ml;
   const when = h("p", { class: "small" }, day(report.created_at), report.gestational_age_weeks !== null && `, ${report.gestational_age_weeks.toFixed(1)} weeks`);
   const subject = report.subject && h("p", {}, h("a", { href: `#/subject/${encodeURIComponent(report.subject)}` }, "All volumes of this subject"));
-  if (report.head_volume_ml === null) return h("section", { class: "figure" }, h("p", { class: "big none" }, "No volume"), when, subject);
+  const edited = h("p", { id: "edited" });
+  if (report.head_volume_ml === null) return h("section", { class: "figure" }, h("p", { class: "big none" }, "No volume"), edited, when, subject);
   return h(
     "section",
     { class: "figure", "aria-label": "Measured volume" },
     h("p", { class: "big" }, h("span", { id: "volume" }, millilitres(report.head_volume_ml)), " ", h("abbr", { title: "millilitres" }, "mL")),
     interval && h("p", { class: "interval" }, `95 % interval ${millilitres(interval[0])} to ${millilitres(interval[1])} mL`, h("br"), h("span", { class: "small" }, "from the model's validation")),
+    edited,
     when,
     subject,
   );
@@ -144,6 +162,7 @@ function ownFile(report: Report, viewport: Viewport, files: Map<string, File>): 
       if (hash !== null && hash !== report.input.sha256) return place.replaceChildren(problemBox(fileProblem()));
       files.set(report.id, file);
       box.remove();
+      showEdit(report.review?.edit ?? null);
       return viewport.open(file);
     });
   });

@@ -25,7 +25,7 @@ const OUTLINE_COLOUR: [number, number, number] = [72, 226, 214];
 const SURFACE_COLOUR = [96, 206, 198, 255];
 const BARELY = 0.004;
 const MM3_PER_ML = 1000;
-const FAINTEST = 0.04;
+const FAINTEST = 0.08;
 /** What is left of a mask's grey where no volume lies below it. */
 const DIM = 6;
 
@@ -52,7 +52,7 @@ const QUIET = {
 
 export class Scene {
   onMove: () => void = () => undefined;
-  onDrawn: () => void = () => undefined;
+  onDrawn: (action: string) => void = () => undefined;
   private map: NVImage | null = null;
   private mesh: NVMesh | null = null;
 
@@ -72,7 +72,7 @@ export class Scene {
     // NiiVue blackens what is behind its canvases; beside each other, some browsers then paint it over the neighbour.
     for (const canvas of Object.values(canvases)) canvas.parentElement!.style.removeProperty("background-color");
     planes.onLocationChange = () => scene.onMove();
-    planes.onDrawingChanged = () => scene.onDrawn();
+    planes.onDrawingChanged = (action) => scene.onDrawn(action);
     return scene;
   }
 
@@ -174,13 +174,15 @@ export class Scene {
 
   volumeMl(): number {
     const { spacing } = this.grid();
-    const voxels = this.mask().reduce((sum, value) => sum + (value ? 1 : 0), 0);
+    let voxels = 0;
+    for (const value of this.mask()) if (value) voxels++;
     return (voxels * spacing[0] * spacing[1] * spacing[2]) / MM3_PER_ML;
   }
 
   /** The pen: how wide, in voxels, and whether it erases; null puts it down. */
   draw(pen: { width: number; erase: boolean } | null): void {
     this.planes.setDrawingEnabled(pen !== null);
+    this.planes.canvas!.style.cursor = pen ? "crosshair" : "";
     if (!pen) return;
     this.planes.opts.penSize = pen.width;
     this.planes.setPenValue(pen.erase ? 0 : 1, false);
@@ -195,7 +197,7 @@ export class Scene {
     this.planes.drawBitmap = mask;
     this.planes.drawAddUndoBitmap();
     this.planes.refreshDrawing(true);
-    this.onDrawn();
+    this.onDrawn("replace");
   }
 
   /** The mask as a NIfTI file on the volume's grid. */

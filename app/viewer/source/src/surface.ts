@@ -22,7 +22,7 @@ interface Field {
 
 const LONGEST_AXIS = 72;
 const RIM = 3;
-const SMOOTHINGS = 3;
+const SMOOTHINGS = 2;
 const HALF = 0.5;
 
 /** The surface in mm; null where the mask is empty. */

@@ -22,14 +22,21 @@ export interface Flag {
 
 export interface Edit {
   at: string;
+  by: string;
   head_volume_ml: number;
   sha256: string;
 }
 
+export interface DecisionRecord {
+  decision: Decision;
+  reason: string;
+  at: string;
+  by: string;
+  head_volume_ml: number | null;
+}
+
 export interface Review {
-  decision: Decision | null;
-  reason: string | null;
-  decided_at: string | null;
+  decision: DecisionRecord | null;
   edit: Edit | null;
 }
 

@@ -43,8 +43,13 @@ const HINT =
 
 export class Viewport {
   readonly element: HTMLElement;
+  /** Where further tools are put, above the planes. */
+  readonly tools = h("div", {});
   scene: Scene | null = null;
-  onDrawn: () => void = () => undefined;
+  hasVolume = false;
+  onDrawn: (action: string) => void = () => undefined;
+  onOpened: () => void = () => undefined;
+  onShortcut: (key: string) => void = () => undefined;
   private readonly planes = canvas("Three planes through the volume. Arrow keys, Page Up and Page Down move through it.");
   private readonly surface = canvas("The head's surface. Arrow keys turn it.");
   private readonly frame = h("div", { class: "frame", "data-view": "all" });
@@ -71,6 +76,7 @@ export class Viewport {
       "div",
       { class: "viewport" },
       layerControls(this.choice, (choice) => void this.choose(choice)),
+      this.tools,
       this.frame,
       this.legend,
       h("div", { class: "positions" }, ...NAMES.map((name) => this.slider(name))),
@@ -96,12 +102,14 @@ export class Viewport {
       ]);
       await scene.load({ volume: content, mask });
       scene.onMove = () => this.showPositions();
-      scene.onDrawn = () => this.onDrawn();
+      scene.onDrawn = (action) => this.onDrawn(action);
       this.scene = scene;
       this.arrange();
       this.showPositions();
       await this.choose(this.choice);
-      this.frame.dataset.ready = "";
+      this.hasVolume = volume !== null;
+      this.onOpened();
+      this.frame.dataset.ready = volume ? "volume" : "mask";
     } catch (error) {
       this.frame.replaceChildren(problemBox(withoutGraphics(error)));
     }
@@ -186,6 +194,7 @@ export class Viewport {
   private listenToKeys(): void {
     this.planes.addEventListener("keydown", (event) => {
       const step = KEYS[event.key];
+      if (!step) this.onShortcut(event.key.toLowerCase());
       if (!step || !this.scene) return;
       event.preventDefault();
       const [name, by] = step;

@@ -1,0 +1,112 @@
+"""What readers make of a measurement: POST its decision, PUT an edited mask in place of the model's."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.concurrency import run_in_threadpool
+from pydantic import ValidationError
+
+from app.api.body import read_body
+from app.api.documentation import problems
+from app.api.errors import ProblemError
+from app.api.review_answers import decision_answer, edit_answer
+from app.api.schemas import DecisionAnswer, DecisionList, DecisionRequest, EditAnswer
+from app.api.security import Caller
+from app.api.segmentations import SegmentationId, completed_report
+from app.api.state import ServiceState, State
+from app.imaging.edited_mask import EditedMask, read_edited_mask
+from app.imaging.nifti import DecodeLimits
+from app.records.artifacts import MASK
+from app.records.reviews import Verdict
+
+router = APIRouter(prefix="/segmentations/{segmentation_id}", tags=["review"])
+MAX_DECISION_BYTES = 4096
+VOLUME_DECIMALS = 2
+MASK_BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {"application/gzip": {"schema": {"type": "string", "format": "binary"}}},
+    }
+}
+DECISION_BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {"application/json": {"schema": DecisionRequest.model_json_schema()}},
+    }
+}
+
+
+@router.post(
+    "/decision",
+    summary="Accept, edit or reject",
+    openapi_extra=DECISION_BODY,
+    responses=problems("unknown_segmentation", "not_completed", "not_edited", "invalid_decision", "invalid_parameter"),
+)
+async def post_decision(
+    segmentation_id: SegmentationId, request: Request, state: State, principal: Caller
+) -> DecisionAnswer:
+    """Records a reader's decision: the model's mask is accepted, the edited one is taken, or both are rejected.
+
+    Every decision is kept; the latest counts. The reason is for people, and stays out of the audit trail.
+    """
+    wanted = _decision_request(await read_body(request, MAX_DECISION_BYTES, state.settings.upload_timeout_s))
+    completed_report(await run_in_threadpool(state.repository.find, str(segmentation_id)))
+    verdict = Verdict(wanted.decision, wanted.reason.strip())
+    decision = await run_in_threadpool(state.reviews.decide, str(segmentation_id), verdict, principal.name)
+    return decision_answer(decision)
+
+
+@router.get(
+    "/decisions",
+    summary="Every decision",
+    responses=problems("unknown_segmentation", "not_completed", "invalid_parameter"),
+)
+async def get_decisions(segmentation_id: SegmentationId, state: State) -> DecisionList:
+    """The decisions about a measurement, oldest first."""
+    completed_report(await run_in_threadpool(state.repository.find, str(segmentation_id)))
+    history = await run_in_threadpool(state.reviews.history, str(segmentation_id))
+    return DecisionList(decisions=tuple(map(decision_answer, history)))
+
+
+@router.put(
+    "/mask",
+    summary="Replace the mask",
+    openapi_extra=MASK_BODY,
+    responses=problems(
+        "unknown_segmentation", "not_completed", "body_too_large", "mask_grid_differs", "empty_mask", "not_a_mask"
+    ),
+)
+async def put_mask(segmentation_id: SegmentationId, request: Request, state: State, principal: Caller) -> EditAnswer:
+    """Takes a mask (.nii or .nii.gz, the request's body) on the grid of the model's, and computes its volume.
+
+    The model's mask and every earlier edited one are kept; the report keeps the volume that was measured.
+    """
+    report = completed_report(await run_in_threadpool(state.repository.find, str(segmentation_id)))
+    payload = await read_body(request, state.settings.max_upload_bytes, state.settings.upload_timeout_s)
+    mask = await state.jobs.decode(lambda: _read_mask(state, report, payload))
+    edit = await run_in_threadpool(
+        state.reviews.store_mask,
+        str(segmentation_id),
+        mask.content,
+        round(mask.head_volume_ml, VOLUME_DECIMALS),
+        principal.name,
+    )
+    return edit_answer(str(segmentation_id), edit)
+
+
+def _decision_request(body: bytes) -> DecisionRequest:
+    try:
+        return DecisionRequest.model_validate_json(body)
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        where = ".".join(map(str, first["loc"])) or "the body"
+        raise ProblemError("invalid_decision", expected=f"{where}: {first['msg']}") from error
+
+
+def _read_mask(state: ServiceState, report: dict[str, Any], payload: bytes) -> EditedMask:
+    limits = DecodeLimits(max_bytes=state.settings.max_unpacked_bytes, max_voxels=state.settings.max_voxels)
+    i, j, k = report["input"]["spacing_mm"]
+    original = state.repository.artifact(str(report["id"]), MASK)
+    return read_edited_mask(payload, original, (i, j, k), limits)

@@ -1,0 +1,67 @@
+"""`fetalhead records export`: what readers decided, as a training set."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from app.commands.outcome import FAILED, FINE, complain
+from app.settings import Settings
+
+ALONE = "the labels alone; give --volumes DIR, the folder of the volumes that were measured, to get pairs for training"
+
+
+def add_export(actions: Any) -> None:
+    """Adds `export` to the actions of `records`."""
+    export = actions.add_parser(
+        "export",
+        help="write accepted and edited masks as a training set",
+        description="Writes OUT/labels and, with --volumes, OUT/images, in pairs of the same name, and OUT/cases.csv. "
+        "fetalhead-train fit --data OUT takes it.",
+    )
+    export.add_argument("out", type=Path, metavar="OUT", help="a folder that is new or empty")
+    export.add_argument("--volumes", type=Path, metavar="DIR", help="your volumes; matched by their SHA-256")
+    export.add_argument("--json", action="store_true", help="print one JSON object per case")
+    export.set_defaults(command=_export)
+
+
+def _export(options: argparse.Namespace, settings: Settings) -> int:
+    from app.records.export import export_decisions
+    from app.records.opening import open_records
+
+    if problem := _problem(options.out, options.volumes):
+        return complain(problem, FAILED, options.json)
+    records = open_records(settings.effective_database_url, settings.data_dir)
+    count = lacking = 0
+    try:
+        for case in export_decisions(records.reviews, options.out, options.volumes):
+            count += 1
+            lacking += not case.paired
+            if options.json:
+                print(json.dumps(vars(case)))
+    finally:
+        records.close()
+    if not options.json:
+        print(_summary(options, count, lacking))
+    return FAILED if options.volumes is not None and lacking else FINE
+
+
+def _problem(out: Path, volumes: Path | None) -> str | None:
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        return f"{out} is there and not an empty folder; name a new one."
+    if volumes is not None and not volumes.is_dir():
+        return f"{volumes} is no folder; name the one that holds the measured volumes."
+    return None
+
+
+def _summary(options: argparse.Namespace, count: int, lacking: int) -> str:
+    if count == 0:
+        return (
+            "nothing was accepted or edited yet; readers decide in the viewer or by POST /segmentations/{id}/decision"
+        )
+    if options.volumes is None:
+        return f"{count} cases, {ALONE}"
+    missing = f"; {lacking} volumes were not found in {options.volumes}, see paired in cases.csv" if lacking else ""
+    return f"{count - lacking} pairs in {options.out}{missing}"

@@ -1,0 +1,97 @@
+"""A mask that was drawn elsewhere, taken only on the very grid of the mask that it replaces."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.imaging.errors import NotMeasurable
+from app.imaging.nifti import DecodeLimits, OpenNifti, encode_nifti
+from app.imaging.nifti_affine import locate
+from app.imaging.nifti_header import NiftiHeader
+from app.imaging.postprocess import head_volume_ml
+from app.imaging.volume import Float3, VolumeGeometry
+
+TOLERANCE_VOXELS = 0.5
+GRID_REMEDY = "draw on the volume that was measured, or resample the mask onto the grid of the measured one"
+
+
+@dataclass(frozen=True)
+class EditedMask:
+    """The mask as .nii.gz with the header of the one it replaces, and its volume in mL."""
+
+    content: bytes
+    head_volume_ml: float
+
+
+def read_edited_mask(payload: bytes, original: bytes, spacing_mm: Float3, limits: DecodeLimits) -> EditedMask:
+    """Return the mask in `payload`; raise an `ImagingError` where it does not lie on the grid of `original`.
+
+    Both are .nii or .nii.gz. `spacing_mm` is the measured volume's, for files that have none of their own.
+    """
+    replaced, edited = OpenNifti(original, limits), OpenNifti(payload, limits)
+    geometry = _geometry(replaced.header, spacing_mm)
+    _check_shape(edited.header, geometry)
+    if _has_affine(replaced.header):
+        _check_place(_geometry(edited.header, spacing_mm), geometry)
+    mask = _binary(edited.voxels())
+    return EditedMask(encode_nifti(mask, replaced.header), head_volume_ml(mask, geometry))
+
+
+def _geometry(header: NiftiHeader, spacing_mm: Float3) -> VolumeGeometry:
+    geometry, _ = locate(header, None if _has_affine(header) else spacing_mm)
+    return geometry
+
+
+def _has_affine(header: NiftiHeader) -> bool:
+    return header.sform_code > 0 or header.qform_code > 0
+
+
+def _check_shape(header: NiftiHeader, geometry: VolumeGeometry) -> None:
+    if header.shape != geometry.shape:
+        raise NotMeasurable(
+            "mask_grid_differs",
+            "the mask has another number of voxels than the measured volume",
+            expected=_text(geometry.shape),
+            got=_text(header.shape),
+            remedy=GRID_REMEDY,
+        )
+
+
+def _check_place(edited: VolumeGeometry, geometry: VolumeGeometry) -> None:
+    corners = np.array([(*np.multiply(bits, np.asarray(geometry.shape) - 1), 1) for bits in np.ndindex(2, 2, 2)])
+    apart = float(np.linalg.norm(corners @ (edited.affine - geometry.affine).T, axis=1).max())
+    allowed = TOLERANCE_VOXELS * min(geometry.spacing_mm)
+    if apart > allowed:
+        raise NotMeasurable(
+            "mask_grid_differs",
+            "the mask lies elsewhere than the measured volume",
+            expected=f"corners within {allowed:.3g} mm of each other",
+            got=f"{apart:.3g} mm apart",
+            remedy=GRID_REMEDY,
+        )
+
+
+def _binary(voxels: NDArray[np.generic]) -> NDArray[np.uint8]:
+    found = np.unique(voxels)
+    labels = found[found != 0]
+    if labels.size == 0:
+        raise NotMeasurable(
+            "empty_mask", "the mask marks nothing", remedy="mark the head, or record the decision reject"
+        )
+    if labels.size > 1 or not np.isfinite(labels).all():
+        shown = ", ".join(f"{value:g}" for value in labels[:5])
+        raise NotMeasurable(
+            "not_a_mask",
+            "the mask has more than one kind of foreground",
+            expected="0 around the head and one other value in it",
+            got=f"the values {shown}{' ...' if labels.size > 5 else ''}",
+            remedy="keep the head's label alone",
+        )
+    return np.asfortranarray((voxels != 0).astype(np.uint8))
+
+
+def _text(shape: tuple[int, ...]) -> str:
+    return " x ".join(map(str, shape))

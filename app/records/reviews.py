@@ -1,0 +1,228 @@
+"""What readers made of measurements: the masks they drew, and whether they accept, edit or reject."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Literal, TypeVar
+
+from sqlalchemy import Engine, Select, func, select
+from sqlalchemy.orm import Session
+
+from app.records.artifacts import EDITED_MASK, MASK, ArtifactStore
+from app.records.audit import AuditDetail, AuditEvent, append_line
+from app.records.database import reading
+from app.records.errors import NotEditedError, UnknownSegmentationError
+from app.records.repository import Repository
+from app.records.tables import DecisionRow, EditedMaskRow, SegmentationRow
+
+Row = TypeVar("Row", EditedMaskRow, DecisionRow)
+DecisionWord = Literal["accept", "edit", "reject"]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a reader decides, and why; `reason` is a text of the reader's and stays out of the audit trail."""
+
+    decision: DecisionWord
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Decision:
+    """A recorded decision; the mask and its volume are None where it was rejected."""
+
+    at: datetime
+    actor: str
+    decision: DecisionWord
+    reason: str
+    mask_sha256: str | None
+    head_volume_ml: float | None
+
+
+@dataclass(frozen=True)
+class Edit:
+    """A stored edited mask."""
+
+    at: datetime
+    actor: str
+    name: str
+    sha256: str
+    head_volume_ml: float
+
+
+@dataclass(frozen=True)
+class Review:
+    """The latest of both; None where there is none yet."""
+
+    decision: Decision | None = None
+    edit: Edit | None = None
+
+
+@dataclass(frozen=True)
+class DecidedCase:
+    """A measurement whose latest decision gives it a mask."""
+
+    segmentation_id: str
+    input_sha256: str
+    subject: str | None
+    gestational_age_weeks: float | None
+    model: str
+    decision: Decision
+    mask_name: str
+    mask_sha256: str
+
+
+class Reviews:
+    """All reading and writing of reviews. Every method blocks: call it from a thread."""
+
+    def __init__(self, engine: Engine, repository: Repository, artifacts: ArtifactStore) -> None:
+        self._engine = engine
+        self._repository = repository
+        self._artifacts = artifacts
+
+    def latest(self, segmentation_ids: Sequence[str]) -> dict[str, Review]:
+        """The review of each segmentation that has one."""
+        with reading(self._engine) as session:
+            edits = {
+                row.segmentation_id: _edit(row) for row in session.scalars(_newest(EditedMaskRow, segmentation_ids))
+            }
+            made = {
+                row.segmentation_id: _decision(row) for row in session.scalars(_newest(DecisionRow, segmentation_ids))
+            }
+        return {name: Review(made.get(name), edits.get(name)) for name in edits.keys() | made.keys()}
+
+    def history(self, segmentation_id: str) -> list[Decision]:
+        """Every decision about a segmentation, oldest first."""
+        query = select(DecisionRow).where(DecisionRow.segmentation_id == segmentation_id).order_by(DecisionRow.sequence)
+        with reading(self._engine) as session:
+            return [_decision(row) for row in session.scalars(query)]
+
+    def edited_mask(self, segmentation_id: str) -> tuple[Edit, bytes] | None:
+        """The newest edited mask; None where there is none. Raises DamagedArtifactError."""
+        edit = self.latest([segmentation_id]).get(segmentation_id, Review()).edit
+        if edit is None:
+            return None
+        return edit, self._artifacts.read(segmentation_id, edit.name, edit.sha256)
+
+    def store_mask(self, segmentation_id: str, content: bytes, head_volume_ml: float, actor: str) -> Edit:
+        """Stores an edited mask beside the original and the earlier ones, with its audit line.
+
+        Raises:
+            UnknownSegmentationError: there is no such completed segmentation.
+        """
+        with self._repository.transaction() as session:
+            measured = _completed(session, segmentation_id)
+            number = 1 + session.scalars(_count_edits(segmentation_id)).one()
+            name = EDITED_MASK.format(number=number)
+            sha256 = self._artifacts.add(segmentation_id, name, content)
+            row = EditedMaskRow(
+                segmentation_id=segmentation_id,
+                at=datetime.now(UTC),
+                actor=actor,
+                name=name,
+                sha256=sha256,
+                head_volume_ml=head_volume_ml,
+            )
+            session.add(row)
+            detail: AuditDetail = {
+                "sha256": sha256,
+                "head_volume_ml": head_volume_ml,
+                "original_sha256": (measured.artifacts or {}).get(MASK),
+                "original_head_volume_ml": measured.head_volume_ml,
+            }
+            append_line(session, AuditEvent(actor, "edit_mask", segmentation_id, detail))
+            return _edit(row)
+
+    def decide(self, segmentation_id: str, verdict: Verdict, actor: str) -> Decision:
+        """Records a decision about the mask that it concerns, with its audit line.
+
+        Raises:
+            UnknownSegmentationError: there is no such completed segmentation.
+            NotEditedError: "edit" without an edited mask.
+        """
+        with self._repository.transaction() as session:
+            measured = _completed(session, segmentation_id)
+            row = DecisionRow(
+                segmentation_id=segmentation_id,
+                at=datetime.now(UTC),
+                actor=actor,
+                decision=verdict.decision,
+                reason=verdict.reason,
+            )
+            if verdict.decision == "accept":
+                row.mask_name, row.head_volume_ml = MASK, measured.head_volume_ml
+                row.mask_sha256 = (measured.artifacts or {}).get(MASK)
+            elif verdict.decision == "edit":
+                edit = session.scalars(_newest(EditedMaskRow, [segmentation_id])).first()
+                if edit is None:
+                    raise NotEditedError(segmentation_id)
+                row.mask_name, row.mask_sha256, row.head_volume_ml = edit.name, edit.sha256, edit.head_volume_ml
+            session.add(row)
+            detail = {
+                "decision": row.decision,
+                "mask_sha256": row.mask_sha256,
+                "head_volume_ml": row.head_volume_ml,
+            }
+            append_line(session, AuditEvent(actor, "decide", segmentation_id, detail))
+            return _decision(row)
+
+    def decided_cases(self) -> Iterator[DecidedCase]:
+        """The measurements whose latest decision is accept or edit, oldest first."""
+        newest = select(func.max(DecisionRow.sequence)).group_by(DecisionRow.segmentation_id)
+        query = (
+            select(DecisionRow, SegmentationRow)
+            .join(SegmentationRow, SegmentationRow.id == DecisionRow.segmentation_id)
+            .where(DecisionRow.sequence.in_(newest), DecisionRow.mask_name.is_not(None))
+            .order_by(DecisionRow.sequence)
+        )
+        with reading(self._engine) as session:
+            for row, measured in session.execute(query):
+                yield _case(row, measured)
+
+    def mask(self, case: DecidedCase) -> bytes:
+        """The mask that was decided for. Raises DamagedArtifactError."""
+        return self._artifacts.read(case.segmentation_id, case.mask_name, case.mask_sha256)
+
+
+def _completed(session: Session, segmentation_id: str) -> SegmentationRow:
+    row = session.scalars(select(SegmentationRow).where(SegmentationRow.id == segmentation_id)).first()
+    if row is None or row.status != "completed":
+        raise UnknownSegmentationError(segmentation_id)
+    return row
+
+
+def _newest(table: type[Row], segmentation_ids: Sequence[str]) -> Select[Row]:
+    newest = (
+        select(func.max(table.sequence))
+        .where(table.segmentation_id.in_(segmentation_ids))
+        .group_by(table.segmentation_id)
+    )
+    return select(table).where(table.sequence.in_(newest))
+
+
+def _count_edits(segmentation_id: str) -> Select[int]:
+    return select(func.count()).select_from(EditedMaskRow).where(EditedMaskRow.segmentation_id == segmentation_id)
+
+
+def _edit(row: EditedMaskRow) -> Edit:
+    return Edit(row.at, row.actor, row.name, row.sha256, row.head_volume_ml)
+
+
+def _decision(row: DecisionRow) -> Decision:
+    word: DecisionWord = row.decision  # type: ignore[assignment]  # the column holds nothing else
+    return Decision(row.at, row.actor, word, row.reason, row.mask_sha256, row.head_volume_ml)
+
+
+def _case(row: DecisionRow, measured: SegmentationRow) -> DecidedCase:
+    return DecidedCase(
+        segmentation_id=measured.id,
+        input_sha256=str((measured.report or {}).get("input", {}).get("sha256")),
+        subject=measured.subject,
+        gestational_age_weeks=measured.gestational_age_weeks,
+        model=f"{measured.model_name}/{measured.model_version}",
+        decision=_decision(row),
+        mask_name=row.mask_name or "",
+        mask_sha256=row.mask_sha256 or "",
+    )

@@ -1,0 +1,84 @@
+// What the reader decides, with a reason; the latest decision counts and all are kept.
+
+import type { Api } from "./api";
+import { announce, h } from "./dom";
+import { segmented } from "./layers";
+import { Complaint, problemBox } from "./problem";
+import type { DecisionRecord, Decision, Edit, Report } from "./types";
+import { DECISION_NAMES, day, millilitres } from "./words";
+
+const CHOICES: [Decision, string][] = [
+  ["accept", "Accept"],
+  ["edit", "Edited"],
+  ["reject", "Reject"],
+];
+
+export class DecisionPanel {
+  readonly element = h("section", { class: "decision", "aria-labelledby": "decision-title" });
+  private readonly recorded = h("p", { class: "recorded" });
+  private readonly problem = h("div", {});
+  private readonly reason = h("textarea", { id: "reason", rows: 2, maxlength: 500, placeholder: "needed for Edited and Reject; never a name" });
+  private chosen: Decision | null = null;
+  private edit: Edit | null;
+
+  constructor(
+    private readonly api: Api,
+    private readonly report: Report,
+  ) {
+    this.edit = report.review?.edit ?? null;
+    this.element.append(
+      h("h2", { id: "decision-title" }, "Your decision"),
+      this.recorded,
+      h(
+        "form",
+        { class: "decide", onsubmit: (event) => (event.preventDefault(), void this.record()) },
+        segmented("The outline", "decision", CHOICES, null, (choice) => (this.chosen = choice)),
+        h("div", { class: "field" }, h("label", { for: "reason" }, "Reason"), this.reason),
+        h("button", { type: "submit" }, "Record the decision"),
+      ),
+      this.problem,
+    );
+    this.show(report.review?.decision ?? null);
+  }
+
+  /** A mask was saved: what is left is to say why. */
+  saved(edit: Edit): void {
+    this.edit = edit;
+    this.element.querySelector<HTMLInputElement>('input[value="edit"]')!.click();
+    this.reason.focus();
+    announce(`The mask was saved: ${millilitres(edit.head_volume_ml)} millilitres. Give a reason and record your decision.`);
+  }
+
+  private async record(): Promise<void> {
+    if (!this.chosen) return this.complain("Nothing is chosen", "Choose Accept, Edited or Reject.");
+    if (this.chosen === "edit" && !this.edit) return this.complain("No edited mask was saved", "Press Edit the mask above the planes, draw, and save; or accept or reject.");
+    const reason = this.reason.value.trim();
+    if (this.chosen !== "accept" && !reason) return this.complain("A reason is missing", "Say in a few words why.");
+    const body = JSON.stringify({ decision: this.chosen, reason });
+    try {
+      const headers = { "Content-Type": "application/json" };
+      const made = await this.api.json<DecisionRecord>(`/segmentations/${this.report.id}/decision`, { method: "POST", body, headers });
+      this.problem.replaceChildren();
+      this.reason.value = "";
+      this.show(made);
+      announce(`Recorded: ${DECISION_NAMES[made.decision]}`);
+    } catch (error) {
+      this.problem.replaceChildren(problemBox(error));
+    }
+  }
+
+  private complain(title: string, remedy: string): void {
+    this.problem.replaceChildren(problemBox(new Complaint(title, remedy)));
+  }
+
+  private show(made: DecisionRecord | null): void {
+    if (!made) return this.recorded.replaceChildren("Nobody has decided yet.");
+    const volume = made.head_volume_ml === null ? "" : `, ${millilitres(made.head_volume_ml)} mL`;
+    this.recorded.replaceChildren(
+      h("strong", {}, `${DECISION_NAMES[made.decision].replace(/^./, (letter) => letter.toUpperCase())}${volume}`),
+      h("br"),
+      h("span", { class: "small" }, `${day(made.at)}, by ${made.by}`),
+      ...(made.reason ? [h("br"), h("span", {}, `“${made.reason}”`)] : []),
+    );
+  }
+}

@@ -1,0 +1,159 @@
+import gzip
+from typing import Any
+
+import httpx
+import nibabel as nib
+import numpy as np
+import pytest
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.records.tables import AuditRow, DecisionRow, EditedMaskRow
+from tests.app.api.service import Service, assert_problem, post
+from tests.makers import NiftiOptions, nifti_bytes, sphere_volume, volume_bytes
+
+SECRET = "Anna Smith looked at it"
+
+
+@pytest.fixture
+def report(client: httpx.Client, sphere: bytes) -> dict[str, Any]:
+    body: dict[str, Any] = post(client, sphere, subject="S-1").json()
+    return body
+
+
+def decide(client: httpx.Client, report: dict[str, Any], decision: str, reason: str = "") -> httpx.Response:
+    body = {"decision": decision, "reason": reason}
+    return client.post(f"/segmentations/{report['id']}/decision", json=body)
+
+
+def smaller(client: httpx.Client, report: dict[str, Any]) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    """The stored mask without its lower half, and its affine."""
+    image = nib.Nifti1Image.from_bytes(gzip.decompress(client.get(report["mask"]).content))
+    mask = np.asarray(image.dataobj).copy()
+    mask[:, :, : mask.shape[2] // 2] = 0
+    return mask, np.asarray(image.affine)
+
+
+def put(client: httpx.Client, report: dict[str, Any], content: bytes) -> httpx.Response:
+    return client.put(f"/segmentations/{report['id']}/mask", content=content)
+
+
+class TestDecision:
+    def test_the_latest_counts_and_all_are_kept(self, client: httpx.Client, report: dict[str, Any]) -> None:
+        first = decide(client, report, "accept").json()
+        assert (first["decision"], first["head_volume_ml"], first["by"]) == (
+            "accept",
+            report["head_volume_ml"],
+            "anonymous",
+        )
+        assert decide(client, report, "reject", "the wrong patient's probe").json()["head_volume_ml"] is None
+        review = client.get(f"/segmentations/{report['id']}").json()["review"]
+        assert (review["decision"]["decision"], review["edit"]) == ("reject", None)
+        history = client.get(f"/segmentations/{report['id']}/decisions").json()["decisions"]
+        assert [item["decision"] for item in history] == ["accept", "reject"]
+        assert client.get("/volume").json()["items"][0]["decision"] == "reject"
+
+    def test_the_reason_stays_out_of_the_audit_trail(self, service: Service, report: dict[str, Any]) -> None:
+        decide(service.client, report, "reject", SECRET)
+        with Session(service.state.repository._engine) as session:
+            lines = session.scalars(select(AuditRow)).all()
+        assert lines[-1].action == "decide"
+        assert lines[-1].detail["decision"] == "reject"
+        assert SECRET not in str([line.detail for line in lines])
+        service.state.repository.verify_audit_trail()
+
+    def test_edit_needs_an_edited_mask(self, client: httpx.Client, report: dict[str, Any]) -> None:
+        assert_problem(decide(client, report, "edit", "corrected"), 409, "not_edited")
+
+    @pytest.mark.parametrize(
+        "body",
+        ["", "{", "[]", '{"decision": "perhaps"}', '{"decision": "reject"}', '{"decision": "accept", "more": 1}'],
+    )
+    def test_what_is_no_decision(self, client: httpx.Client, report: dict[str, Any], body: str) -> None:
+        answer = client.post(f"/segmentations/{report['id']}/decision", content=body)
+        assert_problem(answer, 422, "invalid_decision")
+
+    def test_a_long_body_is_refused(self, client: httpx.Client, report: dict[str, Any]) -> None:
+        answer = client.post(f"/segmentations/{report['id']}/decision", content=b"x" * 5000)
+        assert_problem(answer, 413, "body_too_large")
+
+    def test_of_nothing(self, shared_client: httpx.Client) -> None:
+        nothing = {"id": "00000000-0000-4000-8000-000000000000"}
+        assert_problem(decide(shared_client, nothing, "accept"), 404, "unknown_segmentation")
+
+
+class TestEditedMask:
+    def test_its_volume_is_computed_and_the_original_is_kept(
+        self, client: httpx.Client, report: dict[str, Any]
+    ) -> None:
+        original = client.get(report["mask"]).content
+        mask, affine = smaller(client, report)
+        edit = put(client, report, nifti_bytes(mask.astype(np.int16), affine)).json()
+        assert edit["head_volume_ml"] == pytest.approx(mask.sum() * 8 / 1000, abs=0.01)
+        answer = client.get(report["mask"])
+        assert float(answer.headers["x-head-volume-ml"]) == edit["head_volume_ml"]
+        stored = nib.Nifti1Image.from_bytes(gzip.decompress(answer.content))
+        np.testing.assert_array_equal(np.asarray(stored.dataobj), mask)
+        assert client.get(report["mask"], params={"version": "original"}).content == original
+        assert client.get(report["mask"], params={"version": "edited"}).content == answer.content
+        body = client.get(f"/segmentations/{report['id']}").json()
+        assert body["head_volume_ml"] == report["head_volume_ml"]
+        assert body["review"]["edit"]["sha256"] == edit["sha256"]
+        assert decide(client, report, "edit", "the scalp").json()["head_volume_ml"] == edit["head_volume_ml"]
+        item = client.get("/volume").json()["items"][0]
+        assert (item["decision"], item["edited_volume_ml"]) == ("edit", edit["head_volume_ml"])
+
+    def test_both_masks_are_in_the_audit_trail(self, service: Service, report: dict[str, Any]) -> None:
+        mask, affine = smaller(service.client, report)
+        edit = put(service.client, report, nifti_bytes(mask, affine)).json()
+        with Session(service.state.repository._engine) as session:
+            lines = {line.action: line for line in session.scalars(select(AuditRow))}
+        detail = lines["edit_mask"].detail
+        assert detail["sha256"] == edit["sha256"]
+        assert detail["original_sha256"] == lines["complete"].detail["sha256 mask.nii.gz"]
+        assert detail["original_head_volume_ml"] == report["head_volume_ml"]
+
+    def test_each_edit_is_kept(self, service: Service, report: dict[str, Any]) -> None:
+        mask, affine = smaller(service.client, report)
+        for _ in range(2):
+            put(service.client, report, nifti_bytes(mask, affine))
+            mask[:20] = 0
+        names = sorted(path.name for path in service.data.rglob("edited_mask_*"))
+        assert names == ["edited_mask_1.nii.gz", "edited_mask_2.nii.gz"]
+
+    def test_erasing_the_measurement_erases_what_readers_made_of_it(
+        self, service: Service, report: dict[str, Any]
+    ) -> None:
+        put(service.client, report, nifti_bytes(*smaller(service.client, report)))
+        decide(service.client, report, "edit", SECRET)
+        assert service.client.delete(f"/segmentations/{report['id']}").status_code == 204
+        with Session(service.state.repository._engine) as session:
+            assert session.scalars(select(EditedMaskRow)).all() == []
+            assert session.scalars(select(DecisionRow)).all() == []
+        assert list(service.data.rglob("edited_mask_*")) == []
+
+    def test_another_grid(self, client: httpx.Client, report: dict[str, Any]) -> None:
+        mask, affine = smaller(client, report)
+        body = assert_problem(put(client, report, nifti_bytes(mask[:-1], affine)), 422, "mask_grid_differs")
+        assert body["expected"] == "64 x 56 x 60"
+        moved = affine.copy()
+        moved[0, 3] += 3
+        assert_problem(put(client, report, nifti_bytes(mask, moved)), 422, "mask_grid_differs")
+        mirrored = affine @ np.diag([-1, 1, 1, 1])
+        assert_problem(put(client, report, nifti_bytes(mask, mirrored)), 422, "mask_grid_differs")
+
+    def test_a_grid_without_a_place_in_space(self, client: httpx.Client) -> None:
+        codes = NiftiOptions(sform_code=0, qform_code=0, edits={"pixdim": [1, 2, 2, 2, 0, 0, 0, 0]})
+        report = post(client, volume_bytes(sphere_volume(), codes)).json()
+        image = nib.Nifti1Image.from_bytes(gzip.decompress(client.get(report["mask"]).content))
+        answer = put(client, report, nifti_bytes(np.asarray(image.dataobj)))
+        assert answer.json()["head_volume_ml"] == pytest.approx(report["head_volume_ml"], abs=0.01)
+
+    def test_what_is_no_mask(self, client: httpx.Client, report: dict[str, Any]) -> None:
+        mask, affine = smaller(client, report)
+        assert_problem(put(client, report, nifti_bytes(0 * mask, affine)), 422, "empty_mask")
+        mask[0, 0, 0] = 3
+        assert_problem(put(client, report, nifti_bytes(mask, affine)), 422, "not_a_mask")
+        assert_problem(put(client, report, b"no mask at all"), 415, "not_nifti")
+        assert_problem(put(client, report, nifti_bytes(mask, affine)[:-9]), 400, "truncated")
+        assert_problem(client.get(report["mask"], params={"version": "edited"}), 409, "not_edited")

@@ -1,0 +1,74 @@
+"""The bill of materials and the audit of dependencies."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PINS = dict(line.split("==") for line in (ROOT / "constraints.txt").read_text().splitlines() if "==" in line)
+
+
+def test_the_bill_of_materials_is_valid_and_names_every_installed_package(tmp_path: Path) -> None:
+    file = tmp_path / "sbom.json"
+    command: list[str | Path] = [
+        sys.executable,
+        "-m",
+        "cyclonedx_py",
+        "environment",
+        "--pyproject",
+        ROOT / "pyproject.toml",
+    ]
+    options: list[str | Path] = ["--sv", "1.6", "--validate", "--output-file", file, sys.executable]
+    subprocess.run([*command, *options], check=True, capture_output=True)
+    bill: dict[str, Any] = json.loads(file.read_text())
+    assert bill["bomFormat"] == "CycloneDX"
+    assert bill["metadata"]["component"]["name"] == "fetalhead"
+    named = {re.sub(r"[-_.]+", "-", part["name"]).lower(): part["version"] for part in bill["components"]}
+    for name in ("fastapi", "numpy", "onnxruntime-openvino", "sqlalchemy"):
+        assert named[name] == PINS[name]
+
+
+class TestAudit:
+    def test_a_pin_with_a_known_weakness_is_named(self, tmp_path: Path) -> None:
+        events = [{"introduced": "0"}, {"fixed": "99"}]
+        advise(tmp_path, "A-1", "Fast_API", {"ranges": [{"type": "ECOSYSTEM", "events": events}]})
+        advise(tmp_path, "A-2", "numpy", {"versions": [PINS["numpy"]]})
+        code, printed = audit(tmp_path)
+        assert code == 1
+        assert f"numpy {PINS['numpy']}  A-2  bad" in printed
+        assert "A-1" not in printed  # fast-api is another package than fastapi
+
+    @pytest.mark.parametrize(
+        ("events", "findings"),
+        [
+            ([{"introduced": "0"}], 1),
+            ([{"introduced": "0"}, {"fixed": "0.1"}], 0),
+            ([{"introduced": "0"}, {"last_affected": "99.1"}], 1),
+            ([{"introduced": "99"}], 0),
+        ],
+    )
+    def test_ranges(self, tmp_path: Path, events: list[dict[str, str]], findings: int) -> None:
+        advise(tmp_path, "A-1", "fastapi", {"ranges": [{"type": "ECOSYSTEM", "events": events}]})
+        assert audit(tmp_path) == (bool(findings), audit(tmp_path)[1])
+        assert f"{findings} findings" in audit(tmp_path)[1]
+
+    def test_without_advisories_it_says_what_it_needs(self, tmp_path: Path) -> None:
+        code, printed = audit(tmp_path)
+        assert code == 2
+        assert "ADVISORIES=FOLDER" in printed
+
+
+def advise(folder: Path, name: str, package: str, affected: dict[str, Any]) -> None:
+    content = {"package": {"ecosystem": "PyPI", "name": package}, **affected}
+    (folder / f"{name}.json").write_text(json.dumps({"id": name, "summary": "bad", "affected": [content]}))
+
+
+def audit(folder: Path) -> tuple[int, str]:
+    command: list[str | Path] = [sys.executable, ROOT / "scripts/audit-dependencies", folder]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    return result.returncode, result.stdout + result.stderr
