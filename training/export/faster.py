@@ -18,8 +18,8 @@ from app.inference.manifest import (
 from app.inference.model_store import ModelStore, StoredModel
 from app.inference.segmenter import HeadSegmenter
 from app.inference.session import RuntimeSettings
-from training.export.speed_gate import LARGEST_DSC_LOSS, LIMITS, focus_loss, precision_gate
 from training.export.quantize import CAREFUL, quantized_levels
+from training.export.speed_gate import LARGEST_DSC_LOSS, LIMITS, focus_loss, precision_gate
 from training.phantom import Phantom
 
 UNMEASURED = PrecisionGate(cases=1, dsc_mean=0, dsc_min=0, volume_change_percent_max=0)

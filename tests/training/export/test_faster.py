@@ -13,9 +13,9 @@ from app.inference.session import OnnxSession, RuntimeSettings
 from tests.app.inference.test_session import convolutional_network
 from tests.makers import publish_threshold_model, sphere_volume
 from training.export.faster import try_focus
-from training.export.speed_gate import LIMITS, precision_gate
 from training.export.onnx import with_half_weights
 from training.export.quantize import before_softmax, quantized_levels, with_single_weights
+from training.export.speed_gate import LIMITS, precision_gate
 from training.phantom import Phantom, SimulationRequest, simulate
 
 ON_CPU = RuntimeSettings(provider="cpu", threads=1)
