@@ -16,7 +16,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help install system-packages viewer viewer-if-possible demo serve test test-soak soak check bench image train-smoke sbom audit-dependencies format lock clean
+.PHONY: help install system-packages viewer viewer-if-possible demo serve test test-soak soak docs check bench image train-smoke sbom audit-dependencies format lock clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -41,21 +41,27 @@ serve: $(VENV)/.service viewer-if-possible  ## the service in the foreground on 
 test: $(VENV)/.development viewer-if-possible  ## all tests
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
+docs: $(VENV)/.development  ## the documentation site, into site/; warnings are errors
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
+
 test-soak: $(VENV)/.development  ## endurance: 2 minutes of load, 30 kills, 5,000 damaged uploads
 	SOAK_SECONDS=2m SOAK_KILLS=30 SOAK_MUTATIONS=5000 $(BIN)/python -m pytest tests/soak --capture=no $(PYTEST_ARGS)
 
 soak: $(VENV)/.development  ## the load alone, for DURATION=30m (30s, 30m, 2h)
 	SOAK_SECONDS=$(DURATION) $(BIN)/python -m pytest tests/soak/test_load.py --capture=no $(PYTEST_ARGS)
 
-check: $(VENV)/.development  ## format, lint, types, import contracts, then all tests
+check: $(VENV)/.development  ## format, lint, types, import contracts, documentation, then all tests
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(MAKE) docs
 	$(MAKE) test
 
-bench: $(VENV)/.service  ## time the stages; a table, and benchmarks/results/*.json
-	$(BIN)/python -m benchmarks
+BENCH_ARGS ?=
+
+bench: $(VENV)/.development  ## time this service beside the straight way and torch; tables, and benchmarks/results/*.json
+	$(BIN)/python -m benchmarks $(BENCH_ARGS)
 
 train-smoke: $(VENV)/.development  ## simulate, fit and export in a minute: it shows that all runs, not that it learns
 	rm -rf runs/smoke
@@ -79,7 +85,7 @@ lock:  ## resolve all dependencies anew into constraints.txt
 	python3 scripts/lock
 
 clean:  ## remove what the targets made, the virtual environment included
-	rm -rf $(VENV) build dist demo-output browser-pictures app/viewer/static app/viewer/source/node_modules *.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) build dist demo-output site browser-pictures app/viewer/static app/viewer/source/node_modules *.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 
 $(BIN)/python:
 	scripts/create-venv $(VENV)
@@ -89,5 +95,5 @@ $(VENV)/.service: pyproject.toml constraints.txt | $(BIN)/python
 	touch $@
 
 $(VENV)/.development: pyproject.toml constraints.txt | $(BIN)/python
-	$(PIP) --editable '.[$(RUNTIME),report,train,dev]'
+	$(PIP) --editable '.[$(RUNTIME),report,train,docs,dev]'
 	touch $@ $(VENV)/.service

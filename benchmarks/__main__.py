@@ -1,6 +1,7 @@
-"""Time the segmenter in this process, print a table and write benchmarks/results/<date>-<machine>.json.
+"""Time the published model's stages, then the paper's network against the straight way and torch.
 
-Run as ``python -m benchmarks``. What is timed is the code that serves: decode, the segmenter's stages, encode.
+Run as ``python -m benchmarks``; prints tables and writes benchmarks/results/<date>-<machine>.json. The whole takes half
+an hour on two quiet cores, ``--quick`` a few minutes on small volumes, ``--stages-only`` seconds.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from app.inference.model_store import ModelStore
@@ -27,15 +29,34 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     settings = Settings()
     model = ModelStore(settings.model_store).resolve(settings.model_name, settings.model_version)
-    segmenter = HeadSegmenter(model, RuntimeSettings(settings.provider, settings.threads))
+    segmenter = HeadSegmenter(model, RuntimeSettings(settings.provider, settings.threads, settings.precision))
     version = f"{model.manifest.name} {model.manifest.version}"
     print(f"{version} on {segmenter.provider} {segmenter.precision}, {machine()}, median of {options.repeats}\n")
     measured: list[Measurement] = []
     for spacing_mm in options.spacing or SPACINGS_MM:
         measured += measure(segmenter, spacing_mm, options.repeats)
     print(_table(measured))
+    if not options.stages_only:
+        measured += _compare(options.quick, RuntimeSettings(threads=settings.threads).effective_threads)
     print(f"\n{_write(measured, options.output)}")
     return 0
+
+
+def _compare(quick: bool, threads: int) -> list[Measurement]:
+    """The paper's network in every way; each number is printed as soon as it is there."""
+    from benchmarks.comparison import QUICK, Plan, compare  # noqa: PLC0415 - torch is not needed for the stages
+
+    print("\nthe paper's network, random weights, 0.95 mm, two levels\n")
+    plan = replace(QUICK if quick else Plan(), threads=threads)
+    found = []
+    for measurement in compare(plan):
+        size = "x".join(map(str, measurement.shape))
+        print(
+            f"{measurement.name:<32}{measurement.value:>12.4g} {measurement.unit:<9}{size:>14} {measurement.precision}"
+        )
+        sys.stdout.flush()
+        found.append(measurement)
+    return found
 
 
 def _table(measured: list[Measurement]) -> str:
@@ -61,6 +82,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--repeats", type=int, default=3, help="runs per size, the median counts (default: 3)")
     parser.add_argument("--spacing", type=float, action="append", help="voxel size, mm (repeatable)")
+    parser.add_argument("--stages-only", action="store_true", help="leave out the comparison with other ways")
+    parser.add_argument("--quick", action="store_true", help="compare on one small volume, once")
     parser.add_argument("--output", type=Path, default=RESULTS, help="folder of the results")
     return parser
 

@@ -27,6 +27,14 @@ def commit() -> str:
     return result.stdout.strip() or "unknown"
 
 
+def available_bytes() -> int:
+    """Memory that new work can have without others losing theirs; 0 where the system does not say."""
+    information = Path("/proc/meminfo")
+    text = information.read_text(encoding="utf-8") if information.exists() else ""
+    match = re.search(r"^MemAvailable:\s+(\d+) kB", text, re.MULTILINE)
+    return int(match.group(1)) * 1024 if match else 0
+
+
 def today() -> str:
     """The date in UTC, as YYYY-MM-DD."""
     return datetime.now(UTC).date().isoformat()

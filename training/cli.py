@@ -139,6 +139,7 @@ def _add_export_commands(commands: "argparse._SubParsersAction[argparse.Argument
     export.add_argument("--name", default="fetal_head", help="the model's name in the store")
     export.add_argument("--note", default="", help="for the model card: what the commands do not tell about this run")
     export.set_defaults(command=_export)
+    _add_faster_commands(commands)
     calibrate = commands.add_parser("calibrate", help="set a candidate's review limits on validation cases")
     calibrate.add_argument("candidate", type=Path, help="folder of the candidate, such as runs/cpu/store/fetal_head/1")
     calibrate.add_argument("--cases", type=int, default=24)
@@ -152,6 +153,19 @@ def _add_export_commands(commands: "argparse._SubParsersAction[argparse.Argument
     publish.add_argument("--force", action="store_true", help="publish even what is worse than the newest version")
     publish.add_argument("--store", type=Path, default=Path("model_store"))
     publish.set_defaults(command=_publish)
+
+
+def _add_faster_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    quantize = commands.add_parser("quantize", help="let a candidate be served in bf16 and int8 where that is harmless")
+    focus = commands.add_parser("focus", help="let a candidate's later levels look at the head's box where harmless")
+    for command, cases, run in ((quantize, 40, _quantize), (focus, 20, _focus)):
+        command.add_argument("candidate", type=Path, help="folder of the candidate; run this before calibrate")
+        command.add_argument("--cases", type=int, default=cases, help=f"phantoms of the gate (default: {cases})")
+        command.add_argument("--spacing", type=float, default=1.3, help="mm")
+        command.add_argument("--phantoms", type=Path, help="keep the simulated scans in this folder")
+        command.set_defaults(command=run)
+    quantize.add_argument("--calibration", type=int, default=8, help="other phantoms, for int8's ranges (default: 8)")
+    focus.add_argument("--margin", type=float, nargs="+", default=[10.0, 20.0, 30.0], help="mm, the smallest first")
 
 
 def _add_benchmark(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -324,6 +338,33 @@ def _export(options: argparse.Namespace) -> None:
     data, store = options.data or run / "phantoms", options.store or run / "store"
     source: CaseSource = OwnData(data).source(run) if is_own(data) else PhantomCache(data)
     print(export(run, source, store, datetime.now(UTC), options.note, options.name))
+
+
+def _quantize(options: argparse.Namespace) -> None:
+    from training.export.faster import try_precisions
+
+    phantoms = list(
+        _with_progress(_validation(options, options.calibration), options.cases + options.calibration, "made")
+    )
+    for outcome in try_precisions(options.candidate, phantoms[options.calibration :], phantoms[: options.calibration]):
+        print(outcome, flush=True)
+
+
+def _focus(options: argparse.Namespace) -> None:
+    from training.export.faster import try_focus
+
+    phantoms = list(_with_progress(_validation(options), options.cases, "made"))
+    for outcome in try_focus(options.candidate, phantoms, options.margin):
+        print(outcome, flush=True)
+
+
+def _validation(options: argparse.Namespace, more: int = 0) -> "Iterable[Phantom]":
+    """Phantoms of the validation cohort, as many as there are cases, and more."""
+    from training.evaluation.cases import stored_phantom
+    from training.phantom.cohort import request_for
+
+    requests = (request_for("validation", number, options.spacing) for number in range(options.cases + more))
+    return (stored_phantom(request, options.phantoms) for request in requests)
 
 
 def _calibrate(options: argparse.Namespace) -> None:

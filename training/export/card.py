@@ -12,9 +12,9 @@ def model_card(manifest: ModelManifest, evaluation: Evaluation | None) -> str:
     commands = "\n".join(f"    {command}" for command in training.commands)
     return f"""# {manifest.name} {manifest.version}
 
-Segments the whole fetal head in 3D ultrasound volumes and gives its volume. {len(manifest.levels)} context levels of
-USegNet with deep supervision and hybrid attention, joined by auto-context; {manifest.preprocessing.spacing_mm} mm grid;
-weights stored as {manifest.precision}.
+Segments the whole fetal head in 3D ultrasound volumes and gives its volume. {len(manifest.levels)} context levels,
+joined by auto-context; {manifest.preprocessing.spacing_mm} mm grid; weights stored as {manifest.precision}.
+The networks are described under Training.
 
 {_data(training.data, evaluation)} For research; not a medical device; not to be used for decisions about patients.
 

@@ -49,10 +49,13 @@ def test_overlap_is_monais(name: str) -> None:
 def test_distances_are_monais_in_millimetres(name: str) -> None:
     found = metrics.boundary_distances(ESTIMATES[name], TRUTH, SPACING)
     a, b = tensor(ESTIMATES[name]), tensor(TRUTH)
-    options = {"include_background": True, "spacing": SPACING}
-    directed = [float(compute_average_surface_distance(*pair, **options)) for pair in ((a, b), (b, a))]
+    directed = [
+        float(compute_average_surface_distance(one, other, include_background=True, spacing=SPACING))
+        for one, other in ((a, b), (b, a))
+    ]
     assert found.adb_mm == pytest.approx(sum(directed) / 2, abs=1e-4)
-    assert found.hdb_mm == pytest.approx(float(compute_hausdorff_distance(a, b, **options)), abs=1e-4)
+    farthest = float(compute_hausdorff_distance(a, b, include_background=True, spacing=SPACING))
+    assert found.hdb_mm == pytest.approx(farthest, abs=1e-4)
 
 
 @pytest.mark.parametrize(("spacing", "tolerance"), [(0.95, 0.15), (0.5, 0.1)])

@@ -1,0 +1,136 @@
+"""The straight way, torch and this service on the same volumes, in turn, in one run."""
+
+from __future__ import annotations
+
+import tempfile
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+
+from app.imaging.nifti import encode_volume
+from app.imaging.preprocess import preprocess
+from app.imaging.reliability import dsc
+from app.imaging.volume import Index3, Volume, VolumeGeometry
+from benchmarks.ceiling import columns_bytes, matmul_gflops, network_gflop
+from benchmarks.machine import available_bytes
+from benchmarks.measurement import Measurement
+from benchmarks.paper import PaperModel, paper_model, publish
+from benchmarks.service import Service, running
+from benchmarks.straight import Levels, eager_levels, segment, straight_levels
+from training.phantom import SimulationRequest, simulate
+
+NATIVE: Index3 = (388, 258, 440)
+NATIVE_MM = 0.38
+SEED, WEEKS = 7, 26.0
+MADE_AT_MM = 1.2
+SAFETY = 1.3
+"""The straight way is left out where this times the memory it needs is not free: the system would end something."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to run: a preset (on another grid, mm), rounds for each size (1 is `shape`), up to which size torch runs."""
+
+    preset: str = "paper"
+    spacing_mm: float | None = None
+    shape: Index3 = NATIVE
+    rounds: tuple[tuple[float, int], ...] = ((0.25, 3), (1.0, 3), (0.5, 1), (2.0, 1))
+    eager_up_to: float = 1.0
+    clients: tuple[int, ...] = (1, 2, 4)
+    threads: int = 2
+
+
+QUICK = Plan(shape=(155, 103, 176), rounds=((1.0, 1),), clients=(1, 2))
+Numbers = dict[str, list[float]]
+
+
+def compare(plan: Plan) -> Iterator[Measurement]:
+    """Run all of it; yields the medians of each size as soon as they are there."""
+    model = paper_model(plan.preset, plan.spacing_mm)
+    ways = {"straight": straight_levels(model, plan.threads), "eager": eager_levels(model, plan.threads)}
+    ceilings = {precision: matmul_gflops(precision, plan.threads) for precision in ("fp32", "bf16")}
+    for precision, gflops in ceilings.items():
+        yield Measurement("ceiling.matmul", round(gflops, 1), "GFLOP/s", 5, (2048, 2048, 1), "torch", precision)
+    with tempfile.TemporaryDirectory() as store:
+        publish(model, Path(store))
+        with running({"MODEL_STORE": store, "THREADS": str(plan.threads)}) as service:
+            for size, rounds in plan.rounds:
+                yield from _one_size(plan, model, ways, service, (size, rounds))
+            yield from _clients(plan, service)
+
+
+def _one_size(
+    plan: Plan, model: PaperModel, ways: dict[str, Levels], service: Service, sized: tuple[float, int]
+) -> Iterator[Measurement]:
+    """All ways in turn, round after round, on one volume."""
+    size, rounds = sized
+    volume = bright_head(plan.shape, size)
+    payload = encode_volume(volume)
+    grid = preprocess(volume, model.preprocessing).tensor.shape[2:]
+    needed = columns_bytes(model.trained[0], grid)
+    yield Measurement("straight.memory_needed", round(needed / 1e6), "MB", 1, volume.geometry.shape, "estimate", "fp32")
+    fits = {"straight": needed * SAFETY < available_bytes(), "eager": size <= plan.eager_up_to}
+    taking_part = [name for name in ways if fits[name]]
+    numbers: dict[str, Numbers] = defaultdict(lambda: defaultdict(list))
+    masks = {}
+    runtime = service.client.get("/health/ready").json()["runtime"]
+    service.forget_peak()
+    for _ in range(rounds):
+        for name in taking_part:
+            masks[name], stages = segment(payload, ways[name], model.preprocessing.spacing_mm)
+            _add(numbers[name], stages)
+        report, seconds = service.segment(payload)
+        masks["service"] = service.mask(report)
+        _add(numbers["service"], {**report["timings_s"], "computed": report["timings_s"]["total"], "total": seconds})
+    numbers["service"]["peak_memory"] = [service.memory_mb("VmHWM")]
+    numbers["service"]["memory_after"] = [service.memory_mb("VmRSS")]
+    kinds = {"straight": ("CPUExecutionProvider", "fp32"), "eager": ("torch eager", "fp32")}
+    kinds["service"] = (runtime["provider"], runtime["precision"])
+    for name, found in numbers.items():
+        for stage, values in found.items():
+            unit = "MB" if "memory" in stage else "s"
+            value = round(median(values), 4)
+            yield Measurement(f"{name}.{stage}", value, unit, len(values), volume.geometry.shape, *kinds[name])
+    for name in taking_part:
+        agreement = float(dsc(masks[name] > 0, masks["service"] > 0))
+        yield Measurement(
+            f"dsc.service_and_{name}", round(agreement, 5), "1", 1, volume.geometry.shape, *kinds["service"]
+        )
+    yield _achieved(model, grid, numbers, (volume.geometry.shape, *kinds["service"]))
+
+
+def _achieved(
+    model: PaperModel, grid: tuple[int, ...], numbers: dict[str, Numbers], kind: tuple[Index3, str, str]
+) -> Measurement:
+    """Operations per second of the first level, which looks at the whole volume."""
+    gflop = network_gflop(model.served[0], grid)
+    seconds = median(numbers["service"]["context_level_1"])
+    return Measurement("service.network", round(gflop / seconds, 1), "GFLOP/s", len(numbers["service"]["total"]), *kind)
+
+
+def _clients(plan: Plan, service: Service) -> Iterator[Measurement]:
+    payload = encode_volume(bright_head(plan.shape, 1.0))
+    for clients in plan.clients:
+        seconds, wall = service.several(payload, clients, 1)
+        for name, value, unit in (("latency", median(seconds), "s"), ("rate", 60 * len(seconds) / wall, "1/min")):
+            yield Measurement(f"clients_{clients}.{name}", round(value, 4), unit, clients, plan.shape, "service", "")
+
+
+def bright_head(shape: Index3, size: float) -> Volume:
+    """A simulated volume with `size` times the voxels of `shape`, 0.38 mm each, its head far brighter than all else."""
+    factor = size ** (1 / 3)
+    i, j, k = (round(n * factor) for n in shape)
+    phantom = simulate(SimulationRequest(seed=SEED, weeks=WEEKS, spacing=MADE_AT_MM))
+    image = (phantom.volume.data // 4 + phantom.truth.data * np.uint8(150)).astype(np.uint8)
+    picked = [np.linspace(0, n - 1, m).round().astype(int) for n, m in zip(image.shape, (i, j, k), strict=True)]
+    data = np.asfortranarray(image[np.ix_(*picked)])
+    return Volume(data, VolumeGeometry.from_spacing((i, j, k), (NATIVE_MM, NATIVE_MM, NATIVE_MM)))
+
+
+def _add(numbers: Numbers, stages: dict[str, float]) -> None:
+    for stage, seconds in stages.items():
+        numbers[stage].append(seconds)

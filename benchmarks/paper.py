@@ -1,0 +1,109 @@
+"""The paper's network at the paper's grid, with random weights: what time depends on, without a training.
+
+One channel is wired through from the input to the main head, so that the network finds what is bright. The masks then
+have the size of a head, which the box of the second level and the restoration depend on, and can be compared; all other
+products are computed as in a trained network.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import onnx
+import torch
+
+from app.imaging.preprocess import PreprocessingSpec
+from app.inference.manifest import ContextLevel as StoredLevel
+from app.inference.manifest import Focus, LowerPrecision, ModelManifest, PrecisionGate, SelfTest, TrainingRecord
+from app.inference.session import OnnxSession, RuntimeSettings
+from training.auto_context import new_level
+from training.config import TrainingConfig, load_config
+from training.export.onnx import export_level
+from training.export.reparameterize import reparameterize
+from training.networks.cascade import ContextLevel
+
+BRIGHT = 1.0
+"""In standard deviations above the mean; `comparison.bright_head` makes a head brighter than this, and nothing else."""
+GAIN = 6.0
+NOISE = 0.02
+FOCUS_MM = 10.0
+UNMEASURED = PrecisionGate(cases=1, dsc_mean=1, dsc_min=1, volume_change_percent_max=0)
+
+
+@dataclass(frozen=True, eq=False)
+class PaperModel:
+    """Both levels in torch, their graphs as trained and as served, and the preprocessing they want."""
+
+    levels: tuple[ContextLevel, ...]
+    trained: tuple[onnx.ModelProto, ...]
+    served: tuple[onnx.ModelProto, ...]
+    preprocessing: PreprocessingSpec
+
+
+def paper_model(preset: str = "paper", spacing_mm: float | None = None) -> PaperModel:
+    """Both context levels of a preset, with random weights; on another grid than the preset's where one is given."""
+    config: TrainingConfig = load_config(preset)
+    torch.manual_seed(config.seed)
+    levels = tuple(_wired(new_level(config).eval()) for _ in range(2))
+    trained = tuple(export_level(level, number) for number, level in enumerate(levels, start=1))
+    served = tuple(reparameterize(graph).model for graph in trained)
+    grid = {} if spacing_mm is None else {"spacing_mm": spacing_mm}
+    return PaperModel(levels, trained, served, config.preprocessing.model_copy(update=grid))
+
+
+def publish(model: PaperModel, store: Path) -> None:
+    """Write the served graphs as `fetal_head` 1 of a store, vouching for bf16 and with the box of the second level."""
+    folder = store / "fetal_head" / "1"
+    folder.mkdir(parents=True)
+    levels = []
+    for number, graph in enumerate(model.served, start=1):
+        content = graph.SerializeToString()
+        (folder / f"context_level_{number}.onnx").write_bytes(content)
+        name = f"context_level_{number}.onnx"
+        levels.append(StoredLevel(file=name, sha256=hashlib.sha256(content).hexdigest(), size=len(content)))
+    _write_vector(model, folder / "selftest.npz")
+    vector = hashlib.sha256((folder / "selftest.npz").read_bytes()).hexdigest()
+    manifest = ModelManifest(
+        name="fetal_head",
+        version=1,
+        created=datetime.now(UTC),
+        levels=tuple(levels),
+        preprocessing=model.preprocessing,
+        focus=Focus(margin_mm=FOCUS_MM, cases=1, dsc_loss=0.0),
+        lower_precisions=(LowerPrecision(precision="bf16", gate=UNMEASURED),),
+        selftest=SelfTest(file="selftest.npz", sha256=vector, tolerance=1e-2, mask_dsc=0.9),
+        training=TrainingRecord(data="none", preset="paper", commands=("none",), description="random weights"),
+    )
+    (folder / "manifest.json").write_text(manifest.model_dump_json(indent=2), encoding="utf-8")
+
+
+@torch.no_grad()
+def _wired(level: ContextLevel) -> ContextLevel:
+    """Lead the input's intensity through channel 0 of the outermost blocks to the head; the rest whispers."""
+    weights = {name.removeprefix("network."): value for name, value in level.state_dict().items()}
+    after_up = weights["uam3.shrink.weight"].shape[1] - len(weights["sam1.fuse.weight"])
+    sources = {"sam1.shrink": 0, "sam1.fuse": 0, "uam3.shrink": after_up, "uam3.fuse": 0}
+    for part, source in {"encoder1.0.conv": 0, "encoder1.1.conv": 0, **sources}.items():
+        kernel = weights[f"{part}.weight"]
+        middle = kernel.shape[-1] // 2
+        kernel[0] = 0
+        kernel[0, source, middle, middle, middle] = 1
+        if part in sources:
+            weights[f"{part}.bias"][0] = 0
+    weights["head_main.weight"].mul_(NOISE)[0, 0] = GAIN
+    weights["head_main.bias"][0] = -GAIN * BRIGHT
+    return level
+
+
+def _write_vector(model: PaperModel, path: Path) -> None:
+    settings = RuntimeSettings(provider="cpu")
+    volume = np.random.default_rng(0).normal(size=(1, 1, 16, 16, 16)).astype(np.float32)
+    first, second = (graph.SerializeToString() for graph in model.served)
+    context = OnnxSession(first, ("volume",), "probability", settings).run({"volume": volume})
+    tensors = {"volume": volume, "context": context}
+    answer = OnnxSession(second, ("volume", "context"), "probability", settings).run(tensors)
+    np.savez_compressed(path, volume=volume, probability=answer)

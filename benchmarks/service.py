@@ -1,0 +1,103 @@
+"""The service as a client meets it: a process of its own, volumes over HTTP, its memory from outside."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import re
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+from nibabel.nifti1 import Nifti1Image
+from numpy.typing import NDArray
+
+READY_TIMEOUT_S = 180.0
+ANSWER_TIMEOUT_S = 900.0
+
+
+@dataclass(frozen=True)
+class Service:
+    """A running service; `process` is its id."""
+
+    client: httpx.Client
+    process: int
+
+    def segment(self, payload: bytes) -> tuple[dict[str, Any], float]:
+        """The report on one volume, and seconds from the request's first to the answer's last byte."""
+        began = time.perf_counter()
+        answer = self.client.post("/segment", files={"volume": ("volume.nii.gz", payload)}).raise_for_status()
+        report: dict[str, Any] = answer.json()
+        return report, time.perf_counter() - began
+
+    def mask(self, report: Mapping[str, Any]) -> NDArray[np.uint8]:
+        """The mask of a report."""
+        content = self.client.get(report["mask"]).raise_for_status().content
+        return np.asarray(Nifti1Image.from_bytes(gzip.decompress(content)).dataobj, np.uint8)
+
+    def several(self, payload: bytes, clients: int, each: int) -> tuple[list[float], float]:
+        """Seconds of every request when so many clients send so many each, and of all together."""
+        began = time.perf_counter()
+        with ThreadPoolExecutor(clients) as pool:
+            jobs = [pool.submit(lambda: [self.segment(payload)[1] for _ in range(each)]) for _ in range(clients)]
+            seconds = [value for job in jobs for value in job.result()]
+        return seconds, time.perf_counter() - began
+
+    def memory_mb(self, which: str) -> float:
+        """`VmRSS`, what the process holds now, or `VmHWM`, the most since `forget_peak`; MB."""
+        status = Path(f"/proc/{self.process}/status").read_text(encoding="utf-8")
+        found = re.search(rf"^{which}:\s+(\d+) kB", status, re.MULTILINE)
+        return int(found.group(1)) * 1024 / 1e6 if found else float("nan")
+
+    def forget_peak(self) -> None:
+        """Begin the peak anew."""
+        Path(f"/proc/{self.process}/clear_refs").write_text("5", encoding="utf-8")
+
+
+@contextmanager
+def running(settings: Mapping[str, str]) -> Iterator[Service]:
+    """Run `fetalhead serve` with these settings (without prefix) on a free port; its files vanish at the end."""
+    with tempfile.TemporaryDirectory(prefix="fetalhead-bench-") as data, socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+        free.close()
+        given = {"HOST": "127.0.0.1", "PORT": str(port), "DATA_DIR": data, "LOG_LEVEL": "WARNING", **settings}
+        environment = os.environ | {f"FETALHEAD_{name}": value for name, value in given.items()}
+        command = [str(Path(sys.executable).parent / "fetalhead"), "serve"]
+        process = subprocess.Popen(command, env=environment)
+        try:
+            url = f"http://127.0.0.1:{port}"
+            with httpx.Client(base_url=url, timeout=ANSWER_TIMEOUT_S, trust_env=False) as client:
+                _wait(client, process)
+                yield Service(client, process.pid)
+        finally:
+            process.terminate()
+            process.wait(60)
+
+
+def _wait(client: httpx.Client, process: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + READY_TIMEOUT_S
+    answer = "no answer"
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            response = client.get("/health/ready", timeout=5.0)
+        except httpx.TransportError:
+            time.sleep(0.1)
+            continue
+        if response.status_code == httpx.codes.OK:
+            return
+        answer = response.text
+        if "model_failed" in answer:
+            break
+        time.sleep(0.1)
+    raise RuntimeError(f"the service did not become ready: {answer}")

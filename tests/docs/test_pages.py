@@ -1,0 +1,55 @@
+"""Every block of code on the documentation site is run, or says on its page why it is not."""
+
+import json
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from tests.docs.pages import DATA, RUN, blocks, pages
+from tests.docs.reader import SERVE, Reader
+
+COMMANDS = ("fetalhead", "fetalhead-train", "make", "docker", "curl", "python", "pip", "npm")
+
+
+@pytest.mark.parametrize("page", [page for page in pages() if any(b.language in RUN for b in blocks(page))])
+def test_a_reader_can_follow(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with Reader(tmp_path) as reader:
+        for block in blocks(page):
+            if block.language in RUN and block.reason is None:
+                reader.follow(block)
+
+
+@pytest.mark.parametrize("page", pages())
+def test_every_block_names_its_language(page: str) -> None:
+    assert [block for block in blocks(page) if block.language not in RUN + DATA] == []
+
+
+@pytest.mark.parametrize("page", pages())
+def test_what_is_not_run_says_why(page: str) -> None:
+    reasons = [block.reason for block in blocks(page) if block.reason is not None]
+    assert all(len(reason.split()) > 3 for reason in reasons)
+    assert all(block.language in RUN for block in blocks(page) if block.reason is not None)
+
+
+@pytest.mark.parametrize("page", pages())
+def test_text_hides_no_command(page: str) -> None:
+    for block in blocks(page):
+        if block.language == "text":
+            assert not block.text.lstrip().startswith(tuple(f"{name} " for name in COMMANDS)), block
+
+
+@pytest.mark.parametrize("page", pages())
+def test_data_can_be_read(page: str) -> None:
+    for block in blocks(page):
+        if block.language == "json":
+            json.loads(block.text)
+        if block.language == "toml":
+            tomllib.loads(block.text)
+
+
+def test_most_blocks_are_run() -> None:
+    commands = [block for page in pages() for block in blocks(page) if block.language in RUN]
+    assert any(block.text.strip() == SERVE for block in commands)
+    assert sum(block.reason is None for block in commands) > len(commands) / 2

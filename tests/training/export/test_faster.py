@@ -1,0 +1,86 @@
+"""Faster ways of serving a candidate: what passes is written and served, what does not leaves no trace."""
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+
+from app.inference.manifest import PrecisionGate
+from app.inference.model_store import ModelStore
+from app.inference.segmenter import HeadSegmenter
+from app.inference.session import OnnxSession, RuntimeSettings
+from tests.app.inference.test_session import convolutional_network
+from tests.makers import publish_threshold_model, sphere_volume
+from training.export.faster import try_focus
+from training.export.onnx import with_half_weights
+from training.export.quantize import before_softmax, quantized_levels, with_single_weights
+from training.export.speed_gate import LIMITS, precision_gate
+from training.phantom import Phantom, SimulationRequest, simulate
+
+ON_CPU = RuntimeSettings(provider="cpu", threads=1)
+
+
+@pytest.fixture(scope="module")
+def phantom() -> Phantom:
+    return simulate(SimulationRequest(seed=3, spacing=4.0))
+
+
+def sphere(phantom: Phantom) -> Phantom:
+    """A phantom whose image is a sphere: the threshold networks find nothing else."""
+    volume = sphere_volume()
+    truth = type(volume)((np.asarray(volume.data) > 110).astype(np.uint8), volume.geometry)
+    return type(phantom)(volume, truth, truth, phantom.record)
+
+
+def run(content: bytes, volume: np.ndarray) -> np.ndarray:
+    return OnnxSession(content, ("volume",), "probability", ON_CPU).run({"volume": volume})
+
+
+def test_int8_networks_stay_near_the_one_they_are_made_from() -> None:
+    content = convolutional_network()
+    volumes = [np.random.default_rng(n).normal(size=(1, 1, 16, 16, 16)).astype(np.float32) for n in range(3)]
+    (small,) = quantized_levels([content], volumes[:2], spare_attention=False)
+    kinds = [node.op_type for node in onnx.load_from_string(small).graph.node]
+    assert kinds.count("QuantizeLinear") >= 3
+    difference = np.abs(run(small, volumes[2]) - run(content, volumes[2]))
+    assert 0 < difference.max() < 0.1
+
+
+def test_weights_stored_in_half_precision_become_constants_again() -> None:
+    halved = with_half_weights(onnx.load_from_string(convolutional_network()))
+    single = with_single_weights(halved)
+    assert "Cast" not in {node.op_type for node in single.graph.node}
+    volume = np.random.default_rng(0).normal(size=(1, 1, 8, 8, 8)).astype(np.float32)
+    np.testing.assert_array_equal(run(single.SerializeToString(), volume), run(halved.SerializeToString(), volume))
+
+
+def test_the_convolutions_before_a_softmax_are_named() -> None:
+    model = onnx.load_from_string(convolutional_network())
+    assert before_softmax(model) == []
+
+
+@pytest.mark.parametrize(
+    ("least", "change", "expected"), [(0.996, 0.4, True), (0.994, 0.4, False), (0.996, 0.6, False)]
+)
+def test_the_worst_case_decides(least: float, change: float, expected: bool) -> None:
+    gate = PrecisionGate(cases=40, dsc_mean=0.999, dsc_min=least, volume_change_percent_max=change)
+    assert LIMITS["int8"].passed_by(gate) is expected
+
+
+def test_a_model_agrees_with_itself(tmp_path: Path, phantom: Phantom) -> None:
+    publish_threshold_model(tmp_path)
+    segmenter = HeadSegmenter(ModelStore(tmp_path).resolve("fetal_head"), ON_CPU)
+    gate = precision_gate(segmenter, segmenter, [sphere(phantom)])
+    assert (gate.cases, gate.dsc_min, gate.volume_change_percent_max) == (1, 1.0, 0.0)
+
+
+def test_a_box_is_written_and_used_only_where_it_costs_nothing(tmp_path: Path, phantom: Phantom) -> None:
+    candidate = publish_threshold_model(tmp_path)  # these networks compare with the darkest voxel they see
+    tight, wide = try_focus(candidate, [sphere(phantom)], [200.0, 8.0])
+    assert (tight.passed, wide.passed) == (False, True)
+    assert str(tight).startswith("box with a margin of 8 mm: not served (+")
+    stored = ModelStore(tmp_path).resolve("fetal_head")
+    assert stored.manifest.focus is not None
+    assert stored.manifest.focus.margin_mm == 200
+    HeadSegmenter(stored, ON_CPU).selftest()

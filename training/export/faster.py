@@ -1,0 +1,120 @@
+"""Faster ways of serving a candidate, each tried on phantoms and written into its manifest only where it passes."""
+
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from app.imaging.preprocess import preprocess
+from app.inference.errors import RuntimeUnavailable
+from app.inference.manifest import (
+    MANIFEST_FILE,
+    ContextLevel,
+    Focus,
+    LowerPrecision,
+    ModelManifest,
+    PrecisionGate,
+)
+from app.inference.model_store import ModelStore, StoredModel
+from app.inference.segmenter import HeadSegmenter
+from app.inference.session import RuntimeSettings
+from training.export.quantize import CAREFUL, quantized_levels
+from training.export.speed_gate import LARGEST_DSC_LOSS, LIMITS, focus_loss, precision_gate
+from training.phantom import Phantom
+
+UNMEASURED = PrecisionGate(cases=1, dsc_mean=0, dsc_min=0, volume_change_percent_max=0)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of one try; the detail says on what."""
+
+    what: str
+    passed: bool
+    detail: str
+
+    def __str__(self) -> str:
+        """One line."""
+        return f"{self.what}: {'passed' if self.passed else 'not served'} ({self.detail})"
+
+
+def try_precisions(candidate: Path, cases: Iterable[Phantom], calibration: Sequence[Phantom]) -> Iterator[Outcome]:
+    """Try bf16, then int8 from the fastest to the most careful; what passes its gate is written to the candidate."""
+    cases, stored = list(cases), _stored(candidate)
+    exact = HeadSegmenter(stored, RuntimeSettings(precision="fp32"))
+    try:
+        gate = precision_gate(exact, HeadSegmenter(stored, RuntimeSettings(precision="bf16")), cases)
+    except RuntimeUnavailable as error:
+        yield Outcome("bf16", False, error.detail)
+    else:
+        yield _judged(candidate, LowerPrecision(precision="bf16", gate=gate), "bf16", ())
+    volumes = [preprocess(case.volume, stored.manifest.preprocessing).tensor for case in calibration]
+    for what, spare_attention in CAREFUL.items():
+        contents = quantized_levels(stored.levels, volumes, spare_attention)
+        lower = LowerPrecision(precision="int8", levels=_described(contents), gate=UNMEASURED)
+        others = stored.manifest.model_copy(update={"lower_precisions": (lower,)})
+        tried = replace(stored, manifest=others, others={"int8": contents})
+        gate = precision_gate(exact, HeadSegmenter(tried, RuntimeSettings(precision="int8")), cases)
+        outcome = _judged(candidate, lower.model_copy(update={"gate": gate}), f"int8, {what}", contents)
+        yield outcome
+        if outcome.passed:
+            return
+
+
+def try_focus(candidate: Path, cases: Iterable[Phantom], margins_mm: Sequence[float]) -> Iterator[Outcome]:
+    """Try boxes around the head, the smallest first; the first that costs no accuracy is written to the candidate."""
+    cases, stored = list(cases), _stored(candidate)
+    plain = _with_focus(stored, None)
+    for margin_mm in sorted(margins_mm):
+        guess = Focus(margin_mm=margin_mm, cases=1, dsc_loss=0)
+        measured = focus_loss(plain, _with_focus(stored, guess), cases, margin_mm)
+        passed = measured.dsc_loss <= LARGEST_DSC_LOSS
+        if passed:
+            _write(candidate, {"focus": measured})
+        detail = f"{100 * measured.dsc_loss:+.3f} DSC points lost on {measured.cases} phantoms"
+        yield Outcome(f"box with a margin of {margin_mm:g} mm", passed, detail)
+        if passed:
+            return
+
+
+def _judged(candidate: Path, lower: LowerPrecision, what: str, contents: Sequence[bytes]) -> Outcome:
+    """Write a precision and its files to the candidate where its gate is passed."""
+    gate, limits = lower.gate, LIMITS[lower.precision]
+    passed = limits.passed_by(gate)
+    if passed:
+        for level, content in zip(lower.levels, contents, strict=True):
+            (candidate / level.file).write_bytes(content)
+        before = _stored(candidate).manifest.lower_precisions
+        kept = tuple(other for other in before if other.precision != lower.precision)
+        _write(candidate, {"lower_precisions": (*kept, lower)})
+    detail = (
+        f"DSC against fp32 {gate.dsc_mean:.4f}, least {gate.dsc_min:.4f} (limit {limits.dsc}), volume changed by up to "
+        f"{gate.volume_change_percent_max:.2f} % (limit {limits.volume_change_percent} %) on {gate.cases} phantoms"
+    )
+    return Outcome(what, passed, detail)
+
+
+def _described(contents: Sequence[bytes]) -> tuple[ContextLevel, ...]:
+    return tuple(
+        ContextLevel(
+            file=f"context_level_{number}.int8.onnx", sha256=hashlib.sha256(content).hexdigest(), size=len(content)
+        )
+        for number, content in enumerate(contents, start=1)
+    )
+
+
+def _with_focus(stored: StoredModel, focus: Focus | None) -> HeadSegmenter:
+    return HeadSegmenter(replace(stored, manifest=stored.manifest.model_copy(update={"focus": focus})))
+
+
+def _stored(candidate: Path) -> StoredModel:
+    return ModelStore(candidate.parent.parent).resolve(candidate.parent.name, int(candidate.name))
+
+
+def _write(candidate: Path, update: dict[str, object]) -> None:
+    """Change the candidate's manifest at once or not at all."""
+    manifest = candidate / MANIFEST_FILE
+    current = ModelManifest.model_validate_json(manifest.read_text(encoding="utf-8"))
+    temporary = manifest.with_suffix(".tmp")
+    temporary.write_text(current.model_copy(update=update).model_dump_json(indent=2) + "\n", encoding="utf-8")
+    temporary.replace(manifest)

@@ -1,0 +1,55 @@
+"""May a faster way of running a model be served? Measured on phantoms against the careful way, and written down."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from app.inference.manifest import Focus, PrecisionGate
+from app.inference.segmenter import HeadSegmenter
+from training.evaluation.metrics import dsc, overlap
+from training.phantom import Phantom
+
+LARGEST_DSC_LOSS = 0.0005
+"""Of the mean DSC, that looking at the head's box alone may cost: 0.05 points."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What every case must keep, against single precision."""
+
+    dsc: float
+    volume_change_percent: float
+
+    def passed_by(self, gate: PrecisionGate) -> bool:
+        """Whether the worst case keeps both."""
+        return gate.dsc_min >= self.dsc and gate.volume_change_percent_max <= self.volume_change_percent
+
+
+LIMITS = {"bf16": Limits(0.999, 0.5), "int8": Limits(0.995, 0.5)}
+
+
+def precision_gate(exact: HeadSegmenter, faster: HeadSegmenter, phantoms: Iterable[Phantom]) -> PrecisionGate:
+    """Compare the masks of two precisions of one model; a case in which only one finds a head has a DSC of 0."""
+    agreements, changes = [], []
+    for phantom in phantoms:
+        one, other = (segmenter.segment(phantom.volume) for segmenter in (exact, faster))
+        agreements.append(dsc(overlap(other.mask, one.mask)))
+        change = abs(other.mask_volume_ml - one.mask_volume_ml) / max(one.mask_volume_ml, 1e-9)
+        changes.append(min(100.0, 100 * change) if other.mask_volume_ml or one.mask_volume_ml else 0.0)
+    return PrecisionGate(
+        cases=len(agreements),
+        dsc_mean=round(float(np.mean(agreements)), 5),
+        dsc_min=round(min(agreements), 5),
+        volume_change_percent_max=round(max(changes), 3),
+    )
+
+
+def focus_loss(whole: HeadSegmenter, focused: HeadSegmenter, phantoms: Iterable[Phantom], margin_mm: float) -> Focus:
+    """The mean DSC against the truth that is lost (below 0: gained) where later levels look at the box alone."""
+    scores = [
+        [dsc(overlap(segmenter.segment(phantom.volume).mask, phantom.truth.data)) for segmenter in (whole, focused)]
+        for phantom in phantoms
+    ]
+    lost = float(np.mean([before - after for before, after in scores]))
+    return Focus(margin_mm=margin_mm, cases=len(scores), dsc_loss=round(lost, 5))
