@@ -39,7 +39,7 @@ def busy(retry_after: str | None = None, status: int = 503) -> httpx.Response:
 def ready(**more: object) -> httpx.Response:
     model = {"name": "fetal_head", "version": 1, "sha256": ["0"]}
     body = {"model": model, "runtime": {"provider": "p", "precision": "fp32"}, "requested_provider": "auto"}
-    return httpx.Response(200, json={**body, "fallback": False, **more})
+    return httpx.Response(200, json={**body, "requested_precision": "auto", "fallback": False, **more})
 
 
 def test_retry_after_in_seconds_is_obeyed() -> None:
