@@ -32,7 +32,9 @@ class CaseView:
 def contours(cases: Sequence[CaseView]) -> Figure:
     """Figure 6: three parallel slices through the head of each case, with truth and estimates outlined."""
     names = list(cases[0].answers)
-    page = new_page(11.0, 3.1 * len(cases) + 0.9, "Outlines on slices through the head at 30, 50 and 70 % of its extent")
+    page = new_page(
+        11.0, 3.1 * len(cases) + 0.9, "Outlines on slices through the head at 30, 50 and 70 % of its extent"
+    )
     axes = page.subplots(len(cases), len(PLACES), squeeze=False)
     for row, case in zip(axes, cases, strict=True):
         for ax, number in zip(row, _slices(case.truth), strict=True):
