@@ -32,7 +32,9 @@ class CaseView:
 def contours(cases: Sequence[CaseView]) -> Figure:
     """Figure 6: three parallel slices through the head of each case, with truth and estimates outlined."""
     names = list(cases[0].answers)
-    page = new_page(9.5, 3.1 * len(cases) + 0.9, "Outlines on slices through the head at 30, 50 and 70 % of its extent")
+    page = new_page(
+        11.0, 3.1 * len(cases) + 0.9, "Outlines on slices through the head at 30, 50 and 70 % of its extent"
+    )
     axes = page.subplots(len(cases), len(PLACES), squeeze=False)
     for row, case in zip(axes, cases, strict=True):
         for ax, number in zip(row, _slices(case.truth), strict=True):
@@ -43,7 +45,7 @@ def contours(cases: Sequence[CaseView]) -> Figure:
         row[0].set_ylabel(case.name, fontsize=9)
     colours = dict(zip(["truth", *names], (TRUTH_COLOUR, *SYSTEM_COLOURS), strict=False))
     handles = [Line2D([], [], color=colour, label=name) for name, colour in colours.items()]
-    page.legend(handles=handles, loc="outside lower right", ncols=len(handles), fontsize=9, frameon=False)
+    page.legend(handles=handles, loc="outside right center", fontsize=9, frameon=False)
     return page
 
 
