@@ -15,7 +15,7 @@ from app.api.state import ServiceState
 from app.main import create_app
 from app.settings import Settings
 
-DEADLINE_S = 20.0
+DEADLINE_S = 120.0
 
 
 @dataclass(frozen=True)

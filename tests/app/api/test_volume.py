@@ -13,8 +13,8 @@ from tests.makers import sphere_volume, volume_bytes
 
 @pytest.fixture(scope="module")
 def measured(shared_client: httpx.Client) -> list[float]:
-    """Three volumes of subject A at 25 weeks, one of B at 27 weeks, measured in this order."""
-    requests = [(38.0, "A", "25.1"), (38.4, "A", "25.1"), (38.8, "A", "25.1"), (41.0, "B", "27.9")]
+    """Three volumes of subject A at 25 weeks, one of Z at 27 weeks, measured in this order."""
+    requests = [(38.0, "A", "25.1"), (38.4, "A", "25.1"), (38.8, "A", "25.1"), (41.0, "Z", "27.9")]
     answers = [
         post(shared_client, volume_bytes(sphere_volume(radius)), subject=subject, gestational_age_weeks=weeks)
         for radius, subject, weeks in requests
@@ -41,7 +41,7 @@ class TestItems:
             return [item["head_volume_ml"] for item in items]
 
         newest = shared_client.get("/volume").json()["items"][0]
-        assert found("b") == found(newest["id"][:13].upper()) == measured[3:]
+        assert found("z") == found(newest["id"][:13].upper()) == measured[3:]
         assert found("%") == found("_") == []
 
     def test_pages_follow_the_cursor(self, shared_client: httpx.Client, measured: list[float]) -> None:
@@ -96,7 +96,7 @@ class TestTable:
         assert answer.headers["content-type"].startswith("text/csv")
         rows = list(csv.DictReader(io.StringIO(answer.text)))
         assert [float(row["head_volume_ml"]) for row in rows] == measured[::-1]
-        assert [row["subject"] for row in rows] == ["B", "A", "A", "A"]
+        assert [row["subject"] for row in rows] == ["Z", "A", "A", "A"]
 
 
 class TestRefusals:
