@@ -83,6 +83,28 @@ def test_a_volume_is_dropped_measured_looked_at_found_again_and_downloaded(brows
         visit.page.goto(f"{base}/#/past")
         visit.page.fill("#search", "nobody")
         expect(visit.page.locator(".empty")).to_contain_text("Nothing fits")
+        assert visit.violations() == []
+
+
+def test_repeated_scans_are_compared_in_the_page(browser: Browser, service: Service, base: str) -> None:
+    for radius_mm in (38.0, 39.0, 38.5, 38.2):
+        content = volume_bytes(sphere_volume(radius_mm=radius_mm), NiftiOptions(compress=True))
+        post(service.client, content, subject="S-020", gestational_age_weeks=25.0)
+    with visiting(browser, base, color_scheme="dark") as visit:
+        visit.open("/#/subject/S-020")
+        caption = visit.page.locator(".repeats figcaption")
+        expect(caption).to_contain_text("3 pairs of scans")
+        expect(caption).to_contain_text("95 % limits of agreement")
+        assert visit.page.locator(".repeats circle.point").count() == 3
+        assert visit.violations() == []
+        visit.picture("repeats-dark", whole=True)
+    with visiting(browser, base, PHONE, color_scheme="light") as visit:
+        visit.open("/#/past")
+        visit.page.click("text=How far repeated scans differ")
+        expect(visit.page.locator(".repeats circle.point")).to_have_count(3)
+        assert visit.violations() == []
+        visit.picture("repeats-phone-light", whole=True)
+        assert visit.page.evaluate("document.documentElement.scrollWidth") <= PHONE[0]
 
 
 def test_a_mask_is_edited_filled_saved_and_decided(browser: Browser, service: Service, base: str) -> None:

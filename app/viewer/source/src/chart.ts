@@ -1,5 +1,6 @@
 // A subject's head volumes over gestational age, against the derived band.
 
+import { axis, niceStep } from "./axes";
 import { svg } from "./dom";
 import type { GrowthBand, VolumeItem } from "./types";
 import { millilitres } from "./words";
@@ -64,7 +65,7 @@ export function measuredPoints(items: VolumeItem[]): Point[] {
 
 function axes(from: number, to: number, greatest: number, x: (at: number) => number, y: (ml: number) => number): SVGElement[] {
   const step = niceStep(greatest / TICKS);
-  const volumes = Array.from({ length: Math.floor(greatest / step) + 1 }, (_, index) => index * step);
+  const volumes = axis(0, greatest, step);
   const every = to - from > 12 ? 4 : to - from > 6 ? 2 : 1;
   const weeks = Array.from({ length: to - from + 1 }, (_, index) => from + index).filter((week) => (week - from) % every === 0);
   return [
@@ -76,9 +77,4 @@ function axes(from: number, to: number, greatest: number, x: (at: number) => num
     svg("text", { x: (EDGE.left + WIDTH - EDGE.right) / 2, y: HEIGHT - 6, "text-anchor": "middle" }, "Gestational age, weeks"),
     svg("text", { x: EDGE.left, y: EDGE.top - 3, "text-anchor": "start" }, "mL"),
   ];
-}
-
-function niceStep(rough: number): number {
-  const power = 10 ** Math.floor(Math.log10(Math.max(rough, 1)));
-  return [1, 2, 5, 10].map((factor) => factor * power).find((step) => step >= rough) ?? 10 * power;
 }
