@@ -1,4 +1,12 @@
-// Ticks of a chart's axes.
+// What the charts share: their width, and the ticks of their axes.
+
+const WIDE = 720;
+const NARROW = 340;
+
+/** Units across a chart: fewer on a phone, so that its words stay readable. */
+export function chartWidth(): number {
+  return matchMedia("(max-width: 40rem)").matches ? NARROW : WIDE;
+}
 
 /** 1, 2 or 5 times a power of ten, the least that is not below `rough`. */
 export function niceStep(rough: number): number {

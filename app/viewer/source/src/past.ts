@@ -12,7 +12,7 @@ const TYPING_PAUSE_MS = 250;
 const PAGE_SIZE = 50;
 const MOST_COMPARED = 1000;
 const MOST_OF_A_SUBJECT = 1000;
-const COLUMNS = ["Measured", "Subject", "Weeks", "Volume, mL", "95 % interval", "Checks", "Decision"];
+const COLUMNS = ["Measured", "Subject", "Volume, mL", "Checks", "Decision", "Weeks", "95 % interval"];
 
 export function showPast(main: HTMLElement, api: Api): void {
   const search = h("input", { id: "search", type: "search", placeholder: "Subject or identifier", autocomplete: "off" });
@@ -150,14 +150,14 @@ function row(item: VolumeItem): HTMLElement {
     {},
     h("td", {}, h("a", { href: `#/segmentation/${item.id}` }, day(item.created_at))),
     h("td", {}, item.subject && h("a", { href: `#/subject/${encodeURIComponent(item.subject)}` }, item.subject)),
-    h("td", { class: "number" }, item.gestational_age_weeks?.toFixed(1)),
     h(
       "td",
       { class: "number strong" },
       item.head_volume_ml === null && !edited ? "none" : millilitres(edited ?? item.head_volume_ml ?? 0),
     ),
-    h("td", { class: "number" }, edited ? "edited" : interval && `${millilitres(interval[0])} to ${millilitres(interval[1])}`),
     h("td", {}, h("span", { class: `chip ${item.verdict}` }, VERDICT_NAMES[item.verdict])),
     h("td", {}, item.decision ? DECISION_NAMES[item.decision] : "open"),
+    h("td", { class: "number" }, item.gestational_age_weeks?.toFixed(1)),
+    h("td", { class: "number" }, edited ? "edited" : interval && `${millilitres(interval[0])} to ${millilitres(interval[1])}`),
   );
 }

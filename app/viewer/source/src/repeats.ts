@@ -1,13 +1,12 @@
 // Repeated scans of one subject on one day, as Bland and Altman draw them: difference over mean.
 
-import { axis, niceStep } from "./axes";
+import { axis, chartWidth, niceStep } from "./axes";
 import { h, svg } from "./dom";
 import type { VolumeItem } from "./types";
 import { millilitres } from "./words";
 
-const WIDTH = 720;
 const HEIGHT = 340;
-const EDGE = { left: 56, right: 96, top: 22, bottom: 48 };
+const EDGE = { left: 56, right: 16, top: 22, bottom: 48 };
 const LIMITS_SD = 1.96;
 const ENOUGH_FOR_LIMITS = 3;
 const TICKS = 4;
@@ -68,23 +67,24 @@ function words(pairs: Pair[], limits: Limits | null): string {
 }
 
 function drawing(pairs: Pair[], limits: Limits | null): SVGSVGElement {
+  const width = chartWidth();
   const means = pairs.map((pair) => pair.mean);
   const room = Math.max(5, 0.1 * (Math.max(...means) - Math.min(...means)));
   const [from, to] = [Math.min(...means) - room, Math.max(...means) + room];
   const reach = 1.15 * Math.max(1, ...pairs.map((pair) => Math.abs(pair.difference)), limits ? Math.abs(limits.bias) + limits.half : 0);
-  const x = (ml: number) => EDGE.left + ((ml - from) / (to - from)) * (WIDTH - EDGE.left - EDGE.right);
+  const x = (ml: number) => EDGE.left + ((ml - from) / (to - from)) * (width - EDGE.left - EDGE.right);
   const y = (ml: number) => EDGE.top + ((reach - ml) / (2 * reach)) * (HEIGHT - EDGE.top - EDGE.bottom);
   const step = niceStep(reach / (TICKS / 2));
   const across = niceStep((to - from) / TICKS);
   return svg(
     "svg",
-    { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, class: "chart", role: "img", "aria-label": `Difference over mean. ${words(pairs, limits)}` },
+    { viewBox: `0 0 ${width} ${HEIGHT}`, class: "chart", role: "img", "aria-label": `Difference over mean. ${words(pairs, limits)}` },
     ...axis(-reach, reach, step).flatMap((ml) => [
-      svg("line", { class: ml === 0 ? "mean" : "grid", x1: EDGE.left, x2: WIDTH - EDGE.right, y1: y(ml), y2: y(ml) }),
+      svg("line", { class: ml === 0 ? "mean" : "grid", x1: EDGE.left, x2: width - EDGE.right, y1: y(ml), y2: y(ml) }),
       svg("text", { x: EDGE.left - 8, y: y(ml) + 4, "text-anchor": "end" }, signed(ml, 0)),
     ]),
     ...axis(from, to, across).map((ml) => svg("text", { x: x(ml), y: HEIGHT - EDGE.bottom + 20, "text-anchor": "middle" }, String(ml))),
-    ...(limits ? lines(limits, y) : []),
+    ...(limits ? lines(limits, y, width - EDGE.right) : []),
     ...pairs.map((pair) =>
       svg(
         "circle",
@@ -92,16 +92,16 @@ function drawing(pairs: Pair[], limits: Limits | null): SVGSVGElement {
         svg("title", {}, `${pair.subject}: ${signed(pair.difference)} mL at ${millilitres(pair.mean)} mL`),
       ),
     ),
-    svg("text", { x: (EDGE.left + WIDTH - EDGE.right) / 2, y: HEIGHT - 6, "text-anchor": "middle" }, "Mean of both scans, mL"),
+    svg("text", { x: (EDGE.left + width - EDGE.right) / 2, y: HEIGHT - 6, "text-anchor": "middle" }, "Mean of both scans, mL"),
     svg("text", { x: EDGE.left, y: EDGE.top - 8, "text-anchor": "start" }, "Later minus earlier, mL"),
   );
 }
 
-function lines({ bias, half }: Limits, y: (ml: number) => number): SVGElement[] {
-  const named: [string, number][] = [["mean", bias], ["+1.96 SD", bias + half], ["\u22121.96 SD", bias - half]];
+function lines({ bias, half }: Limits, y: (ml: number) => number, end: number): SVGElement[] {
+  const named: [string, number][] = [["Mean", bias], ["Upper limit", bias + half], ["Lower limit", bias - half]];
   return named.flatMap(([name, ml]) => [
-    svg("line", { class: `limit ${name === "mean" ? "bias" : ""}`, x1: EDGE.left, x2: WIDTH - EDGE.right, y1: y(ml), y2: y(ml) }),
-    svg("text", { x: WIDTH - EDGE.right + 6, y: y(ml) + 4 }, `${name} ${signed(ml)}`),
+    svg("line", { class: `limit ${name === "Mean" ? "bias" : ""}`, x1: EDGE.left, x2: end, y1: y(ml), y2: y(ml) }),
+    svg("text", { x: end, y: y(ml) - 5, "text-anchor": "end" }, `${name} ${signed(ml)}`),
   ]);
 }
 
