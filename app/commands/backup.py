@@ -88,7 +88,7 @@ def _restored(options: argparse.Namespace, settings: Settings, known: list[Tip])
     from app.records.opening import open_records
     from app.records.restore import checked_backup, restore
 
-    with checked_backup(options.folder, known) as backup:
+    with checked_backup(options.folder, settings.data_dir, known) as backup:
         tip = backup.manifest.audit_tip
         if not options.check:
             lock = FolderLock(settings.data_dir)

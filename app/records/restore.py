@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,6 +20,8 @@ from app.records.errors import BackupRefusedError, DamagedArtifactError, Damaged
 from app.records.opening import ANCHOR, ARTIFACTS, Records
 from app.records.portable import is_empty, replace_rows, stored_files
 
+SCRATCH = "restore.partial"
+
 
 @dataclass(frozen=True)
 class Backup:
@@ -37,8 +38,12 @@ class Backup:
 
 
 @contextmanager
-def checked_backup(folder: Path, known: Sequence[Tip] = (), progress: Progress = lambda _: None) -> Iterator[Backup]:
+def checked_backup(
+    folder: Path, scratch: Path, known: Sequence[Tip] = (), progress: Progress = lambda _: None
+) -> Iterator[Backup]:
     """A backup, once every digest, the audit trail and each measurement were compared. `known`: ends of the trail.
+
+    A copy of its database is worked on below the folder `scratch`, so that the backup stays as it is.
 
     Raises:
         BackupRefusedError: it is no backup, or one of a newer version.
@@ -48,15 +53,20 @@ def checked_backup(folder: Path, known: Sequence[Tip] = (), progress: Progress =
     for name, sha256 in manifest.sha256.items():
         if name not in (DATABASE, *BESIDE) or not (folder / name).is_file() or sha256_of(folder / name) != sha256:
             raise DamagedBackupError(f"{name} is missing or was altered.")
-    with tempfile.TemporaryDirectory(prefix="fetalhead-") as place:
+    place = scratch / SCRATCH
+    shutil.rmtree(place, ignore_errors=True)
+    place.mkdir(mode=0o700, parents=True)
+    try:
         shutil.copy(folder / DATABASE, place)
-        source = open_database(f"sqlite:///{Path(place) / DATABASE}")
+        source = open_database(f"sqlite:///{(place / DATABASE).resolve()}")
         try:
             backup = Backup(folder, manifest, source)
             _check(backup, known, progress)
             yield backup
         finally:
             source.dispose()
+    finally:
+        shutil.rmtree(place, ignore_errors=True)
 
 
 def restore(backup: Backup, records: Records, data_dir: Path, actor: str, replace: bool = False) -> Tip:

@@ -242,3 +242,13 @@ def test_wrong_arguments(arguments: list[str], capsys: pytest.CaptureFixture[str
         main(arguments)
     assert caught.value.code == USAGE
     assert "usage: fetalhead" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "arguments", [["models", "list", "--json", "--fast"], ["audit", "--json"], ["models", "activate", "two", "--json"]]
+)
+def test_wrong_arguments_for_machines(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main(arguments)
+    assert stopped.value.code == USAGE
+    assert json.loads(capsys.readouterr().err)["exit_code"] == USAGE

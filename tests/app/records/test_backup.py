@@ -54,7 +54,7 @@ def test_every_row_file_and_line_comes_back(records: Records, target: Records, t
     (tmp_path / "data/active_model.json").write_text('{"name":"fetal_head","version":1}')
     made = back_up(records, tmp_path / "data", tmp_path / "backup", "console:it")
     assert (made.segmentations, made.files, made.flaws) == (3, 5, ())
-    with checked_backup(tmp_path / "backup") as backup:
+    with checked_backup(tmp_path / "backup", tmp_path / "scratch") as backup:
         tip = restore(backup, target, tmp_path / "target", "console:it")
     assert target.repository.artifact(first, MASK) == b"mask"
     edited = target.reviews.edited_mask(first)
@@ -75,7 +75,7 @@ def test_it_goes_on_from_there_in_the_same_kind_of_database(records: Records, tm
     back_up(records, tmp_path / "data", tmp_path / "backup", "console:it")
     before = contents(records.engine)
     later = stored(records.repository)
-    with checked_backup(tmp_path / "backup") as backup:
+    with checked_backup(tmp_path / "backup", tmp_path / "scratch") as backup:
         with pytest.raises(BackupRefusedError, match="--force"):
             restore(backup, records, tmp_path / "data", "console:it")
         restore(backup, records, tmp_path / "data", "console:it", replace=True)
@@ -108,7 +108,7 @@ class TestDamage:
         made = back_up(records, tmp_path / "data", tmp_path / "backup", "console:it", erase)
         assert len(erased) == 2
         assert made.flaws == ()
-        with checked_backup(tmp_path / "backup") as backup:
+        with checked_backup(tmp_path / "backup", tmp_path / "scratch") as backup:
             assert first in backup.files.ids()
             assert second not in backup.files.ids()
 
@@ -118,14 +118,20 @@ class TestDamage:
         back_up(records, tmp_path / "data", tmp_path / "backup", "console:it")
         path = next((tmp_path / "backup").rglob(name))
         path.write_bytes(path.read_bytes()[:-1] + b"?")
-        with pytest.raises((DamagedBackupError, BackupRefusedError)), checked_backup(tmp_path / "backup"):
+        with (
+            pytest.raises((DamagedBackupError, BackupRefusedError)),
+            checked_backup(tmp_path / "backup", tmp_path / "scratch"),
+        ):
             pass
 
     def test_a_missing_file_is_found(self, records: Records, tmp_path: Path) -> None:
         fill(records)
         back_up(records, tmp_path / "data", tmp_path / "backup", "console:it")
         shutil.rmtree(tmp_path / "backup/artifacts")
-        with pytest.raises(DamagedBackupError, match="missing or damaged"), checked_backup(tmp_path / "backup"):
+        with (
+            pytest.raises(DamagedBackupError, match="missing or damaged"),
+            checked_backup(tmp_path / "backup", tmp_path / "scratch"),
+        ):
             pass
 
     def test_what_was_missing_before_is_told_and_the_rest_restored(
@@ -136,7 +142,7 @@ class TestDamage:
         made = back_up(records, tmp_path / "data", tmp_path / "backup", "console:it")
         assert len(made.flaws) == 1
         assert lacking in made.flaws[0]
-        with checked_backup(tmp_path / "backup") as backup:
+        with checked_backup(tmp_path / "backup", tmp_path / "scratch") as backup:
             restore(backup, target, tmp_path / "target", "console:it")
         assert target.repository.artifact(whole, MASK) == b"mask"
 
@@ -145,5 +151,8 @@ class TestDamage:
         back_up(records, tmp_path / "data", tmp_path / "backup", "console:it")
         stored(records.repository)
         later = records.repository.verify_audit_trail()
-        with pytest.raises(DamagedBackupError, match="Audit line"), checked_backup(tmp_path / "backup", [later]):
+        with (
+            pytest.raises(DamagedBackupError, match="Audit line"),
+            checked_backup(tmp_path / "backup", tmp_path / "scratch", [later]),
+        ):
             pass

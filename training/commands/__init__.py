@@ -1,0 +1,1 @@
+"""The commands of `fetalhead-train`, a module for each group."""

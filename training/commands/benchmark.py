@@ -1,0 +1,44 @@
+"""The comparison of all systems of the paper's tables."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from training.commands.shared import Commands, tell, with_progress
+
+
+def add_benchmark(commands: Commands) -> None:
+    """Add `benchmark`."""
+    bench = commands.add_parser("benchmark", help="train and compare all systems of the paper's tables; resumable")
+    bench.add_argument("--scale", choices=("smoke", "cpu", "gpu"), default="smoke")
+    bench.add_argument("--systems", help="names separated by commas (default: all)")
+    bench.add_argument("--root", type=Path, help="folder for runs and scans (default: runs/benchmark/SCALE)")
+    bench.add_argument("--phantoms", type=Path, help="folder of training scans (default: ROOT/phantoms)")
+    bench.add_argument("--results", type=Path, help="folder to write (default: docs/results/DATE-SCALE)")
+    bench.add_argument("--no-train", action="store_true", help="measure and report what is finished")
+    bench.add_argument("--note", default="", help="for the report: what the commands do not tell")
+    bench.set_defaults(command=_benchmark)
+
+
+def _benchmark(options: argparse.Namespace) -> None:
+    from datetime import UTC, datetime
+
+    from training.benchmark.command import Benchmark, chosen_systems
+    from training.benchmark.scales import SCALES
+    from training.phantom.cohort import make_cohort
+
+    scale = SCALES[options.scale]
+    root: Path = options.root or Path("runs/benchmark") / scale.name
+    work = Benchmark(scale, root, options.phantoms or root / "phantoms", chosen_systems(options.systems))
+    if not options.no_train:
+        wanted = list(work.wanted())
+        for _ in with_progress(make_cohort(work.phantoms, wanted), len(wanted), "phantoms"):
+            pass
+        for run in work.train():
+            print(f"{run.label}: trained", file=sys.stderr if options.json else sys.stdout)
+    work.evaluate(with_progress)
+    results = options.results or Path("docs/results") / f"{datetime.now(UTC):%Y-%m-%d}-{scale.name}"
+    report = work.report(results, options.note)
+    tell(options, report, report=report)

@@ -1,0 +1,106 @@
+"""Evaluation on simulated scans or on a folder of one's own, and reproducibility."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from training.commands.shared import Commands, add_split, tell, with_progress
+
+if TYPE_CHECKING:
+    from training.evaluation.cases import Segment
+    from training.phantom import SimulationRequest
+
+
+def add_evaluate(commands: Commands) -> None:
+    """Add `evaluate` and `reproducibility`."""
+    evaluate = commands.add_parser("evaluate", help="evaluate a model on simulated scans of native size; resumable")
+    evaluate.add_argument("--cohort", choices=("test", "shifted", "validation"), default="test")
+    evaluate.add_argument("--cases", type=int, default=50)
+    evaluate.add_argument("--data", type=Path, help="folder of your own volumes with labels, instead of a cohort")
+    evaluate.add_argument("--part", choices=("test", "validation", "train"), default="test", help="of your own volumes")
+    add_split(evaluate)
+    _add_model_options(evaluate)
+    evaluate.set_defaults(command=_evaluate)
+    repeat = commands.add_parser("reproducibility", help="measure the same fetuses along three directions; resumable")
+    repeat.add_argument("--groups", type=int, default=52)
+    repeat.add_argument("--data", type=Path, help="folder of your own volumes, several a patient; labels not needed")
+    _add_model_options(repeat)
+    repeat.set_defaults(command=_reproducibility)
+
+
+def _add_model_options(evaluate: argparse.ArgumentParser) -> None:
+    """Which model, which scans, where to."""
+    evaluate.add_argument("--store", type=Path, default=Path("model_store"), help="model store of the model")
+    evaluate.add_argument("--name", default="fetal_head", help="the model's name in the store")
+    evaluate.add_argument("--version", type=int, help="model version, the newest by default")
+    evaluate.add_argument("--url", help="go through a running service instead")
+    evaluate.add_argument("--api-key", help="key for the running service")
+    evaluate.add_argument("--spacing", type=float, default=0.38, help="mm")
+    evaluate.add_argument("--phantoms", type=Path, help="keep the simulated scans in this folder")
+    evaluate.add_argument("--threads", type=int, default=0, help="0 takes every core the process may use")
+    evaluate.add_argument("--out", type=Path, required=True, help="folder for journals, figures, evaluation.json")
+
+
+def _evaluate(options: argparse.Namespace) -> None:
+    from training.phantom.cohort import request_for
+
+    if options.data is not None:
+        from training.own_data.commands import OwnData
+
+        own = OwnData(options.data, options.split)
+        _told(options, own.evaluate(options.part, _segmenter(options), options.out, with_progress))
+        return
+    requests = [request_for(options.cohort, number, options.spacing) for number in range(options.cases)]
+    _measure(options, requests, options.cohort)
+
+
+def _reproducibility(options: argparse.Namespace) -> None:
+    from training.phantom.views import scan_directions
+
+    if options.data is not None:
+        from training.own_data.commands import OwnData
+
+        _told(options, OwnData(options.data).reproducibility(_segmenter(options), options.out))
+        return
+    _measure(options, list(scan_directions(options.groups, options.spacing)), "reproducibility")
+
+
+def _measure(options: argparse.Namespace, requests: Sequence[SimulationRequest], name: str) -> None:
+    """Measure the scans that the journal lacks, then write the report of all journals in the folder."""
+    from training.evaluation import cases, report
+
+    results = cases.evaluate_cases(requests, _segmenter(options), options.out / f"{name}.jsonl", options.phantoms)
+    for _ in with_progress(results, len(requests), name):
+        pass
+    _told(options, report.write_folder(options.out, "fetalhead-train evaluate --cohort test|shifted --out OUT"))
+
+
+def _told(options: argparse.Namespace, text: str) -> None:
+    """For people the report; for programs the evaluation that was written."""
+    from training.evaluation.report import FILE
+
+    content = json.loads((options.out / FILE).read_text(encoding="utf-8")) if options.json else {}
+    tell(options, text, out=options.out, evaluation=content)
+
+
+def _segmenter(options: argparse.Namespace) -> Segment:
+    """Through a running service, or in this process."""
+    from training.evaluation.cases import over_http
+
+    return over_http(options.url, options.api_key) if options.url else _local_segmenter(options)
+
+
+def _local_segmenter(options: argparse.Namespace) -> Segment:
+    from app.inference.model_store import ModelStore
+    from app.inference.segmenter import HeadSegmenter
+    from app.inference.session import RuntimeSettings
+    from training.evaluation.cases import in_process
+
+    stored = ModelStore(options.store).resolve(options.name, options.version)
+    segmenter = HeadSegmenter(stored, RuntimeSettings(threads=options.threads))
+    segmenter.selftest()
+    return in_process(segmenter)

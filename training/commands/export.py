@@ -1,0 +1,137 @@
+"""A run's way into a model store: export, what makes it faster, calibration, publication."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from training.commands.shared import Commands, tell, with_progress
+
+if TYPE_CHECKING:
+    from training.phantom import Phantom
+
+
+def add_export(commands: Commands) -> None:
+    """Add `export`, `quantize`, `focus`, `calibrate` and `publish`."""
+    export = commands.add_parser("export", help="export a run as a candidate model, checked against torch")
+    export.add_argument("run", type=Path)
+    export.add_argument("--data", type=Path, help="phantoms for parity and test vector (default: RUN/phantoms)")
+    export.add_argument("--store", type=Path, help="empty folder that becomes a store (default: RUN/store)")
+    export.add_argument("--name", default="fetal_head", help="the model's name in the store")
+    export.add_argument("--note", default="", help="for the model card: what the commands do not tell about this run")
+    export.set_defaults(command=_export)
+    _add_faster_commands(commands)
+    calibrate = commands.add_parser("calibrate", help="set a candidate's review limits on validation cases")
+    calibrate.add_argument("candidate", type=Path, help="folder of the candidate, such as runs/cpu/store/fetal_head/1")
+    calibrate.add_argument("--cases", type=int, default=24)
+    calibrate.add_argument("--spacing", type=float, default=0.38, help="mm, as served")
+    calibrate.add_argument("--phantoms", type=Path, help="keep the simulated scans in this folder")
+    calibrate.set_defaults(command=_calibrate)
+    publish = commands.add_parser("publish", help="publish a candidate as the next version of a model store")
+    publish.add_argument("candidate", type=Path, help="folder of the candidate, such as candidate/fetal_head/1")
+    publish.add_argument("--evaluation", type=Path, help="its evaluation.json")
+    publish.add_argument("--baseline", type=Path, help="evaluation.json of the newest version on the same cases")
+    publish.add_argument("--force", action="store_true", help="publish even what is worse than the newest version")
+    publish.add_argument("--store", type=Path, default=Path("model_store"))
+    publish.set_defaults(command=_publish)
+
+
+def _add_faster_commands(commands: Commands) -> None:
+    quantize = commands.add_parser("quantize", help="let a candidate be served in bf16 and int8 where that is harmless")
+    focus = commands.add_parser("focus", help="let a candidate's later levels look at the head's box where harmless")
+    for command, cases, run in ((quantize, 40, _quantize), (focus, 20, _focus)):
+        command.add_argument("candidate", type=Path, help="folder of the candidate; run this before calibrate")
+        command.add_argument("--cases", type=int, default=cases, help=f"phantoms of the gate (default: {cases})")
+        command.add_argument("--spacing", type=float, default=1.3, help="mm")
+        command.add_argument("--phantoms", type=Path, help="keep the simulated scans in this folder")
+        command.set_defaults(command=run)
+    quantize.add_argument("--calibration", type=int, default=8, help="other phantoms, for int8's ranges (default: 8)")
+    focus.add_argument("--margin", type=float, nargs="+", default=[10.0, 20.0, 30.0], help="mm, the smallest first")
+
+
+def _export(options: argparse.Namespace) -> None:
+    from datetime import UTC, datetime
+
+    from training.data import CaseSource, PhantomCache
+    from training.export.publish import export
+    from training.own_data.commands import OwnData, is_own
+
+    run: Path = options.run
+    data, store = options.data or run / "phantoms", options.store or run / "store"
+    source: CaseSource = OwnData(data).source(run) if is_own(data) else PhantomCache(data)
+    candidate = export(run, source, store, datetime.now(UTC), options.note, options.name)
+    tell(options, candidate, candidate=candidate)
+
+
+def _quantize(options: argparse.Namespace) -> None:
+    from training.export.faster import try_precisions
+
+    phantoms = list(
+        with_progress(_validation(options, options.calibration), options.cases + options.calibration, "made")
+    )
+    for outcome in try_precisions(options.candidate, phantoms[options.calibration :], phantoms[: options.calibration]):
+        tell(options, outcome, **asdict(outcome))
+
+
+def _focus(options: argparse.Namespace) -> None:
+    from training.export.faster import try_focus
+
+    phantoms = list(with_progress(_validation(options), options.cases, "made"))
+    for outcome in try_focus(options.candidate, phantoms, options.margin):
+        tell(options, outcome, **asdict(outcome))
+
+
+def _validation(options: argparse.Namespace, more: int = 0) -> Iterable[Phantom]:
+    """Phantoms of the validation cohort, as many as there are cases, and more."""
+    from training.evaluation.cases import stored_phantom
+    from training.phantom.cohort import request_for
+
+    requests = (request_for("validation", number, options.spacing) for number in range(options.cases + more))
+    return (stored_phantom(request, options.phantoms) for request in requests)
+
+
+def _calibrate(options: argparse.Namespace) -> None:
+    from app.inference.model_store import ModelStore
+    from app.inference.segmenter import HeadSegmenter
+    from app.inference.session import RuntimeSettings
+    from training.evaluation import calibration
+    from training.evaluation.cases import stored_phantom
+    from training.export.publish import recalibrate
+    from training.phantom.cohort import request_for
+
+    candidate: Path = options.candidate
+    requests = [request_for("validation", n, options.spacing) for n in range(options.cases)]
+
+    def segmenter() -> HeadSegmenter:
+        stored = ModelStore(candidate.parent.parent).resolve(candidate.parent.name, int(candidate.name))
+        return HeadSegmenter(stored, RuntimeSettings())
+
+    def phantoms(title: str) -> Iterable[Phantom]:
+        made = (stored_phantom(request, options.phantoms) for request in requests)
+        return with_progress(made, len(requests), title)
+
+    threshold = calibration.unbiased_threshold(segmenter(), phantoms("threshold"))
+    recalibrate(candidate, {"threshold": threshold}, {})
+    before = segmenter().manifest.quality
+    cases = list(calibration.judged_cases(segmenter(), phantoms("limits")))
+    limits = calibration.review_limits(cases, before)
+    recalibrate(candidate, {}, limits)
+    after = segmenter().manifest.quality
+    checks = {"before": calibration.check(cases, before), "after": calibration.check(cases, after)}
+    text = f"threshold {threshold}\nbefore: {checks['before']}\nafter:  {checks['after']}"
+    tell(options, text, threshold=threshold, **{when: found.model_dump() for when, found in checks.items()})
+
+
+def _publish(options: argparse.Namespace) -> None:
+    from training.evaluation.report import Evaluation
+    from training.export.publish import publish
+
+    def read(path: Path | None) -> Evaluation | None:
+        return None if path is None else Evaluation.model_validate_json(path.read_text(encoding="utf-8"))
+
+    evaluation, baseline = read(options.evaluation), read(options.baseline)
+    model = publish(options.candidate, options.store, evaluation, baseline, options.force)
+    tell(options, model, model=model)

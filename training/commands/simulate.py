@@ -1,0 +1,84 @@
+"""Simulated patients: one scan, a cohort, the check of the fixed cohort."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from training.commands.shared import Commands, tell, with_progress
+from training.config import ConfigError
+
+
+class CohortChangedError(Exception):
+    """The simulator makes other patients than the cohort's version had."""
+
+
+def add_simulate(commands: Commands) -> None:
+    """Add `phantom`, `cohort` and `verify-cohort`."""
+    phantom = commands.add_parser("phantom", help="simulate one scan and its truth as NIfTI files")
+    phantom.add_argument("out", type=Path, help="folder for volume, truth (.nii.gz), record.json and preview.png")
+    phantom.add_argument("--ga", type=float, help="gestational age in weeks; drawn from the seed when left out")
+    phantom.add_argument("--seed", type=int, default=1)
+    phantom.add_argument("--spacing", type=float, default=0.38, help="mm")
+    phantom.add_argument("--family", help="parametric, freeform or lofted; drawn when left out")
+    phantom.add_argument("--look", help="fundamental, compound, grainy, contrast or vintage; drawn when left out")
+    phantom.set_defaults(command=_phantom)
+    cohort = commands.add_parser("cohort", help="simulate a cohort into a folder; continues where it stopped")
+    cohort.add_argument("out", type=Path)
+    cohort.add_argument("--kind", default="train", help="train, context, validation, test, shifted or reproducibility")
+    cohort.add_argument("--cases", type=int, required=True)
+    cohort.add_argument("--spacing", type=float, default=1.3, help="mm")
+    cohort.set_defaults(command=_cohort)
+    verify = commands.add_parser("verify-cohort", help="compare the fixed cohort's scenes with the committed digests")
+    verify.add_argument("--every", type=int, default=1, help="check every so many scans of each part")
+    verify.set_defaults(command=_verify_cohort)
+
+
+def _phantom(options: argparse.Namespace) -> None:
+    from app.imaging.nifti import encode_volume
+    from app.preview import PreviewText, draw_preview
+    from training.phantom import SimulationRequest, simulate
+
+    request = SimulationRequest(
+        seed=options.seed, spacing=options.spacing, weeks=options.ga, family=options.family, look=options.look
+    )
+    try:
+        made = simulate(request)
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
+    kind = f"simulated: {made.record.family} head, {made.record.look} look"
+    text = PreviewText("ok", made.record.true_volume_ml, None, (kind,), "truth")
+    options.out.mkdir(parents=True, exist_ok=True)
+    (options.out / "volume.nii.gz").write_bytes(encode_volume(made.volume))
+    (options.out / "truth.nii.gz").write_bytes(encode_volume(made.truth))
+    (options.out / "preview.png").write_bytes(draw_preview(made.volume, made.truth.data, text))
+    (options.out / "record.json").write_text(made.record.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    print(made.record.model_dump_json())
+
+
+def _cohort(options: argparse.Namespace) -> None:
+    from training.phantom.cohort import COHORTS, make_cohort, request_for
+
+    if options.kind not in COHORTS:
+        raise ConfigError(f"no cohort {options.kind!r}; expected one of {', '.join(COHORTS)}")
+    requests = [request_for(options.kind, number, options.spacing) for number in range(options.cases)]
+    for _ in with_progress(make_cohort(options.out, requests), len(requests), "phantoms"):
+        pass
+    tell(options, f"{len(requests)} scans in {options.out}", out=options.out, kind=options.kind, scans=len(requests))
+
+
+def _verify_cohort(options: argparse.Namespace) -> None:
+    from training.phantom.fixed import VERSION, computed_digests, stored_digests
+
+    stored = stored_digests()
+    total = sum(-(-len(scenes) // options.every) for scenes in stored.scenes.values())
+    changed: list[str] = []
+    for part, place, request, digest in with_progress(computed_digests(options.every), total, "scenes"):
+        if stored.scenes[part][place] != digest:
+            changed.append(f"{part} {request.seed}")
+    if changed:
+        raise CohortChangedError(
+            f"{len(changed)} of {total} scans differ from version {VERSION} of the cohort, such as {changed[0]}; "
+            "results do not compare with earlier ones: raise VERSION in training/phantom/fixed.py"
+        )
+    tell(options, f"{total} scans as in version {VERSION} of the cohort", scans=total, version=VERSION)
