@@ -15,7 +15,8 @@ from app.api.errors import ProblemError
 from app.api.jobs import Job
 from app.api.schemas import Problem, Unfinished
 from app.records.artifacts import MASK, PREVIEW
-from app.records.repository import Repository, StoredSegmentation
+from app.records.repository import Repository
+from app.records.segmentation import StoredSegmentation
 
 JSON = "application/json"
 GZIP = "application/gzip"

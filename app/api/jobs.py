@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 
 from app.api.errors import ProblemError, problem_of
 from app.api.measurement import Order, Outcome, finish
+from app.api.pace import Pace
 from app.inference.segmenter import HeadSegmenter, Segmentation
 from app.inference.stop import Reason, Stop, Stopped
 from app.monitoring.metrics import Metrics
@@ -29,7 +30,6 @@ Result = TypeVar("Result")
 STOPPING_S = 5.0
 """Time that ended work gets to notice, at shutdown."""
 DATABASE_PAUSES_S = (0.5, 1.0, 2.0, 4.0, 8.0)
-NEWEST_WEIGHT = 0.3
 log = logging.getLogger("fetalhead.jobs")
 
 
@@ -209,33 +209,6 @@ class Jobs:
         metrics.observe_stages(report.timings_s)
         fields = {"segmentation": report.id, "verdict": report.verdict, "seconds": report.timings_s["total"]}
         log.info("segmentation completed", extra={"fields": fields})
-
-
-class Pace:
-    """How long a computation takes here, and for how long the present one will go on. Used by two threads."""
-
-    def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
-        self._clock = clock
-        self._mean_s: float | None = None
-        self._began: float | None = None
-
-    @contextmanager
-    def measured(self) -> Iterator[None]:
-        """Times a computation; recent ones count more."""
-        self._began = began = self._clock()
-        try:
-            yield
-        finally:
-            took = self._clock() - began
-            self._mean_s = took if self._mean_s is None else self._mean_s + NEWEST_WEIGHT * (took - self._mean_s)
-            self._began = None
-
-    def rest_s(self) -> float:
-        """Seconds until the present computation is expected to be done; 0 where nothing is known."""
-        began, mean_s = self._began, self._mean_s
-        if mean_s is None:
-            return 0.0
-        return mean_s if began is None else max(0.0, mean_s - (self._clock() - began))
 
 
 def _patiently(work: Callable[[], Result]) -> Result:

@@ -23,7 +23,7 @@ from app.inference.manifest import ModelManifest
 from app.inference.segmenter import HeadSegmenter, Segmentation
 from app.preview import PreviewText, draw_preview
 from app.records.artifacts import MASK, PREVIEW
-from app.records.repository import Measurement
+from app.records.segmentation import Measurement
 
 VOLUME_DECIMALS = 2
 TIME_DECIMALS = 4

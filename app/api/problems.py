@@ -2,237 +2,229 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from app.api.file_problems import file_problems
 from app.api.problem_type import ProblemType
 
 LATER = "Send the request again after the time that Retry-After names."
 
-
-def _request_problems() -> Iterator[ProblemType]:
-    yield ProblemType(
+_REQUEST = (
+    ProblemType(
         "bad_request", 400, "Bad request", "The request cannot be understood.", "Compare it with the example in /docs."
-    )
-    yield ProblemType(
+    ),
+    ProblemType(
         "malformed_multipart",
         400,
         "Malformed multipart body",
         "The body is not complete, well-formed multipart/form-data.",
         "Let an HTTP library build the body: curl -F volume=@head.nii.gz",
-    )
-    yield from _access_problems()
-    yield ProblemType("not_found", 404, "Not found", "There is nothing at this path.", "See /docs for what there is.")
-    yield ProblemType(
+    ),
+    ProblemType("not_found", 404, "Not found", "There is nothing at this path.", "See /docs for what there is."),
+    ProblemType(
         "unknown_segmentation",
         404,
         "Unknown segmentation",
         "No segmentation has this identifier; it was never made, or it was erased.",
         "Use the Location of an answer to POST /segment, or an item of GET /volume.",
-    )
-    yield ProblemType(
+    ),
+    ProblemType(
         "unknown_layer",
         404,
         "Unknown layer",
         "This measurement was stored without this layer.",
         "Measure the volume again; layers are kept since version 0.2.",
-    )
-    yield ProblemType(
+    ),
+    ProblemType(
         "unknown_model",
         404,
         "Unknown model",
         "The model store holds no such version.",
         "Choose a version that GET /models lists.",
-    )
-    yield ProblemType(
-        "method_not_allowed", 405, "Method not allowed", "This path does not take the method.", "See /docs."
-    )
-    yield ProblemType(
+    ),
+    ProblemType("method_not_allowed", 405, "Method not allowed", "This path does not take the method.", "See /docs."),
+    ProblemType(
         "not_acceptable",
         406,
         "Not acceptable",
         "None of the media types in Accept can be made.",
         "Name one that can be made, or leave Accept out.",
-    )
-    yield ProblemType(
+    ),
+    ProblemType(
         "upload_timeout",
         408,
         "Upload took too long",
         "The body did not arrive in time.",
         "Send the file compressed (.nii.gz), over a faster line.",
-    )
-    yield ProblemType(
+    ),
+    ProblemType(
         "key_reused",
         409,
         "Idempotency-Key used before",
         "This Idempotency-Key belongs to an earlier request with other content.",
         "Send a new key with new content.",
-    )
-    yield ProblemType(
+    ),
+    ProblemType(
         "not_edited",
         409,
         "No edited mask",
         "The decision edit needs an edited mask, and none was stored.",
         "Send the mask first (PUT /segmentations/{id}/mask), or decide accept or reject.",
-    )
-    yield ProblemType(
+    ),
+    ProblemType(
         "not_completed",
         409,
         "Not completed",
         "The segmentation has no result (yet).",
         "Ask for the segmentation's status first.",
-    )
-    yield ProblemType(
+    ),
+    ProblemType(
         "activation_failed",
         409,
         "Model not activated",
         "The version was not served: its files, its self-test or its runtime failed. The model served before stays.",
         "Run fetalhead models verify; restore or publish the version again.",
-    )
-    yield ProblemType(
+    ),
+    ProblemType(
         "body_too_large",
         413,
         "Body too large",
         "The request is larger than this service takes.",
         "Send the file compressed (.nii.gz), or have the operator raise FETALHEAD_MAX_UPLOAD_BYTES.",
-    )
-    yield ProblemType(
+    ),
+    ProblemType(
         "not_multipart",
         415,
         "Not multipart/form-data",
         "The request's body is of another media type.",
         "Send the file as the field volume: curl -F volume=@head.nii.gz",
-    )
-
-
-def _access_problems() -> Iterator[ProblemType]:
-    yield ProblemType(
+    ),
+)
+_ACCESS = (
+    ProblemType(
         "unauthenticated",
         401,
         "Not authenticated",
         "The request brings no key or token that is good here.",
         "Send Authorization: Bearer with an API key or a token of the identity provider.",
-    )
-    yield ProblemType(
+    ),
+    ProblemType(
         "forbidden",
         403,
         "Not allowed",
         "The caller's role does not allow this.",
         "Use a key or token with the role that is expected, or ask an admin.",
-    )
-    yield ProblemType(
+    ),
+    ProblemType(
         "cross_origin",
         403,
         "Sent from elsewhere",
         "Without authentication, the service takes no request of another site's pages, nor by another name.",
         "Use the address that the service listens on; or turn authentication on.",
-    )
-    yield ProblemType("rate_limited", 429, "Too many requests", "This caller sends more requests than it may.", LATER)
-    yield ProblemType(
+    ),
+    ProblemType("rate_limited", 429, "Too many requests", "This caller sends more requests than it may.", LATER),
+    ProblemType(
         "identity_provider_unreachable",
         503,
         "Identity provider unreachable",
         "The keys to verify the token with could not be fetched.",
         LATER,
-    )
-
-
-def _field_problems() -> Iterator[ProblemType]:
-    yield ProblemType(
+    ),
+)
+_FIELDS = (
+    ProblemType(
         "missing_volume", 422, "No volume", "The form has no field volume.", "Send the file as the field volume."
-    )
-    yield ProblemType(
+    ),
+    ProblemType(
         "unknown_field", 422, "Unknown field", "The form has a field that is not known.", "Leave it out, or correct it."
-    )
-    yield ProblemType(
+    ),
+    ProblemType(
         "repeated_field", 422, "Repeated field", "A field is there more than once.", "Send one volume per request."
-    )
-    yield ProblemType(
+    ),
+    ProblemType(
         "invalid_decision",
         422,
         "Invalid decision",
         "The decision cannot be recorded as it was sent.",
         'Send {"decision": "accept", "edit" or "reject", "reason": "..."} as JSON.',
-    )
-    yield ProblemType("invalid_field", 422, "Invalid field", "A field's value cannot be used.", "Correct the field.")
-    yield ProblemType(
+    ),
+    ProblemType("invalid_field", 422, "Invalid field", "A field's value cannot be used.", "Correct the field."),
+    ProblemType(
         "invalid_parameter", 422, "Invalid parameter", "A parameter's value cannot be used.", "Correct the parameter."
-    )
-
-
-def _service_problems() -> Iterator[ProblemType]:
-    yield ProblemType(
+    ),
+)
+_SERVICE = (
+    ProblemType(
         "internal",
         500,
         "Internal error",
         "The service failed.",
         "Send the request again; if it fails again, give the operator the id.",
-    )
-    yield ProblemType(
+    ),
+    ProblemType(
         "damaged_record",
         500,
         "Damaged record",
         "A stored file is missing or is not what was stored.",
         "Measure the volume again; the operator restores the file from a backup.",
-    )
-    yield ProblemType(
+    ),
+    ProblemType(
         "report_not_installed",
         501,
         "Reports are not installed",
         "This installation draws no reports and no charts.",
         "The operator installs them: pip install 'fetalhead[report]'",
-    )
-    yield ProblemType(
+    ),
+    ProblemType(
         "out_of_memory",
         503,
         "Out of memory",
         "This volume needs more memory than the service has now; nothing was measured.",
         "Crop the volume to the head, or send it again when less is measured.",
-    )
-    yield ProblemType(
+    ),
+    ProblemType(
         "storage_unavailable",
         503,
         "Storage unavailable",
         "The disk is full or cannot be written; nothing was stored.",
         LATER,
-    )
-    yield ProblemType("queue_full", 503, "Queue full", "As many requests are waiting as this service holds.", LATER)
-    yield ProblemType(
+    ),
+    ProblemType("queue_full", 503, "Queue full", "As many requests are waiting as this service holds.", LATER),
+    ProblemType(
         "database_unavailable", 503, "Database unavailable", "The database does not answer; nothing was stored.", LATER
-    )
-    yield ProblemType("not_ready", 503, "Not ready", "The model is being loaded and tested.", LATER)
-    yield ProblemType(
+    ),
+    ProblemType("not_ready", 503, "Not ready", "The model is being loaded and tested.", LATER),
+    ProblemType(
         "model_failed",
         503,
         "Model failed",
         "The model could not be loaded, or failed its self-test; nothing is measured with it.",
         "The operator finds the reason in GET /health/ready.",
-    )
-    yield ProblemType(
+    ),
+    ProblemType(
         "interrupted",
         503,
         "Interrupted",
         "The service stopped before this segmentation was done.",
         "Send the volume again.",
-    )
-    yield ProblemType(
+    ),
+    ProblemType(
         "computation_timeout",
         504,
         "Computation stopped",
         "The segmentation took longer than one may take here, and was stopped.",
         "Crop the volume to the head, or have the operator raise FETALHEAD_SEGMENTATION_TIMEOUT_S.",
-    )
-    yield ProblemType(
+    ),
+    ProblemType(
         "result_timeout",
         504,
         "Result not ready in time",
         "The result was not ready within the time a request may wait; the work goes on.",
         "Ask for the segmentation at Location, or send Prefer: respond-async.",
-    )
+    ),
+)
 
 
 def _table() -> dict[str, ProblemType]:
-    kinds = [*_request_problems(), *_field_problems(), *file_problems(), *_service_problems()]
+    kinds = (*_REQUEST, *_ACCESS, *_FIELDS, *file_problems(), *_SERVICE)
     return {kind.code: kind for kind in sorted(kinds, key=lambda kind: (kind.status, kind.code))}
 
 

@@ -24,7 +24,7 @@ from app.api.state import ServiceState, State
 from app.api.upload import Upload, drain, read_upload
 from app.imaging.nifti import DecodeLimits
 from app.inference.segmenter import HeadSegmenter
-from app.records.repository import NewSegmentation, StoredSegmentation
+from app.records.segmentation import NewSegmentation, StoredSegmentation
 
 router = APIRouter(tags=["segmentation"])
 OFFERS = (JSON, GZIP, ZIP)

@@ -17,8 +17,8 @@ from app.api.schemas import Report, Unfinished
 from app.api.security import Caller, require_owner
 from app.api.state import ServiceState, State
 from app.records.artifacts import DISAGREEMENT, MASK, PREVIEW, PROBABILITY
-from app.records.repository import StoredSegmentation
 from app.records.reviews import Edit
+from app.records.segmentation import StoredSegmentation
 
 router = APIRouter(prefix="/segmentations/{segmentation_id}", tags=["segmentation"])
 SegmentationId = Annotated[UUID, Path(description="The identifier that POST /segment gave.")]

@@ -20,8 +20,8 @@ from app.api.answers import JSON, location
 from app.api.documentation import problems
 from app.api.errors import ProblemError
 from app.api.negotiation import preferred_type
-from app.api.schemas import DayStatistics, VolumeItem, VolumePage, VolumeSummary, WeekStatistics
 from app.api.state import ServiceState, State
+from app.api.volume_schemas import DayStatistics, VolumeItem, VolumePage, VolumeSummary, WeekStatistics
 from app.records.measurements import DaySeries, MeasurementFilter, MeasurementItem, Summary
 from app.records.reviews import Review
 

@@ -16,7 +16,8 @@ from typing import BinaryIO, TypeVar
 import httpx
 from pydantic import BaseModel
 
-from app.api.schemas import ModelList, Readiness, Report, Unfinished, Verdict, VolumePage
+from app.api.schemas import ModelList, Readiness, Report, Unfinished, Verdict
+from app.api.volume_schemas import VolumePage
 from app.client.errors import ServiceUnreachable, TookTooLong, WasCancelled, error_of, problem_error
 from app.client.result import Result
 from app.client.source import Source, form_fields, opener

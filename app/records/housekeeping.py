@@ -10,7 +10,8 @@ from sqlalchemy import Engine, select
 from app.records.artifacts import ArtifactStore
 from app.records.audit import AuditEvent
 from app.records.database import reading
-from app.records.repository import UNFINISHED, Repository
+from app.records.repository import Repository
+from app.records.segmentation import UNFINISHED
 from app.records.tables import AuditRow, SegmentationRow
 
 RETENTION = "retention"

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Any, Literal
+from datetime import datetime
+from typing import Any
 
 from sqlalchemy import ColumnElement, Engine, select
 from sqlalchemy.orm import Session
@@ -27,56 +25,21 @@ from app.records.audit import (
 )
 from app.records.database import forget_deleted, reading, writing
 from app.records.errors import DamagedArtifactError, KeyReusedError, UnknownSegmentationError
+from app.records.segmentation import (
+    ANYBODY,
+    UNFINISHED,
+    Measurement,
+    NewSegmentation,
+    Status,
+    StoredSegmentation,
+    fill_row,
+    key_digest,
+    new_row,
+    row_by_id,
+    row_by_key,
+    stored_segmentation,
+)
 from app.records.tables import SegmentationRow
-
-Status = Literal["queued", "running", "completed", "failed", "cancelled"]
-ANYBODY = "anonymous"
-"""The owner where callers are not told apart."""
-UNFINISHED: tuple[Status, ...] = ("queued", "running")
-
-
-@dataclass(frozen=True)
-class NewSegmentation:
-    """What is known of a request when it is accepted."""
-
-    id: str
-    created_at: datetime
-    request_sha256: str
-    input_sha256: str
-    model_name: str
-    model_version: int
-    subject: str | None = None
-    gestational_age_weeks: float | None = None
-    idempotency_key: str | None = None
-    owner: str = ANYBODY
-    model_sha256: str | None = None
-    spacing_mm: tuple[float, float, float] | None = None
-
-
-@dataclass(frozen=True)
-class StoredSegmentation:
-    """One segmentation as it lies in the database; `artifacts` maps file name to SHA-256."""
-
-    id: str
-    status: Status
-    created_at: datetime
-    request_sha256: str
-    model_name: str
-    model_version: int
-    report: Mapping[str, Any] | None
-    problem: Mapping[str, Any] | None
-    artifacts: Mapping[str, str]
-    owner: str | None
-
-
-@dataclass(frozen=True)
-class Measurement:
-    """The outcome of a completed segmentation."""
-
-    verdict: str
-    head_volume_ml: float | None
-    report: Mapping[str, Any]
-    files: Mapping[str, bytes]
 
 
 class Repository:
@@ -95,17 +58,17 @@ class Repository:
         Raises:
             KeyReusedError: the key belongs to a request with other content.
         """
-        key = None if new.idempotency_key is None else _key_sha256(new.idempotency_key, new.owner)
+        key = None if new.idempotency_key is None else key_digest(new.idempotency_key, new.owner)
         with self._writing() as session:
-            earlier = None if key is None else _by_key(session, key)
+            earlier = None if key is None else row_by_key(session, key)
             if earlier is not None and earlier.status in ("failed", "cancelled"):
                 earlier.key_sha256 = None
                 session.flush()
             elif earlier is not None:
                 if earlier.request_sha256 != new.request_sha256:
                     raise KeyReusedError
-                return _stored(earlier)
-            row = _new_row(new, key)
+                return stored_segmentation(earlier)
+            row = new_row(new, key)
             session.add(row)
             detail = {
                 "input_sha256": new.input_sha256,
@@ -115,7 +78,7 @@ class Repository:
                 "spacing_mm": None if new.spacing_mm is None else " ".join(f"{step:.6g}" for step in new.spacing_mm),
             }
             append_line(session, AuditEvent(new.owner, "accept", new.id, detail))
-            return _stored(row)
+            return stored_segmentation(row)
 
     def find_by_key(self, idempotency_key: str, request_sha256: str, owner: str = ANYBODY) -> StoredSegmentation | None:
         """The segmentation that an owner's key already belongs to, unless it failed or was cancelled.
@@ -124,17 +87,17 @@ class Repository:
             KeyReusedError: the key belongs to a request with other content.
         """
         with reading(self._engine) as session:
-            row = _by_key(session, _key_sha256(idempotency_key, owner))
+            row = row_by_key(session, key_digest(idempotency_key, owner))
             if row is None or row.status in ("failed", "cancelled"):
                 return None
             if row.request_sha256 != request_sha256:
                 raise KeyReusedError
-            return _stored(row)
+            return stored_segmentation(row)
 
     def find(self, segmentation_id: str) -> StoredSegmentation:
         """The segmentation with an id, or UnknownSegmentationError."""
         with reading(self._engine) as session:
-            return _stored(_by_id(session, segmentation_id))
+            return stored_segmentation(row_by_id(session, segmentation_id))
 
     def start(self, segmentation_id: str) -> bool:
         """Marks a queued segmentation as running; False where it was cancelled or erased meanwhile."""
@@ -157,7 +120,7 @@ class Repository:
                 if row is None or row.status not in UNFINISHED:
                     self._artifacts.erase(segmentation_id)
                     return False
-                _fill(row, measurement, hashes)
+                fill_row(row, measurement, hashes)
                 event = AuditEvent(row.owner or ANYBODY, "complete", segmentation_id, completion_detail(row))
                 append_line(session, event)
         except BaseException:
@@ -280,59 +243,3 @@ class Repository:
             tip = session.info.get(TIP)
             if tip is not None and self._anchor is not None:
                 self._anchor.advance(tip)
-
-
-def _by_id(session: Session, segmentation_id: str) -> SegmentationRow:
-    row = session.scalars(select(SegmentationRow).where(SegmentationRow.id == segmentation_id)).first()
-    if row is None:
-        raise UnknownSegmentationError(segmentation_id)
-    return row
-
-
-def _by_key(session: Session, key_sha256: str) -> SegmentationRow | None:
-    return session.scalars(select(SegmentationRow).where(SegmentationRow.key_sha256 == key_sha256)).first()
-
-
-def _key_sha256(idempotency_key: str, owner: str) -> str:
-    """What is stored of a key: two callers' keys are never the same."""
-    text = idempotency_key if owner == ANYBODY else f"{owner}\0{idempotency_key}"
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _new_row(new: NewSegmentation, key: str | None) -> SegmentationRow:
-    return SegmentationRow(
-        id=new.id,
-        status="queued",
-        created_at=new.created_at,
-        created_day=new.created_at.astimezone(UTC).date(),
-        subject=new.subject,
-        gestational_age_weeks=new.gestational_age_weeks,
-        request_sha256=new.request_sha256,
-        key_sha256=key,
-        model_name=new.model_name,
-        model_version=new.model_version,
-        owner=new.owner,
-    )
-
-
-def _fill(row: SegmentationRow, measurement: Measurement, hashes: Mapping[str, str]) -> None:
-    row.status = "completed"
-    row.verdict = measurement.verdict
-    row.head_volume_ml = measurement.head_volume_ml
-    row.report = dict(measurement.report)
-    row.artifacts = dict(hashes)
-
-
-def _stored(row: SegmentationRow) -> StoredSegmentation:
-    return StoredSegmentation(
-        id=row.id,
-        status=row.status,  # type: ignore[arg-type]  # the column holds nothing else
-        created_at=row.created_at,
-        request_sha256=row.request_sha256,
-        model_name=row.model_name,
-        model_version=row.model_version,
-        report=row.report,
-        problem=row.problem,
-        artifacts=row.artifacts or {},
-        owner=row.owner,
-    )

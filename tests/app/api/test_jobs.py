@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from app.api.jobs import Pace
+from app.api.pace import Pace
 from tests.app.api.service import Service, assert_problem, post, running_service, until
 from tests.slow_model import publish_slow_model
 

@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from app.records.artifacts import MASK, PREVIEW
-from app.records.repository import Measurement, NewSegmentation, Repository
+from app.records.repository import Repository
+from app.records.segmentation import Measurement, NewSegmentation
 
 NOON = datetime(2026, 3, 14, 12, 0, tzinfo=UTC)
 

@@ -10,8 +10,9 @@ from sqlalchemy import Engine
 import app.cli
 from app.records.artifacts import ArtifactStore
 from app.records.export import export_decisions
-from app.records.repository import Measurement, Repository
+from app.records.repository import Repository
 from app.records.reviews import Reviews, Verdict
+from app.records.segmentation import Measurement
 from tests.app.records.examples import measurement, request
 
 

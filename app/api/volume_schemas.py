@@ -1,0 +1,90 @@
+"""What `GET /volume` and `GET /growth` answer."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+
+from pydantic import Field
+
+from app.api.schemas import NOTICE, Answer, DecisionWord, Verdict
+
+
+class VolumeItem(Answer):
+    """One measured head volume."""
+
+    id: str
+    created_at: datetime
+    subject: str | None
+    gestational_age_weeks: float | None
+    head_volume_ml: float | None
+    head_volume_interval_ml: tuple[float, float] | None
+    verdict: Verdict
+    flags: tuple[str, ...]
+    model_version: int
+    decision: DecisionWord | None = Field(None, description="A reader's latest decision.")
+    edited_volume_ml: float | None = Field(None, description="Volume of the latest edited mask.")
+    href: str
+
+
+class StatisticsAnswer(Answer):
+    """Statistics of head volumes; the SD divides by n - 1."""
+
+    count: int
+    mean_ml: float | None
+    sd_ml: float | None
+    min_ml: float | None
+    max_ml: float | None
+
+
+class WeekStatistics(StatisticsAnswer):
+    """Statistics of one completed gestational week."""
+
+    week: int
+
+
+class DayStatistics(StatisticsAnswer):
+    """A subject's measurements of one day."""
+
+    day: date
+    gestational_age_weeks: float | None
+
+
+class VolumeSummary(StatisticsAnswer):
+    """Statistics over everything the filters let through, not only over this page."""
+
+    by_gestational_week: tuple[WeekStatistics, ...]
+    reproducibility_sd_ml: float | None = Field(
+        description="Mean, over subjects measured more than once on one day, of the SD within the group (n - 1)."
+    )
+    reproducibility_groups: int
+    series: tuple[DayStatistics, ...] | None = Field(
+        None, description="With the filter subject: its measurements day by day, oldest first."
+    )
+
+
+class VolumePage(Answer):
+    """The measured head volumes, newest first."""
+
+    items: tuple[VolumeItem, ...]
+    summary: VolumeSummary
+    next: str | None = Field(description="Cursor of the next page; None on the last one.")
+    notice: str = NOTICE
+
+
+class GrowthPoint(Answer):
+    """The derived head volume at one gestational age."""
+
+    gestational_age_weeks: float
+    low_ml: float
+    mean_ml: float
+    high_ml: float
+
+
+class GrowthBand(Answer):
+    """Head volume by gestational age, derived from growth standards of the head's circumference."""
+
+    points: tuple[GrowthPoint, ...]
+    z: float = Field(description="Half the band's width in SD: of the population and of the derivation together.")
+    source: str
+    label: str = Field(description="What has to stand beside every picture of this band.")
+    notice: str = NOTICE

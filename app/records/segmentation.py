@@ -1,0 +1,125 @@
+"""One segmentation: as it is accepted, as it is measured, as it is stored; and its row in the database."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.records.errors import UnknownSegmentationError
+from app.records.tables import SegmentationRow
+
+Status = Literal["queued", "running", "completed", "failed", "cancelled"]
+ANYBODY = "anonymous"
+"""The owner where callers are not told apart."""
+UNFINISHED: tuple[Status, ...] = ("queued", "running")
+
+
+@dataclass(frozen=True)
+class NewSegmentation:
+    """What is known of a request when it is accepted."""
+
+    id: str
+    created_at: datetime
+    request_sha256: str
+    input_sha256: str
+    model_name: str
+    model_version: int
+    subject: str | None = None
+    gestational_age_weeks: float | None = None
+    idempotency_key: str | None = None
+    owner: str = ANYBODY
+    model_sha256: str | None = None
+    spacing_mm: tuple[float, float, float] | None = None
+
+
+@dataclass(frozen=True)
+class StoredSegmentation:
+    """One segmentation as it lies in the database; `artifacts` maps file name to SHA-256."""
+
+    id: str
+    status: Status
+    created_at: datetime
+    request_sha256: str
+    model_name: str
+    model_version: int
+    report: Mapping[str, Any] | None
+    problem: Mapping[str, Any] | None
+    artifacts: Mapping[str, str]
+    owner: str | None
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """The outcome of a completed segmentation."""
+
+    verdict: str
+    head_volume_ml: float | None
+    report: Mapping[str, Any]
+    files: Mapping[str, bytes]
+
+
+def row_by_id(session: Session, segmentation_id: str) -> SegmentationRow:
+    """The row with an id, or UnknownSegmentationError."""
+    row = session.scalars(select(SegmentationRow).where(SegmentationRow.id == segmentation_id)).first()
+    if row is None:
+        raise UnknownSegmentationError(segmentation_id)
+    return row
+
+
+def row_by_key(session: Session, key_sha256: str) -> SegmentationRow | None:
+    """The row that an idempotency key belongs to, if there is one."""
+    return session.scalars(select(SegmentationRow).where(SegmentationRow.key_sha256 == key_sha256)).first()
+
+
+def key_digest(idempotency_key: str, owner: str) -> str:
+    """What is stored of a key: two callers' keys are never the same."""
+    text = idempotency_key if owner == ANYBODY else f"{owner}\0{idempotency_key}"
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def new_row(new: NewSegmentation, key: str | None) -> SegmentationRow:
+    """The row of an accepted request; `key` is the digest of its idempotency key."""
+    return SegmentationRow(
+        id=new.id,
+        status="queued",
+        created_at=new.created_at,
+        created_day=new.created_at.astimezone(UTC).date(),
+        subject=new.subject,
+        gestational_age_weeks=new.gestational_age_weeks,
+        request_sha256=new.request_sha256,
+        key_sha256=key,
+        model_name=new.model_name,
+        model_version=new.model_version,
+        owner=new.owner,
+    )
+
+
+def fill_row(row: SegmentationRow, measurement: Measurement, hashes: Mapping[str, str]) -> None:
+    """Enters a measurement and the SHA-256 of its files."""
+    row.status = "completed"
+    row.verdict = measurement.verdict
+    row.head_volume_ml = measurement.head_volume_ml
+    row.report = dict(measurement.report)
+    row.artifacts = dict(hashes)
+
+
+def stored_segmentation(row: SegmentationRow) -> StoredSegmentation:
+    """The row as a value."""
+    return StoredSegmentation(
+        id=row.id,
+        status=row.status,  # type: ignore[arg-type]  # the column holds nothing else
+        created_at=row.created_at,
+        request_sha256=row.request_sha256,
+        model_name=row.model_name,
+        model_version=row.model_version,
+        report=row.report,
+        problem=row.problem,
+        artifacts=row.artifacts or {},
+        owner=row.owner,
+    )
