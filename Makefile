@@ -90,10 +90,16 @@ clean:  ## remove what the targets made, the virtual environment included
 $(BIN)/python:
 	scripts/create-venv $(VENV)
 
-$(VENV)/.service: pyproject.toml constraints.txt | $(BIN)/python
+# The runtimes install into the same folder, the last one wins: the others go first (docs/adr/0001).
+$(VENV)/.runtime-$(RUNTIME): | $(BIN)/python
+	rm -f $(VENV)/.runtime-*
+	$(BIN)/python -m pip uninstall -qq --yes onnxruntime onnxruntime-gpu onnxruntime-openvino
+	touch $@
+
+$(VENV)/.service: pyproject.toml constraints.txt $(VENV)/.runtime-$(RUNTIME) | $(BIN)/python
 	$(PIP) --editable '.[$(RUNTIME),report]'
 	touch $@
 
-$(VENV)/.development: pyproject.toml constraints.txt | $(BIN)/python
+$(VENV)/.development: pyproject.toml constraints.txt $(VENV)/.runtime-$(RUNTIME) | $(BIN)/python
 	$(PIP) --editable '.[$(RUNTIME),report,train,docs,dev]'
 	touch $@ $(VENV)/.service
