@@ -1,3 +1,4 @@
+import argparse
 import json
 import sqlite3
 from collections.abc import Iterator
@@ -5,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from app.cli import main
+from app.cli import _parser, main
 from app.commands.outcome import FAILED, FINE, NO_MODEL, USAGE
 from app.records.artifacts import MASK
 from app.records.lock import FolderLock
@@ -238,3 +239,17 @@ def test_wrong_arguments_for_machines(arguments: list[str], capsys: pytest.Captu
         main(arguments)
     assert stopped.value.code == USAGE
     assert json.loads(capsys.readouterr().err)["exit_code"] == USAGE
+
+
+def test_every_command_that_prints_a_result_takes_json() -> None:
+    without = [" ".join(path) for path, command in leaves(_parser()) if "--json" not in command.format_help()]
+    assert without == ["serve", "openapi", "completion"]
+
+
+def leaves(parser: argparse.ArgumentParser, *path: str) -> Iterator[tuple[tuple[str, ...], argparse.ArgumentParser]]:
+    groups = [action for action in parser._actions if isinstance(action, argparse._SubParsersAction)]
+    if not groups:
+        yield path, parser
+    for group in groups:
+        for name, command in group.choices.items():
+            yield from leaves(command, *path, name)
