@@ -19,6 +19,7 @@ from pydantic import ValidationError
 
 from app.access.errors import AccessError
 from app.access.key_commands import add_keys_commands
+from app.arguments import Parser
 from app.commands.outcome import FAILED, FINE, NO_MODEL, NO_RUNTIME, USAGE, complain
 from app.commands.records import add_records
 from app.commands.segment import add_segment
@@ -29,6 +30,8 @@ from app.settings import PREFIX, Settings, environment_name, unknown_variables
 
 if TYPE_CHECKING:
     from app.inference.model_store import ModelStore
+
+PURPOSE = "Measures whole fetal heads in 3D ultrasound volumes. Research use only; not a medical device."
 
 
 class SettingsError(Exception):
@@ -49,8 +52,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    description, epilog = (__doc__ or "").split("\n\n", maxsplit=1)
-    parser = argparse.ArgumentParser("fetalhead", description=description, epilog=epilog)
+    parser: argparse.ArgumentParser = Parser(
+        "fetalhead", description=PURPOSE, epilog=(__doc__ or "").partition("\n\n")[2]
+    )
     parser.add_argument("--version", action="version", version=version("fetalhead"))
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
@@ -71,6 +75,7 @@ def _parser() -> argparse.ArgumentParser:
     activate.add_argument("version", type=int, metavar="VERSION")
     activate.add_argument("--url", help="ask this running service; without it, the next start serves the version")
     activate.add_argument("--api-key-file", type=Path, help="file with a key of the role admin, for --url")
+    activate.add_argument("--json", action="store_true", help="print one JSON object")
     activate.set_defaults(command=_activate_model)
 
     add_records(commands)
@@ -177,14 +182,16 @@ def _activate_model(options: argparse.Namespace, settings: Settings) -> int:
 
     try:
         if options.url is None:
-            print(activate_at_next_start(settings, options.version))
+            said = activate_at_next_start(settings, options.version)
         else:
             key = options.api_key_file and options.api_key_file.read_text(encoding="utf-8").strip()
-            print(activate_in_service(options.url, options.version, key))
+            said = activate_in_service(options.url, options.version, key)
     except ActivationRefusedError as error:
-        return complain(str(error), NO_MODEL)
+        return complain(str(error), NO_MODEL, options.json)
     except OSError as error:
-        return complain(f"{error.filename}: {error.strerror}", USAGE)
+        return complain(f"{error.filename}: {error.strerror}", USAGE, options.json)
+    content = {"version": options.version, "at": options.url or "next start", "message": said}
+    print(json.dumps(content) if options.json else said)
     return FINE
 
 

@@ -4,9 +4,11 @@ Exit codes: 0 it worked, 1 the work failed (a parity check, a damaged model), 2 
 """
 
 import argparse
+import json
 import sys
 from collections.abc import Callable, Sequence
 
+from app.arguments import Parser
 from app.completion import add_completion, script
 from training.commands.benchmark import add_benchmark
 from training.commands.evaluate import add_evaluate
@@ -15,6 +17,7 @@ from training.commands.fit import add_fit
 from training.commands.simulate import add_simulate
 from training.config import ConfigError
 
+EXTRA = "pip install 'fetalhead[cpu,train]'"
 Command = Callable[[argparse.Namespace], object]
 
 
@@ -25,27 +28,35 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         command(options)
     except ConfigError as error:
-        return _complain(error, 2)
+        return _complain(str(error), 2, options)
+    except ModuleNotFoundError as error:
+        return _complain(f"{error.name} is not installed. Install what training needs: {EXTRA}.", 2, options)
+    except OSError as error:
+        return _complain(str(error), 2, options)
     except Exception as error:
         if type(error).__module__.split(".")[0] not in {"app", "training"}:
             raise
-        return _complain(error, 1)
+        return _complain(str(error), 1, options)
     return 0
 
 
-def _complain(error: Exception, code: int) -> int:
-    print(f"fetalhead-train: {error}", file=sys.stderr)
+def _complain(text: str, code: int, options: argparse.Namespace) -> int:
+    as_json = getattr(options, "json", False)
+    print(json.dumps({"error": text, "exit_code": code}) if as_json else f"fetalhead-train: {text}", file=sys.stderr)
     return code
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="fetalhead-train", description="Simulate, train, evaluate and publish.")
+    description, epilog = "Simulate, train, evaluate and publish.", (__doc__ or "").partition("\n\n")[2]
+    parser: argparse.ArgumentParser = Parser(prog="fetalhead-train", description=description, epilog=epilog)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     add_simulate(commands)
     add_fit(commands)
     add_evaluate(commands)
     add_export(commands)
     add_benchmark(commands)
+    for command in commands.choices.values():
+        command.add_argument("--json", action="store_true", help="print the result as JSON; errors too")
     add_completion(commands, "fetalhead-train", lambda shell: script(parser, shell))
     return parser
 

@@ -191,8 +191,9 @@ class Jobs:
             self._fail(job, ProblemError("interrupted"))
 
     def _fail(self, job: Job, error: Exception) -> None:
-        job.problem = problem_of(error).body
-        body = job.problem
+        problem = problem_of(error)
+        job.problem = body = problem.body
+        self._metrics.failed.labels(problem.kind.code).inc()
         _patiently(lambda: self._repository.fail(job.id, body))
 
     def _observe(self, outcome: Outcome, order: Order) -> None:

@@ -14,7 +14,7 @@ from app.api.errors import ProblemError
 from app.api.schemas import Report
 from app.api.segmentations import SegmentationId, completed_report
 from app.api.state import ServiceState, State
-from app.api.volume import SUBJECT_PATTERN
+from app.api.volume import SUBJECT_PATTERN, reviewed
 from app.records.artifacts import MASK, PREVIEW
 from app.records.measurements import MeasurementFilter
 from app.report import missing_libraries
@@ -68,7 +68,10 @@ async def get_report(segmentation_id: SegmentationId, state: State) -> Response:
     responses=_drawn(SVG),
 )
 async def get_growth(state: State, query: Annotated[ChartQuery, Query()]) -> Response:
-    """Head volumes over gestational age, against a band derived from head circumference: not a reference chart."""
+    """Head volumes over gestational age, against a band derived from head circumference: not a reference chart.
+
+    A volume that a reader edited is drawn in the place of the measured one, one that a reader rejected is left out.
+    """
     return await _chart(lambda: _growth(state, query))
 
 
@@ -80,7 +83,10 @@ async def get_growth(state: State, query: Annotated[ChartQuery, Query()]) -> Res
     responses=_drawn(SVG),
 )
 async def get_repeatability(state: State, query: Annotated[ChartQuery, Query()]) -> Response:
-    """Bland and Altman's plot of the scans that a subject had on one day."""
+    """Bland and Altman's plot of the scans that a subject had on one day, as the model measured them.
+
+    Edited volumes are not drawn, since they tell of the reader; what a reader rejected is left out.
+    """
     return await _chart(lambda: _repeatability(state, query))
 
 
@@ -106,26 +112,29 @@ def _growth(state: ServiceState, query: ChartQuery) -> bytes:
     from app.report.charts import growth_chart  # noqa: PLC0415  # its libraries are an extra
 
     title = "Head volumes of all subjects" if query.subject is None else f"Head volumes of {query.subject}"
-    return growth_chart(list(_measured(state, query)), title, query.theme)
+    return growth_chart(list(_measured(state, query, edited=True)), title, query.theme)
 
 
 def _repeatability(state: ServiceState, query: ChartQuery) -> bytes:
     from app.report.charts import repeatability_chart, repeated  # noqa: PLC0415  # its libraries are an extra
 
-    return repeatability_chart(repeated(_measured(state, query)), query.theme)
+    return repeatability_chart(repeated(_measured(state, query, edited=False)), query.theme)
 
 
-def _measured(state: ServiceState, query: ChartQuery) -> Iterator[Any]:
-    """The measurements that carry a volume."""
+def _measured(state: ServiceState, query: ChartQuery, edited: bool) -> Iterator[Any]:
+    """The measurements that carry a volume and were not rejected, with the reader's volumes in their place or not."""
     from app.report.charts import Measured  # noqa: PLC0415  # its libraries are an extra
 
-    for item in state.measurements.all(MeasurementFilter(subject=query.subject)):
-        if item.head_volume_ml is not None:
+    for item, review in reviewed(state, MeasurementFilter(subject=query.subject)):
+        by_reader = review.edit.head_volume_ml if edited and review.edit is not None else None
+        volume_ml = item.head_volume_ml if by_reader is None else by_reader
+        rejected = review.decision is not None and review.decision.decision == "reject"
+        if volume_ml is not None and not rejected:
             yield Measured(
                 subject=item.subject,
                 at=item.created_at,
                 weeks=item.gestational_age_weeks,
-                volume_ml=item.head_volume_ml,
-                interval_ml=item.head_volume_interval_ml,
+                volume_ml=volume_ml,
+                interval_ml=item.head_volume_interval_ml if by_reader is None else None,
                 verdict=item.verdict,
             )

@@ -166,6 +166,7 @@ async def _accepted(
         idempotency_key=wishes.key,
         owner=wishes.owner,
         model_sha256=",".join(level.sha256 for level in segmenter.manifest.levels),
+        spacing_mm=file.volume.geometry.spacing_mm,
     )
     order = Order(
         id=new.id,

@@ -8,6 +8,7 @@ import io
 from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Header, Query, Response
@@ -28,6 +29,7 @@ router = APIRouter(tags=["measurements"])
 CSV = "text/csv"
 OFFERS = (JSON, CSV)
 WEEK_DECIMALS = 3
+REVIEWED_AT_ONCE = 500
 SUBJECT_PATTERN = r"^[A-Za-z0-9._-]{1,64}$"
 COLUMNS = (
     "id",
@@ -40,6 +42,8 @@ COLUMNS = (
     "verdict",
     "flags",
     "model_version",
+    "decision",
+    "edited_volume_ml",
 )
 
 
@@ -87,7 +91,10 @@ class VolumeQuery(BaseModel):
 async def get_volume(
     state: State, query: Annotated[VolumeQuery, Query()], accept: Annotated[str | None, Header()] = None
 ) -> Response:
-    """The measured head volumes, newest first, with statistics over all that the filters let through."""
+    """The measured head volumes, newest first, with statistics over all that the filters let through.
+
+    The statistics are of what the model measured; decisions and edited volumes stand beside each item and change none.
+    """
     chosen = preferred_type(accept, OFFERS)
     if chosen is None:
         raise ProblemError("not_acceptable", expected=", ".join(OFFERS))
@@ -140,7 +147,7 @@ def _day(day: DaySeries) -> DayStatistics:
 
 def _table(state: ServiceState, wanted: MeasurementFilter) -> Iterator[str]:
     yield _line(COLUMNS)
-    for item in state.measurements.all(wanted):
+    for item, review in reviewed(state, wanted):
         low, high = item.head_volume_interval_ml or (None, None)
         yield _line(
             (
@@ -154,8 +161,18 @@ def _table(state: ServiceState, wanted: MeasurementFilter) -> Iterator[str]:
                 item.verdict,
                 " ".join(item.flags),
                 item.model_version,
+                None if review.decision is None else review.decision.decision,
+                None if review.edit is None else review.edit.head_volume_ml,
             )
         )
+
+
+def reviewed(state: ServiceState, wanted: MeasurementFilter) -> Iterator[tuple[MeasurementItem, Review]]:
+    """Every measurement, newest first, with what readers made of it."""
+    items = state.measurements.all(wanted)
+    while batch := list(islice(items, REVIEWED_AT_ONCE)):
+        reviews = state.reviews.latest([item.id for item in batch])
+        yield from ((item, reviews.get(item.id, Review())) for item in batch)
 
 
 def _line(values: tuple[Any, ...]) -> str:

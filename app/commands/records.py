@@ -1,16 +1,17 @@
-"""`fetalhead records`: repair, retention, erasure and export; `fetalhead audit verify`."""
+"""`fetalhead records`: repair, retention, erasure, export and backup; `fetalhead audit verify`."""
 
 from __future__ import annotations
 
 import argparse
-import getpass
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from app.commands.backup import add_backup
 from app.commands.export import add_export
+from app.commands.operator import operator
 from app.commands.outcome import FAILED, FINE, USAGE, complain
 from app.settings import Settings
 
@@ -36,6 +37,7 @@ def add_records(commands: Any) -> None:
     erase.set_defaults(command=_erase)
 
     add_export(records)
+    add_backup(records)
 
     audit = commands.add_parser("audit", help="the audit trail").add_subparsers(required=True, metavar="ACTION")
     verify = audit.add_parser("verify", help="check that no line and no measurement was altered or removed")
@@ -86,7 +88,7 @@ def _purge(options: argparse.Namespace, settings: Settings) -> int:
 
 def _erase(options: argparse.Namespace, settings: Settings) -> int:
     with _records(settings) as records:
-        return _tell(records.housekeeping.erase_subject(options.subject, _operator()), options.json)
+        return _tell(records.housekeeping.erase_subject(options.subject, operator()), options.json)
 
 
 def _verify(options: argparse.Namespace, settings: Settings) -> int:
@@ -112,11 +114,6 @@ def _verify(options: argparse.Namespace, settings: Settings) -> int:
 def _tell(erased: list[str], as_json: bool) -> int:
     print(json.dumps({"erased": erased}) if as_json else f"{len(erased)} segmentations erased")
     return FINE
-
-
-def _operator() -> str:
-    """Who works at this machine's console."""
-    return f"console:{getpass.getuser()}"
 
 
 def _days(text: str) -> int:

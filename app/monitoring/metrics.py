@@ -21,6 +21,8 @@ REQUEST_SECONDS = (0.005, 0.02, 0.1, 0.5, 1, 2, 5, 10, 20, 40, 80, 160, 320, 640
 STAGE_SECONDS = (0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100, 300)
 HEAD_ML = (40, 60, 80, 100, 130, 160, 200, 240, 280, 320, 360, 400, 450, 500, 600, 700)
 AGREEMENT = (0.5, 0.7, 0.8, 0.85, 0.9, 0.93, 0.95, 0.97, 0.98, 0.99, 1.0)
+ALARMING = ("queue_full", "storage_unavailable", "database_unavailable", "out_of_memory")
+"""Problem codes with an alert: counted from 0 on, since Prometheus sees no increase in a series that begins with 1."""
 VOXELS = (1e5, 3e5, 1e6, 3e6, 1e7, 3e7, 1e8, 2e8)
 
 
@@ -34,6 +36,9 @@ class Metrics:
         self._describe_results(registry)
         self._describe_model(registry)
         self._describe_disk(registry)
+        for reason in ALARMING:
+            self.rejected.labels(reason)
+            self.failed.labels(reason)
         for collector in (ProcessCollector, PlatformCollector, GCCollector):
             collector(registry=registry)
 
@@ -70,6 +75,12 @@ class Metrics:
         self.stopped = Counter(
             "fetalhead_stopped_total",
             "Segmentations ended before their result, by reason",
+            ("reason",),
+            registry=registry,
+        )
+        self.failed = Counter(
+            "fetalhead_failed_total",
+            "Accepted segmentations that failed, by problem code",
             ("reason",),
             registry=registry,
         )

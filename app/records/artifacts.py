@@ -23,9 +23,11 @@ PARTIAL_SUFFIX = ".partial"
 class ArtifactStore:
     """Files below one root folder: `root/<first two letters>/<id>/<name>`."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, make: bool = True) -> None:
+        """`make` the folder where it is missing; without, only reading is meant."""
         self._root = root
-        root.mkdir(parents=True, exist_ok=True)
+        if make:
+            root.mkdir(parents=True, exist_ok=True)
 
     def write(self, segmentation_id: str, files: Mapping[str, bytes]) -> dict[str, str]:
         """Stores a segmentation's files at once and gives the SHA-256 of each.
@@ -47,6 +49,7 @@ class ArtifactStore:
     def add(self, segmentation_id: str, name: str, content: bytes) -> str:
         """Stores one more file beside a segmentation's others, whole or not at all; gives its SHA-256."""
         folder = self._folder(segmentation_id)
+        folder.mkdir(parents=True, exist_ok=True)
         partial = folder / f"{name}{PARTIAL_SUFFIX}"
         write_and_flush(partial, content)
         partial.rename(folder / name)
@@ -79,6 +82,14 @@ class ArtifactStore:
         """Whether all these files of a segmentation are there."""
         folder = self._folder(segmentation_id)
         return all((folder / name).is_file() for name in names)
+
+    def holds_content(self, segmentation_id: str, name: str, sha256: str) -> bool:
+        """Whether a file is there and is what was stored."""
+        try:
+            self.read(segmentation_id, name, sha256)
+        except DamagedArtifactError:
+            return False
+        return True
 
     def ids(self) -> list[str]:
         """The segmentations that have a folder."""

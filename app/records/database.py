@@ -9,6 +9,7 @@ from typing import Any
 
 from alembic import command
 from alembic.config import Config
+from alembic.util import CommandError
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
@@ -60,6 +61,9 @@ def open_database(url: str) -> Engine:
     except DBAPIError as error:
         engine.dispose()
         raise DatabaseUnavailableError(shown, str(error.orig)) from error
+    except CommandError as error:
+        engine.dispose()
+        raise DatabaseUnavailableError(shown, "its schema is of a newer version of fetalhead") from error
     return engine
 
 
@@ -75,7 +79,7 @@ def migrate(engine: Engine, revision: str = "head") -> None:
 @contextmanager
 def reading(engine: Engine) -> Iterator[Session]:
     """A session to read in; DatabaseUnavailableError where the database cannot be reached."""
-    with _reached(engine), Session(engine) as session:
+    with reached(engine), Session(engine) as session:
         yield session
 
 
@@ -83,19 +87,20 @@ def reading(engine: Engine) -> Iterator[Session]:
 def writing(engine: Engine) -> Iterator[Session]:
     """A session that holds the database's write lock and commits at its end."""
     writer = engine.execution_options(writes=True)
-    with _reached(engine), Session(writer, expire_on_commit=False) as session, session.begin():
+    with reached(engine), Session(writer, expire_on_commit=False) as session, session.begin():
         yield session
 
 
 def forget_deleted(engine: Engine) -> None:
     """After an erasure: keeps nothing of it in SQLite's log; PostgreSQL's own vacuum clears its pages."""
     if engine.dialect.name == "sqlite":
-        with _reached(engine), closing(engine.raw_connection()) as connection:
+        with reached(engine), closing(engine.raw_connection()) as connection:
             connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
 @contextmanager
-def _reached(engine: Engine) -> Iterator[None]:
+def reached(engine: Engine) -> Iterator[None]:
+    """Work on the database; DatabaseUnavailableError where it is away."""
     try:
         yield
     except (OperationalError, InterfaceError, PoolTimeoutError) as error:

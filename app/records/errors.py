@@ -8,6 +8,8 @@ RecordsError
 ├── BrokenAuditTrailError        the chain of audit lines was altered, or lost its end
 ├── AlteredMeasurementError      a measurement is not what the audit trail says
 ├── FolderInUseError             another service works in the data folder
+├── BackupRefusedError           a backup would replace something, or is none of this version's
+├── DamagedBackupError           a backup is not what was backed up
 └── DatabaseUnavailableError     the database cannot be opened or reached
 """
 
@@ -74,6 +76,17 @@ class FolderInUseError(RecordsError):
         super().__init__(
             f"FETALHEAD_DATA_DIR {data_dir} is in use by another service; stop that one, or choose another folder."
         )
+
+
+class BackupRefusedError(RecordsError):
+    """A backup is not made or not restored, so that nothing is lost by it; the text says why and what to do."""
+
+
+class DamagedBackupError(RecordsError):
+    """A backup is not what was backed up; nothing of it was restored."""
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(f"The backup is damaged: {problem} Nothing was restored; take an earlier backup.")
 
 
 class DatabaseUnavailableError(RecordsError):

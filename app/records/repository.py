@@ -50,6 +50,7 @@ class NewSegmentation:
     idempotency_key: str | None = None
     owner: str = ANYBODY
     model_sha256: str | None = None
+    spacing_mm: tuple[float, float, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -111,6 +112,7 @@ class Repository:
                 "model": f"{new.model_name}/{new.model_version}",
                 "model_sha256": new.model_sha256,
                 "gestational_age_weeks": new.gestational_age_weeks,
+                "spacing_mm": None if new.spacing_mm is None else " ".join(f"{step:.6g}" for step in new.spacing_mm),
             }
             append_line(session, AuditEvent(new.owner, "accept", new.id, detail))
             return _stored(row)

@@ -51,9 +51,9 @@ class SegmentationRow(Base):
     model_version: Mapped[int] = mapped_column(Integer)
     verdict: Mapped[str | None] = mapped_column(String(16))
     head_volume_ml: Mapped[float | None] = mapped_column(Float)
-    report: Mapped[dict[str, Any] | None] = mapped_column(JSON)
-    problem: Mapped[dict[str, Any] | None] = mapped_column(JSON)
-    artifacts: Mapped[dict[str, str] | None] = mapped_column(JSON)
+    report: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    problem: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    artifacts: Mapped[dict[str, str] | None] = mapped_column(JSON(none_as_null=True))
 
     __table_args__ = (
         Index("ix_segmentations_subject_day", "subject", "created_day"),

@@ -2,7 +2,8 @@
 
 The folder looks like the sources, but for pyproject.toml and constraints.txt, which are older than any environment, so
 that `make install` finds that there is nothing to do. `fetalhead serve` runs in the background, as in a terminal of its
-own, on a free port that takes the place of 8000 in whatever comes after.
+own, on a free port that takes the place of 8000 in whatever comes after. One such service answers the readers of all
+pages, since none of them sets anything for it: a start costs seconds.
 """
 
 from __future__ import annotations
@@ -34,12 +35,58 @@ export -p > .shell-state
 """
 
 
-class Reader:
-    """Follows one page in a folder of its own."""
+class Service:
+    """`fetalhead serve` in a folder, from the first reader who types it to the last page's end."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._services: list[subprocess.Popen[bytes]] = []
+        self._process: subprocess.Popen[bytes] | None = None
+        self._address = ""
+
+    def address(self, environment: dict[str, str]) -> str:
+        """Host and port; starts the service where nobody did and waits until it is ready."""
+        if self._process is None:
+            self._start(environment)
+        return self._address
+
+    def _start(self, environment: dict[str, str]) -> None:
+        with socket.socket() as listener:
+            listener.bind(("127.0.0.1", 0))
+            port = listener.getsockname()[1]
+        self._address = f"127.0.0.1:{port}"
+        log = self._folder / "service.log"
+        with log.open("wb") as output:
+            environment = {**environment, "FETALHEAD_PORT": str(port)}
+            self._process = subprocess.Popen(
+                SERVE.split(), cwd=self._folder, env=environment, stdout=output, stderr=output
+            )
+        deadline = time.monotonic() + DEADLINE_S
+        while not self._ready():
+            assert self._process.poll() is None, log.read_text()
+            assert time.monotonic() < deadline, "the service did not become ready"
+            time.sleep(0.1)
+
+    def _ready(self) -> bool:
+        try:
+            return httpx.get(f"http://{self._address}/health/ready", timeout=5.0).is_success
+        except httpx.TransportError:
+            return False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._process is not None:
+            self._process.terminate()
+            self._process.wait(DEADLINE_S)
+
+
+class Reader:
+    """Follows one page in a folder of its own."""
+
+    def __init__(self, folder: Path, service: Service) -> None:
+        self._folder = folder
+        self._service = service
         self._address = ADDRESS
         self._names: dict[str, Any] = {"__name__": "page"}
         for path in ROOT.iterdir():
@@ -60,7 +107,7 @@ class Reader:
         if block.language == "python":
             exec(compile(text, f"line {block.line}", "exec"), self._names)
         elif text.strip() == SERVE:
-            self._serve()
+            self._address = self._service.address(self._environment)
         else:
             self._type(text)
 
@@ -76,29 +123,6 @@ class Reader:
         )
         assert done.returncode == 0, f"{commands}\n{done.stdout[-2000:]}\n{done.stderr[-4000:]}"
 
-    def _serve(self) -> None:
-        with socket.socket() as listener:
-            listener.bind(("127.0.0.1", 0))
-            port = listener.getsockname()[1]
-        self._address = f"127.0.0.1:{port}"
-        log = (self._folder / "service.log").open("wb")
-        with log:
-            environment = {**self._environment, "FETALHEAD_PORT": str(port)}
-            command = SERVE.split()
-            service = subprocess.Popen(command, cwd=self._folder, env=environment, stdout=log, stderr=log)
-        self._services.append(service)
-        deadline = time.monotonic() + DEADLINE_S
-        while not self._ready():
-            assert service.poll() is None, (self._folder / "service.log").read_text()
-            assert time.monotonic() < deadline, "the service did not become ready"
-            time.sleep(0.1)
-
-    def _ready(self) -> bool:
-        try:
-            return httpx.get(f"http://{self._address}/health/ready", timeout=5.0).is_success
-        except httpx.TransportError:
-            return False
-
     def __enter__(self) -> Self:
         return self
 
@@ -106,6 +130,3 @@ class Reader:
         for value in self._names.values():
             if hasattr(value, "close") and not isinstance(value, type):
                 value.close()
-        for service in self._services:
-            service.terminate()
-            service.wait(DEADLINE_S)

@@ -1,21 +1,29 @@
 """Every block of code on the documentation site is run, or says on its page why it is not."""
 
 import json
+import re
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.docs.pages import DATA, RUN, blocks, pages
-from tests.docs.reader import SERVE, Reader
+from tests.docs.pages import DATA, DOCS, RUN, blocks, pages
+from tests.docs.reader import SERVE, Reader, Service
 
 COMMANDS = ("fetalhead", "fetalhead-train", "make", "docker", "curl", "python", "pip", "npm")
 
 
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    with Service(tmp_path_factory.mktemp("service")) as service:
+        yield service
+
+
 @pytest.mark.parametrize("page", [page for page in pages() if any(b.language in RUN for b in blocks(page))])
-def test_a_reader_can_follow(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_reader_can_follow(page: str, service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    with Reader(tmp_path) as reader:
+    with Reader(tmp_path, service) as reader:
         for block in blocks(page):
             if block.language in RUN and block.reason is None:
                 reader.follow(block)
@@ -53,3 +61,11 @@ def test_most_blocks_are_run() -> None:
     commands = [block for page in pages() for block in blocks(page) if block.language in RUN]
     assert any(block.text.strip() == SERVE for block in commands)
     assert sum(block.reason is None for block in commands) > len(commands) / 2
+
+
+def test_every_page_is_on_the_menu_and_every_result_is_linked() -> None:
+    found = {path.relative_to(DOCS).as_posix() for path in DOCS.rglob("*.md")}
+    results = {page for page in found if page.startswith("results/")}
+    assert found - results - set(pages()) == set(), "name them in the menu of mkdocs.yml"
+    linked = set(re.findall(r"\]\((results/[^)]+)\)", (DOCS / "comparison.md").read_text(encoding="utf-8")))
+    assert results - linked - set(pages()) == set(), "link them from docs/comparison.md"

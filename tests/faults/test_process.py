@@ -44,7 +44,9 @@ def test_a_network_that_asks_for_more_memory_than_there_is(tmp_path: Path) -> No
         assert refused.headers["retry-after"]
         after = post(client, SPHERE).json()
         assert after["head_volume_ml"] == before["head_volume_ml"]
-        assert 'fetalhead_rejected_total{reason="out_of_memory"} 1.0' in client.get("/metrics").text
+        metrics = client.get("/metrics").text
+        assert 'fetalhead_rejected_total{reason="out_of_memory"} 1.0' in metrics
+        assert 'fetalhead_failed_total{reason="out_of_memory"} 1.0' in metrics
         assert client.get("/volume").json()["summary"]["count"] == 2
 
 

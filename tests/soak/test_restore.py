@@ -1,10 +1,8 @@
-"""Backup and restore as docs/operations.md tells it, with SQLite: taken while measurements come in."""
+"""Backup and restore as docs/operations.md tells it, by the commands: taken while measurements come in."""
 
-import shutil
-import sqlite3
+import json
 import subprocess
 import sys
-from contextlib import closing
 from pathlib import Path
 
 from tests.app.api.service import post
@@ -15,34 +13,47 @@ SPHERE = volume_bytes(sphere_volume())
 
 
 def test_a_backup_of_a_running_service_restores_every_measurement(tmp_path: Path) -> None:
-    publish_threshold_model(tmp_path / "old/models")
-    with ServiceProcess(tmp_path / "old") as service, service.client() as client:
+    old, new, backup = tmp_path / "old", tmp_path / "new", str(tmp_path / "backup")
+    for folder in (old, new):
+        publish_threshold_model(folder / "models")
+    with ServiceProcess(old) as service, service.client() as client:
         before = [post(client, SPHERE).json() for _ in range(3)]
         pending = post(client, SPHERE, {"Prefer": "respond-async"})
-        back_up(tmp_path / "old/data", tmp_path / "backup")
         assert pending.status_code == 202
-    (tmp_path / "new").mkdir()
-    shutil.copytree(tmp_path / "backup", tmp_path / "new/data")
-    publish_threshold_model(tmp_path / "new/models")
-    with ServiceProcess(tmp_path / "new") as restored, restored.client() as client:
+        made = json.loads(done(service, "records", "backup", backup, "--json").stdout)
+        assert made["segmentations"] >= len(before)
+        refused = done(service, "records", "restore", backup, "--force")
+        assert refused.returncode == 2
+        assert "in use by another service" in refused.stderr
+    restored = ServiceProcess(new)
+    assert "intact" in done(restored, "records", "restore", backup, "--check").stdout
+    assert done(restored, "records", "restore", backup, "--tip", made["audit_tip"]).returncode == 0
+    again = done(restored, "records", "restore", backup)
+    assert again.returncode == 2
+    assert "--force" in again.stderr
+    with restored, restored.client() as client:
         for report in before:
             assert client.get(f"/segmentations/{report['id']}").json() == report
             assert client.get(report["mask"]).status_code == 200
         assert post(client, SPHERE).status_code == 200
         restored.terminate()
-    command = [sys.executable, "-c", SERVE.replace("['serve']", "['audit', 'verify']")]
-    trail = subprocess.run(command, env=restored.environment, capture_output=True, text=True, check=False)
+    trail = done(restored, "audit", "verify", "--tip", made["audit_tip"])
     assert trail.returncode == 0, trail.stderr
 
 
-def back_up(data: Path, backup: Path) -> None:
-    """The database by SQLite's own backup, then the files beside it."""
-    backup.mkdir()
-    source, target = sqlite3.connect(data / "fetalhead.sqlite"), sqlite3.connect(backup / "fetalhead.sqlite")
-    with closing(source), closing(target):
-        source.backup(target)
-    for path in data.iterdir():
-        if path.is_dir():
-            shutil.copytree(path, backup / path.name)
-        elif not path.name.startswith("fetalhead.sqlite"):
-            shutil.copy2(path, backup / path.name)
+def test_a_damaged_backup_is_refused(tmp_path: Path) -> None:
+    publish_threshold_model(tmp_path / "old/models")
+    service = ServiceProcess(tmp_path / "old")
+    assert done(service, "records", "backup", str(tmp_path / "backup")).returncode == 0
+    (tmp_path / "backup/records.sqlite").write_bytes(b"something else")
+    refused = done(service, "records", "restore", str(tmp_path / "backup"), "--force")
+    assert refused.returncode == 1
+    assert "records.sqlite is missing or was altered" in refused.stderr
+
+
+def done(service: ServiceProcess, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """A command of `fetalhead` with the service's settings."""
+    command = [sys.executable, "-c", SERVE.replace("['serve']", repr(list(arguments)))]
+    return subprocess.run(
+        command, env=service.environment, cwd=service.folder, capture_output=True, text=True, check=False
+    )

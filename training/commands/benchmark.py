@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
-from training.commands.shared import Commands, with_progress
+from training.commands.shared import Commands, tell, with_progress
 
 
 def add_benchmark(commands: Commands) -> None:
@@ -36,7 +37,8 @@ def _benchmark(options: argparse.Namespace) -> None:
         for _ in with_progress(make_cohort(work.phantoms, wanted), len(wanted), "phantoms"):
             pass
         for run in work.train():
-            print(f"{run.label}: trained")
+            print(f"{run.label}: trained", file=sys.stderr if options.json else sys.stdout)
     work.evaluate(with_progress)
     results = options.results or Path("docs/results") / f"{datetime.now(UTC):%Y-%m-%d}-{scale.name}"
-    print(work.report(results, options.note))
+    report = work.report(results, options.note)
+    tell(options, report, report=report)

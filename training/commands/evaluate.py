@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from training.commands.shared import Commands, add_split, with_progress
+from training.commands.shared import Commands, add_split, tell, with_progress
 
 if TYPE_CHECKING:
     from training.evaluation.cases import Segment
@@ -51,7 +52,7 @@ def _evaluate(options: argparse.Namespace) -> None:
         from training.own_data.commands import OwnData
 
         own = OwnData(options.data, options.split)
-        print(own.evaluate(options.part, _segmenter(options), options.out, with_progress))
+        _told(options, own.evaluate(options.part, _segmenter(options), options.out, with_progress))
         return
     requests = [request_for(options.cohort, number, options.spacing) for number in range(options.cases)]
     _measure(options, requests, options.cohort)
@@ -63,7 +64,7 @@ def _reproducibility(options: argparse.Namespace) -> None:
     if options.data is not None:
         from training.own_data.commands import OwnData
 
-        print(OwnData(options.data).reproducibility(_segmenter(options), options.out))
+        _told(options, OwnData(options.data).reproducibility(_segmenter(options), options.out))
         return
     _measure(options, list(scan_directions(options.groups, options.spacing)), "reproducibility")
 
@@ -75,7 +76,15 @@ def _measure(options: argparse.Namespace, requests: Sequence[SimulationRequest],
     results = cases.evaluate_cases(requests, _segmenter(options), options.out / f"{name}.jsonl", options.phantoms)
     for _ in with_progress(results, len(requests), name):
         pass
-    print(report.write_folder(options.out, "fetalhead-train evaluate --cohort test|shifted --out OUT"))
+    _told(options, report.write_folder(options.out, "fetalhead-train evaluate --cohort test|shifted --out OUT"))
+
+
+def _told(options: argparse.Namespace, text: str) -> None:
+    """For people the report; for programs the evaluation that was written."""
+    from training.evaluation.report import FILE
+
+    content = json.loads((options.out / FILE).read_text(encoding="utf-8")) if options.json else {}
+    tell(options, text, out=options.out, evaluation=content)
 
 
 def _segmenter(options: argparse.Namespace) -> Segment:

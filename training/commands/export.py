@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterable
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from training.commands.shared import Commands, with_progress
+from training.commands.shared import Commands, tell, with_progress
 
 if TYPE_CHECKING:
     from training.phantom import Phantom
@@ -61,7 +62,8 @@ def _export(options: argparse.Namespace) -> None:
     run: Path = options.run
     data, store = options.data or run / "phantoms", options.store or run / "store"
     source: CaseSource = OwnData(data).source(run) if is_own(data) else PhantomCache(data)
-    print(export(run, source, store, datetime.now(UTC), options.note, options.name))
+    candidate = export(run, source, store, datetime.now(UTC), options.note, options.name)
+    tell(options, candidate, candidate=candidate)
 
 
 def _quantize(options: argparse.Namespace) -> None:
@@ -71,7 +73,7 @@ def _quantize(options: argparse.Namespace) -> None:
         with_progress(_validation(options, options.calibration), options.cases + options.calibration, "made")
     )
     for outcome in try_precisions(options.candidate, phantoms[options.calibration :], phantoms[: options.calibration]):
-        print(outcome, flush=True)
+        tell(options, outcome, **asdict(outcome))
 
 
 def _focus(options: argparse.Namespace) -> None:
@@ -79,7 +81,7 @@ def _focus(options: argparse.Namespace) -> None:
 
     phantoms = list(with_progress(_validation(options), options.cases, "made"))
     for outcome in try_focus(options.candidate, phantoms, options.margin):
-        print(outcome, flush=True)
+        tell(options, outcome, **asdict(outcome))
 
 
 def _validation(options: argparse.Namespace, more: int = 0) -> Iterable[Phantom]:
@@ -118,9 +120,9 @@ def _calibrate(options: argparse.Namespace) -> None:
     limits = calibration.review_limits(cases, before)
     recalibrate(candidate, {}, limits)
     after = segmenter().manifest.quality
-    print(
-        f"threshold {threshold}\nbefore: {calibration.check(cases, before)}\nafter:  {calibration.check(cases, after)}"
-    )
+    checks = {"before": calibration.check(cases, before), "after": calibration.check(cases, after)}
+    text = f"threshold {threshold}\nbefore: {checks['before']}\nafter:  {checks['after']}"
+    tell(options, text, threshold=threshold, **{when: found.model_dump() for when, found in checks.items()})
 
 
 def _publish(options: argparse.Namespace) -> None:
@@ -131,4 +133,5 @@ def _publish(options: argparse.Namespace) -> None:
         return None if path is None else Evaluation.model_validate_json(path.read_text(encoding="utf-8"))
 
     evaluation, baseline = read(options.evaluation), read(options.baseline)
-    print(publish(options.candidate, options.store, evaluation, baseline, options.force))
+    model = publish(options.candidate, options.store, evaluation, baseline, options.force)
+    tell(options, model, model=model)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from training.commands.shared import Commands, add_split, with_progress
+from training.commands.shared import Commands, add_split, tell, with_progress
 from training.config import ConfigError, TrainingConfig, load_config, preset_names
 
 if TYPE_CHECKING:
@@ -49,16 +50,22 @@ def _add_leave_out(commands: Commands) -> None:
 
 
 def _fit(options: argparse.Namespace) -> None:
-    from training import auto_context
-    from training.data import PhantomCache
-    from training.own_data.commands import OwnData, is_own
-    from training.phantom.background import made_beside
-
     config: TrainingConfig = load_config(options.preset)
     if options.minutes is not None:
         config = config.with_minutes(options.minutes)
     levels = tuple(options.level or range(1, config.cascade.context_levels + 1))
     run: Path = options.run or Path("runs") / config.name
+    _train(options, config, run, levels)
+    text = f"{run}: level {' and '.join(map(str, levels))} trained"
+    tell(options, text, run=run, preset=config.name, levels=levels)
+
+
+def _train(options: argparse.Namespace, config: TrainingConfig, run: Path, levels: tuple[int, ...]) -> None:
+    from training import auto_context
+    from training.data import PhantomCache
+    from training.own_data.commands import OwnData, is_own
+    from training.phantom.background import made_beside
+
     if is_own(options.data):
         own = OwnData(options.data, options.split)
         if options.start is None:
@@ -88,10 +95,10 @@ def _leave_out(options: argparse.Namespace) -> None:
         pass
     work = LeaveOut(config, options.kind, root, options.cases, options.spacing)
     for name in work.fit(PhantomCache(phantoms)):
-        print(f"{name}: trained")
+        print(f"{name}: trained", file=sys.stderr if options.json else sys.stdout)
     found = work.evaluate(with_progress)
     (root / "result.md").write_text(table(found) + "\n", encoding="utf-8")
-    print(table(found))
+    tell(options, table(found), result=[one.model_dump(mode="json") for one in found])
 
 
 def _wanted_phantoms(config: TrainingConfig, none: bool) -> list[SimulationRequest]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from training.commands.shared import Commands, with_progress
+from training.commands.shared import Commands, tell, with_progress
 from training.config import ConfigError
 
 
@@ -64,6 +64,7 @@ def _cohort(options: argparse.Namespace) -> None:
     requests = [request_for(options.kind, number, options.spacing) for number in range(options.cases)]
     for _ in with_progress(make_cohort(options.out, requests), len(requests), "phantoms"):
         pass
+    tell(options, f"{len(requests)} scans in {options.out}", out=options.out, kind=options.kind, scans=len(requests))
 
 
 def _verify_cohort(options: argparse.Namespace) -> None:
@@ -80,4 +81,4 @@ def _verify_cohort(options: argparse.Namespace) -> None:
             f"{len(changed)} of {total} scans differ from version {VERSION} of the cohort, such as {changed[0]}; "
             "results do not compare with earlier ones: raise VERSION in training/phantom/fixed.py"
         )
-    print(f"{total} scans as in version {VERSION} of the cohort")
+    tell(options, f"{total} scans as in version {VERSION} of the cohort", scans=total, version=VERSION)

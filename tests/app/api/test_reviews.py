@@ -1,4 +1,6 @@
+import csv
 import gzip
+import io
 from typing import Any
 
 import httpx
@@ -52,6 +54,8 @@ class TestDecision:
         history = client.get(f"/segmentations/{report['id']}/decisions").json()["decisions"]
         assert [item["decision"] for item in history] == ["accept", "reject"]
         assert client.get("/volume").json()["items"][0]["decision"] == "reject"
+        (row,) = csv.DictReader(io.StringIO(client.get("/volume", headers={"Accept": "text/csv"}).text))
+        assert (row["decision"], row["edited_volume_ml"]) == ("reject", "")
 
     def test_the_reason_stays_out_of_the_audit_trail(self, service: Service, report: dict[str, Any]) -> None:
         decide(service.client, report, "reject", SECRET)
@@ -102,6 +106,8 @@ class TestEditedMask:
         assert decide(client, report, "edit", "the scalp").json()["head_volume_ml"] == edit["head_volume_ml"]
         item = client.get("/volume").json()["items"][0]
         assert (item["decision"], item["edited_volume_ml"]) == ("edit", edit["head_volume_ml"])
+        (row,) = csv.DictReader(io.StringIO(client.get("/volume", headers={"Accept": "text/csv"}).text))
+        assert (row["decision"], float(row["edited_volume_ml"])) == ("edit", edit["head_volume_ml"])
 
     def test_both_masks_are_in_the_audit_trail(self, service: Service, report: dict[str, Any]) -> None:
         mask, affine = smaller(service.client, report)

@@ -55,6 +55,15 @@ class TestLines:
         assert "b" * 64 in first
         assert "fetal_head/1" in first
 
+    def test_they_name_the_spacing(self, repository: Repository, engine: Engine) -> None:
+        """Lines of before, without it, stand beside them and verify."""
+        repository.note(AuditEvent("anonymous", "accept", "x", {"gestational_age_weeks": 26.0}))
+        repository.accept(request(spacing_mm=(0.38, 0.38, 0.5)))
+        with engine.connect() as connection:
+            last = str(connection.execute(text("SELECT detail FROM audit_trail WHERE sequence = 2")).scalar())
+        assert "0.38 0.38 0.5" in last
+        assert repository.verify_audit_trail().sequence == 2
+
     def test_a_failure_and_a_cancellation_are_told_too(self, repository: Repository) -> None:
         failed, cancelled = request(), request()
         for new in (failed, cancelled):

@@ -70,6 +70,9 @@ def test_a_volume_is_dropped_measured_looked_at_found_again_and_downloaded(brows
         layer(visit, "disagreement")
         expect(visit.page.locator(".legend")).to_contain_text("Difference between the two passes")
         assert downloaded(visit, "Mask") == pytest.approx(sphere_ml(), rel=0.01)
+        with visit.page.expect_download() as page_about_it:
+            visit.page.click("button:text-is('Page, PDF')")
+        assert Path(page_about_it.value.path()).read_bytes().startswith(b"%PDF")
         visit.page.click("text=Past measurements")
         visit.page.fill("#search", "s-01")
         expect(visit.page.locator("tbody tr")).to_have_count(1)
@@ -83,6 +86,28 @@ def test_a_volume_is_dropped_measured_looked_at_found_again_and_downloaded(brows
         visit.page.goto(f"{base}/#/past")
         visit.page.fill("#search", "nobody")
         expect(visit.page.locator(".empty")).to_contain_text("Nothing fits")
+        assert visit.violations() == []
+
+
+def test_repeated_scans_are_compared_in_the_page(browser: Browser, service: Service, base: str) -> None:
+    for radius_mm in (38.0, 39.0, 38.5, 38.2):
+        content = volume_bytes(sphere_volume(radius_mm=radius_mm), NiftiOptions(compress=True))
+        post(service.client, content, subject="S-020", gestational_age_weeks=25.0)
+    with visiting(browser, base, color_scheme="dark") as visit:
+        visit.open("/#/subject/S-020")
+        caption = visit.page.locator(".repeats figcaption")
+        expect(caption).to_contain_text("3 pairs of scans")
+        expect(caption).to_contain_text("95 % limits of agreement")
+        assert visit.page.locator(".repeats circle.point").count() == 3
+        assert visit.violations() == []
+        visit.picture("repeats-dark", whole=True)
+    with visiting(browser, base, PHONE, color_scheme="light") as visit:
+        visit.open("/#/past")
+        visit.page.click("text=How far repeated scans differ")
+        expect(visit.page.locator(".repeats circle.point")).to_have_count(3)
+        assert visit.violations() == []
+        visit.picture("repeats-phone-light", whole=True)
+        assert visit.page.evaluate("document.documentElement.scrollWidth") <= PHONE[0]
 
 
 def test_a_mask_is_edited_filled_saved_and_decided(browser: Browser, service: Service, base: str) -> None:
@@ -186,17 +211,62 @@ def test_a_service_with_keys_is_asked_with_the_key_of_this_tab(browser: Browser,
         assert visit.page.evaluate("JSON.stringify(localStorage) + document.cookie") == "{}"
 
 
-def test_keys_move_through_the_planes(browser: Browser, service: Service, base: str) -> None:
-    report = post(service.client, SPHERE).json()
+def test_everything_can_be_done_by_keys(browser: Browser, service: Service, base: str) -> None:
     with visiting(browser, base) as visit:
-        visit.open(f"/#/segmentation/{report['id']}")
+        visit.open()
+        visit.page.focus("#subject")
+        visit.page.keyboard.type("S-030")
+        tab_to(visit, ".drop button", backwards=True)
+        with visit.page.expect_file_chooser() as chooser:
+            visit.page.keyboard.press("Enter")
+        chooser.value.set_files({"name": "s.nii.gz", "mimeType": "", "buffer": SPHERE})
         wait_for_planes(visit)
+        tab_to(visit, ".editing button")
+        visit.page.keyboard.press("Enter")
+        tab_to(visit, "#pen")
+        visit.page.keyboard.press("End")
+        tab_to(visit, ".tile.planes canvas")
         before = {name: int(visit.page.input_value(f"#plane-{name}")) for name in "ABC"}
-        visit.page.focus(".tile.planes canvas")
         for key in ("PageUp", "ArrowUp", "ArrowLeft"):
             visit.page.keyboard.press(key)
         after = {name: int(visit.page.input_value(f"#plane-{name}")) for name in "ABC"}
         assert {name: after[name] - before[name] for name in "ABC"} == {"A": 1, "B": 1, "C": -1}
+        for key in ("e", "Space"):
+            visit.page.keyboard.press(key)
+        wait_until(visit, lambda: change_ml(visit) < 0)
+        erased = change_ml(visit)
+        visit.page.keyboard.press("f")
+        wait_until(visit, lambda: change_ml(visit) < erased)
+        visit.page.keyboard.press("z")
+        wait_until(visit, lambda: change_ml(visit) == erased)
+        visit.page.keyboard.press("z")
+        wait_until(visit, lambda: change_ml(visit) == 0)
+        visit.page.keyboard.press("Space")
+        tab_to(visit, ".editing .primary", backwards=True)
+        visit.page.keyboard.press("Enter")
+        expect(visit.page.locator("#edited")).to_contain_text("Edited")
+        tab_to(visit, "#reason", backwards=True)
+        visit.page.keyboard.type("too wide")
+        visit.page.keyboard.press("Tab")
+        visit.page.keyboard.press("Enter")
+        expect(visit.page.locator(".recorded")).to_contain_text("too wide")
+    (item,) = service.client.get("/volume", params={"subject": "S-030"}).json()["items"]
+    assert item["decision"] == "edit"
+    assert item["edited_volume_ml"] < item["head_volume_ml"]
+
+
+def test_a_volume_that_waits_can_be_cancelled(browser: Browser, service: Service, base: str) -> None:
+    with visiting(browser, base, PHONE, color_scheme="dark") as visit, service.busy():
+        visit.open()
+        drop(visit, SPHERE)
+        expect(visit.page.locator(".progress")).to_be_visible()
+        cancel = visit.page.locator(".progress button", has_text="Cancel")
+        expect(cancel).to_be_visible()
+        assert visit.violations() == []
+        visit.picture("working-phone-dark")
+        cancel.click()
+        expect(visit.page.locator(".progress")).to_have_count(0)
+        expect(visit.page.locator("main")).to_contain_text("Cancelled")
 
 
 def test_the_page_paints_soon(browser: Browser, base: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -249,6 +319,15 @@ def change_ml(visit: Visit) -> float:
 def mask_of(service: Service, report: dict[str, Any], version: str) -> np.ndarray[Any, Any]:
     content = service.client.get(report["mask"], params={"version": version}).content
     return np.asarray(nib.Nifti1Image.from_bytes(gzip.decompress(content)).dataobj)
+
+
+def tab_to(visit: Visit, selector: str, backwards: bool = False) -> None:
+    """Presses the Tab key until the element has the focus, as somebody without a mouse does."""
+    for _ in range(60):
+        if visit.page.evaluate("(selector) => document.activeElement?.matches(selector) ?? false", selector):
+            return
+        visit.page.keyboard.press("Shift+Tab" if backwards else "Tab")
+    pytest.fail(f"no key leads to {selector}")
 
 
 def drop(visit: Visit, content: bytes, name: str = "volume.nii.gz") -> None:

@@ -1,10 +1,10 @@
 // A subject's head volumes over gestational age, against the derived band.
 
+import { axis, chartWidth, niceStep } from "./axes";
 import { svg } from "./dom";
 import type { GrowthBand, VolumeItem } from "./types";
 import { millilitres } from "./words";
 
-const WIDTH = 720;
 const HEIGHT = 380;
 const EDGE = { left: 56, right: 16, top: 16, bottom: 44 };
 const WEEKS_AROUND = 3;
@@ -19,6 +19,7 @@ interface Point {
 
 /** The drawing; its content stands in the table beside it too. */
 export function growthChart(items: VolumeItem[], band: GrowthBand): SVGSVGElement {
+  const width = chartWidth();
   const points = measuredPoints(items);
   const weeks = points.map((point) => point.weeks);
   const first = Math.max(14, Math.floor(Math.min(...weeks, 40)) - WEEKS_AROUND);
@@ -26,17 +27,17 @@ export function growthChart(items: VolumeItem[], band: GrowthBand): SVGSVGElemen
   const [from, to] = first < last ? [first, last] : [14, 40];
   const shown = band.points.filter((point) => point.gestational_age_weeks >= from && point.gestational_age_weeks <= to);
   const greatest = Math.max(...shown.map((point) => point.high_ml), ...points.map((point) => point.interval?.[1] ?? point.ml));
-  const x = (at: number) => EDGE.left + ((at - from) / (to - from)) * (WIDTH - EDGE.left - EDGE.right);
+  const x = (at: number) => EDGE.left + ((at - from) / (to - from)) * (width - EDGE.left - EDGE.right);
   const y = (ml: number) => HEIGHT - EDGE.bottom - (ml / (greatest * 1.08)) * (HEIGHT - EDGE.top - EDGE.bottom);
   const along = (pick: (point: (typeof shown)[number]) => number) =>
     shown.map((point) => `${x(point.gestational_age_weeks).toFixed(1)},${y(pick(point)).toFixed(1)}`);
   const label = `${points.length} measured volumes over gestational age, against a derived band. The table below holds the numbers.`;
   return svg(
     "svg",
-    { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, class: "chart", role: "img", "aria-label": label },
+    { viewBox: `0 0 ${width} ${HEIGHT}`, class: "chart", role: "img", "aria-label": label },
     svg("polygon", { class: "band", points: [...along((point) => point.high_ml), ...along((point) => point.low_ml).reverse()].join(" ") }),
     svg("polyline", { class: "mean", points: along((point) => point.mean_ml).join(" ") }),
-    ...axes(from, to, greatest * 1.08, x, y),
+    ...axes(from, to, greatest * 1.08, x, y, width),
     svg("polyline", { class: "series", points: points.map((point) => `${x(point.weeks)},${y(point.ml)}`).join(" ") }),
     ...points.flatMap((point) => [
       point.interval &&
@@ -62,23 +63,18 @@ export function measuredPoints(items: VolumeItem[]): Point[] {
     .sort((a, b) => a.weeks - b.weeks);
 }
 
-function axes(from: number, to: number, greatest: number, x: (at: number) => number, y: (ml: number) => number): SVGElement[] {
+function axes(from: number, to: number, greatest: number, x: (at: number) => number, y: (ml: number) => number, width: number): SVGElement[] {
   const step = niceStep(greatest / TICKS);
-  const volumes = Array.from({ length: Math.floor(greatest / step) + 1 }, (_, index) => index * step);
+  const volumes = axis(0, greatest, step);
   const every = to - from > 12 ? 4 : to - from > 6 ? 2 : 1;
   const weeks = Array.from({ length: to - from + 1 }, (_, index) => from + index).filter((week) => (week - from) % every === 0);
   return [
     ...volumes.flatMap((ml) => [
-      svg("line", { class: "grid", x1: EDGE.left, x2: WIDTH - EDGE.right, y1: y(ml), y2: y(ml) }),
+      svg("line", { class: "grid", x1: EDGE.left, x2: width - EDGE.right, y1: y(ml), y2: y(ml) }),
       svg("text", { x: EDGE.left - 8, y: y(ml) + 4, "text-anchor": "end" }, String(ml)),
     ]),
     ...weeks.map((week) => svg("text", { x: x(week), y: HEIGHT - EDGE.bottom + 20, "text-anchor": "middle" }, String(week))),
-    svg("text", { x: (EDGE.left + WIDTH - EDGE.right) / 2, y: HEIGHT - 6, "text-anchor": "middle" }, "Gestational age, weeks"),
+    svg("text", { x: (EDGE.left + width - EDGE.right) / 2, y: HEIGHT - 6, "text-anchor": "middle" }, "Gestational age, weeks"),
     svg("text", { x: EDGE.left, y: EDGE.top - 3, "text-anchor": "start" }, "mL"),
   ];
-}
-
-function niceStep(rough: number): number {
-  const power = 10 ** Math.floor(Math.log10(Math.max(rough, 1)));
-  return [1, 2, 5, 10].map((factor) => factor * power).find((step) => step >= rough) ?? 10 * power;
 }

@@ -22,6 +22,7 @@ export class Editing {
   private readonly problem = h("div", {});
   private tool: Tool = "brush";
   private widthMm = WIDTH_MM.first;
+  private pen = { width: 1, erase: false };
   /** The mask before the edits that a fill would carry on, and the one to go back to. */
   private before: Uint8Array | null = null;
   private original: Uint8Array | null = null;
@@ -88,14 +89,21 @@ export class Editing {
         h("button", { type: "button", onclick: () => this.discard() }, "Discard"),
         h("button", { type: "button", class: "primary", onclick: () => void this.save() }, "Save the mask"),
       ),
-      h("p", { class: "small wide" }, `Edit one slice, or every few, then press Smart fill: the change goes on to the slices within ${REACH_MM} mm and fades. Keys on the planes: B brush, E eraser, Z undo.`),
+      h("p", { class: "small wide" }, `Edit one slice, or every few, then press Smart fill: the change goes on to the slices within ${REACH_MM} mm and fades. Keys on the planes: B brush, E eraser, Space draws at the crosshair (on the plane shown alone, else on A), F smart fill, Z undo.`),
     );
   }
 
   private takeUp(): void {
     const scene = this.scene();
     const voxel = Math.min(...scene.grid().spacing);
-    scene.draw({ width: Math.max(1, Math.round(this.widthMm / voxel)), erase: this.tool === "eraser" });
+    this.pen = { width: Math.max(1, Math.round(this.widthMm / voxel)), erase: this.tool === "eraser" };
+    scene.draw(this.pen);
+  }
+
+  private stamp(): void {
+    this.scene().stamp(this.viewport.plane, this.pen);
+    this.done.push("stroke");
+    announce(`${this.pen.erase ? "Erased" : "Drawn"} at the crosshair: ${this.volume.textContent}`);
   }
 
   private stop(): void {
@@ -109,6 +117,8 @@ export class Editing {
   private shortcut(key: string): void {
     if (!this.before) return;
     if (key === "z") this.undo();
+    if (key === "f") this.fill();
+    if (key === " ") this.stamp();
     const tool = { b: "brush", e: "eraser" }[key];
     const radio = tool && this.element.querySelector<HTMLInputElement>(`input[value="${tool}"]`);
     if (radio) radio.click();

@@ -88,6 +88,7 @@ function dropZone(form: HTMLFormElement, begin: (file: File) => void): HTMLEleme
 async function measure(api: Api, file: File, fields: Fields, work: HTMLElement): Promise<string | null> {
   const progress = new Progress(file.name);
   work.replaceChildren(progress.element);
+  work.scrollIntoView({ block: "nearest" }); // on a phone it lies below the form
   try {
     progress.enter("upload");
     const accepted = await api.upload(file, fields, (sent) => progress.sent(sent));
@@ -96,6 +97,7 @@ async function measure(api: Api, file: File, fields: Fields, work: HTMLElement):
     return measured;
   } catch (error) {
     work.replaceChildren(problemBox(error));
+    work.scrollIntoView({ block: "nearest" });
     return null;
   }
 }

@@ -4,13 +4,15 @@ import type { Api } from "./api";
 import { growthChart, measuredPoints } from "./chart";
 import { announce, h } from "./dom";
 import { problemBox } from "./problem";
+import { repeatedScans, repeatsFigure } from "./repeats";
 import type { GrowthBand, VolumeItem, VolumePage } from "./types";
 import { DECISION_NAMES, VERDICT_NAMES, day, millilitres } from "./words";
 
 const TYPING_PAUSE_MS = 250;
 const PAGE_SIZE = 50;
+const MOST_COMPARED = 1000;
 const MOST_OF_A_SUBJECT = 1000;
-const COLUMNS = ["Measured", "Subject", "Weeks", "Volume, mL", "95 % interval", "Checks", "Decision"];
+const COLUMNS = ["Measured", "Subject", "Volume, mL", "Checks", "Decision", "Weeks", "95 % interval"];
 
 export function showPast(main: HTMLElement, api: Api): void {
   const search = h("input", { id: "search", type: "search", placeholder: "Subject or identifier", autocomplete: "off" });
@@ -37,8 +39,26 @@ export function showPast(main: HTMLElement, api: Api): void {
       h("div", { class: "field" }, h("label", { for: "verdict" }, "Checks"), verdict),
     ),
     list,
+    repeats(api),
   );
   refresh();
+}
+
+/** How far repeated scans of all subjects differ; asked for once it is opened. */
+function repeats(api: Api): HTMLElement {
+  const place = h("div", {}, h("p", { class: "small" }, "Loading"));
+  const section = h("details", { class: "repeated" }, h("summary", {}, "How far repeated scans differ"), place);
+  section.addEventListener("toggle", () => {
+    if (!section.open) return;
+    api
+      .json<VolumePage>(`/volume?limit=${MOST_COMPARED}`)
+      .then((page) => {
+        const note = h("p", { class: "small" }, `The newest ${MOST_COMPARED} measurements are compared.`);
+        place.replaceChildren(repeatsFigure(page.items), ...(page.next ? [note] : []));
+      })
+      .catch((error: unknown) => place.replaceChildren(problemBox(error)));
+  });
+  return section;
 }
 
 export function showSubject(main: HTMLElement, api: Api, subject: string): void {
@@ -73,6 +93,7 @@ function subjectContent(items: VolumeItem[], band: GrowthBand): Node[] {
   return [
     drawn ? figure : emptyNote("No measurement here has both a volume and a gestational age; give the age with the volume to see it drawn."),
     ...(drawn && missing ? [h("p", { class: "small" }, note)] : []),
+    ...(repeatedScans(items).length ? [h("h2", {}, "Repeated scans"), repeatsFigure(items)] : []),
     table(items),
   ];
 }
@@ -129,14 +150,14 @@ function row(item: VolumeItem): HTMLElement {
     {},
     h("td", {}, h("a", { href: `#/segmentation/${item.id}` }, day(item.created_at))),
     h("td", {}, item.subject && h("a", { href: `#/subject/${encodeURIComponent(item.subject)}` }, item.subject)),
-    h("td", { class: "number" }, item.gestational_age_weeks?.toFixed(1)),
     h(
       "td",
       { class: "number strong" },
       item.head_volume_ml === null && !edited ? "none" : millilitres(edited ?? item.head_volume_ml ?? 0),
     ),
-    h("td", { class: "number" }, edited ? "edited" : interval && `${millilitres(interval[0])} to ${millilitres(interval[1])}`),
     h("td", {}, h("span", { class: `chip ${item.verdict}` }, VERDICT_NAMES[item.verdict])),
     h("td", {}, item.decision ? DECISION_NAMES[item.decision] : "open"),
+    h("td", { class: "number" }, item.gestational_age_weeks?.toFixed(1)),
+    h("td", { class: "number" }, edited ? "edited" : interval && `${millilitres(interval[0])} to ${millilitres(interval[1])}`),
   );
 }

@@ -2,6 +2,7 @@
 
 import { NVImage, NVMesh, Niivue, SHOW_RENDER, SLICE_TYPE } from "@niivue/niivue";
 import type { Grid } from "./smartfill";
+import { stamped } from "./stamp";
 import { boundingBox, maskSurface } from "./surface";
 
 export type View = "all" | "A" | "B" | "C" | "3D";
@@ -186,6 +187,14 @@ export class Scene {
     if (!pen) return;
     this.planes.opts.penSize = pen.width;
     this.planes.setPenValue(pen.erase ? 0 : 1, false);
+  }
+
+  /** Draws a disc where the crosshair is, in a plane; what a click does, for those who use keys. */
+  stamp(plane: PlaneName, pen: { width: number; erase: boolean }): void {
+    const { dims } = this.grid();
+    const at = this.planes.frac2vox(this.planes.scene.crosshairPos);
+    const centre: [number, number, number] = [Math.round(at[0]!), Math.round(at[1]!), Math.round(at[2]!)];
+    this.replaceMask(stamped({ mask: this.mask(), dims, centre, across: PLANES[plane].axis, ...pen }));
   }
 
   undo(): void {

@@ -127,6 +127,11 @@ export class Viewport {
     this.scene?.close();
   }
 
+  /** The plane that keys draw on: the one that is shown alone, else A, in which the arrows move. */
+  get plane(): PlaneName {
+    return NAMES.find((name) => name === this.choice.view) ?? "A";
+  }
+
   /** Shows the mask itself, whatever lay over the volume before; for drawing on it. */
   showMask(): void {
     const radio = this.element.querySelector<HTMLInputElement>('input[name="layer"][value="filled"]');
@@ -194,6 +199,7 @@ export class Viewport {
   private listenToKeys(): void {
     this.planes.addEventListener("keydown", (event) => {
       const step = KEYS[event.key];
+      if (event.key === " ") event.preventDefault();
       if (!step) this.onShortcut(event.key.toLowerCase());
       if (!step || !this.scene) return;
       event.preventDefault();

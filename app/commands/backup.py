@@ -1,0 +1,108 @@
+"""`fetalhead records backup` and `restore`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from app.commands.operator import operator
+from app.commands.outcome import FAILED, FINE, USAGE, complain
+from app.settings import Settings
+
+if TYPE_CHECKING:
+    from app.records.audit import Tip
+
+
+def add_backup(actions: Any) -> None:
+    """Adds `backup` and `restore` to the actions of `records`."""
+    backup = actions.add_parser(
+        "backup",
+        help="copy database, masks and audit trail into a new folder, while the service works",
+        description="Writes OUT under a temporary name, then renames it. Exit code 1: made, but a file was missing.",
+    )
+    backup.add_argument("out", type=Path, metavar="OUT", help="a folder that does not exist yet")
+    backup.set_defaults(command=_back_up)
+
+    restore = actions.add_parser(
+        "restore",
+        help="put a backup back, once all of it was compared with its digests; the service must be stopped",
+        description="Takes backups of SQLite and of PostgreSQL into either of them. Exit code 1: damaged.",
+    )
+    restore.add_argument("folder", type=Path, metavar="IN", help="a folder that `backup` wrote")
+    restore.add_argument("--check", action="store_true", help="compare only; nothing is restored")
+    restore.add_argument("--force", action="store_true", help="replace the records that are there")
+    restore.add_argument(
+        "--tip", action="append", default=[], metavar="N:HASH", help="an end of the audit trail: must be a line of it"
+    )
+    restore.set_defaults(command=_restore)
+    for action in (backup, restore):
+        action.add_argument("--json", action="store_true", help="print one JSON object")
+
+
+def _back_up(options: argparse.Namespace, settings: Settings) -> int:
+    from app.records.backup import back_up
+    from app.records.errors import BackupRefusedError
+    from app.records.opening import open_records
+
+    records = open_records(settings.effective_database_url, settings.data_dir)
+    try:
+        manifest = back_up(records, settings.data_dir, options.out, operator())
+    except BackupRefusedError as error:
+        return complain(str(error), USAGE, options.json)
+    except OSError as error:
+        return complain(f"{options.out} cannot be written: {error.strerror}.", USAGE, options.json)
+    finally:
+        records.close()
+    if options.json:
+        print(manifest.model_dump_json())
+    else:
+        print(f"{manifest.segmentations} segmentations, {manifest.files} files in {options.out}")
+        print(f"tip {manifest.audit_tip}")
+        for flaw in manifest.flaws:
+            print(flaw)
+    return FAILED if manifest.flaws else FINE
+
+
+def _restore(options: argparse.Namespace, settings: Settings) -> int:
+    from app.records.audit import Tip
+    from app.records.errors import BackupRefusedError, DamagedArtifactError, DamagedBackupError
+
+    try:
+        known = [Tip.parsed(text) for text in options.tip]
+    except ValueError as error:
+        return complain(f"--tip cannot be used: {error}.", USAGE, options.json)
+    try:
+        return _restored(options, settings, known)
+    except BackupRefusedError as error:
+        return complain(str(error), USAGE, options.json)
+    except (DamagedBackupError, DamagedArtifactError) as error:
+        return complain(str(error), FAILED, options.json)
+    except OSError as error:
+        return complain(f"{error.filename or settings.data_dir}: {error.strerror}.", USAGE, options.json)
+
+
+def _restored(options: argparse.Namespace, settings: Settings, known: list[Tip]) -> int:
+    from app.records.lock import FolderLock
+    from app.records.opening import open_records
+    from app.records.restore import checked_backup, restore
+
+    with checked_backup(options.folder, settings.data_dir, known) as backup:
+        tip = backup.manifest.audit_tip
+        if not options.check:
+            lock = FolderLock(settings.data_dir)
+            records = open_records(settings.effective_database_url, settings.data_dir)
+            try:
+                tip = str(restore(backup, records, settings.data_dir, operator(), options.force))
+            finally:
+                records.close()
+                lock.release()
+    found = backup.manifest
+    told = {"segmentations": found.segmentations, "files": found.files, "flaws": found.flaws, "tip": tip}
+    if options.json:
+        print(json.dumps({**told, "restored": not options.check}))
+    else:
+        print(f"{found.segmentations} segmentations, {found.files} files {'intact' if options.check else 'restored'}")
+        print("\n".join([f"tip {tip}", *found.flaws]))
+    return FAILED if found.flaws else FINE

@@ -1,0 +1,158 @@
+"""All records as one folder, copied while the service works: the database, the masks and what belongs to them.
+
+`records.sqlite` is the database (of PostgreSQL, too), `artifacts/` its files, `active_model.json` the model that was
+activated last, `backup.json` what the copy holds. Each file's SHA-256 stands in the database, the database's in
+`backup.json`. Uploads are never stored, so there are none.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+from sqlalchemy import Engine, create_engine, func, select
+from sqlalchemy.orm import Session
+
+from app.records.artifacts import ArtifactStore, flush_folder, write_and_flush
+from app.records.audit import AuditEvent, Tip, verify_measurements, verify_trail
+from app.records.errors import BackupRefusedError, DamagedArtifactError, RecordsError, UnknownSegmentationError
+from app.records.opening import ARTIFACTS, Records
+from app.records.portable import schema_revision, stored_files, write_portable
+from app.records.tables import AuditRow, SegmentationRow
+
+DATABASE = "records.sqlite"
+MANIFEST = "backup.json"
+BESIDE = ("active_model.json",)
+"""Files of the data folder that belong to the records."""
+ATTEMPTS = 10
+Progress = Callable[[int], None]
+"""Is told how many files were copied or compared so far."""
+
+
+class BackupManifest(BaseModel):
+    """What a backup holds. `flaws` were there already when it was made: a restore can be no better."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    format: int = 1
+    made_at: datetime
+    made_by: str
+    schema_revision: str
+    audit_tip: str
+    segmentations: int
+    files: int
+    sha256: dict[str, str]
+    flaws: tuple[str, ...] = ()
+
+
+def back_up(
+    records: Records, data_dir: Path, out: Path, actor: str, progress: Progress = lambda _: None
+) -> BackupManifest:
+    """Writes a backup under a temporary name, flushes it to the disk and renames it; the audit trail tells of it.
+
+    Raises:
+        BackupRefusedError: `out` is there already, or measurements were erased faster than copied.
+        OSError: it cannot be written there.
+    """
+    if out.exists():
+        raise BackupRefusedError(f"{out} is there already; name a new folder.")
+    partial = out.with_name(f"{out.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(mode=0o700, parents=True)
+    try:
+        records.repository.note(AuditEvent(actor, "backup"))
+        manifest = _fill(records, data_dir, partial, progress)
+        write_and_flush(partial / MANIFEST, manifest.model_dump_json(indent=2).encode())
+        flush_folder(partial)
+        partial.rename(out)
+        flush_folder(out.parent)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return manifest
+
+
+def flaws_of(engine: Engine) -> tuple[str, ...]:
+    """What is wrong with the audit trail and the measurements of a database."""
+    found = []
+    with Session(engine) as session:
+        for check in (verify_trail, verify_measurements):
+            try:
+                check(session)
+            except RecordsError as error:
+                found.append(str(error))
+    return tuple(found)
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def read_only(path: Path) -> Engine:
+    """An engine on a backup's database, which leaves no trace beside it."""
+    return create_engine(f"sqlite:///file:{path.resolve()}?mode=ro&immutable=1&uri=true")
+
+
+def _fill(records: Records, data_dir: Path, folder: Path, progress: Progress) -> BackupManifest:
+    for _ in range(ATTEMPTS):
+        write_portable(records.engine, folder / DATABASE)
+        shutil.rmtree(folder / ARTIFACTS, ignore_errors=True)
+        lacking = list(_copy_files(records, folder, progress))
+        if not any(_is_erased(records, name) for name, _ in lacking):
+            break
+    else:
+        raise BackupRefusedError("Measurements were erased while they were copied; try again when that is done.")
+    digests = {DATABASE: sha256_of(folder / DATABASE)}
+    for name in BESIDE:
+        if (data_dir / name).is_file():
+            write_and_flush(folder / name, (data_dir / name).read_bytes())
+            digests[name] = sha256_of(folder / name)
+    return _manifest(folder, digests, [flaw for _, flaw in lacking])
+
+
+def _copy_files(records: Records, folder: Path, progress: Progress) -> Iterator[tuple[str, str]]:
+    """Copies what the copied database names; yields the measurements whose file is missing or damaged, and which."""
+    copied = ArtifactStore(folder / ARTIFACTS)
+    engine = read_only(folder / DATABASE)
+    for number, file in enumerate(stored_files(engine), start=1):
+        try:
+            content = records.artifacts.read(file.segmentation_id, file.name, file.sha256)
+        except DamagedArtifactError as error:
+            yield file.segmentation_id, str(error)
+        else:
+            copied.add(file.segmentation_id, file.name, content)
+        progress(number)
+    engine.dispose()
+
+
+def _is_erased(records: Records, segmentation_id: str) -> bool:
+    try:
+        records.repository.find(segmentation_id)
+    except UnknownSegmentationError:
+        return True
+    return False
+
+
+def _manifest(folder: Path, digests: dict[str, str], flaws: list[str]) -> BackupManifest:
+    engine = read_only(folder / DATABASE)
+    with Session(engine) as session:
+        last = session.scalars(select(AuditRow).order_by(AuditRow.sequence.desc()).limit(1)).one()
+        count = session.scalar(select(func.count()).select_from(SegmentationRow)) or 0
+    manifest = BackupManifest(
+        made_at=datetime.now(UTC),
+        made_by=version("fetalhead"),
+        schema_revision=schema_revision(engine),
+        audit_tip=str(Tip(last.sequence, last.hash)),
+        segmentations=count,
+        files=sum(1 for _ in stored_files(engine)),
+        sha256=digests,
+        flaws=(*flaws_of(engine), *flaws),
+    )
+    engine.dispose()
+    return manifest
