@@ -49,14 +49,10 @@ def awaiting(
     return method
 
 
-class FetalHead:
-    """A running service, asked from ordinary code; safe to use from several threads.
+class _Shell:
+    """What both clients are: how a flow is carried out, over a connection that each of them opens in its own way.
 
-    Args:
-        url: where the service listens; by default `FETALHEAD_URL`, or port 8000 of this machine.
-        api_key: an API key or a bearer token; by default `FETALHEAD_API_KEY`.
-        timeout_s: how long one answer may take, in seconds.
-        retries: how patiently 429, 503 and broken connections are borne.
+    It is written once, to be awaited. Where nothing ever suspends, as in `FetalHead`, awaiting is an ordinary call.
     """
 
     def __init__(
@@ -68,7 +64,47 @@ class FetalHead:
         retries: Retries | None = None,
     ) -> None:
         self.conversations = Conversations(retries or Retries())
-        self._http = httpx.Client(**_options(url, api_key, timeout_s))
+        self._connect(_options(url, api_key, timeout_s))
+
+    async def _carry_out(self, flow: Flow[T]) -> T:
+        step: Call | Wait = next(flow)
+        try:
+            while True:
+                step = flow.send(await (self._pause(step.seconds) if isinstance(step, Wait) else self._answer(step)))
+        except StopIteration as end:
+            result: T = end.value
+            return result
+
+    async def _answer(self, call: Call) -> Answer:
+        try:
+            if call.opened is None:
+                return await self._send(_request(call))
+            with call.opened() as file:
+                return await self._send({**_request(call), "files": {FIELD: file}})
+        except httpx.TransportError as error:
+            return error
+
+    def _connect(self, options: dict[str, Any]) -> None:
+        """Open the connections, with what httpx makes a client of."""
+        raise NotImplementedError
+
+    async def _send(self, request: dict[str, Any]) -> httpx.Response:
+        """One request in httpx' words, and its answer."""
+        raise NotImplementedError
+
+    async def _pause(self, seconds: float) -> None:
+        raise NotImplementedError
+
+
+class FetalHead(_Shell):
+    """A running service, asked from ordinary code; safe to use from several threads.
+
+    Args:
+        url: where the service listens; by default `FETALHEAD_URL`, or port 8000 of this machine.
+        api_key: an API key or a bearer token; by default `FETALHEAD_API_KEY`.
+        timeout_s: how long one answer may take, in seconds.
+        retries: how patiently 429, 503 and broken connections are borne.
+    """
 
     segment = blocking(Conversations.segment)
     result = blocking(Conversations.result)
@@ -80,30 +116,26 @@ class FetalHead:
 
     def perform(self, flow: Flow[T]) -> T:
         """Do what a flow asks for, and give its result."""
-        step: Call | Wait = next(flow)
+        steps = self._carry_out(flow)
         try:
-            while True:
-                step = flow.send(self._pause(step) if isinstance(step, Wait) else self._answer(step))
+            steps.send(None)
         except StopIteration as end:
             result: T = end.value
             return result
-
-    def _pause(self, wait: Wait) -> Answer | None:
-        time.sleep(wait.seconds)
-        return None
-
-    def _answer(self, call: Call) -> Answer:
-        try:
-            if call.opened is None:
-                return self._http.request(**_request(call))
-            with call.opened() as file:
-                return self._http.request(**_request(call), files={FIELD: file})
-        except httpx.TransportError as error:
-            return error
+        raise RuntimeError("a client that waits was made to await")
 
     def close(self) -> None:
         """Close the connections."""
         self._http.close()
+
+    def _connect(self, options: dict[str, Any]) -> None:
+        self._http = httpx.Client(**options)
+
+    async def _send(self, request: dict[str, Any]) -> httpx.Response:
+        return self._http.request(**request)
+
+    async def _pause(self, seconds: float) -> None:
+        time.sleep(seconds)
 
     def __enter__(self) -> Self:
         return self
@@ -112,19 +144,8 @@ class FetalHead:
         self.close()
 
 
-class AsyncFetalHead:
+class AsyncFetalHead(_Shell):
     """The same service, asked from asyncio: made as `FetalHead` is, every method awaited."""
-
-    def __init__(
-        self,
-        url: str | None = None,
-        *,
-        api_key: str | None = None,
-        timeout_s: float = TIMEOUT_S,
-        retries: Retries | None = None,
-    ) -> None:
-        self.conversations = Conversations(retries or Retries())
-        self._http = httpx.AsyncClient(**_options(url, api_key, timeout_s))
 
     segment = awaiting(Conversations.segment)
     result = awaiting(Conversations.result)
@@ -136,30 +157,20 @@ class AsyncFetalHead:
 
     async def perform(self, flow: Flow[T]) -> T:
         """Do what a flow asks for, and give its result."""
-        step: Call | Wait = next(flow)
-        try:
-            while True:
-                step = flow.send(await (self._pause(step) if isinstance(step, Wait) else self._answer(step)))
-        except StopIteration as end:
-            result: T = end.value
-            return result
-
-    async def _pause(self, wait: Wait) -> Answer | None:
-        await asyncio.sleep(wait.seconds)
-        return None
-
-    async def _answer(self, call: Call) -> Answer:
-        try:
-            if call.opened is None:
-                return await self._http.request(**_request(call))
-            with call.opened() as file:
-                return await self._http.request(**_request(call), files={FIELD: file})
-        except httpx.TransportError as error:
-            return error
+        return await self._carry_out(flow)
 
     async def close(self) -> None:
         """Close the connections."""
         await self._http.aclose()
+
+    def _connect(self, options: dict[str, Any]) -> None:
+        self._http = httpx.AsyncClient(**options)
+
+    async def _send(self, request: dict[str, Any]) -> httpx.Response:
+        return await self._http.request(**request)
+
+    async def _pause(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
 
     async def __aenter__(self) -> Self:
         return self

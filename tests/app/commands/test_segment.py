@@ -15,23 +15,9 @@ import pytest
 from app.cli import main
 from app.commands.outcome import FAILED, FINE, NO_MODEL, USAGE
 from tests.app.api.service import running_service
-from tests.makers import publish_threshold_model, sphere_ml, sphere_volume, volume_bytes
+from tests.makers import sphere_ml, sphere_volume, volume_bytes
 
 Capture = pytest.CaptureFixture[str]
-
-
-@pytest.fixture(scope="module")
-def model_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("models")
-    publish_threshold_model(root)
-    return root
-
-
-@pytest.fixture(autouse=True)
-def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, model_store: Path) -> None:
-    values = {"MODEL_STORE": model_store, "DATA_DIR": tmp_path / "data", "PROVIDER": "cpu", "THREADS": 1}
-    for name, value in values.items():
-        monkeypatch.setenv(f"FETALHEAD_{name}", str(value))
 
 
 @pytest.fixture

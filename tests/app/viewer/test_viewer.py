@@ -70,6 +70,9 @@ def test_a_volume_is_dropped_measured_looked_at_found_again_and_downloaded(brows
         layer(visit, "disagreement")
         expect(visit.page.locator(".legend")).to_contain_text("Difference between the two passes")
         assert downloaded(visit, "Mask") == pytest.approx(sphere_ml(), rel=0.01)
+        with visit.page.expect_download() as page_about_it:
+            visit.page.click("button:text-is('Page, PDF')")
+        assert Path(page_about_it.value.path()).read_bytes().startswith(b"%PDF")
         visit.page.click("text=Past measurements")
         visit.page.fill("#search", "s-01")
         expect(visit.page.locator("tbody tr")).to_have_count(1)

@@ -100,6 +100,7 @@ function downloads(api: Api, report: Report): HTMLElement {
     ["Mask", report.mask, "mask.nii.gz"],
     ["Report", `/segmentations/${report.id}`, "report.json"],
     ["Picture", report.preview, "preview.png"],
+    ["Page, PDF", `/segmentations/${report.id}/report.pdf`, "head-volume.pdf"],
     ["All, zipped", `/segmentations/${report.id}/archive.zip`, "segmentation.zip"],
   ];
   const place = h("div", {});

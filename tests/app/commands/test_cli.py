@@ -1,3 +1,4 @@
+import argparse
 import json
 import sqlite3
 from collections.abc import Iterator
@@ -5,27 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from app.cli import main
+from app.cli import _parser, main
 from app.commands.outcome import FAILED, FINE, NO_MODEL, USAGE
 from app.records.artifacts import MASK
 from app.records.lock import FolderLock
 from app.records.opening import Records, open_records
 from tests.app.records.examples import request, stored
 from tests.makers import publish_threshold_model, sphere_volume, volume_bytes
-
-
-@pytest.fixture(scope="module")
-def model_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("models")
-    publish_threshold_model(root)
-    return root
-
-
-@pytest.fixture(autouse=True)
-def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, model_store: Path) -> None:
-    values = {"MODEL_STORE": model_store, "DATA_DIR": tmp_path / "data", "PROVIDER": "cpu", "THREADS": 1}
-    for name, value in values.items():
-        monkeypatch.setenv(f"FETALHEAD_{name}", str(value))
 
 
 @pytest.fixture
@@ -252,3 +239,17 @@ def test_wrong_arguments_for_machines(arguments: list[str], capsys: pytest.Captu
         main(arguments)
     assert stopped.value.code == USAGE
     assert json.loads(capsys.readouterr().err)["exit_code"] == USAGE
+
+
+def test_every_command_that_prints_a_result_takes_json() -> None:
+    without = [" ".join(path) for path, command in leaves(_parser()) if "--json" not in command.format_help()]
+    assert without == ["serve", "openapi", "completion"]
+
+
+def leaves(parser: argparse.ArgumentParser, *path: str) -> Iterator[tuple[tuple[str, ...], argparse.ArgumentParser]]:
+    groups = [action for action in parser._actions if isinstance(action, argparse._SubParsersAction)]
+    if not groups:
+        yield path, parser
+    for group in groups:
+        for name, command in group.choices.items():
+            yield from leaves(command, *path, name)
