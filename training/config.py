@@ -5,20 +5,17 @@ from importlib import resources
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from app.imaging.preprocess import PreprocessingSpec
+from training.config_data import DataConfig, PhantomsConfig, Section
 
 
 class ConfigError(Exception):
     """A preset that cannot be used; the message names the value, what was expected and the remedy."""
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class NetworkConfig(_Section):
+class NetworkConfig(Section):
     """The network's shape: USegNet with the paper's channels times `width`, or the residual network.
 
     SAM 1 and UAM 1 are the deepest, at a quarter of the grid, SAM 3 and UAM 3 those at full resolution. `merge` is what
@@ -82,7 +79,7 @@ class NetworkConfig(_Section):
         return self
 
 
-class CascadeConfig(_Section):
+class CascadeConfig(Section):
     """The auto-context cascade: number of levels, how image and probability are joined, where maps come from."""
 
     context_levels: int = Field(2, ge=1, le=4)
@@ -93,67 +90,7 @@ class CascadeConfig(_Section):
     mirrored_levels: tuple[int, ...] = ()  # served as the mean over the eight mirror images of their input
 
 
-class SeedRange(_Section):
-    """Cases by seed: first <= seed < stop."""
-
-    first: int = Field(ge=0)
-    stop: int = Field(gt=0)
-
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        if self.stop <= self.first:
-            raise ValueError(f"a seed range needs first < stop, got {self.first} and {self.stop}")
-        return self
-
-    def __contains__(self, seed: object) -> bool:
-        """Whether the seed lies in the range."""
-        return isinstance(seed, int) and self.first <= seed < self.stop
-
-
-class DataConfig(_Section):
-    """Which cases each level learns from; out-of-fold in mode "disjoint" means one range per level."""
-
-    train: tuple[SeedRange, ...] = Field(min_length=1)
-    validation: SeedRange
-    validation_cases: int = Field(12, ge=1)
-    source: str = Field("simulated", description="what the cases are, for the manifest and the model card")
-    exclude_looks: tuple[str, ...] = ()
-    exclude_families: tuple[str, ...] = ()
-    rescan_minutes: float = Field(2.0, gt=0)
-    max_cases_in_memory: int = Field(2500, ge=1)
-
-
-class PhantomBatch(_Section):
-    """So many simulated patients of a cohort from number `first` on, with a voxel size of their own."""
-
-    cohort: Literal["train", "context", "validation"]
-    first: int = Field(ge=0)
-    cases: int = Field(ge=1)
-    spacing_mm: float = Field(gt=0)
-
-
-class PhantomsConfig(_Section):
-    """How many simulated patients `fit` makes, per cohort, and their voxel size; `more` adds batches of other sizes."""
-
-    train: int = Field(ge=1)
-    context: int = Field(ge=0)
-    validation: int = Field(ge=1)
-    spacing_mm: float = Field(1.3, gt=0)
-    more: tuple[PhantomBatch, ...] = ()
-
-    @property
-    def batches(self) -> tuple[PhantomBatch, ...]:
-        """Every batch in the order in which training needs it: validation first."""
-        counts = {"validation": self.validation, "train": self.train, "context": self.context}
-        plain = [
-            PhantomBatch.model_validate({"cohort": cohort, "first": 0, "cases": cases, "spacing_mm": self.spacing_mm})
-            for cohort, cases in counts.items()
-            if cases
-        ]
-        return (*plain, *self.more)
-
-
-class AugmentationConfig(_Section):
+class AugmentationConfig(Section):
     """Probabilities and ranges from which the augmentation of one sample is drawn."""
 
     flip: bool = True
@@ -176,7 +113,7 @@ class AugmentationConfig(_Section):
     enabled: bool = True
 
 
-class LossConfig(_Section):
+class LossConfig(Section):
     """Loss (eq. 1 and 2): the metric of each head, whether auxiliary heads count, and the L2 factor lambda."""
 
     kind: Literal["cross_entropy", "dice_cross_entropy"] = "cross_entropy"
@@ -184,7 +121,7 @@ class LossConfig(_Section):
     l2: float = Field(1e-5, ge=0)
 
 
-class OptimiserConfig(_Section):
+class OptimiserConfig(Section):
     """Adam, its schedule and the moving average of the weights."""
 
     learning_rate: float = Field(1e-5, gt=0)
@@ -196,7 +133,7 @@ class OptimiserConfig(_Section):
     ema_decay: float = Field(0.0, ge=0, lt=1)
 
 
-class Stage(_Section):
+class Stage(Section):
     """One stage of coarse to fine: the grid, until which fraction of the budget."""
 
     spacing_mm: float = Field(gt=0)
@@ -210,7 +147,7 @@ class Stage(_Section):
         return self
 
 
-class BudgetConfig(_Section):
+class BudgetConfig(Section):
     """How long each level trains: minutes of wall-clock time, or steps, or epochs (exactly one)."""
 
     minutes: tuple[float, ...] = ()
@@ -224,7 +161,7 @@ class BudgetConfig(_Section):
         return self
 
 
-class RuntimeConfig(_Section):
+class RuntimeConfig(Section):
     """How the machine is used; nothing here changes what is learned, except for rounding."""
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
@@ -235,7 +172,7 @@ class RuntimeConfig(_Section):
     log_steps: int = Field(10, ge=1)
 
 
-class TrainingConfig(_Section):
+class TrainingConfig(Section):
     """One training run, resolved; stored with every checkpoint."""
 
     name: str

@@ -9,7 +9,8 @@ from pathlib import Path
 from training import auto_context
 from training.auto_context import initial_file
 from training.checkpoint import LevelWeights, save_level
-from training.config import BudgetConfig, ConfigError, SeedRange, TrainingConfig
+from training.config import BudgetConfig, ConfigError, TrainingConfig
+from training.config_data import SeedRange
 from training.own_data.folder import OwnCase, OwnCases
 from training.own_data.split import Split
 

@@ -7,7 +7,8 @@ from PIL import Image
 
 from training.benchmark.command import Benchmark, chosen_systems
 from training.benchmark.scales import SCALES, Scale
-from training.config import BudgetConfig, ConfigError, SeedRange, TrainingConfig
+from training.config import BudgetConfig, ConfigError, TrainingConfig
+from training.config_data import SeedRange
 from training.evaluation.cases import CaseResult
 from training.phantom.cohort import make_cohort
 from training.systems import TABLE_1, TABLE_2

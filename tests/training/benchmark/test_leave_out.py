@@ -5,7 +5,8 @@ import pytest
 from tests.training.benchmark.test_command import shown
 from training.benchmark.leave_out import LeaveOut, table
 from training.checkpoint import load_level
-from training.config import BudgetConfig, CascadeConfig, SeedRange, load_config
+from training.config import BudgetConfig, CascadeConfig, load_config
+from training.config_data import SeedRange
 from training.data import PhantomCache, allowed
 from training.phantom import SimulationRequest, simulate
 from training.phantom.cohort import phantom_file, save_phantom

@@ -8,7 +8,8 @@ from app.inference.model_store import ModelStore
 from app.inference.segmenter import HeadSegmenter
 from app.inference.session import RuntimeSettings
 from training.benchmark.runs import run_of
-from training.config import BudgetConfig, SeedRange, TrainingConfig, load_config
+from training.config import BudgetConfig, TrainingConfig, load_config
+from training.config_data import SeedRange
 from training.data import PhantomCache
 from training.export.publish import export
 from training.phantom import SimulationRequest, simulate

@@ -26,8 +26,14 @@ export function showMeasure(main: HTMLElement, api: Api, onMeasured: (id: string
       h("h1", {}, "Measure a fetal head"),
       h("p", { class: "lead" }, "Drop a 3D ultrasound volume. You get the head's outline and its volume in millilitres."),
     ),
-    h("div", { class: "measure" }, h("div", { class: "entry" }, dropZone(form, begin), form), work),
+    h("div", { class: "measure" }, h("div", { class: "entry" }, dropZone(form, begin), form, noVolume()), work),
   );
+}
+
+/** For somebody who only wants to see what the page does. */
+function noVolume(): HTMLElement {
+  const command = h("code", {}, "fetalhead-train phantom patient --spacing 0.8");
+  return h("p", { class: "small hint" }, "No volume at hand? ", command, " simulates one, as patient/volume.nii.gz.");
 }
 
 function entryForm(): HTMLFormElement {

@@ -1,0 +1,71 @@
+"""The part of the training configuration that says which cases are learned from, and what every part is made of."""
+
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+
+class Section(BaseModel):
+    """A part of a preset: it never changes, and refuses keys that it does not know."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class SeedRange(Section):
+    """Cases by seed: first <= seed < stop."""
+
+    first: int = Field(ge=0)
+    stop: int = Field(gt=0)
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.stop <= self.first:
+            raise ValueError(f"a seed range needs first < stop, got {self.first} and {self.stop}")
+        return self
+
+    def __contains__(self, seed: object) -> bool:
+        """Whether the seed lies in the range."""
+        return isinstance(seed, int) and self.first <= seed < self.stop
+
+
+class DataConfig(Section):
+    """Which cases each level learns from; out-of-fold in mode "disjoint" means one range per level."""
+
+    train: tuple[SeedRange, ...] = Field(min_length=1)
+    validation: SeedRange
+    validation_cases: int = Field(12, ge=1)
+    source: str = Field("simulated", description="what the cases are, for the manifest and the model card")
+    exclude_looks: tuple[str, ...] = ()
+    exclude_families: tuple[str, ...] = ()
+    rescan_minutes: float = Field(2.0, gt=0)
+    max_cases_in_memory: int = Field(2500, ge=1)
+
+
+class PhantomBatch(Section):
+    """So many simulated patients of a cohort from number `first` on, with a voxel size of their own."""
+
+    cohort: Literal["train", "context", "validation"]
+    first: int = Field(ge=0)
+    cases: int = Field(ge=1)
+    spacing_mm: float = Field(gt=0)
+
+
+class PhantomsConfig(Section):
+    """How many simulated patients `fit` makes, per cohort, and their voxel size; `more` adds batches of other sizes."""
+
+    train: int = Field(ge=1)
+    context: int = Field(ge=0)
+    validation: int = Field(ge=1)
+    spacing_mm: float = Field(1.3, gt=0)
+    more: tuple[PhantomBatch, ...] = ()
+
+    @property
+    def batches(self) -> tuple[PhantomBatch, ...]:
+        """Every batch in the order in which training needs it: validation first."""
+        counts = {"validation": self.validation, "train": self.train, "context": self.context}
+        plain = [
+            PhantomBatch.model_validate({"cohort": cohort, "first": 0, "cases": cases, "spacing_mm": self.spacing_mm})
+            for cohort, cases in counts.items()
+            if cases
+        ]
+        return (*plain, *self.more)
