@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from app.api.serving import runtime_settings
 from app.inference.model_store import ModelStore
 from app.inference.segmenter import HeadSegmenter
 from app.inference.session import RuntimeSettings
@@ -29,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     settings = Settings()
     model = ModelStore(settings.model_store).resolve(settings.model_name, settings.model_version)
-    segmenter = HeadSegmenter(model, RuntimeSettings(settings.provider, settings.threads, settings.precision))
+    segmenter = HeadSegmenter(model, runtime_settings(settings))
     version = f"{model.manifest.name} {model.manifest.version}"
     print(f"{version} on {segmenter.provider} {segmenter.precision}, {machine()}, median of {options.repeats}\n")
     measured: list[Measurement] = []
