@@ -109,14 +109,17 @@ def _serve(_: argparse.Namespace, settings: Settings) -> int:
     from app.inference.session import installed_runtime
     from app.main import create_app
     from app.monitoring.logs import configure_logging
+    from app.pauses import shorten_pauses
 
     if installed_runtime() is None:
         return complain(NO_RUNTIME, NO_MODEL)
     Access(settings).check()
     _check_storage(settings)
     configure_logging(settings.log_level, settings.log_format)
+    app = create_app(settings)
+    shorten_pauses()
     uvicorn.run(
-        create_app(settings),
+        app,
         host=settings.host,
         port=settings.port,
         log_config=None,

@@ -23,7 +23,7 @@ from app.monitoring.metrics import Metrics
 from app.records.lock import FolderLock
 from app.records.opening import open_records
 from app.settings import Settings
-from app.upkeep import recover, retain
+from app.upkeep import recover, retain, watch_loop
 
 DESCRIPTION = """Segments the whole fetal head in 3D ultrasound volumes and measures its volume in mL.
 
@@ -71,6 +71,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     tasks = [
         asyncio.create_task(jobs.load(model.load)),
         asyncio.create_task(retain(records, settings.retention_days)),
+        asyncio.create_task(watch_loop(metrics)),
     ]
     try:
         yield

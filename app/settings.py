@@ -75,6 +75,9 @@ class Settings(BaseSettings):
     threads: int = Field(
         0, ge=0, le=1024, description="Threads of one inference; 0 takes every core the process may use."
     )
+    kept_memory_mb: int = Field(
+        384, ge=0, description="Working memory that the networks keep from one volume to the next, MB; 0 keeps none."
+    )
 
     data_dir: Path = Field(Path("data"), description="Folder that holds everything the service writes.")
     database_url: str | None = Field(

@@ -8,10 +8,12 @@ import logging
 from app.api.errors import problem_body
 from app.api.problems import PROBLEMS
 from app.monitoring.logs import exception_fields
+from app.monitoring.metrics import Metrics
 from app.records.errors import RecordsError
 from app.records.opening import Records
 
 PERIOD_S = 3600.0
+BEAT_S = 0.1
 log = logging.getLogger("fetalhead.upkeep")
 
 
@@ -37,3 +39,12 @@ async def retain(records: Records, days: int, period_s: float = PERIOD_S) -> Non
         except (RecordsError, OSError) as error:
             log.error("retention failed", extra={"fields": exception_fields(error)})
         await asyncio.sleep(period_s)
+
+
+async def watch_loop(metrics: Metrics) -> None:
+    """Measures how late the event loop is, which is how late every answer is."""
+    loop = asyncio.get_running_loop()
+    while True:
+        due = loop.time() + BEAT_S
+        await asyncio.sleep(BEAT_S)
+        metrics.loop_lag.observe(max(0.0, loop.time() - due))

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
 import tempfile
+import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
 import numpy as np
+from numpy.typing import NDArray
 
 from app.imaging.nifti import encode_volume
 from app.imaging.preprocess import preprocess
@@ -19,7 +23,7 @@ from benchmarks.ceiling import columns_bytes, matmul_gflops, network_gflop
 from benchmarks.machine import available_bytes
 from benchmarks.measurement import Measurement
 from benchmarks.paper import PaperModel, paper_model, publish
-from benchmarks.service import Service, running
+from benchmarks.service import PAUSE_S, Service, running
 from benchmarks.straight import Levels, eager_levels, segment, straight_levels
 from training.phantom import SimulationRequest, simulate
 
@@ -27,6 +31,10 @@ NATIVE: Index3 = (388, 258, 440)
 NATIVE_MM = 0.38
 SEED, WEEKS = 7, 26.0
 MADE_AT_MM = 1.2
+CALIBRATED_AT = 0.03
+"""How much of the volume int8 is calibrated on: calibration runs on the CPU provider and keeps every tensor."""
+SERVICES = {"service": "auto", "service_int8": "int8"}
+"""What each service is asked to compute in."""
 SAFETY = 1.3
 """The straight way is left out where this times the memory it needs is not free: the system would end something."""
 
@@ -55,16 +63,21 @@ def compare(plan: Plan) -> Iterator[Measurement]:
     ceilings = {precision: matmul_gflops(precision, plan.threads) for precision in ("fp32", "bf16")}
     for precision, gflops in ceilings.items():
         yield Measurement("ceiling.matmul", round(gflops, 1), "GFLOP/s", 5, (2048, 2048, 1), "torch", precision)
-    with tempfile.TemporaryDirectory() as store:
-        publish(model, Path(store))
-        with running({"MODEL_STORE": store, "THREADS": str(plan.threads)}) as service:
-            for size, rounds in plan.rounds:
-                yield from _one_size(plan, model, ways, service, (size, rounds))
-            yield from _clients(plan, service)
+    calibration = preprocess(bright_head(plan.shape, CALIBRATED_AT), model.preprocessing).tensor
+    with tempfile.TemporaryDirectory() as store, ExitStack() as stack:
+        publish(model, Path(store), model.in_int8(calibration))
+        common = {"MODEL_STORE": store, "THREADS": str(plan.threads)}
+        services = {
+            name: stack.enter_context(running(common | {"PRECISION": precision}))
+            for name, precision in SERVICES.items()
+        }
+        for size, rounds in plan.rounds:
+            yield from _one_size(plan, model, ways, services, (size, rounds))
+        yield from _clients(plan, services["service"])
 
 
 def _one_size(
-    plan: Plan, model: PaperModel, ways: dict[str, Levels], service: Service, sized: tuple[float, int]
+    plan: Plan, model: PaperModel, ways: dict[str, Levels], services: Mapping[str, Service], sized: tuple[float, int]
 ) -> Iterator[Measurement]:
     """All ways in turn, round after round, on one volume."""
     size, rounds = sized
@@ -77,30 +90,35 @@ def _one_size(
     taking_part = [name for name in ways if fits[name]]
     numbers: dict[str, Numbers] = defaultdict(lambda: defaultdict(list))
     masks = {}
-    runtime = service.client.get("/health/ready").json()["runtime"]
-    service.forget_peak()
+    kinds = {"straight": ("CPUExecutionProvider", "fp32"), "eager": ("torch eager", "fp32")}
+    kinds |= {name: service.runtime() for name, service in services.items()}
     for _ in range(rounds):
         for name in taking_part:
             masks[name], stages = segment(payload, ways[name], model.preprocessing.spacing_mm)
             _add(numbers[name], stages)
-        report, seconds = service.segment(payload)
-        masks["service"] = service.mask(report)
-        _add(numbers["service"], {**report["timings_s"], "computed": report["timings_s"]["total"], "total": seconds})
-    numbers["service"]["peak_memory"] = [service.memory_mb("VmHWM")]
-    numbers["service"]["memory_after"] = [service.memory_mb("VmRSS")]
-    kinds = {"straight": ("CPUExecutionProvider", "fp32"), "eager": ("torch eager", "fp32")}
-    kinds["service"] = (runtime["provider"], runtime["precision"])
+        for name, service in services.items():
+            masks[name], stages = _served(service, payload)
+            _add(numbers[name], stages)
     for name, found in numbers.items():
         for stage, values in found.items():
             unit = "MB" if "memory" in stage else "s"
             value = round(median(values), 4)
             yield Measurement(f"{name}.{stage}", value, unit, len(values), volume.geometry.shape, *kinds[name])
-    for name in taking_part:
-        agreement = float(dsc(masks[name] > 0, masks["service"] > 0))
-        yield Measurement(
-            f"dsc.service_and_{name}", round(agreement, 5), "1", 1, volume.geometry.shape, *kinds["service"]
-        )
+    for one, other in itertools.product(services, [*taking_part, "service"]):
+        if one != other:
+            agreement = round(float(dsc(masks[one] > 0, masks[other] > 0)), 5)
+            yield Measurement(f"dsc.{one}_and_{other}", agreement, "1", 1, volume.geometry.shape, *kinds[one])
     yield _achieved(model, grid, numbers, (volume.geometry.shape, *kinds["service"]))
+
+
+def _served(service: Service, payload: bytes) -> tuple[NDArray[np.uint8], dict[str, float]]:
+    """One request: its mask, seconds per stage, and MB at its peak and after it."""
+    service.forget_peak()
+    report, seconds = service.segment(payload)
+    stages = {**report["timings_s"], "computed": report["timings_s"]["total"], "total": seconds}
+    mask = service.mask(report)
+    time.sleep(PAUSE_S)
+    return mask, {**stages, "peak_memory": service.memory_mb("VmHWM"), "memory_after": service.memory_mb("VmRSS")}
 
 
 def _achieved(

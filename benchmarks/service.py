@@ -24,6 +24,8 @@ from numpy.typing import NDArray
 
 READY_TIMEOUT_S = 180.0
 ANSWER_TIMEOUT_S = 900.0
+PAUSE_S = 1.0
+"""After which a service that nobody asks has given its memory back."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,11 @@ class Service:
         answer = self.client.post("/segment", files={"volume": ("volume.nii.gz", payload)}).raise_for_status()
         report: dict[str, Any] = answer.json()
         return report, time.perf_counter() - began
+
+    def runtime(self) -> tuple[str, str]:
+        """Provider and precision that really run."""
+        found = self.client.get("/health/ready").raise_for_status().json()["runtime"]
+        return found["provider"], found["precision"]
 
     def mask(self, report: Mapping[str, Any]) -> NDArray[np.uint8]:
         """The mask of a report."""

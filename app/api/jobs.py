@@ -20,6 +20,7 @@ from typing import Any, TypeVar
 from app.api.errors import ProblemError, problem_of
 from app.api.measurement import Order, Outcome, finish
 from app.api.pace import Pace
+from app.inference.errors import InferenceError
 from app.inference.segmenter import HeadSegmenter, Segmentation
 from app.inference.stop import Reason, Stop, Stopped
 from app.monitoring.metrics import Metrics
@@ -76,6 +77,7 @@ class Jobs:
         self._decoding = ThreadPoolExecutor(1, "decoding")
         self._inference = ThreadPoolExecutor(1, "inference")
         self._finishing = ThreadPoolExecutor(1, "finishing")
+        self._closing = False
 
     @contextmanager
     def slot(self) -> Iterator[Slot]:
@@ -114,6 +116,7 @@ class Jobs:
         task = asyncio.create_task(self._run(job, order, segmenter))
         self._tasks.add(task)
         task.add_done_callback(slot.handed_over())
+        task.add_done_callback(lambda _: self._pause(segmenter))
         task.add_done_callback(self._tasks.discard)
 
     def find(self, segmentation_id: str) -> Job | None:
@@ -131,6 +134,7 @@ class Jobs:
 
     async def close(self, timeout_s: float) -> None:
         """Lets the work under way finish, then ends what is left: it will have failed, and says why."""
+        self._closing = True
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=timeout_s)
         for segmentation_id in list(self._live):
@@ -179,6 +183,11 @@ class Jobs:
             raise Stopped("cancelled")
         self._observe(outcome, order)
 
+    def _pause(self, segmenter: HeadSegmenter) -> None:
+        """Has the networks made ready for the next request, where none is waiting that would be delayed by it."""
+        if not self._live and not self._closing:
+            self._inference.submit(_rest, segmenter)
+
     def _ended(self, job: Job) -> None:
         """Notes what a job that was ended has come to."""
         reason = job.stop.reason or "cancelled"
@@ -209,6 +218,14 @@ class Jobs:
         metrics.observe_stages(report.timings_s)
         fields = {"segmentation": report.id, "verdict": report.verdict, "seconds": report.timings_s["total"]}
         log.info("segmentation completed", extra={"fields": fields})
+
+
+def _rest(segmenter: HeadSegmenter) -> None:
+    """What goes wrong here is met again, and answered, by the next request."""
+    try:
+        segmenter.rest()
+    except InferenceError as error:
+        log.warning("networks not ready", extra={"fields": {"code": error.code, "detail": error.detail}})
 
 
 def _patiently(work: Callable[[], Result]) -> Result:

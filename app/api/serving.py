@@ -136,9 +136,14 @@ def load_segmenter(settings: Settings, version: int | None = None) -> HeadSegmen
     """A version, or the one to start with, after its self-test; or an InferenceError."""
     wanted = starting_version(settings) if version is None else version
     model = ModelStore(settings.model_store).resolve(settings.model_name, wanted)
-    segmenter = HeadSegmenter(model, RuntimeSettings(settings.provider, settings.threads, settings.precision))
+    segmenter = HeadSegmenter(model, runtime_settings(settings))
     segmenter.selftest()
     return segmenter
+
+
+def runtime_settings(settings: Settings) -> RuntimeSettings:
+    """Where and how exactly the networks run."""
+    return RuntimeSettings(settings.provider, settings.threads, settings.precision, settings.kept_memory_mb)
 
 
 def model_answer(manifest: ModelManifest) -> ModelAnswer:

@@ -90,8 +90,9 @@ def fit_cranium(points: Points) -> Ellipsoid | None:
 
 def _surface_points(head: Bool, spacing_mm: Float3) -> Points:
     """Return about `SURFACE_SAMPLES` voxel centres of the outline, mm."""
-    indices = np.argwhere(surface(head))
-    points: Points = indices[:: 1 + len(indices) // SURFACE_SAMPLES].astype(np.float64)
+    outline = np.flatnonzero(surface(head))
+    chosen = outline[:: 1 + len(outline) // SURFACE_SAMPLES]
+    points: Points = np.stack(np.unravel_index(chosen, head.shape), axis=1).astype(np.float64)
     points *= np.asarray(spacing_mm)
     return points
 

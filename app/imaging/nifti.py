@@ -211,5 +211,6 @@ def _packed(fields: Any, data: NDArray[Any], slope: float = 1.0) -> bytes:
     fields["magic"] = b"n+1" if len(fields.binaryblock) == HEADER_BYTES[1] else b"n+2"
     fields["vox_offset"] = len(fields.binaryblock) + len(NO_EXTENSIONS)
     fields["scl_slope"], fields["scl_inter"] = slope, 0
-    content = fields.binaryblock + NO_EXTENSIONS + data.tobytes(order="F")
+    voxels = np.asfortranarray(data).reshape(-1, order="F").view(np.uint8)  # the very memory, not a copy
+    content = b"".join([fields.binaryblock, NO_EXTENSIONS, voxels.data])
     return igzip.compress(content, compresslevel=COMPRESSION_LEVEL, mtime=0)

@@ -108,12 +108,12 @@ def restore(
 
 
 def largest_component(mask: Bool) -> Bool:
-    """Return the largest 26-connected component, or the mask itself where it is empty."""
-    labels = _labels(mask)
+    """Return the largest 26-connected component, or the mask itself where it has no more than one."""
+    labels, count = _labels(mask)
+    if count <= 1:
+        return mask
     sizes = np.bincount(labels.ravel())
     sizes[0] = 0
-    if sizes.size <= 1:
-        return mask
     component: Bool = labels == int(sizes.argmax())
     return component
 
@@ -125,7 +125,10 @@ def fill_holes(mask: Bool) -> Bool:
 
 def component_sizes(mask: Bool) -> NDArray[np.int64]:
     """Return the number of voxels of each 26-connected component."""
-    return np.bincount(_labels(mask).ravel())[1:].astype(np.int64)
+    labels, count = _labels(mask)
+    if count <= 1:
+        return np.full(count, np.count_nonzero(mask), dtype=np.int64)
+    return np.bincount(labels.ravel())[1:].astype(np.int64)
 
 
 def head_volume_ml(mask: NDArray[Any], geometry: VolumeGeometry) -> float:
@@ -154,9 +157,11 @@ def oriented_view(array: NDArray[Any], orientation: Orientation) -> NDArray[Any]
     return array.transpose(orientation.permutation)[steps]
 
 
-def _labels(mask: Bool) -> NDArray[Any]:
-    labels: NDArray[Any] = cc3d.connected_components(np.ascontiguousarray(mask), connectivity=CONNECTIVITY)
-    return labels
+def _labels(mask: Bool) -> tuple[NDArray[Any], int]:
+    """Return the number of each voxel's component, 0 outside all of them, and how many there are."""
+    found = cc3d.connected_components(np.ascontiguousarray(mask), connectivity=CONNECTIVITY, return_N=True)
+    labels: NDArray[Any] = found[0]
+    return labels, int(found[1])
 
 
 def _grown(low: Index3, high: Index3, shape: tuple[int, ...]) -> tuple[Index3, Index3]:

@@ -71,9 +71,14 @@ def resample_mask_like(mask: Volume, preprocessed: Preprocessed) -> Float32:
 
 
 def without_holes(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Return the mask with every cavity filled that is closed against the array's border (6-connected)."""
+    """Return the mask with every cavity filled that is closed against the array's border (6-connected).
+
+    A mask without cavities is returned itself.
+    """
     background = np.pad(~mask, 1, constant_values=True)
-    labels: NDArray[Any] = cc3d.connected_components(background, connectivity=6)
+    labels, count = cc3d.connected_components(background, connectivity=6, return_N=True)
+    if count == 1:
+        return mask
     outside = labels == labels[0, 0, 0]
     filled: NDArray[np.bool_] = ~outside[1:-1, 1:-1, 1:-1]
     return filled

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import Any, Literal
 
 import numpy as np
@@ -18,6 +19,8 @@ POSITION_DECIMALS = 7
 """Positions are rounded to this, so that they do not depend on how the scan lies in space."""
 NARROWEST_WIDENING = 0.05
 SLAB_VOXELS = 4_000_000
+BAND_ROWS = 16
+"""Rows of a matrix that are multiplied together: few enough that most of the zeros beside them are left out."""
 
 
 def resample(
@@ -72,10 +75,30 @@ def apply_separable(data: NDArray[Any], matrices: list[NDArray[np.float64]]) -> 
     thickness = max(1, SLAB_VOXELS // (n1 * n2))
     reduced = np.empty((n0, second.shape[0], third.shape[0]), dtype=np.float32)
     for start in range(0, n0, thickness):
-        slab = np.array(data[start : start + thickness], dtype=np.float32, order="C")
-        along_third = (slab.reshape(-1, n2) @ third.T).reshape(len(slab), n1, -1)
-        np.matmul(second, along_third, out=reduced[start : start + thickness])
-    return (first @ reduced.reshape(n0, -1)).reshape(first.shape[0], second.shape[0], third.shape[0])
+        slab = np.array(data[start : start + thickness], dtype=np.float32, order="C").reshape(-1, n2)
+        along_third = np.empty((len(slab), len(third)), dtype=np.float32)
+        for rows, used in _bands(third):
+            np.matmul(slab[:, used], third[rows, used].T, out=along_third[:, rows])
+        planes = along_third.reshape(-1, n1, len(third))
+        for rows, used in _bands(second):
+            np.matmul(second[rows, used], planes[:, used], out=reduced[start : start + thickness, rows])
+    result = np.empty((len(first), len(second), len(third)), dtype=np.float32)
+    for rows, used in _bands(first):
+        np.matmul(first[rows, used], reduced[used].reshape(used.stop - used.start, -1), out=_flat(result[rows]))
+    return result
+
+
+def _bands(matrix: Float32) -> Iterator[tuple[slice, slice]]:
+    """Yield runs of rows and the columns beside which all of them are zero; interpolation has few others."""
+    for start in range(0, len(matrix), BAND_ROWS):
+        rows = slice(start, start + BAND_ROWS)
+        used = np.flatnonzero(matrix[rows].any(axis=0))
+        yield rows, slice(int(used[0]), int(used[-1]) + 1) if used.size else slice(0, 1)
+
+
+def _flat(planes: Float32) -> Float32:
+    """Return (n, m1, m2) seen as (n, m1 m2)."""
+    return planes.reshape(len(planes), -1)
 
 
 def _index_positions(source: VolumeGeometry, target: VolumeGeometry) -> tuple[list[float], list[float]]:

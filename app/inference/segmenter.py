@@ -22,13 +22,16 @@ from app.imaging.volume import Volume
 from app.inference.errors import DamagedModel, SelfTestFailed
 from app.inference.focus import Box, everything, head_box, pasted
 from app.inference.manifest import Focus, ModelManifest
+from app.inference.memory import give_back
 from app.inference.model_store import StoredModel
+from app.inference.network import Network
 from app.inference.precision import chosen_precision
-from app.inference.session import OnnxSession, RuntimeSettings, preferred_provider
+from app.inference.session import RuntimeSettings, preferred_provider
 from app.inference.stop import Stop
 from app.inference.tiling import answer_by_tiles
 
 OnStage = Callable[[str], None]
+MEGABYTE = 1_000_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,26 +68,35 @@ class HeadSegmenter:
         later = (*first, self.manifest.context_name)
         self._wanted = chosen_precision(settings, self.manifest)
         self._settings = replace(settings, precision=self._wanted)
-        self._sessions = [
-            OnnxSession(content, later if index else first, self.manifest.output_name, self._settings)
+        self._networks = [
+            Network(content, later if index else first, self.manifest.output_name, self._settings)
             for index, content in enumerate(model.levels_for(self._wanted))
         ]
 
     @property
     def provider(self) -> str:
         """The execution provider that really runs; the slowest one where levels differ."""
-        providers = [session.provider for session in self._sessions]
+        providers = [network.provider for network in self._networks]
         return providers[0] if len(set(providers)) == 1 else "+".join(providers)
 
     @property
     def precision(self) -> str:
         """The arithmetic's precision, of the first level."""
-        return self._wanted if self._wanted in ("int8", "fp16") else self._sessions[0].precision
+        return self._wanted if self._wanted in ("int8", "fp16") else self._networks[0].precision
 
     @property
     def is_fallback(self) -> bool:
         """Whether it runs on another provider, or less fast, than was asked for; for "auto", than could be."""
         return self.provider != preferred_provider(self._settings.provider) or self.precision != self._wanted
+
+    def rest(self) -> None:
+        """For the pause after a volume: open what was closed to save memory, and give back what was freed.
+
+        Never needed: a closed network opens when it is run. Raises an `InferenceError` where one cannot be opened.
+        """
+        for network in self._networks:
+            network.open()
+        give_back()
 
     def selftest(self) -> float:
         """Run the stored test vector on every voxel; return the largest difference, or raise `SelfTestFailed`.
@@ -150,15 +162,15 @@ class HeadSegmenter:
         """Run level by level, each with the probability of the one before; later ones in the box of `focus`."""
         names = self.manifest
         levels: list[Float32] = []
-        for index, session in enumerate(self._sessions, start=1):
+        for index, network in enumerate(self._networks, start=1):
             with clock.stage(f"context_level_{index}"):
                 if not levels:
-                    levels.append(self._run(session, {names.input_name: tensor}, clock.stop)[0, 0])
+                    levels.append(self._run(network, {names.input_name: tensor}, clock.stop)[0, 0])
                     continue
                 box = self._box(levels[-1], focus)
                 inputs = {names.input_name: tensor[0, 0], names.context_name: levels[-1]}
                 cropped = {name: np.ascontiguousarray(values[box])[None, None] for name, values in inputs.items()}
-                levels.append(pasted(self._run(session, cropped, clock.stop)[0, 0], box, levels[-1]))
+                levels.append(pasted(self._run(network, cropped, clock.stop)[0, 0], box, levels[-1]))
         return tuple(levels)
 
     def _box(self, probability: Float32, focus: Focus | None) -> Box:
@@ -169,12 +181,19 @@ class HeadSegmenter:
         margin = math.ceil(focus.margin_mm / rules.spacing_mm)
         return head_box(probability, self.manifest.postprocessing.threshold, margin, rules.shape_divisor)
 
-    def _run(self, session: OnnxSession, inputs: Mapping[str, Float32], stop: Stop | None) -> Float32:
-        """Run one level on the whole volume, or tile by tile where the model was trained on tiles."""
+    def _run(self, network: Network, inputs: Mapping[str, Float32], stop: Stop | None) -> Float32:
+        """Run one level on the whole volume, or tile by tile where the model was trained on tiles.
+
+        Afterwards the network is closed where all of them together hold more working memory than is kept.
+        """
         tiling, name = self.manifest.tiling, self.manifest.input_name
         if tiling is None:
-            return session.run(inputs, stop)
-        return answer_by_tiles(inputs[name], tiling, lambda tile: session.run({name: tile}, stop))
+            answer = network.run(inputs, stop)
+        else:
+            answer = answer_by_tiles(inputs[name], tiling, lambda tile: network.run({name: tile}, stop))
+        if sum(each.working_bytes for each in self._networks) > self._settings.kept_mb * MEGABYTE:
+            network.close()
+        return answer
 
 
 class _Clock:

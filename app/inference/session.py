@@ -47,12 +47,14 @@ MEMORY_MISSING = re.compile(
 class RuntimeSettings:
     """Where and how exactly a network runs. `threads` 0 takes every core that the process may use.
 
-    `precision` "auto" takes the fastest arithmetic that the model's manifest vouches for, int8 excepted.
+    `precision` "auto" takes the fastest arithmetic that the model's manifest vouches for, int8 excepted. `kept_mb` is
+    how much working memory (MB) all networks of a model together keep from one volume to the next.
     """
 
     provider: ProviderChoice = "auto"
     threads: int = 0
     precision: PrecisionChoice = "auto"
+    kept_mb: int = 384
 
     @property
     def effective_threads(self) -> int:

@@ -23,6 +23,7 @@ HEAD_ML = (40, 60, 80, 100, 130, 160, 200, 240, 280, 320, 360, 400, 450, 500, 60
 AGREEMENT = (0.5, 0.7, 0.8, 0.85, 0.9, 0.93, 0.95, 0.97, 0.98, 0.99, 1.0)
 ALARMING = ("queue_full", "storage_unavailable", "database_unavailable", "out_of_memory")
 """Problem codes with an alert: counted from 0 on, since Prometheus sees no increase in a series that begins with 1."""
+LAG_SECONDS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5)
 VOXELS = (1e5, 3e5, 1e6, 3e6, 1e7, 3e7, 1e8, 2e8)
 
 
@@ -39,6 +40,8 @@ class Metrics:
         for reason in ALARMING:
             self.rejected.labels(reason)
             self.failed.labels(reason)
+        for result in ("succeeded", "failed"):
+            self.activations.labels(result)
         for collector in (ProcessCollector, PlatformCollector, GCCollector):
             collector(registry=registry)
 
@@ -82,6 +85,12 @@ class Metrics:
             "fetalhead_failed_total",
             "Accepted segmentations that failed, by problem code",
             ("reason",),
+            registry=registry,
+        )
+        self.loop_lag = Histogram(
+            "fetalhead_event_loop_lag_seconds",
+            "How late the event loop came back to a task that slept, ten times a second",
+            buckets=LAG_SECONDS,
             registry=registry,
         )
         self.in_flight = Gauge("fetalhead_in_flight", "Segmentations that are being computed", registry=registry)

@@ -9,6 +9,8 @@ from benchmarks.__main__ import main
 from benchmarks.ceiling import network_gflop
 from benchmarks.comparison import Plan, compare
 from benchmarks.machine import commit, machine
+from benchmarks.requests import Endurance, Request, record
+from benchmarks.training import TrainingPlan, training_speed
 from tests.app.inference.test_session import convolutional_network
 from tests.makers import publish_threshold_model
 
@@ -56,3 +58,35 @@ def test_the_machine_is_named_by_its_processor_alone() -> None:
 
 def test_the_commit_is_a_short_hash() -> None:
     assert re.fullmatch(r"[0-9a-f]{7,}(\+changes)?|unknown", commit())
+
+
+def test_requests_in_a_row_leave_a_series_of_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    publish_threshold_model(tmp_path / "store")
+    monkeypatch.setenv("FETALHEAD_MODEL_STORE", str(tmp_path / "store"))
+    monkeypatch.setenv("FETALHEAD_PROVIDER", "cpu")
+    assert main(["requests", "--count", "2", "--shape", "70", "60", "80", "--output", str(tmp_path / "results")]) == 0
+    (file,) = (tmp_path / "results").iterdir()
+    (record,) = json.loads(file.read_text(encoding="utf-8"))
+    assert (record["requests"], record["shape"]) == (2, [70, 60, 80])
+    assert [len(series) for series in record["series"].values()] == [2, 2, 2]
+    assert record["peak_mb"] >= record["after_mb"] > 0
+    assert str(file) in capsys.readouterr().out
+
+
+def test_growth_is_counted_after_the_warm_up() -> None:
+    requests = [Request(n, 1.0, 100.0, mb) for n, mb in enumerate([10, 50, 90, 100, 100, 110, 110], start=1)]
+    found = record(Endurance(count=7), requests, {})
+    assert found["growth_percent"] == pytest.approx(10.0)
+    assert (found["after_mb"], found["peak_mb"]) == (110, 100)
+
+
+def test_training_is_measured_step_by_step() -> None:
+    plan = TrainingPlan(preset="smoke", spacing_mm=3.0, phantoms=2, steps=2)
+    found = {measurement.name.removeprefix("training."): measurement for measurement in training_speed(plan)}
+    assert all(measurement.value > 0 for measurement in found.values())
+    assert found["volumes"].value == pytest.approx(1 / found["step"].value, rel=0.01)
+    assert found["of_the_ceiling"].value == pytest.approx(
+        100 * found["network"].value / found["ceiling"].value, rel=0.01
+    )

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 import pytest
 
@@ -110,3 +112,13 @@ def test_a_soft_sphere_keeps_its_volume_from_a_coarse_grid_to_a_fine_one(radius:
     assert volume == pytest.approx(4 / 3 * np.pi * radius**3, rel=0.001 + curvature)
     if radius > 30:
         assert volume == pytest.approx(4 / 3 * np.pi * radius**3, rel=0.005)
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_leaving_out_the_zeros_of_a_matrix_changes_nothing(order: Literal["C", "F"]) -> None:
+    shape, steps = (61, 75, 70), (2.6, 0.7, 1.0)
+    values = np.random.default_rng(0).integers(0, 255, shape)
+    data = np.asarray(values, dtype=np.uint8, order=order)
+    matrices = [interpolation_matrix(n, 50, -3.0, step) for n, step in zip(shape, steps, strict=True)]
+    expected = np.einsum("ai,bj,ck,ijk->abc", *matrices, values, optimize=True)
+    np.testing.assert_allclose(apply_separable(data, matrices), expected, atol=1e-3)

@@ -193,3 +193,14 @@ def replace_file(folder: Path, name: str, content: bytes) -> None:
         if part["file"] == name:
             part["sha256"] = hashlib.sha256(content).hexdigest()
     (folder / "manifest.json").write_text(json.dumps(manifest))
+
+
+def test_networks_that_give_their_memory_back_measure_the_same(root: Path) -> None:
+    model = ModelStore(root).resolve("fetal_head")
+    keeping = HeadSegmenter(model, RuntimeSettings(provider="cpu", threads=1, kept_mb=100_000))
+    sparing = HeadSegmenter(model, RuntimeSettings(provider="cpu", threads=1, kept_mb=0))
+    for _ in range(2):
+        one, other = (segmenter.segment(sphere_volume()) for segmenter in (keeping, sparing))
+        np.testing.assert_array_equal(one.mask, other.mask)
+        np.testing.assert_array_equal(one.level_probabilities, other.level_probabilities)
+        sparing.rest()
