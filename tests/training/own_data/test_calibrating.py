@@ -17,12 +17,12 @@ RADII = {"A": 30.0, "B": 34.0, "C": 38.0, "D": 36.0}
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Bright spheres whose labels reach a third of a voxel further out than where the image is half as bright."""
+    """Bright spheres whose labels reach 0.3 mm, some 2.5 % of their volume, further out than where the image is half as bright."""
     root = tmp_path_factory.mktemp("own")
     for name in ("images", "labels"):
         (root / name).mkdir()
     for case, radius in RADII.items():
-        image, wider = sphere_volume(radius), sphere_volume(radius + 2 / 3)
+        image, wider = sphere_volume(radius), sphere_volume(radius + 0.3)
         label = Volume((wider.data > (TISSUE + HEAD) / 2).astype(np.uint8), wider.geometry)
         (root / "images" / f"{case}.nii.gz").write_bytes(encode_volume(image))
         (root / "labels" / f"{case}.nii.gz").write_bytes(encode_volume(label))
@@ -47,7 +47,7 @@ def test_threshold_and_limits_come_from_the_validation_cases(folder: Path, tmp_p
     assert cli.main(measure) == 0
     cases = [json.loads(line) for line in (out / "validation.jsonl").read_text(encoding="utf-8").splitlines()]
     errors = [case["measured_ml"] / case["true_ml"] - 1 for case in cases]
-    assert np.abs(np.median(errors)) < 0.02
+    assert np.abs(np.median(errors)) < 0.015
 
 
 def test_too_few_cases_are_refused(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
