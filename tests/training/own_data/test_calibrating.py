@@ -17,7 +17,7 @@ RADII = {"A": 30.0, "B": 34.0, "C": 38.0, "D": 36.0}
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Bright spheres; labels reach 0.3 mm, some 2.5 % of the volume, further out than where the image is half as bright."""
+    """Bright spheres; labels reach 0.3 mm, 2.5 % of the volume, further out than where the image is half as bright."""
     root = tmp_path_factory.mktemp("own")
     for name in ("images", "labels"):
         (root / name).mkdir()
