@@ -138,6 +138,7 @@ def load_segmenter(settings: Settings, version: int | None = None) -> HeadSegmen
     model = ModelStore(settings.model_store).resolve(settings.model_name, wanted)
     segmenter = HeadSegmenter(model, runtime_settings(settings))
     segmenter.selftest()
+    segmenter.warm_up()
     return segmenter
 
 

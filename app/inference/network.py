@@ -6,12 +6,20 @@ of 44 million voxels. Closing the session is the one way to have it back; openin
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 
 from app.inference.errors import DamagedModel, OutOfMemory, RuntimeUnavailable
 from app.inference.memory import resident_bytes
-from app.inference.session import CANDIDATES, MEMORY_MISSING, Float32, OnnxSession, ProviderChoice, RuntimeSettings
+from app.inference.session import (
+    CANDIDATES,
+    MEMORY_MISSING,
+    Float32,
+    Held,
+    OnnxSession,
+    ProviderChoice,
+    RuntimeSettings,
+    Tensors,
+)
 from app.inference.stop import Stop
 
 
@@ -33,12 +41,16 @@ class Network:
         """Whether a session is there, so that a run begins at once."""
         return self._session is not None
 
-    def run(self, tensors: Mapping[str, Float32], stop: Stop | None = None) -> Float32:
-        """Return the output, as `OnnxSession.run` does; a closed network is opened first."""
+    def hold(self, tensor: Float32) -> Held:
+        """Return a tensor put where this network runs."""
+        return self.open().hold(tensor)
+
+    def run_held(self, tensors: Tensors, stop: Stop | None = None) -> Held:
+        """Return the output, as `OnnxSession.run_held` does; a closed network is opened first."""
         session = self.open()
         before = resident_bytes()
         try:
-            answer = session.run(tensors, stop)
+            answer = session.run_held(tensors, stop)
         except OutOfMemory:
             self.close()
             raise

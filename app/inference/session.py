@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
 from collections.abc import Mapping
@@ -62,6 +63,27 @@ class RuntimeSettings:
         return self.threads or len(os.sched_getaffinity(0))
 
 
+@dataclass(frozen=True, eq=False)
+class Held:
+    """A float32 tensor where a network runs: in a GPU's memory, or in the process's own."""
+
+    value: Any
+
+    @property
+    def nbytes(self) -> int:
+        """Its size in bytes."""
+        count: int = math.prod(self.value.shape())
+        return count * np.dtype(np.float32).itemsize
+
+    def numpy(self) -> Float32:
+        """Return a copy in the process's memory."""
+        return np.array(self.value.numpy(), dtype=np.float32)
+
+
+Tensors = Mapping[str, Float32 | Held]
+"""What a network takes, by the names of its inputs."""
+
+
 class OnnxSession:
     """A network that takes and gives float32 tensors (1, 1, I, J, K).
 
@@ -76,13 +98,24 @@ class OnnxSession:
             raise DamagedModel("external_data", detail, "export it with its weights inside")
         runtime = _import_runtime()
         self._session, self.provider = _load(runtime, content, settings)
+        self._device = "cuda" if self.provider == CUDA else "cpu"
         self.precision = "bf16" if self.provider == OPENVINO and allows_bf16(settings.precision) else "fp32"
         self._inputs, self._output = inputs, output
         self._check_interface()
 
-    def run(self, tensors: Mapping[str, Float32], stop: Stop | None = None) -> Float32:
+    def hold(self, tensor: Float32) -> Held:
+        """Return a tensor put where this network runs, so that several runs can take it from there."""
+        runtime = _import_runtime()
+        return Held(runtime.OrtValue.ortvalue_from_numpy(np.ascontiguousarray(tensor), self._device, 0))
+
+    def run(self, tensors: Tensors, stop: Stop | None = None) -> Float32:
+        """Return the output for one tensor per input name, in the process's memory; as `run_held` does."""
+        return self.run_held(tensors, stop).numpy()
+
+    def run_held(self, tensors: Tensors, stop: Stop | None = None) -> Held:
         """Return the output for one tensor per input name; raise `Stopped` where `stop` asked for it meanwhile.
 
+        The output stays where the network runs: another network takes it from there, without a way over the host.
         CPU and CUDA providers end between two nodes of the network; OpenVINO runs the network as one node, to its end.
         """
         if stop is None:
@@ -91,14 +124,23 @@ class OnnxSession:
         with stop.ending(options):
             return self._answer(tensors, options)
 
-    def _answer(self, tensors: Mapping[str, Float32], options: Any) -> Float32:
+    def _answer(self, tensors: Tensors, options: Any) -> Held:
         try:
-            result: Float32 = self._session.run([self._output], dict(tensors), options)[0]
+            binding = self._session.io_binding()
+            for name, tensor in tensors.items():
+                binding.bind_ortvalue_input(name, self._here(tensor).value)
+            binding.bind_output(self._output, self._device, 0)
+            self._session.run_with_iobinding(binding, options)
+            return Held(binding.get_outputs()[0])
         except Exception as error:  # the runtime has no class of its own for memory that is missing, only words
             if MEMORY_MISSING.search(str(error)):
                 raise OutOfMemory from error
             raise
-        return result
+
+    def _here(self, tensor: Float32 | Held) -> Held:
+        if isinstance(tensor, Held):
+            return tensor if tensor.value.device_name() == self._device else self.hold(tensor.numpy())
+        return self.hold(tensor)
 
     def _check_interface(self) -> None:
         session = self._session
@@ -193,5 +235,11 @@ def _provider_options(provider: str, settings: RuntimeSettings) -> dict[str, str
         }
         return {"device_type": "CPU", "load_config": json.dumps({"CPU": config})}
     if provider == CUDA:
-        return {"cudnn_conv_algo_search": "HEURISTIC", "arena_extend_strategy": "kSameAsRequested", "use_tf32": "0"}
+        return {
+            "cudnn_conv_algo_search": "HEURISTIC",
+            "cudnn_conv_use_max_workspace": "1",
+            "arena_extend_strategy": "kSameAsRequested",
+            "do_copy_in_default_stream": "1",
+            "use_tf32": "0",
+        }
     return {}

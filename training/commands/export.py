@@ -40,7 +40,7 @@ def add_export(commands: Commands) -> None:
 
 
 def _add_faster_commands(commands: Commands) -> None:
-    quantize = commands.add_parser("quantize", help="let a candidate be served in bf16 and int8 where that is harmless")
+    quantize = commands.add_parser("quantize", help="let a candidate be served in bf16, fp16 and int8 where harmless")
     focus = commands.add_parser("focus", help="let a candidate's later levels look at the head's box where harmless")
     for command, cases, run in ((quantize, 40, _quantize), (focus, 20, _focus)):
         command.add_argument("candidate", type=Path, help="folder of the candidate; run this before calibrate")

@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 from app.imaging.preprocess import preprocess
 from app.inference.errors import RuntimeUnavailable
@@ -17,11 +18,14 @@ from app.inference.manifest import (
 )
 from app.inference.model_store import ModelStore, StoredModel
 from app.inference.segmenter import HeadSegmenter
-from app.inference.session import RuntimeSettings
+from app.inference.session import ProviderChoice, RuntimeSettings
+from training.export.half import half_levels
 from training.export.quantize import CAREFUL, quantized_levels
 from training.export.speed_gate import LARGEST_DSC_LOSS, LIMITS, focus_loss, precision_gate
 from training.phantom import Phantom
 
+OwnFiles = Literal["fp16", "int8"]
+"""Precisions that need networks of their own."""
 UNMEASURED = PrecisionGate(cases=1, dsc_mean=0, dsc_min=0, volume_change_percent_max=0)
 
 
@@ -39,7 +43,7 @@ class Outcome:
 
 
 def try_precisions(candidate: Path, cases: Iterable[Phantom], calibration: Sequence[Phantom]) -> Iterator[Outcome]:
-    """Try bf16, then int8 from the fastest to the most careful; what passes its gate is written to the candidate."""
+    """Try bf16, fp16, then int8 from the fastest to the most careful; what passes its gate goes into the candidate."""
     cases, stored = list(cases), _stored(candidate)
     exact = HeadSegmenter(stored, RuntimeSettings(precision="fp32"))
     try:
@@ -48,14 +52,14 @@ def try_precisions(candidate: Path, cases: Iterable[Phantom], calibration: Seque
         yield Outcome("bf16", False, error.detail)
     else:
         yield _judged(candidate, LowerPrecision(precision="bf16", gate=gate), "bf16", ())
+    halved = half_levels(stored.levels)
+    gate = precision_gate(exact, _with_levels(stored, "fp16", halved), cases)
+    yield _judged(candidate, _lower("fp16", halved, gate), "fp16", halved)
     volumes = [preprocess(case.volume, stored.manifest.preprocessing).tensor for case in calibration]
     for what, spare_attention in CAREFUL.items():
         contents = quantized_levels(stored.levels, volumes, spare_attention)
-        lower = LowerPrecision(precision="int8", levels=_described(contents), gate=UNMEASURED)
-        others = stored.manifest.model_copy(update={"lower_precisions": (lower,)})
-        tried = replace(stored, manifest=others, others={"int8": contents})
-        gate = precision_gate(exact, HeadSegmenter(tried, RuntimeSettings(precision="int8")), cases)
-        outcome = _judged(candidate, lower.model_copy(update={"gate": gate}), f"int8, {what}", contents)
+        gate = precision_gate(exact, _with_levels(stored, "int8", contents), cases)
+        outcome = _judged(candidate, _lower("int8", contents, gate), f"int8, {what}", contents)
         yield outcome
         if outcome.passed:
             return
@@ -94,13 +98,28 @@ def _judged(candidate: Path, lower: LowerPrecision, what: str, contents: Sequenc
     return Outcome(what, passed, detail)
 
 
-def _described(contents: Sequence[bytes]) -> tuple[ContextLevel, ...]:
-    return tuple(
+def _with_levels(stored: StoredModel, precision: OwnFiles, contents: tuple[bytes, ...]) -> HeadSegmenter:
+    """The candidate as it would be served in a precision that has networks of its own.
+
+    fp16 runs on the CPU provider, which rounds every tensor to half precision and adds up in single, as GPUs do.
+    """
+    lower = (_lower(precision, contents, UNMEASURED),)
+    tried = stored.manifest.model_copy(update={"lower_precisions": lower})
+    provider: ProviderChoice = "cpu" if precision == "fp16" else "auto"
+    settings = RuntimeSettings(provider=provider, precision=precision)
+    return HeadSegmenter(replace(stored, manifest=tried, others={precision: contents}), settings)
+
+
+def _lower(precision: OwnFiles, contents: Sequence[bytes], gate: PrecisionGate) -> LowerPrecision:
+    levels = tuple(
         ContextLevel(
-            file=f"context_level_{number}.int8.onnx", sha256=hashlib.sha256(content).hexdigest(), size=len(content)
+            file=f"context_level_{number}.{precision}.onnx",
+            sha256=hashlib.sha256(content).hexdigest(),
+            size=len(content),
         )
         for number, content in enumerate(contents, start=1)
     )
+    return LowerPrecision(precision=precision, levels=levels, gate=gate)
 
 
 def _with_focus(stored: StoredModel, focus: Focus | None) -> HeadSegmenter:

@@ -12,7 +12,8 @@ from app.inference.segmenter import HeadSegmenter
 from app.inference.session import OnnxSession, RuntimeSettings
 from tests.app.inference.test_session import convolutional_network
 from tests.makers import publish_threshold_model, sphere_volume
-from training.export.faster import try_focus
+from training.export.faster import try_focus, try_precisions
+from training.export.half import half_levels
 from training.export.onnx import with_half_weights
 from training.export.quantize import before_softmax, quantized_levels, with_single_weights
 from training.export.speed_gate import LIMITS, precision_gate
@@ -45,6 +46,32 @@ def test_int8_networks_stay_near_the_one_they_are_made_from() -> None:
     assert kinds.count("QuantizeLinear") >= 3
     difference = np.abs(run(small, volumes[2]) - run(content, volumes[2]))
     assert 0 < difference.max() < 0.1
+
+
+def test_half_precision_networks_stay_near_the_one_they_are_made_from() -> None:
+    content = convolutional_network()
+    (half,) = half_levels([content])
+    graph = onnx.load_from_string(half).graph
+    weights = {tensor.data_type for tensor in graph.initializer if len(tensor.dims) == 5}
+    assert weights == {onnx.TensorProto.FLOAT16}
+    volume = np.random.default_rng(2).normal(size=(1, 1, 16, 16, 16)).astype(np.float32)
+    difference = np.abs(run(half, volume) - run(content, volume))
+    assert 0 < difference.max() < 0.01
+
+
+def test_a_candidate_is_tried_in_half_precision_and_served_so_where_it_passes(tmp_path: Path, phantom: Phantom) -> None:
+    candidate = publish_threshold_model(tmp_path)
+    outcomes = {}
+    for outcome in try_precisions(candidate, [sphere(phantom)], [sphere(phantom)]):
+        outcomes[outcome.what] = outcome
+        if outcome.what == "fp16":
+            break
+    assert outcomes["fp16"].passed
+    stored = ModelStore(tmp_path).resolve("fetal_head")
+    served = HeadSegmenter(stored, RuntimeSettings(provider="cpu", threads=1, precision="fp16"))
+    served.selftest()
+    assert served.precision == "fp16"
+    assert served.segment(sphere_volume()).verdict == "ok"
 
 
 def test_weights_stored_in_half_precision_become_constants_again() -> None:
