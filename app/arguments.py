@@ -12,6 +12,13 @@ USAGE: Final = 2
 """The exit code for arguments that cannot be used, as argparse has it."""
 
 
+def positive(text: str) -> int:
+    """A whole number, 1 or more, for argparse."""
+    if not text.isascii() or not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of 1 or more")
+    return int(text)
+
+
 class Parser(argparse.ArgumentParser):
     """Tells of arguments that cannot be used in one JSON object where `--json` is among them."""
 

@@ -20,7 +20,7 @@ def on_page_markdown(markdown: str, **_: Any) -> str:
 
 
 def _commands(program: str) -> Iterator[str]:
-    """Every command of a program with the help that it prints itself, 100 columns wide."""
+    """Every command of a program with the help that it prints itself, 84 columns wide, as the page is."""
     parser: argparse.ArgumentParser = importlib.import_module(PARSERS[program])._parser()
     parser.prog = program
     for path, command in _leaves(parser, ()):
@@ -40,7 +40,7 @@ def _leaves(
 
 
 def _wide(kind: Any) -> Any:
-    return lambda prog: kind(prog, width=100, max_help_position=32)
+    return lambda prog: kind(prog, width=84, max_help_position=28)
 
 
 def _http() -> Iterator[str]:

@@ -4,7 +4,6 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
-from monai.inferers.inferer import SlidingWindowInferer
 
 from training.augment import Sample
 from training.config import NetworkConfig
@@ -34,6 +33,8 @@ def in_view(level: Level, config: NetworkConfig) -> Level:
     """A level that answers whole volumes: for tiles by a sliding window whose overlaps are averaged by a Gaussian."""
     if config.view != "tiles":
         return level
+    from monai.inferers.inferer import SlidingWindowInferer  # noqa: PLC0415  # seconds that only tiles need
+
     size, overlap = config.tile_voxels, config.tile_overlap
 
     def probability(volume: torch.Tensor, context: torch.Tensor | None) -> torch.Tensor:

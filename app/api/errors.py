@@ -80,7 +80,7 @@ def problem_body(
         "code": kind.code,
         "expected": expected,
         "got": got,
-        "remedy": remedy,
+        "remedy": remedy and remedy[0].upper() + remedy[1:],
     }
     return {name: value for name, value in body.items() if value is not None}
 

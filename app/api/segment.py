@@ -44,7 +44,13 @@ FORM: dict[str, Any] = {
                             "format": "binary",
                             "description": "NIfTI-1 or NIfTI-2, plain or gzipped.",
                         },
-                        "gestational_age_weeks": {"type": "number", "minimum": 10, "maximum": 42, "example": 26.4},
+                        "gestational_age_weeks": {
+                            "type": "number",
+                            "minimum": 10,
+                            "maximum": 42,
+                            "description": "Weeks; a size that contradicts it is flagged.",
+                            "example": 26.4,
+                        },
                         "subject": {
                             "type": "string",
                             "pattern": "^[A-Za-z0-9._-]{1,64}$",

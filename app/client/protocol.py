@@ -23,6 +23,7 @@ from app.client.result import Result
 from app.client.source import Source, form_fields, opener
 
 TRY_LATER = (429, 503)
+UNREACHABLE = "Check the address, and that the service runs there (fetalhead serve)"
 WITHOUT_REMEDY = frozenset(("model_failed",))
 """Problems with status 503 that waiting does not mend."""
 FIRST_POLL_S, LAST_POLL_S = 0.2, 5.0
@@ -201,7 +202,8 @@ def _retry_after(value: str | None) -> float | None:
 def _checked(answer: Answer, call: Call) -> httpx.Response:
     if isinstance(answer, httpx.TransportError):
         reason = str(answer) or type(answer).__name__
-        raise ServiceUnreachable(f"{call.method} {_target(answer) or call.path} got no answer: {reason}") from answer
+        asked = f"{call.method} {_target(answer) or call.path}"
+        raise ServiceUnreachable(f"{asked} got no answer: {reason}. {UNREACHABLE}") from answer
     if answer.is_success:
         return answer
     error = error_of(answer)

@@ -71,6 +71,7 @@ class Result:
         return (
             f"<div><p><strong style='color:{COLOURS[self.report.verdict]}'>{escape(str(self))}</strong></p>"
             f"<ul>{flags}</ul>"
-            f"<img alt='Three planes through the head: {escape(str(self))}' src='data:image/png;base64,{picture}'>"
+            f"<img style='max-width:100%' alt='Three planes through the head: {escape(str(self))}' "
+            f"src='data:image/png;base64,{picture}'>"
             f"<p><small>{model}. {escape(self.report.notice)}</small></p></div>"
         )

@@ -18,6 +18,8 @@ from rich.table import Table
 from app.batch.run import CaseResult
 from app.batch.tables import CSV, JSONL
 
+NAMED: Final = 5
+"""Failed files that the summary names; all of them are in the table."""
 WHOLE_RUN_S: Final = 1e9
 """The time left is estimated from all cases: one may take longer than rich's usual half a minute."""
 
@@ -67,13 +69,17 @@ def line(result: CaseResult) -> str:
     """One case in one line."""
     content = result.content
     if result.state == "failed":
-        hints = [f"expected {content['expected']}."] if "expected" in content else []
-        hints += [content["remedy"]] if "remedy" in content else []
-        return "  ".join([f"{result.case.path}  failed: {content['detail']}", *hints])
+        expected = f"expected {content['expected']}" if "expected" in content else ""
+        said = [content["detail"], expected, content.get("remedy", "")]
+        return f"{result.case.path}  failed: {' '.join(_sentence(text) for text in said if text)}"
     volume = content["head_volume_ml"]
     flags = ", ".join(flag["code"] for flag in content["flags"])
     measured = "no volume" if volume is None else f"{volume:.1f} mL"
     return f"{result.case.path}  {measured}  {content['verdict']}{'  ' + flags if flags else ''}"
+
+
+def _sentence(text: str) -> str:
+    return text[0].upper() + text[1:] + ("" if text.endswith((".", "?", "!")) else ".")
 
 
 def print_summary(results: Sequence[CaseResult], output: Path) -> None:
@@ -89,6 +95,11 @@ def print_summary(results: Sequence[CaseResult], output: Path) -> None:
     console.print(table)
     note = f"{kept} of an earlier run were kept. " if kept else ""
     console.print(f"{note}{output}/ holds masks, pictures and reports, and {CSV} and {JSONL}.", soft_wrap=True)
+    failed = [str(result.case.path) for result in results if result.state == "failed"]
+    if failed:
+        more = f" and {len(failed) - NAMED} more, see {CSV}" if len(failed) > NAMED else ""
+        again = "Once they are mended, the same command measures them alone."
+        console.print(f"Failed: {', '.join(failed[:NAMED])}{more}. {again}", soft_wrap=True, markup=False)
 
 
 def _outcome(result: CaseResult) -> str:

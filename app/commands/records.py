@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from app.arguments import positive
 from app.commands.backup import add_backup
 from app.commands.export import add_export
 from app.commands.operator import operator
@@ -29,7 +30,7 @@ def add_records(commands: Any) -> None:
     repair.set_defaults(command=_repair)
 
     purge = records.add_parser("purge", help="erase what is older than FETALHEAD_RETENTION_DAYS")
-    purge.add_argument("--days", type=_days, metavar="DAYS", help="instead of FETALHEAD_RETENTION_DAYS")
+    purge.add_argument("--days", type=positive, metavar="DAYS", help="instead of FETALHEAD_RETENTION_DAYS")
     purge.set_defaults(command=_purge)
 
     erase = records.add_parser("erase", help="erase everything of one subject")
@@ -114,13 +115,6 @@ def _verify(options: argparse.Namespace, settings: Settings) -> int:
 def _tell(erased: list[str], as_json: bool) -> int:
     print(json.dumps({"erased": erased}) if as_json else f"{len(erased)} segmentations erased")
     return FINE
-
-
-def _days(text: str) -> int:
-    days = int(text)
-    if days < 1:
-        raise ValueError(text)
-    return days
 
 
 @contextmanager

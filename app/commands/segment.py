@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import math
 from pathlib import Path
 from typing import Final
 
+from app.arguments import positive
 from app.settings import Settings
 
 EPILOG: Final = """\
@@ -32,13 +34,13 @@ def add_segment(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
         "-o", "--output", required=True, type=Path, metavar="OUT", help="folder for the results; - for standard output"
     )
     segment.add_argument("--json", action="store_true", help="print one JSON object per file")
-    segment.add_argument("--gestational-age-weeks", type=float, metavar="WEEKS", help="of every file")
-    segment.add_argument("--subject", help="pseudonym that every file belongs to")
+    segment.add_argument("--gestational-age-weeks", type=_weeks, metavar="WEEKS", help="of every file, 10 to 42")
+    segment.add_argument("--subject", type=_subject, help="pseudonym that every file belongs to")
     again = segment.add_mutually_exclusive_group()
     again.add_argument("--resume", action="store_true", help="keep the results that OUT already holds (the default)")
     again.add_argument("--force", action="store_true", help="measure again what OUT already holds")
     segment.add_argument(
-        "--jobs", type=_positive, default=2, metavar="N", help="files that are read and decoded, or uploaded, at a time"
+        "--jobs", type=positive, default=2, metavar="N", help="files that are read and decoded, or uploaded, at a time"
     )
     segment.add_argument("--pdf", action="store_true", help="also write a page about each file, IN_report.pdf")
     segment.add_argument("--url", help="measure by the service at this URL instead of on this machine")
@@ -54,8 +56,21 @@ def _run(options: argparse.Namespace, settings: Settings) -> int:
     return run_segment(options, settings)
 
 
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise ValueError(text)
-    return number
+def _weeks(text: str) -> float:
+    from app.api.upload import GESTATIONAL_AGE_WEEKS as LIMITS
+
+    try:
+        weeks = float(text)
+    except ValueError:
+        weeks = math.nan
+    if not LIMITS[0] <= weeks <= LIMITS[1]:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number from {LIMITS[0]:g} to {LIMITS[1]:g}")
+    return weeks
+
+
+def _subject(text: str) -> str:
+    from app.api.upload import SUBJECT
+
+    if not SUBJECT.fullmatch(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is no pseudonym of 1 to 64 letters, digits, dots, - and _")
+    return text

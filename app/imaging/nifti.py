@@ -212,5 +212,6 @@ def _packed(fields: Any, data: NDArray[Any], slope: float = 1.0) -> bytes:
     fields["vox_offset"] = len(fields.binaryblock) + len(NO_EXTENSIONS)
     fields["scl_slope"], fields["scl_inter"] = slope, 0
     voxels = np.asfortranarray(data).reshape(-1, order="F").view(np.uint8)  # the very memory, not a copy
-    content = b"".join([fields.binaryblock, NO_EXTENSIONS, voxels.data])
+    head = np.frombuffer(fields.binaryblock + NO_EXTENSIONS, dtype=np.uint8)
+    content = np.concatenate([head, voxels])  # joining bytes would hold the interpreter's lock for all of the copying
     return igzip.compress(content, compresslevel=COMPRESSION_LEVEL, mtime=0)

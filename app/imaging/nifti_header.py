@@ -92,7 +92,7 @@ def header_length(beginning: bytes) -> tuple[NiftiVersion, str, int]:
         "not_nifti",
         f"this is a {known[0]} file" if known else "the file does not begin as NIfTI does",
         expected="NIfTI-1 or NIfTI-2, plain or gzipped",
-        got=beginning[:4].hex(" "),
+        got=f"a file that begins with the bytes {beginning[:4].hex(' ')}",
         remedy=CONVERT,
     )
 

@@ -6,11 +6,11 @@ import math
 from dataclasses import dataclass
 from typing import Any, Literal
 
-import cc3d
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
+from app.imaging.components import find_components
 from app.imaging.orientation import Orientation
 from app.imaging.preprocess import Preprocessed, without_holes
 from app.imaging.resample import Float32, resample
@@ -109,13 +109,10 @@ def restore(
 
 def largest_component(mask: Bool) -> Bool:
     """Return the largest 26-connected component, or the mask itself where it has no more than one."""
-    labels, count = _labels(mask)
-    if count <= 1:
+    components = find_components(mask, CONNECTIVITY)
+    if components.count <= 1:
         return mask
-    sizes = np.bincount(labels.ravel())
-    sizes[0] = 0
-    component: Bool = labels == int(sizes.argmax())
-    return component
+    return components.only(1 + int(components.sizes().argmax()))
 
 
 def fill_holes(mask: Bool) -> Bool:
@@ -125,10 +122,10 @@ def fill_holes(mask: Bool) -> Bool:
 
 def component_sizes(mask: Bool) -> NDArray[np.int64]:
     """Return the number of voxels of each 26-connected component."""
-    labels, count = _labels(mask)
-    if count <= 1:
-        return np.full(count, np.count_nonzero(mask), dtype=np.int64)
-    return np.bincount(labels.ravel())[1:].astype(np.int64)
+    components = find_components(mask, CONNECTIVITY)
+    if components.count <= 1:
+        return np.full(components.count, np.count_nonzero(mask), dtype=np.int64)
+    return components.sizes()
 
 
 def head_volume_ml(mask: NDArray[Any], geometry: VolumeGeometry) -> float:
@@ -155,13 +152,6 @@ def oriented_view(array: NDArray[Any], orientation: Orientation) -> NDArray[Any]
     """Return a source-order array seen in the oriented index order; writing to it writes to the array."""
     steps = tuple(slice(None, None, -1 if flip else 1) for flip in orientation.flips)
     return array.transpose(orientation.permutation)[steps]
-
-
-def _labels(mask: Bool) -> tuple[NDArray[Any], int]:
-    """Return the number of each voxel's component, 0 outside all of them, and how many there are."""
-    found = cc3d.connected_components(np.ascontiguousarray(mask), connectivity=CONNECTIVITY, return_N=True)
-    labels: NDArray[Any] = found[0]
-    return labels, int(found[1])
 
 
 def _grown(low: Index3, high: Index3, shape: tuple[int, ...]) -> tuple[Index3, Index3]:

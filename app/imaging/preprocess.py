@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import cc3d
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
+from app.imaging.components import find_components
 from app.imaging.errors import NotMeasurable
 from app.imaging.orientation import Orientation, intrinsic_orientation
 from app.imaging.resample import Float32, resample
@@ -76,10 +76,10 @@ def without_holes(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     A mask without cavities is returned itself.
     """
     background = np.pad(~mask, 1, constant_values=True)
-    labels, count = cc3d.connected_components(background, connectivity=6, return_N=True)
-    if count == 1:
+    components = find_components(background, 6)
+    if components.count == 1:
         return mask
-    outside = labels == labels[0, 0, 0]
+    outside = components.only(components.at(0, 0, 0))
     filled: NDArray[np.bool_] = ~outside[1:-1, 1:-1, 1:-1]
     return filled
 

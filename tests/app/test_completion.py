@@ -14,6 +14,18 @@ printf '%s\\n' "${{COMPREPLY[@]}}"
 """
 
 
+TYPED_INTO_ZSH = """
+zmodload zsh/zpty
+zpty shell zsh -f -i
+zpty -w shell "fpath=({folder} \\$fpath); autoload -Uz compinit; compinit -u -d {folder}/dump; echo re''ady"
+zpty -r shell seen '*ready*'
+zpty -n -w shell '{line}'$'\\t'
+zpty -r shell seen '*{expected}*'
+print -r -- $seen
+zpty -d shell
+"""
+
+
 def script(program: str, shell: str, folder: Path) -> Path:
     path = folder / f"{program}.{shell}"
     command = [str(Path(sys.executable).parent / program), "completion", shell]
@@ -38,10 +50,17 @@ def test_bash_completes(words: list[str], expected: str, tmp_path: Path) -> None
     assert expected in done.stdout.split()
 
 
-@pytest.mark.parametrize("program", ["fetalhead", "fetalhead-train"])
-def test_zsh_reads_its_script(program: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("line", "expected"), [("fetalhead segment --res", "--resume"), ("fetalhead-train evalu", "evaluate")]
+)
+def test_zsh_completes(line: str, expected: str, tmp_path: Path) -> None:
+    """Typed into an interactive zsh, with the script where zsh looks for it, and the Tab key pressed."""
     zsh = require("zsh", package="zsh")
-    subprocess.run([zsh, "-n", script(program, "zsh", tmp_path)], check=True)
+    program = line.partition(" ")[0]
+    script(program, "zsh", tmp_path).rename(tmp_path / f"_{program}")
+    text = TYPED_INTO_ZSH.format(folder=tmp_path, line=line, expected=expected)
+    done = subprocess.run([zsh, "-f", "-c", text], capture_output=True, text=True, check=True, timeout=120)
+    assert f"{line.rpartition(' ')[0]} {expected}" in done.stdout
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ form.addEventListener("submit", async (event) => {
     const content = await answer.json();
     answer.ok ? showReport(content) : showProblem(content);
   } catch (error) {
-    show("The service could not be reached.", []);
+    show("The service could not be reached.", ["Check that it runs (make serve), then send the file again."]);
   } finally {
     button.disabled = false;
   }
@@ -29,7 +29,7 @@ function filledFields() {
 
 function showReport(report) {
   const volume = report.head_volume_ml === null ? "No volume is given" : `${report.head_volume_ml.toFixed(1)} mL`;
-  show(`${volume} (${report.verdict})`, report.flags.map((flag) => `${flag.detail}: ${flag.remedy}`));
+  show(`${volume} (${report.verdict})`, report.flags.map((flag) => `${sentence(flag.detail)} ${sentence(flag.remedy)}`));
   element("preview").src = report.preview;
   element("mask").href = report.mask;
   element("report").href = `/segmentations/${report.id}`;
@@ -37,7 +37,12 @@ function showReport(report) {
 }
 
 function showProblem(problem) {
-  show(problem.title, [problem.detail, problem.expected && `Expected: ${problem.expected}`, problem.remedy]);
+  const { title, detail, expected, got, remedy } = problem;
+  show(title, [detail, expected && `expected: ${expected}`, got && `found: ${got}`, remedy].filter(Boolean).map(sentence));
+}
+
+function sentence(text) {
+  return text.charAt(0).toUpperCase() + text.slice(1).replace(/([^.!?])$/, "$1.");
 }
 
 function show(headline, reasons) {

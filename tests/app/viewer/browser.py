@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, NoReturn
+from typing import Any, Final, Literal, NoReturn
 from urllib.parse import urlsplit
 
 import pytest
@@ -32,7 +32,8 @@ FLAGS: Final = (
     "--no-first-run",
 )
 DESKTOP: Final = (1440, 900)
-PHONE: Final = (390, 844)
+PHONE: Final = (360, 780)
+SCHEMES: Final = ("light", "dark")
 PATIENCE_MS: Final = 60_000
 AXE_RUN: Final = """async () => (await axe.run(document, {resultTypes: ["violations"]})).violations
     .filter((found) => ["serious", "critical"].includes(found.impact))
@@ -50,12 +51,17 @@ DROP: Final = """([bytes, name]) => {
 }"""
 
 
+Scheme = Literal["light", "dark"]
+
+
 @dataclass
 class Visit:
     """One page and everything that went wrong on it."""
 
     page: Page
     base: str
+    size: tuple[int, int]
+    scheme: Scheme
     complaints: list[str] = field(default_factory=list)
     hosts: set[str] = field(default_factory=set)
 
@@ -67,9 +73,28 @@ class Visit:
         PICTURES.mkdir(exist_ok=True)
         self.page.screenshot(path=PICTURES / f"{name}.png", full_page=whole)
 
+    def look(self, name: str, whole: bool = False) -> None:
+        """The page as it stands, as a picture; in light and in dark nobody is shut out, and a phone shows all of it."""
+        self.picture(name, whole)
+        for scheme in SCHEMES:
+            self.page.emulate_media(color_scheme=scheme)
+            found = self.violations()
+            assert found == [], f"{name}, {scheme}: {found}"
+        self.page.emulate_media(color_scheme=self.scheme)
+        width, height = self.size
+        self.page.set_viewport_size({"width": PHONE[0], "height": PHONE[1]})
+        for _ in range(50):  # the planes follow the frame's new size a moment later
+            excess = self.page.evaluate("document.documentElement.scrollWidth - innerWidth")
+            if excess <= 0:
+                break
+            self.page.wait_for_timeout(100)
+        assert excess <= 0, f"{name} is wider than a phone by {excess} px"
+        self.page.set_viewport_size({"width": width, "height": height})
+
     def violations(self) -> list[str]:
         """Serious violations of accessibility that axe finds."""
-        self.page.evaluate(AXE.read_text(encoding="utf-8"))
+        if not self.page.evaluate("'axe' in window"):
+            self.page.evaluate(AXE.read_text(encoding="utf-8"))
         found: list[str] = self.page.evaluate(AXE_RUN)
         return found
 
@@ -93,19 +118,25 @@ def running_browser() -> Iterator[Browser]:
 
 @contextmanager
 def visiting(
-    browser: Browser, base: str, size: tuple[int, int] = DESKTOP, expected: tuple[str, ...] = (), **options: Any
+    browser: Browser,
+    base: str,
+    size: tuple[int, int] = DESKTOP,
+    expected: tuple[str, ...] = (),
+    scheme: Scheme = "light",
+    **options: Any,
 ) -> Iterator[Visit]:
     """A page of a fresh profile; afterwards nothing was complained of but what was `expected`, and no host but ours."""
     width, height = size
-    with browser.new_context(viewport={"width": width, "height": height}, **options) as context:
+    viewport: Any = {"width": width, "height": height}
+    with browser.new_context(viewport=viewport, color_scheme=scheme, **options) as context:
         context.set_default_timeout(PATIENCE_MS)
-        visit = Visit(context.new_page(), base)
+        visit = Visit(context.new_page(), base, size, scheme)
         visit.page.on("console", lambda message: _note(visit, message.type, message.text))
         visit.page.on("pageerror", lambda error: visit.complaints.append(str(error)))
         context.on("request", lambda request: visit.hosts.add(urlsplit(request.url).hostname or request.url[:5]))
         yield visit
     unexpected = [text for text in visit.complaints if not any(part in text for part in expected)]
-    assert unexpected == []
+    assert unexpected == [], unexpected
     assert visit.hosts <= {"127.0.0.1", "blob:", "data:"}
 
 

@@ -1,12 +1,12 @@
 import base64
 import gzip
+import json
 import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
 import nibabel as nib
 import numpy as np
 import pytest
@@ -14,6 +14,7 @@ from playwright.sync_api import Browser, expect
 
 from app.access.keys import KeyFile
 from app.access.roles import Role
+from app.api.problems import PROBLEMS
 from tests.app.api.service import Service, post, running_service
 from tests.app.viewer.browser import DROP, PAINT, PHONE, Visit, require_npm, running_browser, visiting
 from tests.makers import NiftiOptions, nifti_bytes, publish_threshold_model, sphere_ml, sphere_volume, volume_bytes
@@ -51,24 +52,23 @@ def base(service: Service) -> str:
 
 
 def test_a_volume_is_dropped_measured_looked_at_found_again_and_downloaded(browser: Browser, base: str) -> None:
-    with visiting(browser, base, color_scheme="light") as visit:
+    with visiting(browser, base, scheme="light") as visit:
         visit.open()
         expect(visit.page.locator("#model")).to_have_text("fetal_head 1")
-        visit.picture("start-light")
-        assert visit.violations() == []
+        visit.look("start-light")
         visit.page.fill("#weeks", "24")
         visit.page.fill("#subject", "S-017")
         drop(visit, SPHERE)
         expect(visit.page.locator("#volume")).to_have_text(re.compile(r"23[678]"))
         expect(visit.page.locator(".interval")).to_contain_text("95 % interval")
         wait_for_planes(visit)
-        assert visit.violations() == []
-        visit.picture("result-light")
+        visit.look("result-light")
         layers = {name: layer(visit, name) for name in ("outline", "filled", "hidden", "probability")}
         assert len(set(layers.values())) == len(layers), "each layer shows something of its own"
         expect(visit.page.locator(".legend")).to_contain_text("Probability of head")
         layer(visit, "disagreement")
         expect(visit.page.locator(".legend")).to_contain_text("Difference between the two passes")
+        visit.look("disagreement-light")
         assert downloaded(visit, "Mask") == pytest.approx(sphere_ml(), rel=0.01)
         with visit.page.expect_download() as page_about_it:
             visit.page.click("button:text-is('Page, PDF')")
@@ -76,43 +76,38 @@ def test_a_volume_is_dropped_measured_looked_at_found_again_and_downloaded(brows
         visit.page.click("text=Past measurements")
         visit.page.fill("#search", "s-01")
         expect(visit.page.locator("tbody tr")).to_have_count(1)
-        assert visit.violations() == []
-        visit.picture("past-light")
+        visit.look("past-light")
         visit.page.click("tbody >> text=S-017")
         expect(visit.page.locator("figcaption")).to_contain_text("not a reference chart")
         assert visit.page.locator("circle.point").count() == 1
-        assert visit.violations() == []
-        visit.picture("subject-light")
+        visit.look("subject-light")
         visit.page.goto(f"{base}/#/past")
         visit.page.fill("#search", "nobody")
         expect(visit.page.locator(".empty")).to_contain_text("Nothing fits")
-        assert visit.violations() == []
+        visit.look("past-nothing-fits")
 
 
 def test_repeated_scans_are_compared_in_the_page(browser: Browser, service: Service, base: str) -> None:
     for radius_mm in (38.0, 39.0, 38.5, 38.2):
         content = volume_bytes(sphere_volume(radius_mm=radius_mm), NiftiOptions(compress=True))
         post(service.client, content, subject="S-020", gestational_age_weeks=25.0)
-    with visiting(browser, base, color_scheme="dark") as visit:
+    with visiting(browser, base, scheme="dark") as visit:
         visit.open("/#/subject/S-020")
         caption = visit.page.locator(".repeats figcaption")
         expect(caption).to_contain_text("3 pairs of scans")
         expect(caption).to_contain_text("95 % limits of agreement")
         assert visit.page.locator(".repeats circle.point").count() == 3
-        assert visit.violations() == []
-        visit.picture("repeats-dark", whole=True)
-    with visiting(browser, base, PHONE, color_scheme="light") as visit:
+        visit.look("repeats-dark", whole=True)
+    with visiting(browser, base, PHONE, scheme="light") as visit:
         visit.open("/#/past")
         visit.page.click("text=How far repeated scans differ")
         expect(visit.page.locator(".repeats circle.point")).to_have_count(3)
-        assert visit.violations() == []
-        visit.picture("repeats-phone-light", whole=True)
-        assert visit.page.evaluate("document.documentElement.scrollWidth") <= PHONE[0]
+        visit.look("repeats-phone-light", whole=True)
 
 
 def test_a_mask_is_edited_filled_saved_and_decided(browser: Browser, service: Service, base: str) -> None:
     report = post(service.client, SLANTED, subject="S-018", gestational_age_weeks=26.0).json()
-    with visiting(browser, base, color_scheme="light") as visit:
+    with visiting(browser, base, scheme="light") as visit:
         visit.open(f"/#/segmentation/{report['id']}")
         wait_for_planes(visit)
         visit.page.set_input_files("#own-file", {"name": "s.nii.gz", "mimeType": "", "buffer": SLANTED})
@@ -128,8 +123,7 @@ def test_a_mask_is_edited_filled_saved_and_decided(browser: Browser, service: Se
         visit.page.click("text=Smart fill")
         wait_until(visit, lambda: change_ml(visit) < once - 1)
         filled = change_ml(visit)
-        assert visit.violations() == []
-        visit.picture("editing-light")
+        visit.look("editing-light")
         visit.page.click("text=Undo")
         wait_until(visit, lambda: change_ml(visit) == once)
         visit.page.click("text=Smart fill")
@@ -139,12 +133,12 @@ def test_a_mask_is_edited_filled_saved_and_decided(browser: Browser, service: Se
         expect(visit.page.locator("#edited")).to_contain_text(f"Edited: {edited:.0f} mL")
         visit.page.click("text=Record the decision")
         expect(visit.page.locator(".decision .problem")).to_contain_text("A reason is missing")
+        visit.look("undecided-light")
         visit.page.fill("#reason", "<b>the scalp</b> was cut")
         visit.page.click("text=Record the decision")
         expect(visit.page.locator(".recorded")).to_contain_text("<b>the scalp</b> was cut")
         assert visit.page.locator(".recorded b").count() == 0
-        assert visit.violations() == []
-        visit.picture("decided-light")
+        visit.look("decided-light")
         assert downloaded(visit, "Mask") == pytest.approx(edited, abs=0.1)
         visit.page.goto(f"{base}/#/past")
         expect(visit.page.locator("tbody tr", has_text="S-018")).to_contain_text("edited")
@@ -153,25 +147,81 @@ def test_a_mask_is_edited_filled_saved_and_decided(browser: Browser, service: Se
     changed = mask_of(service, report, "original") != mask_of(service, report, "edited")
     assert changed.any()
     assert not (changed & (mask_of(service, report, "original") == 0)).any(), "erased only, so the grid was not turned"
+    assert_fades(changed)
 
 
 def test_what_cannot_be_measured_says_what_to_do_and_shows_names_as_text(browser: Browser, base: str) -> None:
-    with visiting(browser, base, expected=("415", "422"), color_scheme="dark") as visit:
+    with visiting(browser, base, expected=("415", "422", "pixDims"), scheme="dark") as visit:
         visit.open()
         drop(visit, b"no volume at all", HOSTILE)
         problem = visit.page.locator(".problem")
         expect(problem).to_contain_text("Not a volume file")
         expect(problem.locator(".remedy")).to_contain_text("What to do")
         assert visit.page.locator("main img").count() == 0
-        assert visit.violations() == []
-        visit.picture("error-dark")
+        visit.look("error-dark")
         drop(visit, volume_bytes(sphere_volume(shape=(12, 12, 12), spacing_mm=(0.5, 0.5, 0.5))))
         expect(problem).to_contain_text("too small")
+        drop(
+            visit, volume_bytes(sphere_volume(), NiftiOptions(sform_code=0, qform_code=0, edits={"pixdim": [0.0] * 8}))
+        )
+        expect(problem.locator(".remedy")).to_contain_text("Type the voxel size")
+        expect(visit.page.locator("#spacing")).to_be_focused()
+        visit.look("no-spacing-dark")
+        visit.page.keyboard.type("2")
+        drop(
+            visit, volume_bytes(sphere_volume(), NiftiOptions(sform_code=0, qform_code=0, edits={"pixdim": [0.0] * 8}))
+        )
+        expect(visit.page.locator("#volume")).to_have_text(re.compile(r"23[678]"))
+        wait_for_planes(visit)
+        visit.page.click("text=Edit the mask")
+        expect(visit.page.locator(".edited-volume")).to_contain_text("as measured")
+        visit.page.click("text=Save the mask")
+        expect(visit.page.locator("#edited")).to_have_text(re.compile(r"Edited: 23[678] mL"))
+
+
+def test_a_rejected_measurement_says_why_and_what_to_do(browser: Browser, service: Service, base: str) -> None:
+    report = post(service.client, volume_bytes(sphere_volume(radius_mm=9.0))).json()
+    assert report["verdict"] == "reject"
+    with visiting(browser, base, scheme="dark") as visit:
+        visit.open(f"/#/segmentation/{report['id']}")
+        wait_for_planes(visit)
+        expect(visit.page.locator(".big")).to_have_text("No volume")
+        flags = visit.page.locator(".flags li")
+        expect(flags).to_have_count(len(report["flags"]))
+        expect(flags.locator(".remedy")).to_have_count(len(report["flags"]))
+        visit.look("rejected-dark")
+
+
+def test_pages_without_content_say_where_to_go(browser: Browser, base: str) -> None:
+    unknown = "00000000-0000-4000-8000-000000000000"
+    with visiting(browser, base, expected=("404", "ERR_INTERNET_DISCONNECTED")) as visit:
+        for address, words in {
+            f"segmentation/{unknown}": "Look for it under Past measurements",
+            "segmentation/anything": "Look for it under Past measurements",
+            "subject/nobody": "Nothing was measured for this subject",
+        }.items():
+            visit.open(f"/#/{address}")
+            expect(visit.page.locator("main")).to_contain_text(words)
+            visit.look(f"nothing-{address.partition('/')[0]}")
+        visit.page.context.set_offline(True)
+        visit.page.click("text=Past measurements")
+        expect(visit.page.locator(".problem")).to_contain_text("Check that the service runs")
+        visit.look("unreachable")
+        visit.page.context.set_offline(False)
+
+
+def test_a_browser_without_webgl_is_told_what_to_do(browser: Browser, service: Service, base: str) -> None:
+    report = post(service.client, SPHERE).json()
+    with visiting(browser, base, expected=("WebGL",)) as visit:
+        visit.page.add_init_script("HTMLCanvasElement.prototype.getContext = () => null")
+        visit.open(f"/#/segmentation/{report['id']}")
+        expect(visit.page.locator(".frame .remedy")).to_contain_text("hardware acceleration")
+        visit.look("without-webgl")
 
 
 def test_a_past_measurement_asks_for_its_own_volume(browser: Browser, service: Service, base: str) -> None:
     report = post(service.client, SPHERE, gestational_age_weeks=25.0).json()
-    with visiting(browser, base, PHONE, color_scheme="dark", has_touch=True) as visit:
+    with visiting(browser, base, PHONE, scheme="dark", has_touch=True) as visit:
         visit.open(f"/#/segmentation/{report['id']}")
         wait_for_planes(visit)
         without = visit.planes()
@@ -181,9 +231,7 @@ def test_a_past_measurement_asks_for_its_own_volume(browser: Browser, service: S
         visit.page.set_input_files("#own-file", {"name": "s.nii.gz", "mimeType": "", "buffer": SPHERE})
         expect(visit.page.locator(".own-file")).to_have_count(0)
         wait_until(visit, lambda: visit.planes() != without)
-        assert visit.violations() == []
-        visit.picture("result-phone-dark", whole=True)
-        assert visit.page.evaluate("document.documentElement.scrollWidth") <= PHONE[0]
+        visit.look("result-phone-dark", whole=True)
 
 
 def test_a_service_with_keys_is_asked_with_the_key_of_this_tab(browser: Browser, tmp_path: Path) -> None:
@@ -194,17 +242,19 @@ def test_a_service_with_keys_is_asked_with_the_key_of_this_tab(browser: Browser,
         running_service(tmp_path / "data", tmp_path / "models", api_keys_file=file.path) as service,
         visiting(browser, str(service.client.base_url).rstrip("/"), expected=("401",)) as visit,
     ):
-        visit.open()
-        drop(visit, SPHERE)
+        visit.open("/#/past")
         dialog = visit.page.locator("dialog")
         expect(dialog).to_contain_text("asks for a key")
-        visit.picture("key")
-        assert visit.violations() == []
+        visit.look("key")
         visit.page.fill("#key", "wrong")
         visit.page.click("text=Use this key")
         expect(visit.page.locator("#key")).to_have_value("")
         visit.page.fill("#key", key)
         visit.page.click("text=Use this key")
+        expect(visit.page.locator(".empty")).to_contain_text("Nothing was measured yet")
+        visit.look("past-empty")
+        visit.page.click("text=Measure a volume")
+        drop(visit, SPHERE)
         expect(visit.page.locator("#volume")).to_have_text(re.compile(r"23[678]"))
         wait_for_planes(visit)
         assert downloaded(visit, "Mask") == pytest.approx(sphere_ml(), rel=0.01)
@@ -245,7 +295,7 @@ def test_everything_can_be_done_by_keys(browser: Browser, service: Service, base
         tab_to(visit, ".editing .primary", backwards=True)
         visit.page.keyboard.press("Enter")
         expect(visit.page.locator("#edited")).to_contain_text("Edited")
-        tab_to(visit, "#reason", backwards=True)
+        tab_to(visit, "#reason")
         visit.page.keyboard.type("too wide")
         visit.page.keyboard.press("Tab")
         visit.page.keyboard.press("Enter")
@@ -256,14 +306,13 @@ def test_everything_can_be_done_by_keys(browser: Browser, service: Service, base
 
 
 def test_a_volume_that_waits_can_be_cancelled(browser: Browser, service: Service, base: str) -> None:
-    with visiting(browser, base, PHONE, color_scheme="dark") as visit, service.busy():
+    with visiting(browser, base, PHONE, scheme="dark") as visit, service.busy():
         visit.open()
         drop(visit, SPHERE)
         expect(visit.page.locator(".progress")).to_be_visible()
         cancel = visit.page.locator(".progress button", has_text="Cancel")
         expect(cancel).to_be_visible()
-        assert visit.violations() == []
-        visit.picture("working-phone-dark")
+        visit.look("working-phone-dark")
         cancel.click()
         expect(visit.page.locator(".progress")).to_have_count(0)
         expect(visit.page.locator("main")).to_contain_text("Cancelled")
@@ -286,14 +335,31 @@ def test_the_parts_that_need_no_browser() -> None:
     assert result.returncode == 0, result.stdout + result.stderr
 
 
-def test_without_its_bundle_the_page_says_how_to_get_it(
-    service: Service, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+def test_without_its_bundle_the_page_says_how_to_get_it_and_measures(
+    browser: Browser, base: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr("app.api.pages.VIEWER", tmp_path)
-    page = service.client.get("/")
-    assert page.status_code == httpx.codes.OK
-    assert "make viewer" in page.text
-    assert "<form" in page.text
+    with visiting(browser, base, expected=("415",)) as visit:
+        visit.open()
+        expect(visit.page.locator("main")).to_contain_text("make viewer")
+        visit.page.set_input_files("[name=volume]", {"name": "x.nii", "mimeType": "", "buffer": b"no volume"})
+        visit.page.click("form button")
+        expect(visit.page.locator("#result")).to_contain_text("Convert the scan to NIfTI")
+        visit.look("without-node-error", whole=True)
+        visit.page.set_input_files("[name=volume]", {"name": "s.nii.gz", "mimeType": "", "buffer": SPHERE})
+        visit.page.click("form button")
+        expect(visit.page.locator("#headline")).to_contain_text(re.compile(r"23[678]"))
+        expect(visit.page.locator("#preview")).to_be_visible()
+        visit.look("without-node", whole=True)
+
+
+def test_no_remedy_on_the_page_speaks_of_requests() -> None:
+    """A reader at the page has no headers to set and no paths to ask: the page says it in its own words."""
+    own = json.loads((SOURCE / "src/remedies.json").read_text(encoding="utf-8"))
+    assert set(own) <= set(PROBLEMS)
+    for code, kind in PROBLEMS.items():
+        remedy = own.get(code, kind.remedy)
+        assert not re.search(r"Retry-After|Accept|Authorization|curl|[A-Z]+ /|/docs|field \w+_", remedy), (code, remedy)
 
 
 def stroke(visit: Visit) -> None:
@@ -308,9 +374,24 @@ def stroke(visit: Visit) -> None:
     visit.page.wait_for_timeout(300)
 
 
+def assert_fades(changed: np.ndarray[Any, Any]) -> None:
+    """The edit of one slice goes on to its neighbours within 10 mm (of 2 mm each), the less the further away."""
+    along = min(range(3), key=lambda axis: np.count_nonzero(per_slice(changed, axis)))
+    areas = per_slice(changed, along)
+    (touched,) = np.nonzero(areas)
+    middle = int(areas.argmax())
+    assert middle - 5 < touched[0] < middle < touched[-1] < middle + 5
+    assert (np.diff(areas[touched[0] : middle + 1]) >= 0).all()
+    assert (np.diff(areas[middle : touched[-1] + 1]) <= 0).all()
+
+
+def per_slice(changed: np.ndarray[Any, Any], axis: int) -> np.ndarray[Any, Any]:
+    return np.asarray(np.count_nonzero(changed, axis=tuple(other for other in range(3) if other != axis)))
+
+
 def change_ml(visit: Visit) -> float:
     """What the edits change the volume by, mL."""
-    text = visit.page.locator(".edited-volume").inner_text().replace(MINUS, "-")
+    text = visit.page.locator(".edited-volume").inner_text().replace(MINUS, "-").replace("as measured", "+0.0")
     found = re.search(r"\(([+-][\d.]+)\)", text)
     assert found is not None, text
     return float(found[1])

@@ -163,14 +163,20 @@ export class Editing {
   private showVolume(): void {
     const now = this.scene().volumeMl();
     const measured = this.report.head_volume_ml;
-    const change = measured === null ? "" : ` (${now >= measured ? "+" : "−"}${Math.abs(now - measured).toFixed(1)})`;
-    this.volume.textContent = `${millilitres(now)} mL${change}`;
+    this.volume.textContent = `${millilitres(now)} mL${measured === null ? "" : ` (${difference(now - measured)})`}`;
   }
 
   private scene(): Scene {
     if (!this.viewport.scene) throw new Error("the planes are not open");
     return this.viewport.scene;
   }
+}
+
+/** How far a volume is from the measured one, with its sign. */
+function difference(ml: number): string {
+  const size = Math.abs(ml).toFixed(1);
+  if (Number(size) === 0) return "as measured";
+  return `${ml > 0 ? "+" : "−"}${size}`;
 }
 
 async function gzipped(content: Uint8Array): Promise<Blob> {

@@ -1,7 +1,7 @@
 // The first page: a volume is dropped, its stages are shown while it is measured.
 
 import type { Api, Fields } from "./api";
-import { announce, h } from "./dom";
+import { announce, byId, h } from "./dom";
 import { problemBox } from "./problem";
 import { ServiceError } from "./api";
 import type { Problem, Report, Unfinished } from "./types";
@@ -11,6 +11,7 @@ const FIRST_POLL_MS = 250;
 const LAST_POLL_MS = 2000;
 const SLOWER = 1.2;
 const PATTERN = "[A-Za-z0-9._\\-]{1,64}";
+const SPACING = "\\s*[0-9.]+\\s*(,\\s*[0-9.]+\\s*,\\s*[0-9.]+\\s*)?";
 
 /** Shows the page; `onMeasured` hears which segmentation is ready, and the file it was made from. */
 export function showMeasure(main: HTMLElement, api: Api, onMeasured: (id: string, file: File) => void): void {
@@ -53,11 +54,20 @@ function entryForm(): HTMLFormElement {
       h("input", { id: "subject", name: "subject", maxlength: 64, pattern: PATTERN, autocomplete: "off", spellcheck: "false", placeholder: "optional pseudonym, such as S-017", "aria-describedby": "subject-hint" }),
       h("p", { id: "subject-hint", class: "small" }, "A pseudonym, never a name. Volumes of one subject are drawn over gestational age."),
     ),
+    h(
+      "div",
+      { class: "field", id: "spacing-field", hidden: true },
+      h("label", { for: "spacing" }, "Voxel size, mm"),
+      h("input", { id: "spacing", name: "spacing_mm", pattern: SPACING, autocomplete: "off", placeholder: "such as 0.4, or 0.4, 0.4, 0.5", "aria-describedby": "spacing-hint" }),
+      h("p", { id: "spacing-hint", class: "small" }, "Only for files that do not say it themselves: one number, or one for each axis."),
+    ),
   );
 }
 
 function fieldsOf(form: HTMLFormElement): Fields {
-  return Object.fromEntries([...new FormData(form)].map(([name, value]) => [name, String(value).trim()]));
+  const fields = Object.fromEntries([...new FormData(form)].map(([name, value]) => [name, String(value).trim()]));
+  const spacing = fields.spacing_mm ?? "";
+  return { ...fields, spacing_mm: spacing && !spacing.includes(",") ? `${spacing},${spacing},${spacing}` : spacing };
 }
 
 function dropZone(form: HTMLFormElement, begin: (file: File) => void): HTMLElement {
@@ -104,8 +114,14 @@ async function measure(api: Api, file: File, fields: Fields, work: HTMLElement):
   } catch (error) {
     work.replaceChildren(problemBox(error));
     work.scrollIntoView({ block: "nearest" });
+    if (error instanceof ServiceError && error.problem.code === "no_spacing") askForSpacing();
     return null;
   }
+}
+
+function askForSpacing(): void {
+  byId("spacing-field").hidden = false;
+  byId("spacing").focus();
 }
 
 async function completed(api: Api, accepted: Unfinished | Report, progress: Progress): Promise<string> {

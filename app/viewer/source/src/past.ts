@@ -23,7 +23,11 @@ export function showPast(main: HTMLElement, api: Api): void {
     ...Object.entries(VERDICT_NAMES).map(([value, name]) => h("option", { value }, name)),
   );
   const list = h("div", { class: "list", "aria-live": "off" });
-  const refresh = () => void load(list, api, filterOf(search.value, verdict.value));
+  let asked = 0;
+  const refresh = () => {
+    const mine = ++asked;
+    void load(list, api, filterOf(search.value, verdict.value), () => mine === asked);
+  };
   let pause = 0;
   search.addEventListener("input", () => {
     clearTimeout(pause);
@@ -105,9 +109,11 @@ function filterOf(search: string, verdict: string): URLSearchParams {
   return query;
 }
 
-async function load(list: HTMLElement, api: Api, query: URLSearchParams, before: VolumeItem[] = []): Promise<void> {
+/** Lists what fits; an answer that comes after a newer question is dropped. */
+async function load(list: HTMLElement, api: Api, query: URLSearchParams, wanted: () => boolean, before: VolumeItem[] = []): Promise<void> {
   try {
     const page = await api.json<VolumePage>(`/volume?${query}`);
+    if (!wanted()) return;
     const items = [...before, ...page.items];
     if (items.length === 0) {
       const filtered = query.has("search") || query.has("verdict");
@@ -119,9 +125,9 @@ async function load(list: HTMLElement, api: Api, query: URLSearchParams, before:
     announce(`${items.length} measurements listed`);
     if (!page.next) return;
     query.set("cursor", page.next);
-    list.append(h("button", { type: "button", onclick: () => void load(list, api, query, items) }, "Show more"));
+    list.append(h("button", { type: "button", onclick: () => void load(list, api, query, wanted, items) }, "Show more"));
   } catch (error) {
-    list.replaceChildren(problemBox(error));
+    if (wanted()) list.replaceChildren(problemBox(error));
   }
 }
 

@@ -1,5 +1,6 @@
 // A problem as people read it: what happened, what was expected, what to do next.
 
+import remedies from "./remedies.json";
 import { ServiceError } from "./api";
 import { announce, h } from "./dom";
 import type { Problem } from "./types";
@@ -15,7 +16,7 @@ export class Complaint extends ServiceError {
 /** The box that shows an error of any kind. */
 export function problemBox(error: unknown): HTMLElement {
   const problem = asProblem(error);
-  announce(`${problem.title}. ${problem.detail} ${problem.remedy ?? ""}`);
+  announce(`${problem.title}. ${problem.detail} ${remedyOf(problem)}`);
   const facts: [string, string | undefined][] = [
     ["Expected", problem.expected],
     ["Found", problem.got],
@@ -27,8 +28,13 @@ export function problemBox(error: unknown): HTMLElement {
     h("h2", {}, problem.title),
     problem.detail !== "" && h("p", {}, asSentence(problem.detail)),
     h("dl", {}, ...facts.flatMap(([name, value]) => (value ? [h("dt", {}, name), h("dd", {}, value)] : []))),
-    h("p", { class: "remedy" }, h("strong", {}, "What to do: "), asSentence(problem.remedy ?? "try again")),
+    h("p", { class: "remedy" }, h("strong", {}, "What to do: "), asSentence(remedyOf(problem))),
   );
+}
+
+/** What somebody at this page does; the service's own words are for those who write programs. */
+function remedyOf({ code, remedy }: Problem): string {
+  return (remedies as Record<string, string>)[code] ?? remedy ?? "try again";
 }
 
 function asProblem(error: unknown): Problem {

@@ -1,11 +1,11 @@
 // One measurement: the number with its interval, what the checks say, the planes, and what the reader makes of it.
 
-import type { Api } from "./api";
+import { type Api, ServiceError } from "./api";
 import { DecisionPanel } from "./decision";
 import { h } from "./dom";
 import { Editing } from "./editing";
 import { fileHash, fileProblem } from "./own-file";
-import { problemBox } from "./problem";
+import { Complaint, problemBox } from "./problem";
 import type { Edit, Flag, Report, Unfinished } from "./types";
 import { VERDICTS, asSentence, day, flagTitle, millilitres } from "./words";
 import { Viewport } from "./viewport";
@@ -16,14 +16,21 @@ const SIZES: Record<string, string> = {
   occipitofrontal_diameter_mm: "Occipitofrontal diameter",
 };
 
+const IDENTIFIER = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+const ELSEWHERE = "Look for it under Past measurements.";
+
 /** Shows the measurement; gives what closes it. */
 export function showResult(main: HTMLElement, api: Api, id: string, files: Map<string, File>): () => void {
   let viewport: Viewport | null = null;
+  if (!IDENTIFIER.test(id)) {
+    main.replaceChildren(h("h1", {}, "Measurement"), problemBox(new Complaint("No measurement has this address", ELSEWHERE)));
+    return () => undefined;
+  }
   main.replaceChildren(h("h1", {}, "Measurement"), h("p", { class: "small" }, "Loading"));
   void api
     .json<Report | Unfinished>(`/segmentations/${id}`)
     .then((report) => {
-      if (report.status !== "completed") throw new Error(`This measurement is ${report.status}`);
+      if (report.status !== "completed") throw unfinished(report);
       viewport = new Viewport(api, report);
       main.replaceChildren(...content(api, report, viewport, files));
       showEdit(report.review?.edit ?? null);
@@ -31,6 +38,13 @@ export function showResult(main: HTMLElement, api: Api, id: string, files: Map<s
     })
     .catch((error: unknown) => main.replaceChildren(h("h1", {}, "Measurement"), problemBox(error)));
   return () => viewport?.close();
+}
+
+/** Why there is no result to show. */
+function unfinished({ status, problem }: Unfinished): ServiceError {
+  if (status === "failed" && problem) return new ServiceError(problem);
+  if (status === "cancelled") return new Complaint("This measurement was cancelled", "Measure the volume again.");
+  return new Complaint("This volume is still being measured", "Reload this page in a moment.");
 }
 
 function content(api: Api, report: Report, viewport: Viewport, files: Map<string, File>): Node[] {
@@ -41,16 +55,9 @@ function content(api: Api, report: Report, viewport: Viewport, files: Map<string
   });
   const left = h("div", { class: "looking" }, ownFile(report, viewport, files), viewport.element);
   viewport.tools.append(editing.element);
-  const right = h(
-    "div",
-    { class: "numbers" },
-    measured(report),
-    verdict(report),
-    decision.element,
-    downloads(api, report),
-    details(report),
-  );
-  return [h("h1", {}, title(report)), h("div", { class: "result" }, right, left)];
+  const found = h("div", { class: "numbers" }, measured(report), verdict(report));
+  const rest = h("div", { class: "numbers after" }, decision.element, downloads(api, report), details(report));
+  return [h("h1", {}, title(report)), h("div", { class: "result" }, found, left, rest)];
 }
 
 function title(report: Report): string {
@@ -107,7 +114,7 @@ function downloads(api: Api, report: Report): HTMLElement {
   const buttons = files.map(([text, path, name]) =>
     h("button", { type: "button", onclick: () => void save(api, path, name, place) }, text),
   );
-  return h("section", { class: "later", "aria-label": "Downloads" }, h("h2", {}, "Download"), h("div", { class: "row" }, ...buttons), place);
+  return h("section", { "aria-label": "Downloads" }, h("h2", {}, "Download"), h("div", { class: "row" }, ...buttons), place);
 }
 
 /** Through the page and not by a plain link, since the service may ask for a key. */
@@ -130,17 +137,22 @@ function details(report: Report): HTMLElement {
   const facts: [string, string][] = [
     ...sizes,
     ["Model", `${report.model.name} ${report.model.version}`],
-    ["Computed by", `${report.runtime.provider.replace("ExecutionProvider", "")}, ${report.runtime.precision}, ${report.timings_s.total?.toFixed(1) ?? "?"} s`],
-    ["Volume", `${shape.join(" × ")} voxels of ${spacing.map((step) => step.toFixed(2)).join(" × ")} mm`],
+    ["Computed by", `${report.runtime.provider.replace("ExecutionProvider", "")}, ${report.runtime.precision}, ${report.timings_s.total?.toFixed(1) ?? "?"}\u00a0s`],
+    ["Volume", `${shape.join(" × ")} voxels of ${voxelSize(spacing)} mm`],
     ["File's SHA-256", sha256.slice(0, 16)],
     ["Identifier", report.id],
   ];
   return h(
     "details",
-    { class: "later", open: sizes.length > 0 },
+    { open: sizes.length > 0 },
     h("summary", {}, "Sizes, model and file"),
     h("dl", {}, ...facts.flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, value)])),
   );
+}
+
+/** One number where all three sides are alike. */
+function voxelSize(spacing: number[]): string {
+  return [...new Set(spacing.map((step) => step.toFixed(2)))].length === 1 ? spacing[0]!.toFixed(2) : spacing.map((step) => step.toFixed(2)).join(" × ");
 }
 
 /** Asks for the volume where this page does not have it; the service keeps none. */

@@ -27,6 +27,8 @@ const SURFACE_COLOUR = [96, 206, 198, 255];
 const BARELY = 0.004;
 const MM3_PER_ML = 1000;
 const FAINTEST = 0.08;
+/** Of its tile, a plane's longest side: NiiVue refuses planes that touch, and rounding makes neighbours do so. */
+const WITHIN = 0.998;
 /** What is left of a mask's grey where no volume lies below it. */
 const DIM = 6;
 
@@ -78,10 +80,11 @@ export class Scene {
   }
 
   /** Shows a mask, over the volume it was found in where that is at hand, in place of what was shown before. */
-  async load({ volume, mask }: { volume: ArrayBuffer | null; mask: ArrayBuffer }): Promise<void> {
+  async load({ volume, mask, spacing }: { volume: ArrayBuffer | null; mask: ArrayBuffer; spacing: number[] | null }): Promise<void> {
     const head = await image(mask, "mask.nii.gz");
     const base = await image(volume ?? mask.slice(0), volume ? "volume.nii.gz" : "mask.nii.gz");
     if (!volume) base.cal_max = DIM;
+    if (spacing) [base, head].forEach((image) => scaled(image, spacing));
     this.planes.closeDrawing();
     while (this.planes.volumes.length > 0) this.planes.removeVolumeByIndex(0);
     this.map = null;
@@ -122,7 +125,7 @@ export class Scene {
   arrange(tiles: Partial<Record<PlaneName, Tile>>): void {
     const { clientWidth, clientHeight } = this.planes.canvas!;
     const sized = (Object.entries(tiles) as [PlaneName, Tile][]).map(([name, tile]) => ({ name, tile, size: this.extentMm(name) }));
-    const scale = Math.min(
+    const scale = WITHIN * Math.min(
       ...sized.flatMap(({ tile, size }) => [(tile[2] * clientWidth) / size[0], (tile[3] * clientHeight) / size[1]]),
     );
     const layout = sized.map(({ name, tile: [left, top, width, height], size }) => {
@@ -244,6 +247,13 @@ export class Scene {
 }
 
 export const OUTLINE_CSS = `rgb(${OUTLINE_COLOUR.join(" ")})`;
+
+/** Tells an image whose file does not say it how large its voxels are, in mm. */
+function scaled(image: NVImage, [x = 1, y = 1, z = 1]: number[]): void {
+  image.hdr!.pixDims.splice(1, 3, x, y, z);
+  image.hdr!.affine = [[x, 0, 0, 0], [0, y, 0, 0], [0, 0, z, 0], [0, 0, 0, 1]];
+  image.calculateRAS();
+}
 
 async function image(buffer: ArrayBuffer, name: string): Promise<NVImage> {
   return NVImage.loadFromUrl({ url: name, name, buffer, colormap: "gray" });

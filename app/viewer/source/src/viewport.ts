@@ -3,7 +3,7 @@
 import type { Api } from "./api";
 import { h } from "./dom";
 import { type Layer, type LayerChoice, layerControls, legend } from "./layers";
-import { problemBox } from "./problem";
+import { Complaint, problemBox } from "./problem";
 import type { Map as MapKind, PlaneName, Scene, Tile } from "./scene";
 import type { Report } from "./types";
 
@@ -14,14 +14,7 @@ const QUARTERS: Record<PlaneName | "3D", Tile> = {
   C: [0, 0.5, 0.5, 0.5],
   "3D": [0.5, 0.5, 0.5, 0.5],
 };
-const STACKED: Record<PlaneName | "3D", Tile> = {
-  A: [0, 0, 1, 0.25],
-  B: [0, 0.25, 1, 0.25],
-  C: [0, 0.5, 1, 0.25],
-  "3D": [0, 0.75, 1, 0.25],
-};
 const WHOLE: Tile = [0, 0, 1, 1];
-const NARROW = "(max-width: 640px)";
 const TURN_DEGREES = 8;
 const KEYS: Record<string, [PlaneName, number]> = {
   ArrowLeft: ["C", -1],
@@ -57,7 +50,6 @@ export class Viewport {
   private readonly sliders = new Map<PlaneName, HTMLInputElement>();
   private readonly maps = new Map<MapKind, ArrayBuffer>();
   private readonly resized = new ResizeObserver(() => this.scene && this.arrange());
-  private readonly narrow = window.matchMedia(NARROW);
   private drawing: Promise<void> = Promise.resolve();
   private opening: Promise<Scene> | null = null;
   private choice: LayerChoice = { layer: "outline", opacity: 0.5, view: "all" };
@@ -82,7 +74,6 @@ export class Viewport {
       h("div", { class: "positions" }, ...NAMES.map((name) => this.slider(name))),
       h("p", { class: "small hint" }, HINT),
     );
-    this.narrow.addEventListener("change", this.arrange);
     this.resized.observe(this.frame);
     this.listenToKeys();
   }
@@ -100,7 +91,8 @@ export class Viewport {
         this.api.bytes(this.report.mask),
         volume?.arrayBuffer() ?? null,
       ]);
-      await scene.load({ volume: content, mask });
+      const supplied = this.report.flags.some((flag) => flag.code === "spacing_supplied");
+      await scene.load({ volume: content, mask, spacing: supplied ? this.report.input.spacing_mm : null });
       scene.onMove = () => this.showPositions();
       scene.onDrawn = (action) => this.onDrawn(action);
       this.scene = scene;
@@ -122,7 +114,6 @@ export class Viewport {
   }
 
   close(): void {
-    this.narrow.removeEventListener("change", this.arrange);
     this.resized.disconnect();
     this.scene?.close();
   }
@@ -165,18 +156,16 @@ export class Viewport {
   private readonly arrange = (): void => {
     const { view } = this.choice;
     this.frame.dataset.view = view;
-    const tiles = this.narrow.matches ? STACKED : QUARTERS;
-    this.frame.classList.toggle("stacked", this.narrow.matches && view === "all");
     for (const label of this.frame.querySelectorAll<HTMLElement>("[data-tile]")) {
       const name = label.dataset.tile as PlaneName | "3D";
-      const [left, top] = view === "all" ? tiles[name] : WHOLE;
+      const [left, top] = view === "all" ? QUARTERS[name] : WHOLE;
       label.hidden = view !== "all" && view !== name;
       label.style.left = `${100 * left}%`;
       label.style.top = `${100 * top}%`;
     }
-    place(this.surface.parentElement!, view === "all" ? tiles["3D"] : WHOLE, view === "all" || view === "3D");
+    place(this.surface.parentElement!, view === "all" ? QUARTERS["3D"] : WHOLE, view === "all" || view === "3D");
     place(this.planes.parentElement!, WHOLE, view !== "3D");
-    const shown = view === "all" || view === "3D" ? tiles : { [view]: WHOLE };
+    const shown = view === "all" || view === "3D" ? QUARTERS : { [view]: WHOLE };
     this.scene?.arrange(Object.fromEntries(NAMES.filter((name) => name in shown).map((name) => [name, (shown as Record<string, Tile>)[name]!])));
   };
 
@@ -233,5 +222,5 @@ function mapOf(layer: Layer): MapKind | null {
 function withoutGraphics(error: unknown): unknown {
   const supported = document.createElement("canvas").getContext("webgl2") !== null;
   if (supported) return error;
-  return new Error("This browser draws no WebGL2. Turn on hardware acceleration, or use a current Chrome, Edge, Firefox or Safari");
+  return new Complaint("This browser cannot draw the planes", "Turn on hardware acceleration (WebGL2), or use a current Chrome, Edge, Firefox or Safari. The picture below Download needs neither");
 }
