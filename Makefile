@@ -44,7 +44,7 @@ test: $(VENV)/.development viewer-if-possible  ## all tests
 docs: $(VENV)/.development  ## the documentation site, into site/; warnings are errors
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
-test-soak: $(VENV)/.development  ## endurance: 2 minutes of load, 30 kills, 5,000 damaged uploads
+test-soak: $(VENV)/.development  ## endurance: 2 minutes of load, 30 kills, 5,000 damaged uploads (10 minutes of one core; 35 where it is shared by six)
 	SOAK_SECONDS=2m SOAK_KILLS=30 SOAK_MUTATIONS=5000 $(BIN)/python -m pytest tests/soak --capture=no $(PYTEST_ARGS)
 
 soak: $(VENV)/.development  ## the load alone, for DURATION=30m (30s, 30m, 2h)

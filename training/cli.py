@@ -14,6 +14,7 @@ from training.commands.benchmark import add_benchmark
 from training.commands.evaluate import add_evaluate
 from training.commands.export import add_export
 from training.commands.fit import add_fit
+from training.commands.recipes import add_recipes
 from training.commands.simulate import add_simulate
 from training.config import ConfigError
 
@@ -55,6 +56,7 @@ def _parser() -> argparse.ArgumentParser:
     add_evaluate(commands)
     add_export(commands)
     add_benchmark(commands)
+    add_recipes(commands)
     for command in commands.choices.values():
         command.add_argument("--json", action="store_true", help="print the result as JSON; errors too")
     add_completion(commands, "fetalhead-train", lambda shell: script(parser, shell))

@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 STACK: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
 SERVICES: dict[str, dict[str, Any]] = STACK["services"]
 OURS = ("service-gpu", "service-cpu")
-PINNED = re.compile(r"[a-z0-9./-]+:v?\d+\.\d+(\.\d+)?(-[a-z0-9.]+)?")
+PINNED = re.compile(r"[a-z0-9./-]+:v?\d+\.\d+(\.\d+)?(-[a-z0-9.]+)*")
 
 
 @pytest.fixture(scope="module")
@@ -65,6 +65,13 @@ class TestEachService:
         for variable, value in SERVICES[name].get("environment", {}).items():
             if re.search(r"PASSWORD|SECRET|TOKEN|KEY", variable):
                 assert str(value).startswith("/run/"), variable
+
+
+@pytest.mark.parametrize("file", ["docker-compose.yml", "Dockerfile", "docker/training.Dockerfile", "docker/build"])
+def test_the_bases_of_our_images_are_pinned(file: str) -> None:
+    bases = re.findall(r"\bBASE[=:] ?\"?([^\s\"})]+)", (ROOT / file).read_text(encoding="utf-8"))
+    assert bases
+    assert [base for base in bases if not PINNED.fullmatch(base)] == []
 
 
 @pytest.mark.parametrize("name", OURS)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from training.cli import _parser, main
+from training.own_data.folder import read_folder
 
 Capture = pytest.CaptureFixture[str]
 
@@ -21,6 +22,17 @@ def test_every_command_takes_json() -> None:
 def test_a_result(tmp_path: Path, capsys: Capture) -> None:
     assert main(["cohort", str(tmp_path / "scans"), "--cases", "1", "--spacing", "4", "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == {"out": str(tmp_path / "scans"), "kind": "train", "scans": 1}
+
+
+def test_a_cohort_as_a_folder_of_ones_own(tmp_path: Path) -> None:
+    arguments = ["cohort", str(tmp_path), "--kind", "shifted", "--cases", "2", "--spacing", "4", "--nifti"]
+    assert main(arguments) == 0
+    found = read_folder(tmp_path)
+    assert [case.name for case in found.cases] == ["03000000", "03000001"]
+    written = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.nii.gz")}
+    assert len(written) == 4
+    assert main(arguments) == 0
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.*")} == written
 
 
 @pytest.mark.parametrize(

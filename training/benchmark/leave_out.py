@@ -10,13 +10,11 @@ from typing import Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
-from training import auto_context
-from training.auto_context import level_folder
-from training.benchmark.comparison import PairedDifference, mean_by_case, paired_difference
+from training.benchmark.comparison import PairedDifference, paired_difference
 from training.benchmark.measure import Progress
+from training.benchmark.recipes import FULL, fit_recipe, measured_dsc
 from training.config import TrainingConfig
 from training.data import CaseSource
-from training.evaluation.cases import evaluate_cases
 from training.evaluation.torch_segmenter import TorchSegmenter
 from training.loop import pick_device
 from training.phantom import SimulationRequest
@@ -26,7 +24,6 @@ from training.phantom.scene import TRAINING_FAMILIES
 
 Kind = Literal["look", "family"]
 VALUES: dict[Kind, tuple[str, ...]] = {"look": TRAINING_LOOKS, "family": TRAINING_FAMILIES}
-FULL = "full"
 
 
 class LeftOut(BaseModel):
@@ -55,12 +52,7 @@ class LeaveOut:
     def fit(self, source: CaseSource) -> Iterator[str]:
         """Train what is not finished, resuming; yields each run's name when it is done."""
         for name in (FULL, *VALUES[self.kind]):
-            config, folder = self._recipe(name), self._folder(name)
-            levels = range(1, config.cascade.context_levels + 1)
-            unfinished = [n for n in levels if not (level_folder(folder, n) / "finished").is_file()]
-            for level in unfinished:
-                auto_context.fit(config, source, folder, (level,), resume=True)
-                (level_folder(folder, level) / "finished").touch()
+            fit_recipe(self._recipe(name), source, self._folder(name))
             yield name
 
     def evaluate(self, progress: Progress) -> list[LeftOut]:
@@ -72,8 +64,8 @@ class LeaveOut:
             scores = []
             for name in (value, FULL):
                 journal = self._folder(name) / "evaluation" / f"{self.kind}_{value}.jsonl"
-                results = evaluate_cases(self._scans(value), segmenters[name], journal, self.root / "cases" / value)
-                scores.append(mean_by_case([list(progress(results, self.cases, f"{name} on {value}"))], "dsc"))
+                cases = self.root / "cases" / value
+                scores.append(measured_dsc(segmenters[name], self._scans(value), journal, cases, progress))
             out, full = scores
             found.append(
                 LeftOut(

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from training.commands.shared import Commands, tell, with_progress
+from training.commands.shared import Commands, add_split, tell, with_progress
 
 if TYPE_CHECKING:
+    from training.evaluation.calibration import Labelled
     from training.phantom import Phantom
 
 
@@ -29,6 +30,9 @@ def add_export(commands: Commands) -> None:
     calibrate.add_argument("--cases", type=int, default=24)
     calibrate.add_argument("--spacing", type=float, default=0.38, help="mm, as served")
     calibrate.add_argument("--phantoms", type=Path, help="keep the simulated scans in this folder")
+    calibrate.add_argument("--data", type=Path, help="folder of your own volumes with labels, instead of phantoms")
+    calibrate.add_argument("--part", choices=("validation", "train"), default="validation", help="of your own volumes")
+    add_split(calibrate)
     calibrate.set_defaults(command=_calibrate)
     publish = commands.add_parser("publish", help="publish a candidate as the next version of a model store")
     publish.add_argument("candidate", type=Path, help="folder of the candidate, such as candidate/fetal_head/1")
@@ -98,31 +102,36 @@ def _calibrate(options: argparse.Namespace) -> None:
     from app.inference.segmenter import HeadSegmenter
     from app.inference.session import RuntimeSettings
     from training.evaluation import calibration
-    from training.evaluation.cases import stored_phantom
     from training.export.publish import recalibrate
-    from training.phantom.cohort import request_for
 
     candidate: Path = options.candidate
-    requests = [request_for("validation", n, options.spacing) for n in range(options.cases)]
+    scans, number = _labelled(options)
 
     def segmenter() -> HeadSegmenter:
         stored = ModelStore(candidate.parent.parent).resolve(candidate.parent.name, int(candidate.name))
         return HeadSegmenter(stored, RuntimeSettings())
 
-    def phantoms(title: str) -> Iterable[Phantom]:
-        made = (stored_phantom(request, options.phantoms) for request in requests)
-        return with_progress(made, len(requests), title)
-
-    threshold = calibration.unbiased_threshold(segmenter(), phantoms("threshold"))
+    threshold = calibration.unbiased_threshold(segmenter(), with_progress(scans(), number, "threshold"))
     recalibrate(candidate, {"threshold": threshold}, {})
     before = segmenter().manifest.quality
-    cases = list(calibration.judged_cases(segmenter(), phantoms("limits")))
+    cases = list(calibration.judged_cases(segmenter(), with_progress(scans(), number, "limits")))
     limits = calibration.review_limits(cases, before)
     recalibrate(candidate, {}, limits)
     after = segmenter().manifest.quality
     checks = {"before": calibration.check(cases, before), "after": calibration.check(cases, after)}
     text = f"threshold {threshold}\nbefore: {checks['before']}\nafter:  {checks['after']}"
     tell(options, text, threshold=threshold, **{when: found.model_dump() for when, found in checks.items()})
+
+
+def _labelled(options: argparse.Namespace) -> tuple[Callable[[], Iterable[Labelled]], int]:
+    """What to calibrate on, to be gone through as often as wanted, and how many: one's own cases, or simulated ones."""
+    from training.evaluation.calibration import Labelled
+    from training.own_data.commands import OwnData
+
+    if options.data is not None:
+        own = OwnData(options.data, options.split)
+        return own.labelled(options.part)
+    return lambda: (Labelled(p.record.seed, p.volume, p.truth) for p in _validation(options)), options.cases
 
 
 def _publish(options: argparse.Namespace) -> None:

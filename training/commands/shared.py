@@ -6,7 +6,11 @@ import argparse
 import json
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TypeAlias, TypeVar
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
+
+if TYPE_CHECKING:
+    from training.config import TrainingConfig
+    from training.phantom import SimulationRequest
 
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
@@ -30,3 +34,13 @@ def with_progress(items: Iterable[T], total: int, title: str) -> Iterable[T]:
 
     bar: Iterable[T] = tqdm(items, total=total, desc=title)
     return bar
+
+
+def wanted_phantoms(config: TrainingConfig, none: bool) -> list[SimulationRequest]:
+    """Validation cases first, then the levels' cohorts in turn, as training needs them."""
+    from training.phantom.cohort import request_for
+
+    if none or config.phantoms is None:
+        return []
+    batches = config.phantoms.batches
+    return [request_for(b.cohort, b.first + n, b.spacing_mm) for b in batches for n in range(b.cases)]

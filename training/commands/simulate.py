@@ -28,6 +28,9 @@ def add_simulate(commands: Commands) -> None:
     cohort.add_argument("--kind", default="train", help="train, context, validation, test, shifted or reproducibility")
     cohort.add_argument("--cases", type=int, required=True)
     cohort.add_argument("--spacing", type=float, default=1.3, help="mm")
+    cohort.add_argument(
+        "--nifti", action="store_true", help="as a folder of images/ and labels/, like volumes of your own"
+    )
     cohort.set_defaults(command=_cohort)
     verify = commands.add_parser("verify-cohort", help="compare the fixed cohort's scenes with the committed digests")
     verify.add_argument("--every", type=int, default=1, help="check every so many scans of each part")
@@ -57,12 +60,13 @@ def _phantom(options: argparse.Namespace) -> None:
 
 
 def _cohort(options: argparse.Namespace) -> None:
-    from training.phantom.cohort import COHORTS, make_cohort, request_for
+    from training.phantom.cohort import COHORTS, make_cohort, make_nifti_cohort, request_for
 
     if options.kind not in COHORTS:
         raise ConfigError(f"no cohort {options.kind!r}; expected one of {', '.join(COHORTS)}")
     requests = [request_for(options.kind, number, options.spacing) for number in range(options.cases)]
-    for _ in with_progress(make_cohort(options.out, requests), len(requests), "phantoms"):
+    make = make_nifti_cohort if options.nifti else make_cohort
+    for _ in with_progress(make(options.out, requests), len(requests), "phantoms"):
         pass
     tell(options, f"{len(requests)} scans in {options.out}", out=options.out, kind=options.kind, scans=len(requests))
 

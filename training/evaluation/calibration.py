@@ -14,10 +14,10 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from app.imaging.quality import Limit, QualityNumbers, QualitySpec, assess
+from app.imaging.volume import Volume
 from app.inference.segmenter import HeadSegmenter
 from training.evaluation import metrics
 from training.evaluation.degrade import degrade
-from training.phantom import Phantom
 
 FALSE_ALARMS = 0.02
 """Share of good cases that each limit may flag in vain."""
@@ -31,6 +31,15 @@ THRESHOLDS = tuple(round(0.30 + 0.02 * n, 2) for n in range(16))
 
 class CalibrationError(Exception):
     """A model that cannot be calibrated; the message says why."""
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """A scan and its head (u8, 0 or 1, on the same grid); the seed draws how it is degraded."""
+
+    seed: int
+    volume: Volume
+    truth: Volume
 
 
 @dataclass(frozen=True)
@@ -61,25 +70,25 @@ class Calibration(BaseModel):
         )
 
 
-def unbiased_threshold(segmenter: HeadSegmenter, phantoms: Iterable[Phantom]) -> float:
+def unbiased_threshold(segmenter: HeadSegmenter, scans: Iterable[Labelled]) -> float:
     """The threshold of the probability at which the median relative volume error is smallest."""
     errors = []
-    for phantom in phantoms:
-        found = segmenter.segment(phantom.volume)
+    for scan in scans:
+        found = segmenter.segment(scan.volume)
         probability = found.level_probabilities[-1]
         voxel = found.preprocessed.geometry.voxel_volume_mm3
-        true = float(phantom.truth.data.sum()) * phantom.truth.geometry.voxel_volume_mm3
+        true = float(scan.truth.data.sum()) * scan.truth.geometry.voxel_volume_mm3
         errors.append([float((probability >= t).sum()) * voxel / true - 1 for t in THRESHOLDS])
     return THRESHOLDS[int(np.argmin(np.abs(np.median(errors, axis=0))))]
 
 
-def judged_cases(segmenter: HeadSegmenter, phantoms: Iterable[Phantom]) -> Iterator[JudgedCase]:
-    """Segment each phantom twice, as it is and degraded (seeded by its record)."""
-    for phantom in phantoms:
-        worse = degrade(phantom.volume, np.random.default_rng(phantom.record.seed))
-        for volume in (phantom.volume, worse):
+def judged_cases(segmenter: HeadSegmenter, scans: Iterable[Labelled]) -> Iterator[JudgedCase]:
+    """Segment each scan twice, as it is and degraded."""
+    for scan in scans:
+        worse = degrade(scan.volume, np.random.default_rng(scan.seed))
+        for volume in (scan.volume, worse):
             found = segmenter.segment(volume)
-            truth = phantom.truth.data * (volume.data > 0)
+            truth = scan.truth.data * (volume.data > 0)
             overlap = metrics.dsc(metrics.overlap(found.mask, truth))
             yield JudgedCase(overlap, found.mask_volume_ml, found.quality)
 

@@ -9,13 +9,21 @@ from pathlib import Path
 
 from training.config import ConfigError, TrainingConfig
 from training.evaluation import report
+from training.evaluation.calibration import Labelled
 from training.evaluation.cases import CaseResult, Segment
 from training.export.weights import weights_of
 from training.own_data.fitting import SPLIT_FILE, OwnTraining, continued, numbered
 from training.own_data.folder import LAYOUTS, OwnCases, OwnFolder, read_folder
-from training.own_data.measuring import evaluate_own, own_reproducibility, repeat_own, repeated_cases
+from training.own_data.measuring import (
+    evaluate_own,
+    labelled_own,
+    own_reproducibility,
+    repeat_own,
+    repeated_cases,
+)
 from training.own_data.split import split_cases
 
+FEWEST_CALIBRATING = 3
 Shown = Callable[[Iterable[CaseResult], int, str], Iterable[CaseResult]]
 
 
@@ -53,6 +61,16 @@ class OwnData:
         lines = [result.model_dump_json() + "\n" for result in results]
         (out / f"{part}.jsonl").write_text("".join(lines), encoding="utf-8")
         return report.write_folder(out, f"fetalhead-train evaluate --data {self.folder.name} --part {part}", "own")
+
+    def labelled(self, part: str) -> tuple[Callable[[], Iterable[Labelled]], int]:
+        """The cases of a part, to be read as often as wanted, and how many; ConfigError where there are too few."""
+        cases = split_cases(self._usable().cases, self.folder, self.split).part(part)
+        if len(cases) < FEWEST_CALIBRATING:
+            raise ConfigError(
+                f"calibration needs {FEWEST_CALIBRATING} cases, part {part!r} of {self.folder} has {len(cases)}; "
+                "give more cases to it with --split"
+            )
+        return lambda: labelled_own(cases), len(cases)
 
     def reproducibility(self, segment: Segment, out: Path) -> str:
         """Measure patients with several scans; labels are not needed."""

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from app.imaging.volume import Volume
 from training.config import ConfigError
+from training.evaluation.calibration import Labelled
 from training.evaluation.cases import CaseResult, Facts, Segment, judged_case
 from training.evaluation.reproducibility import MIN_VIEWS, Reproducibility, spread
 from training.own_data.folder import OwnCase, read_case
@@ -21,6 +22,15 @@ def evaluate_own(cases: Sequence[OwnCase], segment: Segment) -> Iterator[CaseRes
         if label is None:
             raise ConfigError(f"{case.name} has no label to compare with")
         yield judged_case(Facts(seed=number, case=case.name, family=OWN, look=OWN), image, label, segment)
+
+
+def labelled_own(cases: Sequence[OwnCase]) -> Iterator[Labelled]:
+    """Every case with its label, to calibrate on; ConfigError where one has none."""
+    for number, case in enumerate(cases):
+        image, label = read_case(case)
+        if label is None:
+            raise ConfigError(f"{case.name} has no label to calibrate on")
+        yield Labelled(number, image, label)
 
 
 def repeated_cases(cases: Sequence[OwnCase]) -> dict[str, list[OwnCase]]:

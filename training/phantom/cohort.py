@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from app.imaging.nifti import encode_volume
 from app.imaging.volume import Volume, VolumeGeometry
 from training.phantom.scene import SimulationRequest
 from training.phantom.simulate import Phantom, PhantomRecord, simulate
@@ -63,6 +64,25 @@ def make_cohort(directory: Path, requests: Iterable[SimulationRequest]) -> Itera
         if not path.exists():
             save_phantom(path, simulate(request))
         yield path
+
+
+def make_nifti_cohort(directory: Path, requests: Iterable[SimulationRequest]) -> Iterator[Path]:
+    """Write `images/SEED.nii.gz` and `labels/SEED.nii.gz`, as a folder of one's own has them; yields the images.
+
+    Each label is written before its image, so that an image that is there has its label.
+    """
+    images, labels = directory / "images", directory / "labels"
+    for folder in (images, labels):
+        folder.mkdir(parents=True, exist_ok=True)
+    for request in requests:
+        name = f"{request.seed:08d}.nii.gz"
+        if not (images / name).exists():
+            made = simulate(request)
+            for path, volume in ((labels / name, made.truth), (images / name, made.volume)):
+                temporary = path.with_suffix(f".{os.getpid()}.tmp")
+                temporary.write_bytes(encode_volume(volume))
+                temporary.replace(path)
+        yield images / name
 
 
 def phantom_file(directory: Path, seed: int) -> Path:

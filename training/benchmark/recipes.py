@@ -1,0 +1,34 @@
+"""One recipe among several that are compared: train it once, measure it once, both resumable."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from training import auto_context
+from training.auto_context import level_folder
+from training.benchmark.comparison import mean_by_case
+from training.benchmark.measure import Progress
+from training.config import TrainingConfig
+from training.data import CaseSource
+from training.evaluation.cases import Segment, evaluate_cases
+from training.phantom import SimulationRequest
+
+FULL = "full"
+"""The folder of the recipe that leaves nothing out."""
+FINISHED = "finished"
+
+
+def fit_recipe(config: TrainingConfig, source: CaseSource, folder: Path) -> None:
+    """Train the levels that are not finished, continuing from their checkpoints."""
+    for level in range(1, config.cascade.context_levels + 1):
+        finished = level_folder(folder, level) / FINISHED
+        if not finished.is_file():
+            auto_context.fit(config, source, folder, (level,), resume=True)
+            finished.touch()
+
+
+def measured_dsc(
+    segment: Segment, scans: Sequence[SimulationRequest], journal: Path, cases: Path, progress: Progress
+) -> Mapping[int, float]:
+    """DSC by seed; what the journal (JSON lines) lacks is measured, the scans are kept in `cases`."""
+    results = evaluate_cases(scans, segment, journal, cases)
+    return mean_by_case([list(progress(results, len(scans), f"{journal.parent.parent.name}: {journal.stem}"))], "dsc")
