@@ -48,7 +48,8 @@ def _service(options: argparse.Namespace) -> Path:
     print(_table(measured))
     del segmenter
     if not options.stages_only:
-        measured += _compare(options.quick, RuntimeSettings(threads=settings.threads).effective_threads)
+        threads = RuntimeSettings(threads=settings.threads).effective_threads
+        measured += _compare(options, threads)
     return _write([m.record() for m in measured], options.output)
 
 
@@ -78,12 +79,16 @@ def _training(options: argparse.Namespace) -> Path:
     return _write(found, options.output, f"-training-{options.preset}")
 
 
-def _compare(quick: bool, threads: int) -> list[Measurement]:
+def _compare(options: argparse.Namespace, threads: int) -> list[Measurement]:
     """The paper's network in every way; each number is printed as soon as it is there."""
     from benchmarks.comparison import QUICK, Plan, compare  # noqa: PLC0415 - torch is not needed for the stages
 
     print("\nthe paper's network, random weights, 0.95 mm, two levels\n")
-    plan = replace(QUICK if quick else Plan(), threads=threads)
+    plan = replace(QUICK if options.quick else Plan(), threads=threads)
+    if options.rounds:
+        plan = replace(plan, rounds=tuple((size, int(times)) for size, times in options.rounds))
+    if options.clients:
+        plan = replace(plan, clients=tuple(options.clients))
     found = []
     for measurement in compare(plan):
         _tell(measurement)
@@ -123,6 +128,15 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--spacing", type=float, action="append", help="voxel size, mm (repeatable)")
     parser.add_argument("--stages-only", action="store_true", help="leave out the comparison with other ways")
     parser.add_argument("--quick", action="store_true", help="compare on one small volume, once")
+    parser.add_argument(
+        "--rounds",
+        type=float,
+        nargs=2,
+        action="append",
+        metavar=("SIZE", "TIMES"),
+        help="sizes to compare; 1 is native",
+    )
+    parser.add_argument("--clients", type=int, nargs="+", help="how many clients at once (default: 1 2 4)")
     parser.add_argument("--model", choices=("published", "paper"), default="published", help="of `requests`")
     parser.add_argument("--count", type=int, default=200, help="of `requests` (default: 200)")
     parser.add_argument("--shape", type=int, nargs=3, metavar="VOXELS", help="of `requests` (default: native size)")

@@ -35,6 +35,8 @@ class Network:
         self._settings = replace(settings, provider=_choice(session.provider))
         self.working_bytes = 0
         """What its runs have added to the process since it was opened; 0 where the system does not say."""
+        self._largest_run = 0
+        self._share = 0.0
 
     @property
     def is_open(self) -> bool:
@@ -55,7 +57,13 @@ class Network:
             self.close()
             raise
         self.working_bytes += max(0, resident_bytes() - before - answer.nbytes)
+        self._largest_run = max(self._largest_run, answer.nbytes)
+        self._share = self.working_bytes / self._largest_run
         return answer
+
+    def expected_bytes(self, tensors: Tensors) -> float:
+        """Return the working memory of a run on these tensors, by those that were measured; 0 before the first one."""
+        return self._share * max(tensor.nbytes for tensor in tensors.values())
 
     def open(self) -> OnnxSession:
         """Return the session; where it was closed, a new one on the very provider that ran it before."""
@@ -71,7 +79,7 @@ class Network:
     def close(self) -> None:
         """Let the session go, and its working memory with it."""
         self._session = None
-        self.working_bytes = 0
+        self.working_bytes = self._largest_run = 0
 
 
 def _choice(provider: str) -> ProviderChoice:

@@ -30,6 +30,8 @@ from app.inference.stop import Stop
 from app.inference.tiling import answer_by_tiles
 
 MEGABYTE = 1_000_000
+SMALL_MB = 64
+"""Working memory below this is not worth opening a network again."""
 USUAL_EXTENT_MM = (167.2, 147.4, 98.0)
 """Of a volume of 440 x 388 x 258 voxels of 0.38 mm."""
 
@@ -203,8 +205,14 @@ class HeadSegmenter:
     def _run(self, network: Network, inputs: Tensors, stop: Stop | None) -> Held:
         """Run one level on the whole volume, or tile by tile where the model was trained on tiles.
 
-        Afterwards the network is closed where all of them together hold more working memory than is kept.
+        A run that needs more working memory than is kept at all has that of the other levels. Afterwards the network is
+        closed where all of them together hold more than is kept.
         """
+        kept_bytes = self._settings.kept_mb * MEGABYTE
+        if network.expected_bytes(inputs) > kept_bytes:
+            for other in self._networks:
+                if other is not network and other.working_bytes > SMALL_MB * MEGABYTE:
+                    other.close()
         tiling, name = self.manifest.tiling, self.manifest.input_name
         if tiling is None:
             answer = network.run_held(inputs, stop)
@@ -212,7 +220,7 @@ class HeadSegmenter:
             given = inputs[name]
             volume = given.numpy() if isinstance(given, Held) else given
             answer = network.hold(answer_by_tiles(volume, tiling, lambda t: network.run_held({name: t}, stop).numpy()))
-        if sum(each.working_bytes for each in self._networks) > self._settings.kept_mb * MEGABYTE:
+        if sum(each.working_bytes for each in self._networks) > kept_bytes:
             network.close()
         return answer
 

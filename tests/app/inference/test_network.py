@@ -55,6 +55,18 @@ def test_a_second_run_of_the_same_size_takes_no_more_memory() -> None:
     assert tested.working_bytes < 1.25 * held
 
 
+def test_a_larger_run_is_expected_to_take_more_memory() -> None:
+    tested = network()
+    volume = np.zeros(SHAPE, np.float32)
+    unknown = tested.expected_bytes({"volume": volume})
+    tested.run_held({"volume": volume})
+    held = tested.working_bytes
+    tested.close()
+    assert unknown == 0
+    assert tested.expected_bytes({"volume": volume}) == pytest.approx(held)
+    assert tested.expected_bytes({"volume": volume[:, :, :48]}) == pytest.approx(held / 2)
+
+
 def test_it_is_opened_again_on_the_provider_that_ran_it() -> None:
     tested = Network(threshold_network(), ("volume",), "probability", RuntimeSettings(provider="cpu", threads=1))
     tested.close()

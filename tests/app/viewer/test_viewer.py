@@ -10,7 +10,7 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, FileChooser, expect
 
 from app.access.keys import KeyFile
 from app.access.roles import Role
@@ -262,14 +262,16 @@ def test_a_service_with_keys_is_asked_with_the_key_of_this_tab(browser: Browser,
 
 
 def test_everything_can_be_done_by_keys(browser: Browser, service: Service, base: str) -> None:
+    choosers: list[FileChooser] = []
     with visiting(browser, base) as visit:
+        visit.page.on("filechooser", lambda chooser: choosers.append(chooser))  # noqa: PLW0108  # a builtin takes no marks
         visit.open()
         visit.page.focus("#subject")
         visit.page.keyboard.type("S-030")
         tab_to(visit, ".drop button", backwards=True)
-        with visit.page.expect_file_chooser() as chooser:
-            visit.page.keyboard.press("Enter")
-        chooser.value.set_files({"name": "s.nii.gz", "mimeType": "", "buffer": SPHERE})
+        visit.page.keyboard.press("Enter")
+        wait_until(visit, lambda: choosers)
+        choosers[0].set_files({"name": "s.nii.gz", "mimeType": "", "buffer": SPHERE})
         wait_for_planes(visit)
         tab_to(visit, ".editing button")
         visit.page.keyboard.press("Enter")
