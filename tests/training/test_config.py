@@ -28,7 +28,7 @@ def test_paper_preset_holds_the_published_values() -> None:
 
 
 def test_unknown_preset_is_refused_with_the_names_that_exist() -> None:
-    with pytest.raises(ConfigError, match=r"'fast'.*cpu, finetune, paper, release, smoke"):
+    with pytest.raises(ConfigError, match=r"'fast'.*cpu, finetune, generalisation, paper, release, smoke"):
         load_config("fast")
 
 
