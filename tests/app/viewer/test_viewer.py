@@ -414,6 +414,7 @@ def tab_to(visit: Visit, selector: str, backwards: bool = False) -> None:
 
 
 def drop(visit: Visit, content: bytes, name: str = "volume.nii.gz") -> None:
+    visit.page.wait_for_selector(".drop")
     visit.page.evaluate(DROP, [base64.b64encode(content).decode(), name])
 
 
