@@ -1,4 +1,4 @@
-"""The published models, as package data: ``fetal_head/<n>/`` beside this file, n = 1, 2, 3 ..."""
+"""The published models, as package data: ``<name>/<n>/`` beside this file, n = 1, 2, 3 ..."""
 
 from pathlib import Path
 

@@ -2,11 +2,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.training.benchmark.recipe import short_recipe
 from tests.training.benchmark.test_command import shown
 from training.benchmark.leave_out import LeaveOut, table
 from training.checkpoint import load_level
-from training.config import BudgetConfig, CascadeConfig, load_config
-from training.config_data import SeedRange
+from training.config import load_config
 from training.data import PhantomCache, allowed
 from training.phantom import SimulationRequest, simulate
 from training.phantom.cohort import phantom_file, save_phantom
@@ -32,15 +32,7 @@ def test_excluded_looks_and_families_are_not_trained_on(phantoms: Path) -> None:
 
 
 def test_each_family_is_left_out_and_measured(phantoms: Path, tmp_path: Path) -> None:
-    base = load_config("smoke")
-    config = base.model_copy(
-        update={
-            "cascade": CascadeConfig(context_levels=1),
-            "budget": BudgetConfig(steps=(3,)),
-            "data": base.data.model_copy(update={"train": (SeedRange(first=0, stop=10),)}),
-        }
-    )
-    work = LeaveOut(config, "family", tmp_path, cases=2, spacing=8.0)
+    work = LeaveOut(short_recipe(3), "family", tmp_path, cases=2, spacing=8.0)
     assert list(work.fit(PhantomCache(phantoms))) == ["full", "parametric", "freeform"]
     seen = {name: load_level(tmp_path / name / "level_1" / "weights.pt") for name in ("full", "without_parametric")}
     assert seen["without_parametric"].cases == 1

@@ -2,12 +2,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.training.benchmark.recipe import short_recipe
 from tests.training.benchmark.test_command import shown
 from training.benchmark.randomisation import LEFT_OUT, PARTS, Randomisation, table
 from training.benchmark.recipes import FULL
 from training.checkpoint import load_level
-from training.config import AugmentationConfig, BudgetConfig, CascadeConfig, load_config
-from training.config_data import SeedRange
+from training.config import AugmentationConfig
 from training.data import PhantomCache
 from training.phantom import SimulationRequest, simulate
 from training.phantom.cohort import phantom_file, save_phantom
@@ -22,14 +22,7 @@ def phantoms(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_every_kind_of_randomisation_is_left_out_and_measured(phantoms: Path, tmp_path: Path) -> None:
-    base = load_config("smoke")
-    config = base.model_copy(
-        update={
-            "cascade": CascadeConfig(context_levels=1),
-            "budget": BudgetConfig(steps=(2,)),
-            "data": base.data.model_copy(update={"train": (SeedRange(first=0, stop=10),)}),
-        }
-    )
+    config = short_recipe(2)
     work = Randomisation(config, tmp_path, cases=2, spacing=8.0)
     assert list(work.fit(PhantomCache(phantoms))) == [FULL, *LEFT_OUT]
     made = load_level(tmp_path / "without_poses_and_sizes" / "level_1" / "weights.pt").config.augmentation

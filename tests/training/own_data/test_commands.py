@@ -94,7 +94,7 @@ def test_kept_weights_are_the_trained_ones(published: Path) -> None:
 
 
 def test_the_first_published_model_can_be_trained_on() -> None:
-    levels = weights_of("fetal_head/1", Path("model_store"))
+    levels = weights_of("usegnet_ds_has_ctx/1", Path("model_store"))
     assert [level.context_level for level in levels] == [1, 2]
     assert levels[0].config.name == "cpu"
 
@@ -111,5 +111,5 @@ def test_repeated_scans_need_no_labels(published: Path, folder: Path, tmp_path: 
 
 
 def test_fine_tuning_on_simulated_patients_is_refused(preset: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["fit", str(preset), "--from", "fetal_head/1"]) == 2
+    assert cli.main(["fit", str(preset), "--from", "fetal_head/3"]) == 2
     assert "name one with --data" in capsys.readouterr().err

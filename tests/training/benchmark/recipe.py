@@ -1,0 +1,16 @@
+"""A recipe of one level and a few steps, for comparisons that train it several times."""
+
+from training.config import BudgetConfig, CascadeConfig, TrainingConfig, load_config
+from training.config_data import SeedRange
+
+
+def short_recipe(steps: int) -> TrainingConfig:
+    """The preset `smoke` with one level, so many steps and the training cases of seeds below 10."""
+    base = load_config("smoke")
+    return base.model_copy(
+        update={
+            "cascade": CascadeConfig(context_levels=1),
+            "budget": BudgetConfig(steps=(steps,)),
+            "data": base.data.model_copy(update={"train": (SeedRange(first=0, stop=10),)}),
+        }
+    )
