@@ -1,8 +1,10 @@
 import base64
 import gzip
 import json
+import os
 import re
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,9 +17,14 @@ from playwright.sync_api import Browser, FileChooser, expect
 from app.access.keys import KeyFile
 from app.access.roles import Role
 from app.api.problems import PROBLEMS
+from app.imaging.nifti import encode_volume
+from app.imaging.postprocess import head_volume_ml
+from model_store import packaged_store
 from tests.app.api.service import Service, post, running_service
 from tests.app.viewer.browser import DROP, PAINT, PHONE, Visit, require_npm, running_browser, visiting
 from tests.makers import NiftiOptions, nifti_bytes, publish_threshold_model, sphere_ml, sphere_volume, volume_bytes
+from tests.service_process import ServiceProcess
+from training.phantom import SimulationRequest, simulate
 
 SPHERE = volume_bytes(sphere_volume(), NiftiOptions(compress=True))
 SLANTED = nifti_bytes(
@@ -28,6 +35,7 @@ SLANTED = nifti_bytes(
 """The sphere stored in another order and turned in space: what is drawn must come back where it was drawn."""
 SOURCE = Path(__file__).resolve().parents[3] / "app/viewer/source"
 MINUS = "\N{MINUS SIGN}"
+SEEN_TIMEOUT_MS = 600_000
 HOSTILE = "<img src=x onerror=alert(1)>.nii.gz"
 
 
@@ -328,6 +336,29 @@ def test_the_page_paints_soon(browser: Browser, base: str, capsys: pytest.Captur
         with capsys.disabled():
             print(f"\nviewer: first paint after {paint_ms:.0f} ms on loopback")
         assert 0 < paint_ms < 20_000, "a page that waits for the planes' code would take far longer"
+
+
+def test_from_start_to_a_seen_result(browser: Browser, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The served model and a simulated patient; SEEN_SPACING gives the voxels' size in mm, 0.38 is native size."""
+    patient = simulate(SimulationRequest(seed=7, spacing=float(os.environ.get("SEEN_SPACING", "0.8"))))
+    began, times = time.monotonic(), {}
+    with ServiceProcess(
+        tmp_path, {"MODEL_STORE": str(packaged_store()), "THREADS": "0", "PROVIDER": "auto"}
+    ) as service:
+        times["service"] = time.monotonic() - began
+        with visiting(browser, service.url) as visit:
+            visit.open()
+            drop(visit, encode_volume(patient.volume))
+            times["page"] = time.monotonic() - began
+            visit.page.wait_for_selector("#volume", timeout=SEEN_TIMEOUT_MS)
+            times["number"] = time.monotonic() - began
+            measured = float(visit.page.inner_text("#volume").split()[0])
+            visit.page.wait_for_selector(".frame[data-ready]", state="attached", timeout=SEEN_TIMEOUT_MS)
+            times["planes"] = time.monotonic() - began
+        service.terminate()
+    assert measured == pytest.approx(head_volume_ml(patient.truth.data, patient.truth.geometry), rel=0.25)
+    with capsys.disabled():
+        print("\nviewer: " + ", ".join(f"{name} after {seconds:.1f} s" for name, seconds in times.items()))
 
 
 def test_the_parts_that_need_no_browser() -> None:
