@@ -4,7 +4,7 @@ The paper's flips, half turns and random erasing, and beyond them any-angle rota
 speckle, gain and images painted from tissue labels: many looks transfer better than long training on one.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -46,10 +46,11 @@ class Augmentation:
 
 @dataclass(frozen=True)
 class Sample:
-    """What a training step sees: volume and soft truth, both float32 (1, 1, I, J, K)."""
+    """What a training step sees: volume, soft truth and, where the case has one, context; float32 (1, 1, I, J, K)."""
 
     volume: torch.Tensor
     truth: torch.Tensor
+    context: torch.Tensor | None = None
 
 
 def draw_augmentation(rng: np.random.Generator, config: AugmentationConfig) -> Augmentation:
@@ -66,7 +67,8 @@ def draw_augmentation(rng: np.random.Generator, config: AugmentationConfig) -> A
 
 def augment(case: GridCase, drawn: Augmentation, shape: Grid, spec: PreprocessingSpec) -> Sample:
     """Apply drawn parameters to a case; the result lies on a grid of the given shape."""
-    image, truth, inside, tissues = _resample_case(case, drawn, shape)  # each (I, J, K)
+    image, truth, inside, tissues, context = _resample_case(case, drawn, shape)  # each (I, J, K)
+    seen = image if case.context is None else image.clone()
     generator = torch.Generator().manual_seed(drawn.seed)
     if drawn.synthesis is not None:
         image = intensity.synthesise(image, tissues, drawn.synthesis, generator)
@@ -74,22 +76,31 @@ def augment(case: GridCase, drawn: Augmentation, shape: Grid, spec: Preprocessin
         image = look.apply(image, generator)
     if drawn.crop is not None:
         kept = _kept_by_crop(shape, drawn.crop)
-        inside, truth = inside & kept, truth * kept
+        inside, truth, context = inside & kept, truth * kept, context * kept
     image = image.clamp(0, 1) * inside
-    return Sample(_as_served(image, spec)[None, None], truth[None, None])
+    served = _as_served(image, spec)
+    if case.context is None:
+        return Sample(served[None, None], truth[None, None])
+    return Sample(_in_box(served, seen, inside, case)[None, None], truth[None, None], context[None, None])
+
+
+def at_head(drawn: Augmentation) -> Augmentation:
+    """The same augmentation of a box around the head, instead of one around the middle of the volume."""
+    return replace(drawn, pose=replace(drawn.pose, toward_head=1.0))
 
 
 def unaugmented(case: GridCase) -> Sample:
     """The case as serving sees it, on its own grid."""
     image = torch.from_numpy(case.image.astype(np.float32))
     truth = torch.from_numpy(case.truth.astype(np.float32))
-    return Sample(image[None, None], truth[None, None])
+    context = None if case.context is None else torch.from_numpy(case.context.astype(np.float32))[None, None]
+    return Sample(image[None, None], truth[None, None], context)
 
 
 def fitted(case: GridCase, shape: Grid, spec: PreprocessingSpec) -> Sample:
     """The case without augmentation, centred on a grid of the given shape."""
     still = Augmentation(Pose(np.eye(3), 0.0, np.zeros(3)), (), None, None, 0)
-    return augment(case, still, shape, spec)
+    return augment(case, still if case.context is None else at_head(still), shape, spec)
 
 
 def _draw_pose(rng: np.random.Generator, config: AugmentationConfig) -> Pose:
@@ -129,13 +140,15 @@ def _kept_by_crop(shape: Grid, crop: tuple[tuple[float, float], ...]) -> torch.T
 
 def _resample_case(
     case: GridCase, drawn: Augmentation, shape: Grid
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Image in [0, 1] with background 0, soft truth, field of view and tissue labels on the posed grid (I, J, K)."""
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Image in [0, 1] with background 0, soft truth, field of view, tissues and context on the posed grid (I, J, K)."""
     image = torch.from_numpy(case.image.astype(np.float32))
     floor, ceiling = image.min(), image.max()
     truth = torch.from_numpy(case.truth.astype(np.float32))
     inside = torch.from_numpy(case.field_of_view.astype(np.float32))
-    arrays = torch.stack(((image - floor) / (ceiling - floor).clamp(min=1e-6), truth, inside))  # (3, I, J, K)
+    context = truth if case.context is None else torch.from_numpy(case.context.astype(np.float32))
+    scaled = (image - floor) / (ceiling - floor).clamp(min=1e-6)
+    arrays = torch.stack((scaled, truth, inside, context)[: 3 if case.context is None else 4])  # (3 or 4, I, J, K)
     grid = sampling_grid(case, drawn.pose, shape)  # (1, I', J', K', 3)
     posed = functional.grid_sample(arrays[None], grid, mode="bilinear", padding_mode="zeros", align_corners=False)[0]
     tissues = torch.zeros(shape, dtype=torch.long)
@@ -144,7 +157,7 @@ def _resample_case(
         tissues = functional.grid_sample(labels, grid, mode="nearest", padding_mode="zeros", align_corners=False)[
             0, 0
         ].long()
-    return posed[0], posed[1].clamp(0, 1), posed[2] > VISIBLE, tissues
+    return posed[0], posed[1].clamp(0, 1), posed[2] > VISIBLE, tissues, posed[-1].clamp(0, 1)
 
 
 def sampling_grid(case: GridCase, pose: Pose, shape: Grid) -> torch.Tensor:
@@ -170,6 +183,18 @@ def _head_centre(case: GridCase, fallback: npt.NDArray[np.float64]) -> npt.NDArr
         return fallback
     profiles = (mass.sum(axis=other) for other in ((1, 2), (0, 2), (0, 1)))
     return np.array([float((profile * np.arange(len(profile))).sum()) / total for profile in profiles])
+
+
+def _in_box(served: torch.Tensor, seen: torch.Tensor, inside: torch.Tensor, case: GridCase) -> torch.Tensor:
+    """A box normalised as serving's boxes are, by the whole volume's statistics, which the case's image has.
+
+    What changed the looks is undone in mean and SD alone: `seen` is the box (I, J, K) before them, in [0, 1].
+    """
+    floor, ceiling = float(case.image.min()), float(case.image.max())
+    values = (floor + seen * (ceiling - floor))[inside]
+    if values.numel() < MIN_INSIDE:
+        return served
+    return served * values.std() + values.mean()
 
 
 def _as_served(image: torch.Tensor, spec: PreprocessingSpec) -> torch.Tensor:

@@ -10,6 +10,8 @@ from pydantic import Field, ValidationError, model_validator
 from app.imaging.preprocess import PreprocessingSpec
 from training.config_data import DataConfig, PhantomsConfig, Section
 
+REFINED_LEVELS = 2
+
 
 class ConfigError(Exception):
     """A preset that cannot be used; the message names the value, what was expected and the remedy."""
@@ -153,6 +155,18 @@ class Stage(Section):
         return self
 
 
+class RefinementConfig(Section):
+    """Level 1 on a coarse grid of the whole volume, level 2 on the served, finer one in a box around the head.
+
+    `coarse_spacing_mm` is level 1's grid, that of the last stage; `shape` the box that level 2 trains on, in voxels of
+    the served grid; `margin_mm` what validation and serving leave around the head that level 1 found.
+    """
+
+    coarse_spacing_mm: float = Field(gt=0)
+    shape: tuple[int, int, int]
+    margin_mm: float = Field(10.0, ge=0)
+
+
 class BudgetConfig(Section):
     """How long each level trains: minutes of wall-clock time, or steps, or epochs (exactly one)."""
 
@@ -194,6 +208,7 @@ class TrainingConfig(Section):
     optimiser: OptimiserConfig = OptimiserConfig()
     budget: BudgetConfig
     stage: tuple[Stage, ...] = Field(min_length=1)
+    refinement: RefinementConfig | None = None
     runtime: RuntimeConfig = RuntimeConfig()
 
     @model_validator(mode="after")
@@ -201,11 +216,12 @@ class TrainingConfig(Section):
         ends = [stage.until for stage in self.stage]
         if ends != sorted(set(ends)) or ends[-1] != 1:
             raise ValueError(f"stages must end at rising fractions, the last at 1, got {ends}")
-        if self.stage[-1].spacing_mm != self.preprocessing.spacing_mm:
-            served = self.preprocessing.spacing_mm
-            raise ValueError(f"the last stage trains at {self.stage[-1].spacing_mm} mm, serving at {served} mm")
+        if self.stage[-1].spacing_mm != self.first_grid.spacing_mm:
+            served = self.first_grid.spacing_mm
+            raise ValueError(f"the last stage trains at {self.stage[-1].spacing_mm} mm, level 1 serves at {served} mm")
         needed = self.network.shape_divisor
-        if any(n % needed for n in (self.preprocessing.shape_divisor, *(n for s in self.stage for n in s.shape))):
+        shapes = [stage.shape for stage in self.stage] + ([self.refinement.shape] if self.refinement else [])
+        if any(n % needed for n in (self.preprocessing.shape_divisor, *(n for shape in shapes for n in shape))):
             raise ValueError(
                 f"preprocessing.shape_divisor and stage shapes need multiples of {needed} for this network"
             )
@@ -215,9 +231,23 @@ class TrainingConfig(Section):
                 raise ValueError(f"budget.{name} needs one value per level ({levels}), got {given}")
         if self.cascade.out_of_fold == "disjoint" and len(self.data.train) != levels:
             raise ValueError(f"disjoint cohorts need one seed range per level ({levels}), got {len(self.data.train)}")
+        if self.refinement is not None and (
+            levels != REFINED_LEVELS or self.refinement.coarse_spacing_mm <= self.preprocessing.spacing_mm
+        ):
+            raise ValueError(
+                f"refinement needs two levels and a coarse grid, got {levels} and "
+                f"{self.refinement.coarse_spacing_mm} mm against {self.preprocessing.spacing_mm} mm"
+            )
         if self.network.view != "volume" and levels > 1:
             raise ValueError(f"auto-context needs whole volumes, got {levels} levels and view {self.network.view!r}")
         return self
+
+    @property
+    def first_grid(self) -> PreprocessingSpec:
+        """How level 1 wants its input: as all levels do, or on a coarser grid of its own."""
+        if self.refinement is None:
+            return self.preprocessing
+        return self.preprocessing.model_copy(update={"spacing_mm": self.refinement.coarse_spacing_mm})
 
     def with_minutes(self, minutes: float) -> "TrainingConfig":
         """The same run with another wall-clock budget for every level."""

@@ -34,7 +34,8 @@ class Case:
 class GridCase:
     """One case on the network's grid, all arrays (I, J, K).
 
-    image float16 z-scores, truth float16 in [0, 1], tissues uint8 labels, field_of_view bool.
+    image float16 z-scores, truth float16 in [0, 1], tissues uint8 labels, field_of_view bool. `context`, float16 in
+    [0, 1], is the probability of a level below that has a coarser grid of its own.
     """
 
     seed: int
@@ -43,6 +44,7 @@ class GridCase:
     tissues: npt.NDArray[np.uint8]
     field_of_view: npt.NDArray[np.bool_]
     spacing_mm: float
+    context: npt.NDArray[np.float16] | None = None
 
 
 class CaseSource(Protocol):
@@ -135,7 +137,9 @@ class GridCases:
         spec: PreprocessingSpec,
         rescan_s: float = 120.0,
         capacity: int = 2500,
+        completed: Callable[[GridCase], GridCase] = lambda case: case,
     ) -> None:
+        self._completed = completed
         self._source = source
         self._wanted = wanted
         self._spec = spec
@@ -157,7 +161,7 @@ class GridCases:
         if seed not in self._prepared:
             if len(self._prepared) >= self._capacity:
                 self._prepared.pop(next(iter(self._prepared)))
-            self._prepared[seed] = prepare(self._source.load(seed), self._spec)
+            self._prepared[seed] = self._completed(prepare(self._source.load(seed), self._spec))
         return self._prepared[seed]
 
     def draw(self, rng: np.random.Generator) -> GridCase:

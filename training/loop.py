@@ -14,12 +14,13 @@ from tqdm import tqdm
 
 from app.imaging.preprocess import PreprocessingSpec
 from training import checkpoint
-from training.augment import VISIBLE, augment, draw_augmentation, fitted, unaugmented
-from training.config import RuntimeConfig, Stage, TrainingConfig
-from training.data import CaseSource, DataError, GridCases
+from training.augment import VISIBLE, Sample, at_head, augment, draw_augmentation, fitted, unaugmented
+from training.config import RefinementConfig, RuntimeConfig, Stage, TrainingConfig
+from training.data import CaseSource, DataError, GridCase, GridCases
 from training.evaluation.metrics import dsc, overlap
 from training.losses import DeepSupervisionLoss, l2_as_weight_decay
 from training.networks.cascade import AutoContextCascade, ContextLevel
+from training.refinement import Box, box_of, refined, with_coarse_context
 from training.views import drawn_view, in_view
 
 ContextOf = Callable[[int], AutoContextCascade | None]
@@ -117,6 +118,9 @@ class LevelTrainer:
 
         Levels above the first train on the served grid alone: the maps of the levels below are right only there.
         """
+        if self.refinement is not None:
+            served = self.config.preprocessing.spacing_mm
+            return Stage(spacing_mm=served, until=1, shape=self.refinement.shape)
         if self.job.context_level > 1:
             return self.config.stage[-1]
         return next(stage for stage in self.config.stage if fraction < stage.until)
@@ -127,13 +131,14 @@ class LevelTrainer:
         self.progress.seen.add(case.seed)
         spec = self.spec(stage)
         if self.config.augmentation.enabled:
-            sample = augment(case, draw_augmentation(self.rng, self.config.augmentation), stage.shape, spec)
+            drawn = draw_augmentation(self.rng, self.config.augmentation)
+            sample = augment(case, drawn if self.refinement is None else at_head(drawn), stage.shape, spec)
         else:
             sample = fitted(case, stage.shape, spec)
         sample = drawn_view(sample, self.config.network, self.rng)
         volume = sample.volume.to(self.device)  # (1, 1, I, J, K)
         truth = sample.truth.to(self.device)  # (1, 1, I, J, K)
-        context = self.context(case.seed, volume)  # (1, 1, I, J, K) or None
+        context = self.context(case.seed, volume, sample)  # (1, 1, I, J, K) or None
 
         for group in self.optimiser.param_groups:
             group["lr"] = learning_rate(self.config, fraction)
@@ -150,8 +155,13 @@ class LevelTrainer:
         return loss.detach()
 
     @torch.no_grad()
-    def context(self, seed: int, volume: torch.Tensor) -> torch.Tensor | None:
-        """Probability of the levels below on the very volume this level sees, as serving will give it."""
+    def context(self, seed: int, volume: torch.Tensor, sample: Sample) -> torch.Tensor | None:
+        """Probability of the levels below on the very volume this level sees, as serving will give it.
+
+        Where they have a coarser grid of their own, it came with the case.
+        """
+        if sample.context is not None:
+            return sample.context.to(self.device)
         below = self.job.context_of(seed)
         if below is None:
             return None
@@ -171,11 +181,16 @@ class LevelTrainer:
         probability_of = in_view(self.averaged.probability, self.config.network)
         scores = []
         for seed in seeds:
-            sample = unaugmented(cases.get(seed))
+            case = cases.get(seed)
+            sample, box = unaugmented(case), self._box(case)
             volume = sample.volume.to(self.device)
+            context = self.context(seed, volume, sample)
             with self.autocast():
-                probability = probability_of(volume, self.context(seed, volume))
-            estimate = probability.cpu().numpy() > VISIBLE
+                if box is None or context is None:
+                    probability = probability_of(volume, context)
+                else:
+                    probability = refined(self.averaged, volume, context, box)
+            estimate = probability.float().cpu().numpy() > VISIBLE
             scores.append(dsc(overlap(estimate, sample.truth.numpy() >= VISIBLE)))
         self.progress.validation_dsc = float(np.mean(scores))
         if log is not None:
@@ -192,8 +207,28 @@ class LevelTrainer:
             data = self.config.data
             wanted = data.validation.__contains__ if validation else self.job.wanted
             capacity = data.max_cases_in_memory
-            self._cases[key] = GridCases(self.job.source, wanted, self.spec(stage), 60 * data.rescan_minutes, capacity)
+            self._cases[key] = GridCases(
+                self.job.source, wanted, self.spec(stage), 60 * data.rescan_minutes, capacity, self._completed
+            )
         return self._cases[key]
+
+    @property
+    def refinement(self) -> RefinementConfig | None:
+        """How this level refines a coarse one; None for level 1, and where all levels have one grid."""
+        return self.config.refinement if self.job.context_level > 1 else None
+
+    def _completed(self, case: GridCase) -> GridCase:
+        """The case with the probability of a level below that has a coarser grid of its own."""
+        below = self.job.context_of(case.seed)
+        if self.refinement is None or below is None:
+            return case
+        return with_coarse_context(case, below.to(self.device).eval(), self.config.first_grid)
+
+    def _box(self, case: GridCase) -> Box | None:
+        """The box around the head that a level with a finer grid looks at."""
+        if self.refinement is None or case.context is None:
+            return None
+        return box_of(case, self.refinement.margin_mm, self.config.preprocessing.shape_divisor)
 
     def spec(self, stage: Stage) -> PreprocessingSpec:
         """The preprocessing of this stage: serving's, at the stage's spacing."""

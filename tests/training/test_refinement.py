@@ -1,0 +1,126 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from training import auto_context
+from training.augment import at_head, augment, draw_augmentation, fitted, unaugmented
+from training.checkpoint import load_level
+from training.config import BudgetConfig, ConfigError, RefinementConfig, TrainingConfig
+from training.data import GridCase, PhantomCache, prepare
+from training.loop import LevelTrainer
+from training.refinement import box_of, grid_of, refined, with_coarse_context
+
+COARSE_MM = 6.0
+FINE_MM = 3.0
+
+
+@pytest.fixture
+def refining(smoke: TrainingConfig) -> TrainingConfig:
+    """The smoke preset with its grid as level 1's, and level 2 on one twice as fine."""
+    return TrainingConfig.model_validate(
+        smoke.model_dump()
+        | {
+            "preprocessing": smoke.preprocessing.model_copy(update={"spacing_mm": FINE_MM}),
+            "refinement": RefinementConfig(coarse_spacing_mm=COARSE_MM, shape=(40, 32, 32)),
+            "budget": BudgetConfig(steps=(2, 2)),
+        }
+    )
+
+
+def fine_case(cache: PhantomCache, config: TrainingConfig) -> GridCase:
+    """A case whose coarse context is its own truth, blurred by the coarse grid."""
+    case = prepare(cache.load(500000), config.preprocessing)
+    return replace(case, context=case.truth)
+
+
+def test_both_levels_are_trained_on_their_own_grids(
+    cache: PhantomCache, refining: TrainingConfig, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    run = tmp_path_factory.mktemp("run")
+    auto_context.fit(refining, cache, run, (1, 2), resume=False)
+    assert refining.first_grid.spacing_mm == COARSE_MM
+    second = load_level(run / "level_2" / "weights.pt")
+    assert second.steps == 2
+    assert second.validation_dsc is not None
+    trainer = LevelTrainer(
+        auto_context.level_job(refining, cache, run, 2, None), lambda: auto_context.new_level(refining)
+    )
+    assert trainer.stage(0.0).spacing_mm == FINE_MM
+    assert trainer.stage(0.0).shape == (40, 32, 32)
+
+
+def test_the_coarse_context_lies_where_the_head_is(cache: PhantomCache, refining: TrainingConfig) -> None:
+    case = prepare(cache.load(500000), refining.preprocessing)
+    ramp = np.linspace(-2, 2, case.image.shape[0])[:, None, None] + np.zeros(case.image.shape)
+    case = replace(case, image=ramp.astype(np.float16))
+
+    class Bright(torch.nn.Module):
+        """Says 1 where the coarse image is brighter than its mean."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.nothing = torch.nn.Parameter(torch.zeros(1))
+
+        def forward(self, volume: torch.Tensor) -> torch.Tensor:
+            assert volume.shape[2:] < tuple(case.image.shape)
+            return (volume > 0).float()
+
+    found = with_coarse_context(case, Bright(), refining.first_grid).context  # type: ignore[arg-type]
+    assert found is not None
+    assert found.shape == case.image.shape
+    bright = case.image.astype(np.float32) > 0
+    agree = (found.astype(np.float32) > 0.5) == bright
+    assert agree.mean() > 0.95
+
+
+def test_training_boxes_lie_around_the_head_with_their_context(cache: PhantomCache, refining: TrainingConfig) -> None:
+    case = fine_case(cache, refining)
+    rng = np.random.default_rng(4)
+    seen = []
+    for _ in range(8):
+        drawn = at_head(draw_augmentation(rng, refining.augmentation.model_copy(update={"crop_probability": 0.0})))
+        sample = augment(case, drawn, (40, 32, 32), refining.preprocessing)
+        assert sample.context is not None
+        assert torch.allclose(sample.context, sample.truth, atol=0.02)
+        seen.append(float(sample.truth.sum()) / float(case.truth.astype(np.float32).sum()))
+    assert np.median(seen) > 0.5
+
+
+def test_an_unchanged_box_has_the_values_that_serving_gives_it(cache: PhantomCache, refining: TrainingConfig) -> None:
+    case = fine_case(cache, refining)
+    shape = tuple(16 * -(-n // 16) for n in case.image.shape)
+    sample = fitted(case, (shape[0], shape[1], shape[2]), refining.preprocessing)
+    whole = unaugmented(case)
+    inside = torch.from_numpy(case.field_of_view)
+    values = whole.volume[0, 0][inside]
+    shown = sample.volume[0, 0][sample.volume[0, 0] > sample.volume.min() + 0.05]
+    assert float(shown.mean()) == pytest.approx(float(values.mean()), abs=0.1)
+    assert float(shown.std()) == pytest.approx(float(values.std()), rel=0.1)
+
+
+def test_outside_the_box_the_coarse_answer_stays(cache: PhantomCache, refining: TrainingConfig) -> None:
+    case = fine_case(cache, refining)
+    box = box_of(case, 6.0, 8)
+    inside = np.zeros(case.truth.shape, bool)
+    inside[box] = True
+    assert not (case.truth.astype(np.float32) > 0.5)[~inside].any()
+    assert grid_of(case).shape == case.truth.shape
+    sample = unaugmented(case)
+    assert sample.context is not None
+    level = auto_context.new_level(refining).eval()
+    with torch.inference_mode():
+        answer = refined(level, sample.volume, sample.context, box)
+    assert torch.equal(answer[0, 0][~torch.from_numpy(inside)], sample.context[0, 0][~torch.from_numpy(inside)])
+    assert not torch.equal(answer, sample.context)
+
+
+@pytest.mark.parametrize(("coarse", "shape"), [(3.0, (40, 32, 32)), (6.0, (40, 32, 30))])
+def test_grids_that_cannot_be_are_refused(smoke: TrainingConfig, coarse: float, shape: tuple[int, int, int]) -> None:
+    changed = smoke.model_dump() | {
+        "preprocessing": smoke.preprocessing.model_copy(update={"spacing_mm": FINE_MM}),
+        "refinement": {"coarse_spacing_mm": coarse, "shape": shape},
+    }
+    with pytest.raises((ConfigError, ValueError)):
+        TrainingConfig.model_validate(changed)
