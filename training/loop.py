@@ -13,6 +13,7 @@ from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
 from app.imaging.preprocess import PreprocessingSpec
+from app.inference.focus import Box
 from training import checkpoint
 from training.augment import VISIBLE, Sample, at_head, augment, draw_augmentation, fitted, unaugmented
 from training.config import RefinementConfig, RuntimeConfig, Stage, TrainingConfig
@@ -20,7 +21,7 @@ from training.data import CaseSource, DataError, GridCase, GridCases
 from training.evaluation.metrics import dsc, overlap
 from training.losses import DeepSupervisionLoss, l2_as_weight_decay
 from training.networks.cascade import AutoContextCascade, ContextLevel
-from training.refinement import Box, box_of, refined, with_coarse_context
+from training.refinement import box_around, refined, with_coarse_context
 from training.views import drawn_view, in_view
 
 ContextOf = Callable[[int], AutoContextCascade | None]
@@ -220,15 +221,18 @@ class LevelTrainer:
     def _completed(self, case: GridCase) -> GridCase:
         """The case with the probability of a level below that has a coarser grid of its own."""
         below = self.job.context_of(case.seed)
-        if self.refinement is None or below is None:
+        first = self.config.coarse_first
+        if self.refinement is None or below is None or first is None:
             return case
-        return with_coarse_context(case, below.to(self.device).eval(), self.config.first_grid)
+        return with_coarse_context(case, below.to(self.device).eval(), first)
 
     def _box(self, case: GridCase) -> Box | None:
         """The box around the head that a level with a finer grid looks at."""
         if self.refinement is None or case.context is None:
             return None
-        return box_of(case, self.refinement.margin_mm, self.config.preprocessing.shape_divisor)
+        spec = self.config.preprocessing
+        context = case.context.astype(np.float32)
+        return box_around(context, self.refinement.margin_mm, spec.spacing_mm, spec.shape_divisor)
 
     def spec(self, stage: Stage) -> PreprocessingSpec:
         """The preprocessing of this stage: serving's, at the stage's spacing."""

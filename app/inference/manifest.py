@@ -126,6 +126,9 @@ class ModelManifest(_Part):
     output_name: str = "probability"
     precision: Literal["fp32", "fp16"] = Field(default="fp32", description="of the stored weights")
     preprocessing: PreprocessingSpec
+    first_level: PreprocessingSpec | None = Field(
+        default=None, description="level 1's own, coarser grid; None where it has that of the others"
+    )
     tiling: Tiling | None = Field(default=None, description="None where the networks take the whole volume")
     focus: Focus | None = Field(default=None, description="None where every level looks at the whole volume")
     lower_precisions: tuple[LowerPrecision, ...] = ()

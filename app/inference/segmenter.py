@@ -6,6 +6,7 @@ import io
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,7 @@ from app.imaging.reliability import dsc, measure_reliability
 from app.imaging.resample import Float32
 from app.imaging.volume import Volume
 from app.inference.clock import Clock, OnStage
+from app.inference.coarse import FirstGrid
 from app.inference.errors import DamagedModel, SelfTestFailed
 from app.inference.focus import Box, everything, head_box, pasted
 from app.inference.manifest import Focus, ModelManifest
@@ -68,6 +70,8 @@ class HeadSegmenter:
         self.manifest: ModelManifest = model.manifest
         first = (self.manifest.input_name,)
         later = (*first, self.manifest.context_name)
+        spacing_mm, first_level = self.manifest.preprocessing.spacing_mm, self.manifest.first_level
+        self._first_grid = None if first_level is None else FirstGrid(spacing_mm, first_level)
         self._wanted = chosen_precision(settings, self.manifest)
         self._settings = replace(settings, precision=self._wanted)
         self._networks = [
@@ -109,7 +113,9 @@ class HeadSegmenter:
             return
         divisor, spacing = self.manifest.preprocessing.shape_divisor, self.manifest.preprocessing.spacing_mm
         i, j, k = (divisor * math.ceil(extent / spacing / divisor) for extent in USUAL_EXTENT_MM)
-        self._levels(np.zeros((1, 1, i, j, k), np.float32), None, Clock())
+        volume = np.zeros((1, 1, i, j, k), np.float32)
+        volume[..., ::2] = 1  # a constant volume has no grey values to normalise by
+        self._levels(volume, None, Clock())
 
     def selftest(self) -> float:
         """Run the stored test vector on every voxel; return the largest difference, or raise `SelfTestFailed`.
@@ -180,6 +186,10 @@ class HeadSegmenter:
             with clock.stage(f"context_level_{index}"):
                 if not levels:
                     ahead[names.input_name] = network.hold(tensor)
+                if not levels and self._first_grid is not None:
+                    levels.append(self._first_grid.answer(tensor, partial(self._alone, network, clock.stop)))
+                    ahead[names.context_name] = levels[-1][None, None]
+                    continue
                 box = self._box(levels[-1], focus) if levels else everything(tensor.shape[2:])
                 looks_at_all = box == everything(tensor.shape[2:])
                 inputs = ahead if looks_at_all else self._cropped(tensor, levels[-1], box)
@@ -188,6 +198,11 @@ class HeadSegmenter:
                 levels.append(part if looks_at_all else pasted(part, box, levels[-1]))
                 ahead[names.context_name] = answer if looks_at_all else levels[-1][None, None]
         return tuple(levels)
+
+    def _alone(self, network: Network, stop: Stop | None, tensor: Float32) -> Float32:
+        """The first level's probability (I, J, K) of an input of its own (1, 1, I, J, K)."""
+        answer: Float32 = self._run(network, {self.manifest.input_name: tensor}, stop).numpy()[0, 0]
+        return answer
 
     def _cropped(self, tensor: Float32, before: Float32, box: Box) -> Tensors:
         """The volume and the probability of the level before, in the box."""

@@ -4,13 +4,14 @@ import numpy as np
 import pytest
 import torch
 
+from app.inference.coarse import FirstGrid
 from training import auto_context
-from training.augment import at_head, augment, draw_augmentation, fitted, unaugmented
+from training.augment import Augmentation, Pose, at_head, augment, draw_augmentation, unaugmented
 from training.checkpoint import load_level
 from training.config import BudgetConfig, ConfigError, RefinementConfig, TrainingConfig
 from training.data import GridCase, PhantomCache, prepare
 from training.loop import LevelTrainer
-from training.refinement import box_of, grid_of, refined, with_coarse_context
+from training.refinement import box_around, refined, with_coarse_context
 
 COARSE_MM = 6.0
 FINE_MM = 3.0
@@ -67,7 +68,7 @@ def test_the_coarse_context_lies_where_the_head_is(cache: PhantomCache, refining
             assert volume.shape[2:] < tuple(case.image.shape)
             return (volume > 0).float()
 
-    found = with_coarse_context(case, Bright(), refining.first_grid).context  # type: ignore[arg-type]
+    found = with_coarse_context(case, Bright(), FirstGrid(FINE_MM, refining.first_grid)).context  # type: ignore[arg-type]
     assert found is not None
     assert found.shape == case.image.shape
     bright = case.image.astype(np.float32) > 0
@@ -90,23 +91,22 @@ def test_training_boxes_lie_around_the_head_with_their_context(cache: PhantomCac
 
 def test_an_unchanged_box_has_the_values_that_serving_gives_it(cache: PhantomCache, refining: TrainingConfig) -> None:
     case = fine_case(cache, refining)
-    shape = tuple(16 * -(-n // 16) for n in case.image.shape)
-    sample = fitted(case, (shape[0], shape[1], shape[2]), refining.preprocessing)
-    whole = unaugmented(case)
-    inside = torch.from_numpy(case.field_of_view)
-    values = whole.volume[0, 0][inside]
-    shown = sample.volume[0, 0][sample.volume[0, 0] > sample.volume.min() + 0.05]
-    assert float(shown.mean()) == pytest.approx(float(values.mean()), abs=0.1)
-    assert float(shown.std()) == pytest.approx(float(values.std()), rel=0.1)
+    still = Augmentation(Pose(np.eye(3), 0.0, np.zeros(3)), (), None, None, 0)
+    sample = augment(case, still, (40, 32, 32), refining.preprocessing)
+    box = tuple(
+        slice((n - length + 1) // 2, (n - length + 1) // 2 + length)
+        for n, length in zip(case.image.shape, (40, 32, 32), strict=True)
+    )
+    served = torch.from_numpy(case.image[box].astype(np.float32))
+    assert torch.allclose(sample.volume[0, 0], served, atol=0.05)
 
 
 def test_outside_the_box_the_coarse_answer_stays(cache: PhantomCache, refining: TrainingConfig) -> None:
     case = fine_case(cache, refining)
-    box = box_of(case, 6.0, 8)
+    box = box_around(case.truth.astype(np.float32), 6.0, FINE_MM, 8)
     inside = np.zeros(case.truth.shape, bool)
     inside[box] = True
     assert not (case.truth.astype(np.float32) > 0.5)[~inside].any()
-    assert grid_of(case).shape == case.truth.shape
     sample = unaugmented(case)
     assert sample.context is not None
     level = auto_context.new_level(refining).eval()

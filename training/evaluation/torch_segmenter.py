@@ -1,5 +1,6 @@
 """Segmenting by the trained network itself, between the very steps that serving takes: for runs not yet exported."""
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +12,13 @@ from app.imaging.quality import QualitySpec, assess
 from app.imaging.reliability import measure_reliability
 from app.imaging.resample import Float32
 from app.imaging.volume import Volume
+from app.inference.coarse import FirstGrid
 from training.auto_context import level_folder, load_cascade
 from training.checkpoint import load_level
+from training.config import RefinementConfig
 from training.evaluation.cases import Answer
+from training.networks.cascade import AutoContextCascade
+from training.refinement import answer, box_around, refined
 from training.views import in_view
 
 
@@ -42,9 +47,22 @@ class TorchSegmenter:
         """The network's input and each level's probability, float32 (I, J, K)."""
         prepared = preprocess(volume, self.config.preprocessing)
         tensor = torch.from_numpy(prepared.tensor).to(self.device)
+        if self.config.refinement is not None:
+            return prepared, self._refined(prepared.tensor, self.config.refinement)
         context: torch.Tensor | None = None
         levels = []
         for level in self.cascade.levels:
             context = in_view(level.probability, self.config.network)(tensor, context)  # type: ignore[arg-type]
             levels.append(np.asarray(context[0, 0].cpu().numpy(), np.float32))
         return prepared, tuple(levels)
+
+    def _refined(self, tensor: Float32, rules: RefinementConfig) -> tuple[Float32, ...]:
+        """Level 1 on its coarse grid, level 2 in the head's box of the served one, both (I, J, K)."""
+        first, second = self.cascade
+        spec = self.config.preprocessing
+        grid = FirstGrid(spec.spacing_mm, self.config.first_grid)
+        coarse = grid.answer(tensor, partial(answer, AutoContextCascade([first])))
+        box = box_around(coarse, rules.margin_mm, spec.spacing_mm, spec.shape_divisor)
+        volume, context = (torch.from_numpy(t).to(self.device) for t in (tensor, coarse[None, None]))
+        fine: Float32 = refined(second, volume, context, box)[0, 0].cpu().numpy()
+        return coarse, fine

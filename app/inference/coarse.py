@@ -1,0 +1,30 @@
+"""A first context level on a coarser grid than the others': it sees the whole volume, they the head."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from app.imaging.preprocess import PreprocessingSpec, coarser
+from app.imaging.resample import Float32, resample
+from app.imaging.volume import Volume, VolumeGeometry
+
+
+@dataclass(frozen=True)
+class FirstGrid:
+    """The first level's grid beside that of the others, whose voxels are `spacing_mm` wide."""
+
+    spacing_mm: float
+    preprocessing: PreprocessingSpec
+
+    def answer(self, tensor: Float32, run: Callable[[Float32], Float32]) -> Float32:
+        """Return a probability, float32 (I, J, K), on the grid of a prepared tensor (1, 1, I, J, K).
+
+        `run` maps the first level's own input (1, 1, I', J', K') to its probability (I', J', K'). Raises
+        `NotMeasurable` where nothing is left of the volume on the coarse grid.
+        """
+        grid = VolumeGeometry.from_spacing(tensor.shape[2:], (self.spacing_mm,) * 3)
+        seen = coarser(Volume(tensor[0, 0], grid), self.preprocessing)
+        found = run(seen.data[None, None])
+        on_grid: Float32 = resample(Volume(found, seen.geometry), grid, antialias=False).data
+        return on_grid
