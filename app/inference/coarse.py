@@ -23,8 +23,14 @@ class FirstGrid:
         `run` maps the first level's own input (1, 1, I', J', K') to its probability (I', J', K'). Raises
         `NotMeasurable` where nothing is left of the volume on the coarse grid.
         """
-        grid = VolumeGeometry.from_spacing(tensor.shape[2:], (self.spacing_mm,) * 3)
-        seen = coarser(Volume(tensor[0, 0], grid), self.preprocessing)
-        found = run(seen.data[None, None])
-        on_grid: Float32 = resample(Volume(found, seen.geometry), grid, antialias=False).data
+        seen = self.seen(tensor)
+        found = Volume(run(seen.data[None, None]), seen.geometry)
+        on_grid: Float32 = resample(found, self._grid(tensor), antialias=False).data
         return on_grid
+
+    def seen(self, tensor: Float32) -> Volume:
+        """Return what the first level sees of a prepared tensor, on its own grid; raises as `answer` does."""
+        return coarser(Volume(tensor[0, 0], self._grid(tensor)), self.preprocessing)
+
+    def _grid(self, tensor: Float32) -> VolumeGeometry:
+        return VolumeGeometry.from_spacing(tensor.shape[2:], (self.spacing_mm,) * 3)

@@ -9,6 +9,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstrai
 from app.imaging.postprocess import PostprocessingSpec
 from app.imaging.preprocess import PreprocessingSpec
 from app.imaging.quality import QualitySpec
+from app.inference.coarse import FirstGrid
 
 MANIFEST_FILE = "manifest.json"
 
@@ -138,6 +139,11 @@ class ModelManifest(_Part):
     training: TrainingRecord
     accuracy: AccuracySummary | None = None
     volume_interval: VolumeInterval = VolumeInterval()
+
+    @property
+    def first_grid(self) -> FirstGrid | None:
+        """Level 1's grid where it is coarser than that of the others."""
+        return None if self.first_level is None else FirstGrid(self.preprocessing.spacing_mm, self.first_level)
 
     @property
     def file_hashes(self) -> dict[str, str]:

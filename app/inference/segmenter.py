@@ -19,7 +19,6 @@ from app.imaging.reliability import dsc, measure_reliability
 from app.imaging.resample import Float32
 from app.imaging.volume import Volume
 from app.inference.clock import Clock, OnStage
-from app.inference.coarse import FirstGrid
 from app.inference.errors import DamagedModel, SelfTestFailed
 from app.inference.focus import Box, everything, head_box, pasted
 from app.inference.manifest import Focus, ModelManifest
@@ -70,8 +69,6 @@ class HeadSegmenter:
         self.manifest: ModelManifest = model.manifest
         first = (self.manifest.input_name,)
         later = (*first, self.manifest.context_name)
-        spacing_mm, first_level = self.manifest.preprocessing.spacing_mm, self.manifest.first_level
-        self._first_grid = None if first_level is None else FirstGrid(spacing_mm, first_level)
         self._wanted = chosen_precision(settings, self.manifest)
         self._settings = replace(settings, precision=self._wanted)
         self._networks = [
@@ -186,8 +183,8 @@ class HeadSegmenter:
             with clock.stage(f"context_level_{index}"):
                 if not levels:
                     ahead[names.input_name] = network.hold(tensor)
-                if not levels and self._first_grid is not None:
-                    levels.append(self._first_grid.answer(tensor, partial(self._alone, network, clock.stop)))
+                if not levels and names.first_grid is not None:
+                    levels.append(names.first_grid.answer(tensor, partial(self._alone, network, clock.stop)))
                     ahead[names.context_name] = levels[-1][None, None]
                     continue
                 box = self._box(levels[-1], focus) if levels else everything(tensor.shape[2:])

@@ -1,15 +1,26 @@
 from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
 from app.inference.coarse import FirstGrid
+from app.inference.manifest import Focus
+from app.inference.model_store import ModelStore
+from app.inference.segmenter import HeadSegmenter
+from app.inference.session import RuntimeSettings
 from training import auto_context
 from training.augment import Augmentation, Pose, at_head, augment, draw_augmentation, unaugmented
 from training.checkpoint import load_level
 from training.config import BudgetConfig, ConfigError, RefinementConfig, TrainingConfig
 from training.data import GridCase, PhantomCache, prepare
+from training.evaluation.metrics import dsc, overlap
+from training.evaluation.torch_segmenter import TorchSegmenter
+from training.export.card import model_card
+from training.export.publish import export
+from training.export.weights import weights_of
 from training.loop import LevelTrainer
 from training.refinement import box_around, refined, with_coarse_context
 
@@ -124,3 +135,31 @@ def test_grids_that_cannot_be_are_refused(smoke: TrainingConfig, coarse: float, 
     }
     with pytest.raises((ConfigError, ValueError)):
         TrainingConfig.model_validate(changed)
+
+
+def test_a_refining_model_is_served_as_it_was_trained(
+    cache: PhantomCache, refining: TrainingConfig, tmp_path: Path
+) -> None:
+    auto_context.fit(
+        refining.model_copy(update={"budget": BudgetConfig(steps=(60, 20))}), cache, tmp_path, (1, 2), False
+    )
+    candidate = export(tmp_path, cache, tmp_path / "store", datetime(2025, 1, 1, tzinfo=UTC))
+    stored = ModelStore(tmp_path / "store").resolve("fetal_head", None)
+    assert stored.manifest.first_level == refining.first_grid
+    assert stored.manifest.preprocessing.spacing_mm == FINE_MM
+    focus = Focus(margin_mm=10.0, cases=1, dsc_loss=0.0)
+    manifest = stored.manifest.model_copy(update={"focus": focus})
+    served = HeadSegmenter(replace(stored, manifest=manifest), RuntimeSettings(provider="cpu", threads=1))
+    assert served.selftest() < 1e-3
+    trained = TorchSegmenter(tmp_path)
+    volume = cache.load(1000000).image
+    found = served.segment(volume)
+    prepared, levels = trained.probabilities(volume)
+    assert [level.shape for level in found.level_probabilities] == [prepared.geometry.shape] * 2
+    for ours, theirs in zip(found.level_probabilities, levels, strict=True):
+        assert dsc(overlap(ours >= 0.5, theirs >= 0.5)) > 0.99
+    assert not np.array_equal(found.level_probabilities[0], found.level_probabilities[1])
+    card = model_card(stored.manifest, None)
+    assert f"level 1 on a {COARSE_MM} mm grid, level 2 in the head's box on a {FINE_MM} mm grid" in card
+    assert weights_of("fetal_head/1", tmp_path / "store")[0].config.refinement == refining.refinement
+    assert candidate.is_dir()

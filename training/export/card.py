@@ -13,7 +13,7 @@ def model_card(manifest: ModelManifest, evaluation: Evaluation | None) -> str:
     return f"""# {manifest.name} {manifest.version}
 
 Segments the whole fetal head in 3D ultrasound volumes and gives its volume. {len(manifest.levels)} context levels,
-joined by auto-context; {manifest.preprocessing.spacing_mm} mm grid; weights stored as {manifest.precision}.
+joined by auto-context; {_grid(manifest)}; weights stored as {manifest.precision}.
 The networks are described under Training.
 
 {_data(training.data, evaluation)} For research; not a medical device; not to be used for decisions about patients.
@@ -39,6 +39,14 @@ The paper's column is its 50 clinical volumes: another kind of data, given for o
 - Abnormal anatomy, twins and post-mortem scans were not simulated.
 - The verdict (`ok`, `review`, `reject`) comes from thresholds in `manifest.json`; look at a mask with `review`.
 """
+
+
+def _grid(manifest: ModelManifest) -> str:
+    """The levels' grids in words."""
+    served = f"{manifest.preprocessing.spacing_mm} mm grid"
+    if manifest.first_level is None:
+        return served
+    return f"level 1 on a {manifest.first_level.spacing_mm} mm grid, level 2 in the head's box on a {served}"
 
 
 def _data(trained_on: str, evaluation: Evaluation | None) -> str:

@@ -57,7 +57,7 @@ def try_precisions(candidate: Path, cases: Iterable[Phantom], calibration: Seque
     yield _judged(candidate, _lower("fp16", halved, gate), "fp16", halved)
     volumes = [preprocess(case.volume, stored.manifest.preprocessing).tensor for case in calibration]
     for what, spare_attention in CAREFUL.items():
-        contents = quantized_levels(stored.levels, volumes, spare_attention)
+        contents = quantized_levels(stored.levels, volumes, spare_attention, stored.manifest.first_grid)
         gate = precision_gate(exact, _with_levels(stored, "int8", contents), cases)
         outcome = _judged(candidate, _lower("int8", contents, gate), f"int8, {what}", contents)
         yield outcome

@@ -1,13 +1,15 @@
 """Parity: the exported graphs must give what torch gives, on every shape, or nothing is published."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
 import onnx
 import torch
 
+from app.inference.coarse import FirstGrid
 from app.inference.session import OnnxSession, RuntimeSettings
 from training.export.errors import ParityError
 from training.export.onnx import CONTEXT, INPUT, OUTPUT
@@ -39,11 +41,14 @@ class Parity:
         return self.max_difference <= MAX_DIFFERENCE and self.changed_fraction <= MAX_CHANGED_FRACTION
 
 
-def run_graphs(graphs: Sequence[onnx.ModelProto], volume: Float32) -> Float32:
-    """Run the levels in order, each with the probability before it, as serving does; (1, 1, I, J, K)."""
+def run_graphs(graphs: Sequence[onnx.ModelProto], volume: Float32, first: FirstGrid | None = None) -> Float32:
+    """Run the levels in order, each with the probability before it, as serving does; (1, 1, I, J, K).
+
+    `first` is level 1's grid where that is coarser than the volume's.
+    """
     probability: Float32 | None = None
     for graph in graphs:
-        probability = run_graph(graph, volume, probability)
+        probability = on_its_grid(partial(run_graph, graph), volume, probability, first)
     if probability is None:
         raise ParityError("there is no graph to run; export at least one context level")
     return probability
@@ -74,7 +79,10 @@ def compare(found: Float32, expected: Float32) -> Parity:
 
 
 def require_parity(
-    graphs: Sequence[onnx.ModelProto], cascade: AutoContextCascade, volumes: Sequence[Float32]
+    graphs: Sequence[onnx.ModelProto],
+    cascade: AutoContextCascade,
+    volumes: Sequence[Float32],
+    first: FirstGrid | None = None,
 ) -> Parity:
     """The worst parity of any level on any volume, both sides given torch's context; ParityError beyond rounding.
 
@@ -84,8 +92,8 @@ def require_parity(
     for volume in volumes:
         context: Float32 | None = None
         for graph, level in zip(graphs, cascade, strict=True):
-            expected = run_torch(level, volume, context)
-            worst = worst.worse(compare(run_graph(graph, volume, context), expected))
+            expected = on_its_grid(partial(run_torch, level), volume, context, first)
+            worst = worst.worse(compare(on_its_grid(partial(run_graph, graph), volume, context, first), expected))
             context = expected
     if not worst.acceptable:
         raise ParityError(
@@ -96,9 +104,24 @@ def require_parity(
     return worst
 
 
+def on_its_grid(
+    run: Callable[[Float32, Float32 | None], Float32],
+    volume: Float32,
+    context: Float32 | None,
+    first: FirstGrid | None,
+) -> Float32:
+    """What a level says of a volume, on the volume's grid; level 1, which has no context, may have its own."""
+    if context is not None or first is None:
+        return run(volume, context)
+    return first.answer(volume, lambda own: run(own, None)[0, 0])[None, None]
+
+
 def halving_is_harmless(
-    halved: Sequence[onnx.ModelProto], graphs: Sequence[onnx.ModelProto], volumes: Sequence[Float32]
+    halved: Sequence[onnx.ModelProto],
+    graphs: Sequence[onnx.ModelProto],
+    volumes: Sequence[Float32],
+    first: FirstGrid | None = None,
 ) -> bool:
     """Whether float16 weights change no mask by more than 0.01 % of the head."""
-    results = (compare(run_graphs(halved, volume), run_graphs(graphs, volume)) for volume in volumes)
+    results = (compare(run_graphs(halved, volume, first), run_graphs(graphs, volume, first)) for volume in volumes)
     return all(result.changed_fraction <= MAX_CHANGED_FRACTION for result in results)

@@ -12,6 +12,7 @@ from pathlib import Path
 import onnx
 
 from app.imaging.quality import Limit
+from app.inference.coarse import FirstGrid
 from app.inference.manifest import (
     MANIFEST_FILE,
     AccuracySummary,
@@ -53,6 +54,7 @@ class ExportedModel:
     case: GridCase
     parity: Parity
     tiling: Tiling | None
+    first: FirstGrid | None
     algebra: str
 
 
@@ -148,11 +150,12 @@ def exported(run: Path, cases: Sequence[GridCase]) -> ExportedModel:
     composed = [reparameterize(graph) for graph in trained]
     graphs, algebra = [found.model for found in composed], str(composed[-1])
     volumes: list[Float32] = [around_head(cases[0]), *(case.image.astype("float32")[None, None] for case in cases)]
-    parity = require_parity(graphs, cascade, volumes)
+    first = config.coarse_first
+    parity = require_parity(graphs, cascade, volumes, first)
     halved = [with_half_weights(graph) for graph in graphs]
-    if halving_is_harmless(halved, graphs, volumes):
-        return ExportedModel(tuple(halved), "fp16", cases[0], parity, tiling, algebra)
-    return ExportedModel(tuple(graphs), "fp32", cases[0], parity, tiling, algebra)
+    if halving_is_harmless(halved, graphs, volumes, first):
+        return ExportedModel(tuple(halved), "fp16", cases[0], parity, tiling, first, algebra)
+    return ExportedModel(tuple(graphs), "fp32", cases[0], parity, tiling, first, algebra)
 
 
 def tiling_of(network: NetworkConfig) -> Tiling | None:
@@ -164,7 +167,7 @@ def tiling_of(network: NetworkConfig) -> Tiling | None:
 
 def _files(model: ExportedModel) -> dict[str, bytes]:
     files = {f"context_level_{n}.onnx": graph.SerializeToString() for n, graph in enumerate(model.graphs, start=1)}
-    files[SELFTEST_FILE] = stored_vector(model.graphs, model.case, model.tiling).as_npz()
+    files[SELFTEST_FILE] = stored_vector(model.graphs, model.case, model.tiling, model.first).as_npz()
     size = sum(map(len, files.values()))
     if size > MAX_BYTES:
         raise ExportError(f"the model has {size} bytes, at most {MAX_BYTES} are allowed; use a smaller network.width")
@@ -184,6 +187,7 @@ def _manifest(
         levels=tuple(ContextLevel(file=n, sha256=hashes[n], size=len(files[n])) for n in levels),
         precision="fp16" if model.precision == "fp16" else "fp32",
         preprocessing=config.preprocessing,
+        first_level=None if model.first is None else model.first.preprocessing,
         tiling=model.tiling,
         selftest=SelfTest(file=SELFTEST_FILE, sha256=hashes[SELFTEST_FILE], tolerance=TOLERANCE),
         training=TrainingRecord(

@@ -2,6 +2,7 @@
 
 import tempfile
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,9 @@ import onnx
 from onnx import numpy_helper
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 
+from app.inference.coarse import FirstGrid
 from training.export.operators import OperatorGraph
-from training.export.parity import run_graph
+from training.export.parity import on_its_grid, run_graph
 
 Float32 = npt.NDArray[np.float32]
 QUANTIZED = ("Conv", "ConvTranspose")
@@ -31,16 +33,24 @@ class Inputs(CalibrationDataReader):  # type: ignore[misc]  # the runtime ships 
         return next(self._cases, None)
 
 
-def quantized_levels(levels: Sequence[bytes], volumes: Sequence[Float32], spare_attention: bool) -> tuple[bytes, ...]:
-    """int8 graphs of all levels (QDQ format), calibrated on volumes (1, 1, I, J, K) and the levels' own answers."""
+def quantized_levels(
+    levels: Sequence[bytes], volumes: Sequence[Float32], spare_attention: bool, first: FirstGrid | None = None
+) -> tuple[bytes, ...]:
+    """int8 graphs of all levels (QDQ format), calibrated on volumes (1, 1, I, J, K) and the levels' own answers.
+
+    `first` is level 1's grid where that is coarser than the volumes'.
+    """
     graphs = [with_single_weights(onnx.load_from_string(content)) for content in levels]
     contexts: list[Float32 | None] = [None] * len(volumes)
     results = []
     for graph in graphs:
-        cases = [_tensors(graph, volume, context) for volume, context in zip(volumes, contexts, strict=True)]
+        coarse = first if graph is graphs[0] else None
+        seen = volumes if coarse is None else [coarse.seen(volume).data[None, None] for volume in volumes]
+        cases = [_tensors(graph, volume, context) for volume, context in zip(seen, contexts, strict=True)]
         spared = before_softmax(graph) if spare_attention else []
         results.append(_quantized(graph, cases, spared))
-        contexts = [run_graph(graph, volume, context) for volume, context in zip(volumes, contexts, strict=True)]
+        run = partial(run_graph, graph)
+        contexts = [on_its_grid(run, volume, context, first) for volume, context in zip(volumes, contexts, strict=True)]
     return tuple(results)
 
 

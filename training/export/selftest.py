@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import onnx
 
+from app.inference.coarse import FirstGrid
 from app.inference.manifest import Tiling
 from app.inference.tiling import answer_by_tiles
 from training.data import GridCase
@@ -31,11 +32,13 @@ class StoredVector:
         return buffer.getvalue()
 
 
-def stored_vector(graphs: Sequence[onnx.ModelProto], case: GridCase, tiling: Tiling | None = None) -> StoredVector:
+def stored_vector(
+    graphs: Sequence[onnx.ModelProto], case: GridCase, tiling: Tiling | None = None, first: FirstGrid | None = None
+) -> StoredVector:
     """Run the graphs that will be stored on a part of a case around its head, as serving will."""
     volume = around_head(case)
     if tiling is None:
-        return StoredVector(volume, run_graphs(graphs, volume))
+        return StoredVector(volume, run_graphs(graphs, volume, first))
     return StoredVector(volume, answer_by_tiles(volume, tiling, lambda tile: run_graphs(graphs, tile)))
 
 

@@ -79,6 +79,7 @@ def continued(preset: TrainingConfig, start: tuple[LevelWeights, ...]) -> Traini
         "network": known.network,
         "cascade": known.cascade.model_copy(update={"warm_start": False}),
         "preprocessing": known.preprocessing,
+        "refinement": known.refinement,
         "stage": (known.stage[-1].model_copy(update={"until": 1.0}),),
         "budget": BudgetConfig(**values, epochs=budget.epochs),
         "data": preset.data.model_copy(update={"source": known.data.source, "train": preset.data.train * levels}),
