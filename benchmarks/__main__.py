@@ -153,9 +153,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--clients", type=int, nargs="+", help="how many clients at once (default: 1 2 4)")
     parser.add_argument("--model", choices=("published", "paper"), default="published", help="of `requests`")
     parser.add_argument("--count", type=int, default=200, help="of `requests` (default: 200)")
-    parser.add_argument(
-        "--shape", type=int, nargs=3, metavar="VOXELS", help="of `requests` and `stops`"
-    )
+    parser.add_argument("--shape", type=int, nargs=3, metavar="VOXELS", help="of `requests` and `stops`")
     parser.add_argument("--preset", default="release", help="of `training` (default: release)")
     parser.add_argument("--threads", type=int, default=1, help="of `training` (default: 1)")
     parser.add_argument("--output", type=Path, default=RESULTS, help="folder of the results")
