@@ -47,8 +47,8 @@ def level_job(config: TrainingConfig, source: CaseSource, run: Path, context_lev
 
 def new_level(config: TrainingConfig) -> ContextLevel:
     """A level with fresh weights."""
-    how = config.cascade.join
-    return ContextLevel(build_network(config.network, input_channels(how)), how)
+    how, beside = config.cascade.join, config.network.field_of_view_channel
+    return ContextLevel(build_network(config.network, input_channels(how, beside)), how, field_of_view=beside)
 
 
 def level_folder(run: Path, context_level: int, fold: int | None = None) -> Path:

@@ -20,7 +20,9 @@ class NetworkConfig(Section):
 
     SAM 1 and UAM 1 are the deepest, at a quarter of the grid, SAM 3 and UAM 3 those at full resolution. `merge` is what
     stands where a UAM is left out: the concatenation alone (paper, table 2) or a block of two convolutions. `view` is
-    what the network sees at once: the whole volume, tiles of `tile_voxels`^3, or slices one by one.
+    what the network sees at once: the whole volume, tiles of `tile_voxels`^3, or slices one by one. The residual
+    network may have a `distance_head`, which learns how far the head's surface is and is not served.
+    `field_of_view_channel` gives any network where the scan ends, beside the volume.
     """
 
     architecture: str = "usegnet"
@@ -41,6 +43,8 @@ class NetworkConfig(Section):
     slices_per_step: int = Field(0, ge=0, description="0 takes every slice of the volume")
     slice_spacing_mm: float | None = Field(None, gt=0, description="grid of slices; None is that of the volumes")
     gradient_checkpointing: bool = False
+    distance_head: bool = False
+    field_of_view_channel: bool = False
 
     @property
     def encoder_channels(self) -> tuple[int, int, int, int]:
@@ -76,6 +80,8 @@ class NetworkConfig(Section):
             raise ValueError(f"sam and uam list modules 1 to 3, got {self.sam} and {self.uam}")
         if self.sam and not self.skips:
             raise ValueError(f"SAM sit on skip connections: without those, sam must be empty, got {self.sam}")
+        if self.distance_head and self.architecture != "residual":
+            raise ValueError(f"distance_head belongs to the residual network, got {self.architecture!r}")
         return self
 
 

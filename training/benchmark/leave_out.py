@@ -10,11 +10,11 @@ from typing import Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
-from training.benchmark.comparison import PairedDifference, paired_difference
 from training.benchmark.measure import Progress
 from training.benchmark.recipes import FULL, fit_recipe, measured_dsc
 from training.config import TrainingConfig
 from training.data import CaseSource
+from training.evaluation.comparison import PairedDifference, paired_difference
 from training.evaluation.torch_segmenter import TorchSegmenter
 from training.loop import pick_device
 from training.phantom import SimulationRequest

@@ -5,11 +5,11 @@ from pathlib import Path
 
 from training import auto_context
 from training.auto_context import level_folder
-from training.benchmark.comparison import mean_by_case
 from training.benchmark.measure import Progress
 from training.config import TrainingConfig
 from training.data import CaseSource
 from training.evaluation.cases import Segment, evaluate_cases
+from training.evaluation.comparison import mean_by_case
 from training.phantom import SimulationRequest
 
 FULL = "full"

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from training.benchmark.comparison import PairedDifference, mean_by_case, paired_difference
 from training.evaluation.cases import CaseResult
+from training.evaluation.comparison import PairedDifference, mean_by_case, paired_difference
 from training.systems import System
 
 PER_CENT = ("dsc", "conformity", "jaccard")

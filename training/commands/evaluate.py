@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING
 from training.commands.shared import Commands, add_split, tell, with_progress
 
 if TYPE_CHECKING:
+    from app.inference.segmenter import HeadSegmenter
     from training.evaluation.cases import Segment
     from training.phantom import SimulationRequest
 
 
 def add_evaluate(commands: Commands) -> None:
-    """Add `evaluate` and `reproducibility`."""
+    """Add `evaluate`, `reproducibility` and `turned`."""
     evaluate = commands.add_parser("evaluate", help="evaluate a model on simulated scans of native size; resumable")
     evaluate.add_argument("--cohort", choices=("test", "shifted", "validation"), default="test")
     evaluate.add_argument("--cases", type=int, default=50)
@@ -30,19 +31,30 @@ def add_evaluate(commands: Commands) -> None:
     repeat.add_argument("--data", type=Path, help="folder of your own volumes, several a patient; labels not needed")
     _add_model_options(repeat)
     repeat.set_defaults(command=_reproducibility)
+    turned = commands.add_parser("turned", help="the same scans with axes permuted, mirrored, cut down to the head")
+    turned.add_argument("--cases", type=int, default=40)
+    turned.add_argument("--spacing", type=float, default=1.3, help="mm")
+    turned.add_argument("--phantoms", type=Path, help="keep the simulated scans in this folder")
+    _add_which_model(turned)
+    turned.set_defaults(command=_turned)
 
 
 def _add_model_options(evaluate: argparse.ArgumentParser) -> None:
     """Which model, which scans, where to."""
-    evaluate.add_argument("--store", type=Path, default=Path("model_store"), help="model store of the model")
-    evaluate.add_argument("--name", default="fetal_head", help="the model's name in the store")
-    evaluate.add_argument("--version", type=int, help="model version, the newest by default")
+    _add_which_model(evaluate)
     evaluate.add_argument("--url", help="go through a running service instead")
     evaluate.add_argument("--api-key", help="key for the running service")
     evaluate.add_argument("--spacing", type=float, default=0.38, help="mm")
     evaluate.add_argument("--phantoms", type=Path, help="keep the simulated scans in this folder")
-    evaluate.add_argument("--threads", type=int, default=0, help="0 takes every core the process may use")
     evaluate.add_argument("--out", type=Path, required=True, help="folder for journals, figures, evaluation.json")
+
+
+def _add_which_model(command: argparse.ArgumentParser) -> None:
+    """Which published model, and on how many cores."""
+    command.add_argument("--store", type=Path, default=Path("model_store"), help="model store of the model")
+    command.add_argument("--name", default="fetal_head", help="the model's name in the store")
+    command.add_argument("--version", type=int, help="model version, the newest by default")
+    command.add_argument("--threads", type=int, default=0, help="0 takes every core the process may use")
 
 
 def _evaluate(options: argparse.Namespace) -> None:
@@ -95,12 +107,32 @@ def _segmenter(options: argparse.Namespace) -> Segment:
 
 
 def _local_segmenter(options: argparse.Namespace) -> Segment:
+    from training.evaluation.cases import in_process
+
+    return in_process(_loaded(options))
+
+
+def _turned(options: argparse.Namespace) -> None:
+    from dataclasses import asdict
+
+    from training.evaluation import turned
+    from training.evaluation.cases import stored_phantom
+    from training.phantom.cohort import request_for
+
+    requests = [request_for("validation", number, options.spacing) for number in range(options.cases)]
+    phantoms = (stored_phantom(request, options.phantoms) for request in requests)
+    found = list(with_progress(turned.turned_cases(_loaded(options), phantoms), len(requests), "turned"))
+    summary = {way: difference.model_dump() for way, difference in turned.differences(found).items()}
+    tell(options, turned.table(found), cases=[asdict(one) for one in found], differences=summary)
+
+
+def _loaded(options: argparse.Namespace) -> HeadSegmenter:
+    """The model, loaded in this process, after its self-test."""
     from app.inference.model_store import ModelStore
     from app.inference.segmenter import HeadSegmenter
     from app.inference.session import RuntimeSettings
-    from training.evaluation.cases import in_process
 
     stored = ModelStore(options.store).resolve(options.name, options.version)
     segmenter = HeadSegmenter(stored, RuntimeSettings(threads=options.threads))
     segmenter.selftest()
-    return in_process(segmenter)
+    return segmenter

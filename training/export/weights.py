@@ -24,7 +24,7 @@ from training.config import TrainingConfig, load_config
 from training.export.errors import ExportError
 
 WEIGHTS_FILE = "weights.npz"
-NOT_SERVED = ("head_half", "head_quarter")
+NOT_SERVED = ("head_half", "head_quarter", "head_distance")
 """Auxiliary heads are no part of a graph; trained on from a graph, they start anew."""
 KEPT_SINGLE = 64
 """Arrays up to this size (biases, scales) stay in single precision."""

@@ -73,6 +73,7 @@ class ResidualNet(nn.Module):
         self.head_quarter = nn.Conv3d(c2, 1, 1)
         self.head_half = nn.Conv3d(c1, 1, 1)
         self.head_main = nn.ConvTranspose3d(c1, 1, 4, stride=2, padding=1)
+        self.head_distance = nn.Conv3d(c1, 1, 1) if config.distance_head else None
         initialise(self)
 
     def forward(self, x: torch.Tensor) -> HeadLogits:
@@ -88,4 +89,5 @@ class ResidualNet(nn.Module):
             main=self.head_main(d1),  # (N, 1, I, J, K)
             half=self.head_half(d1),  # (N, 1, I/2, J/2, K/2)
             quarter=self.head_quarter(d2),  # (N, 1, I/4, J/4, K/4)
+            distance=None if self.head_distance is None else self.head_distance(d1),  # (N, 1, I/2, J/2, K/2)
         )

@@ -18,12 +18,19 @@ PAPER_NUMBER = {3: 1, 2: 2, 1: 3}
 class HeadLogits(NamedTuple):
     """Logits of the foreground: main (N, 1, I, J, K) and the two auxiliary branches at 1/2 and 1/4 of the grid.
 
-    One logit and a sigmoid equal two classes and a softmax: the logit is the difference of the two.
+    One logit and a sigmoid equal two classes and a softmax: the logit is the difference of the two. `distance`, where a
+    network has it, is no logit: how far the surface is, as `losses.signed_distance` gives it, at 1/2 of the grid.
     """
 
     main: torch.Tensor
     half: torch.Tensor
     quarter: torch.Tensor
+    distance: torch.Tensor | None = None
+
+    @property
+    def masks(self) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """The three heads that say where the foreground is."""
+        return self.main, self.half, self.quarter
 
 
 class USegNet(nn.Module):

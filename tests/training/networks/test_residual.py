@@ -10,7 +10,7 @@ from training.config import ConfigError, NetworkConfig, load_config
 from training.export.onnx import export_level
 from training.export.parity import run_graph, run_torch
 from training.networks.architectures import ARCHITECTURES, build_network
-from training.networks.cascade import ContextLevel
+from training.networks.cascade import ContextLevel, input_channels, scanned
 from training.networks.residual import ResidualNet
 
 TINY = NetworkConfig(architecture="residual", residual_channels=(4, 6, 8, 8))
@@ -26,7 +26,7 @@ def test_three_heads_lie_on_the_grid_its_half_and_its_quarter(shape: tuple[int, 
 def test_every_weight_learns() -> None:
     network = ResidualNet(TINY)
     logits = network(torch.randn(1, 1, 32, 32, 32))
-    loss = torch.stack([head.square().mean() for head in logits]).sum()
+    loss = torch.stack([head.square().mean() for head in logits.masks]).sum()
     loss.backward()  # type: ignore[no-untyped-call]
     without = [name for name, weight in network.named_parameters() if weight.grad is None or not weight.grad.any()]
     assert without == []
@@ -89,6 +89,38 @@ def test_a_mirrored_level_is_served_as_it_was_trained() -> None:
         context = rng.random((1, 1, *shape), dtype=np.float32)
         found = run_graph(graph, volume, context)
         assert np.abs(found - run_torch(level, volume, context)).max() < 1e-5
+
+
+def test_the_distance_head_learns_and_is_not_served() -> None:
+    network = ResidualNet(TINY.model_copy(update={"distance_head": True}))
+    logits = network(torch.randn(1, 1, 32, 32, 32))
+    assert logits.distance is not None
+    assert logits.distance.shape == (1, 1, 16, 16, 16)
+    logits.distance.square().mean().backward()
+    assert network.head_distance is not None
+    assert network.head_distance.weight.grad is not None
+    graph = export_level(ContextLevel(network.eval(), "sum"), 1, divisor=16)
+    assert [output.name for output in graph.graph.output] == ["probability"]
+    assert not any("distance" in tensor.name for tensor in graph.graph.initializer)
+
+
+def test_a_distance_head_on_another_network_is_refused() -> None:
+    with pytest.raises(ValueError, match="distance_head"):
+        NetworkConfig(architecture="usegnet", distance_head=True)
+
+
+def test_a_level_can_see_where_the_scan_ends_and_is_served_so() -> None:
+    network = ResidualNet(TINY, input_channels("sum", field_of_view=True))
+    level = ContextLevel(network, "sum", field_of_view=True).eval()
+    rng = np.random.default_rng(2)
+    volume = rng.normal(size=(1, 1, 32, 48, 32)).astype(np.float32)
+    volume[:, :, :8] = -6
+    seen = scanned(torch.from_numpy(volume))
+    assert not seen[:, :, :8].any()
+    assert seen[:, :, 8:].all()
+    context = rng.random(volume.shape, dtype=np.float32)
+    found = run_graph(export_level(level, 2, divisor=16), volume, context)
+    assert np.abs(found - run_torch(level, volume, context)).max() < 1e-5
 
 
 def _published() -> dict[str, NetworkConfig]:

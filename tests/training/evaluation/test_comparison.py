@@ -3,7 +3,7 @@ import pytest
 from scipy import stats
 
 from tests.training.evaluation.test_report import result
-from training.benchmark.comparison import mean_by_case, paired_difference
+from training.evaluation.comparison import mean_by_case, paired_difference
 
 
 def test_only_common_cases_are_compared() -> None:
