@@ -94,8 +94,8 @@ def _one_size(
     size, rounds = sized
     volume = bright_head(plan.shape, size)
     payload = encode_volume(volume)
-    prepared = preprocess(volume, model.preprocessing)
-    grid = prepared.tensor.shape[2:]
+    tensor = preprocess(volume, model.preprocessing).tensor
+    grid = tensor.shape[2:]
     needed = columns_bytes(model.trained[0], grid)
     yield Measurement("straight.memory_needed", round(needed / 1e6), "MB", 1, volume.geometry.shape, "estimate", "fp32")
     fits = {"straight": needed * SAFETY < available_bytes(), "eager": size <= plan.eager_up_to}
@@ -120,8 +120,8 @@ def _one_size(
         if one != other:
             agreement = round(float(dsc(masks[one] > 0, masks[other] > 0)), 5)
             yield Measurement(f"dsc.{one}_and_{other}", agreement, "1", 1, volume.geometry.shape, *kinds[one])
-    looked_at = locator.look(prepared).box
-    bright = head_box(prepared.tensor[0, 0], BRIGHT, math.ceil(LOCATOR_MM / model.preprocessing.spacing_mm), 8)
+    looked_at = locator.look(tensor).box
+    bright = head_box(tensor[0, 0], BRIGHT, math.ceil(LOCATOR_MM / model.preprocessing.spacing_mm), 8)
     for name, box in (("box.located", looked_at), ("box.true", bright)):
         share = round(math.prod(_lengths(box)) / math.prod(grid), 4)
         yield Measurement(name, share, "1", 1, volume.geometry.shape, *kinds["service"])

@@ -60,13 +60,12 @@ def preprocess(volume: Volume, spec: PreprocessingSpec) -> Preprocessed:
     return Preprocessed(seen.data[None, None], seen.geometry, orientation, field_of_view, covered)
 
 
-def coarser(preprocessed: Preprocessed, spec: PreprocessingSpec) -> Volume:
-    """Return a network's input once more on another network's coarser grid, normalised by that one's rules.
+def coarser(prepared: Volume, spec: PreprocessingSpec) -> Volume:
+    """Return one network's input on another network's coarser grid, normalised by that one's rules.
 
     Raises `NotMeasurable` where nothing is left of the volume on that grid.
     """
-    tensor = preprocessed.tensor[0, 0]
-    return _normalised(Volume(tensor, preprocessed.geometry), _value_range(tensor), spec)[0]
+    return _normalised(prepared, _value_range(prepared.data), spec)[0]
 
 
 def resample_mask_like(mask: Volume, preprocessed: Preprocessed) -> Float32:

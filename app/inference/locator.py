@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from app.imaging.errors import NotMeasurable
-from app.imaging.preprocess import Preprocessed, coarser
+from app.imaging.preprocess import coarser
 from app.imaging.resample import Float32, resample
 from app.imaging.volume import Volume, VolumeGeometry, corresponding_box
 from app.inference.focus import Box, Look, everything, head_box, rounded
@@ -24,17 +24,18 @@ class HeadLocator:
         """Load it; raise an `InferenceError` where it cannot be served."""
         self._rules, self._input = rules, model.input_name
         self.preprocessing = rules.preprocessing
-        self._divisor = model.preprocessing.shape_divisor
+        self._grid = model.preprocessing
         self.network = Network(content, (model.input_name,), model.output_name, settings)
 
-    def look(self, preprocessed: Preprocessed, stop: Stop | None = None) -> Look:
-        """Return the box around the head and the locator's probability, both on the model's grid.
+    def look(self, tensor: Float32, stop: Stop | None = None) -> Look:
+        """Return the box around the head and the locator's probability, both on the grid of a tensor (1, 1, I, J, K).
 
         Where nothing is found, or nothing is left of the volume on the coarse grid, the box is the whole grid.
         """
-        grid = preprocessed.geometry
+        spacing = self._grid.spacing_mm
+        grid = VolumeGeometry.from_spacing(tensor.shape[2:], (spacing, spacing, spacing))
         try:
-            coarse = coarser(preprocessed, self.preprocessing)
+            coarse = coarser(Volume(tensor[0, 0], grid), self.preprocessing)
         except NotMeasurable:
             return Look(everything(grid.shape), np.zeros(grid.shape, np.float32))
         probability = self.probability(coarse.data[None, None], stop)
@@ -54,4 +55,4 @@ class HeadLocator:
             return everything(grid.shape)
         i, j, k = found
         region = coarse.cropped((i.start, j.start, k.start), (i.stop, j.stop, k.stop))
-        return rounded(*corresponding_box(region, grid), grid.shape, self._divisor)
+        return rounded(*corresponding_box(region, grid), grid.shape, self._grid.shape_divisor)

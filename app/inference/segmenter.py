@@ -114,7 +114,7 @@ class HeadSegmenter:
         """
         if self.provider != CUDA:
             return
-        self._levels(_empty_volume(self.manifest.preprocessing), Clock())
+        self._levels(_empty_volume(self.manifest.preprocessing), Clock(), everywhere=True)
         if self._locator is not None:
             self._locator.probability(_empty_volume(self._locator.preprocessing))
 
@@ -124,7 +124,7 @@ class HeadSegmenter:
         In single precision the difference counts, in a lower one the DSC of the masks.
         """
         volume, expected = _test_vector(self.model)
-        found = self._levels(volume, Clock())[-1]
+        found = self._levels(volume, Clock(), everywhere=True)[-1]
         difference = float(np.abs(found - expected[0, 0]).max())
         limits, threshold = self.manifest.selftest, self.manifest.postprocessing.threshold
         agreement = dsc(found >= threshold, expected[0, 0] >= threshold)
@@ -151,7 +151,7 @@ class HeadSegmenter:
         rules = self.manifest.postprocessing
         with clock.stage("preprocess"):
             preprocessed = preprocess(volume, self.manifest.preprocessing)
-        levels = self.probabilities(preprocessed, clock)
+        levels = self.probabilities(preprocessed.tensor, clock)
         with clock.stage("restore"):
             found = segment_mask(levels[-1], preprocessed, volume.geometry, rules)
             volume_ml = head_volume_ml(found.head, volume.geometry)
@@ -174,12 +174,12 @@ class HeadSegmenter:
             preprocessed=preprocessed,
         )
 
-    def probabilities(self, preprocessed: Preprocessed, clock: Clock | None = None) -> tuple[Float32, ...]:
-        """Return each level's probability, float32 (I, J, K), for a prepared volume."""
-        return self._levels(preprocessed.tensor, clock or Clock(), preprocessed)
+    def probabilities(self, tensor: Float32, clock: Clock | None = None) -> tuple[Float32, ...]:
+        """Return each level's probability, float32 (I, J, K), for a tensor (1, 1, I, J, K)."""
+        return self._levels(tensor, clock or Clock(), everywhere=False)
 
-    def _levels(self, tensor: Float32, clock: Clock, boxed: Preprocessed | None = None) -> tuple[Float32, ...]:
-        """Run level by level, each with the probability of the one before; on every voxel without `boxed`."""
+    def _levels(self, tensor: Float32, clock: Clock, everywhere: bool) -> tuple[Float32, ...]:
+        """Run level by level, each with the probability of the one before; in the model's boxes, or `everywhere`."""
         names = self.manifest
         levels: list[Float32] = []
         ahead: dict[str, Float32 | Held] = {}  # what the next level takes, where it lies already
@@ -187,7 +187,7 @@ class HeadSegmenter:
             with clock.stage(f"context_level_{index}"):
                 if not levels:
                     ahead[names.input_name] = network.hold(tensor)
-                look = None if boxed is None else self._look(boxed, levels, clock.stop)
+                look = None if everywhere else self._look(tensor, levels, clock.stop)
                 found = None if look is None else self._in_box(network, tensor, look, bool(levels), clock.stop)
                 if found is None:
                     answer = self._run(network, ahead, clock.stop)
@@ -198,11 +198,11 @@ class HeadSegmenter:
                     ahead[names.context_name] = found[None, None]
         return tuple(levels)
 
-    def _look(self, preprocessed: Preprocessed, levels: Sequence[Float32], stop: Stop | None) -> Look | None:
+    def _look(self, tensor: Float32, levels: Sequence[Float32], stop: Stop | None) -> Look | None:
         """Where the next level looks, None for the whole grid."""
         focus = self.manifest.focus
         if not levels:
-            look = None if self._locator is None else self._locator.look(preprocessed, stop)
+            look = None if self._locator is None else self._locator.look(tensor, stop)
         elif focus is None:
             look = None
         else:

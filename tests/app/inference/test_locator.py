@@ -164,7 +164,7 @@ def test_the_locators_grid_is_the_volume_prepared_anew(tmp_path: Path) -> None:
     locator = segmenter._locator
     assert locator is not None
     prepared = preprocess(sphere_volume(30.0, LARGE), segmenter.manifest.preprocessing)
-    look = locator.look(prepared)
+    look = locator.look(prepared.tensor)
     assert look.around.shape == prepared.geometry.shape
     assert all((side.stop - side.start) % 8 == 0 for side in look.box)
     inside = np.zeros(prepared.geometry.shape, bool)
