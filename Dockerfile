@@ -37,7 +37,7 @@ COPY model_store model_store
 RUN --mount=type=secret,id=pip_conf,target=/etc/pip.conf \
     --mount=type=secret,id=ca_bundle,target=/etc/ssl/certs/ca-certificates.crt \
     /opt/fetalhead/bin/pip install --no-deps . \
-    && /opt/fetalhead/bin/pip uninstall --quiet --yes pip setuptools
+    && /opt/fetalhead/bin/pip uninstall --quiet --yes openvino-telemetry pip setuptools
 
 FROM base
 ARG REVISION=unknown
@@ -53,6 +53,7 @@ COPY --from=build /opt/fetalhead /opt/fetalhead
 ENV PATH=/opt/fetalhead/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \
+    ORT_DISABLE_TELEMETRY=1 \
     FETALHEAD_HOST=0.0.0.0 \
     FETALHEAD_PORT=8000 \
     FETALHEAD_DATA_DIR=/data \

@@ -15,6 +15,9 @@ DURATION    ?= 30m
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
+# ONNX Runtime reports to its maker otherwise; the service forbids it by itself (SECURITY.md).
+export ORT_DISABLE_TELEMETRY := 1
+
 .DEFAULT_GOAL := help
 .PHONY: help install system-packages viewer viewer-if-possible demo serve test test-soak soak docs check bench image train-smoke sbom audit-dependencies format lock clean
 
@@ -90,10 +93,11 @@ clean:  ## remove what the targets made, the virtual environment included
 $(BIN)/python:
 	scripts/create-venv $(VENV)
 
-# The runtimes install into the same folder, the last one wins: the others go first (docs/adr/0001).
-$(VENV)/.runtime-$(RUNTIME): | $(BIN)/python
+# ONNX Runtime's builds install into the same folder, the last one wins: the others go first (docs/adr/0001).
+$(VENV)/.runtime-$(RUNTIME): constraints.txt | $(BIN)/python
 	rm -f $(VENV)/.runtime-*
-	$(BIN)/python -m pip uninstall -qq --yes onnxruntime onnxruntime-gpu onnxruntime-openvino
+	$(BIN)/python -m pip list --format=freeze | sed -nE 's/^(onnxruntime[^=]*|openvino)==.*/\1/p' \
+		| xargs --no-run-if-empty $(BIN)/python -m pip uninstall -qq --yes
 	touch $@
 
 $(VENV)/.service: pyproject.toml constraints.txt $(VENV)/.runtime-$(RUNTIME) | $(BIN)/python

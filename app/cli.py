@@ -106,12 +106,12 @@ def _serve(_: argparse.Namespace, settings: Settings) -> int:
     import uvicorn
 
     from app.access.control import Access
-    from app.inference.session import installed_runtime
+    from app.inference.session import is_runtime_installed
     from app.main import create_app
     from app.monitoring.logs import configure_logging
     from app.pauses import shorten_pauses
 
-    if installed_runtime() is None:
+    if not is_runtime_installed():
         return complain(NO_RUNTIME, NO_MODEL)
     Access(settings).check()
     _check_storage(settings)

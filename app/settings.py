@@ -67,7 +67,7 @@ class Settings(BaseSettings):
     model_version: int | None = Field(None, ge=1, description="Version of the model; empty takes the newest.")
 
     provider: Literal["auto", "cuda", "openvino", "cpu"] = Field(
-        "auto", description="Execution provider of ONNX Runtime; `auto` takes the fastest one that really runs."
+        "auto", description="Runtime of the networks; `auto` takes the fastest one that really runs."
     )
     precision: Literal["auto", "fp32", "bf16", "fp16", "int8"] = Field(
         "auto", description="Arithmetic of the networks; `auto` takes what the model vouches for and the machine has."

@@ -2,7 +2,8 @@
 
 Run as ``python -m benchmarks``; prints tables and writes benchmarks/results/<date>-<machine>.json. The whole takes half
 an hour on two quiet cores, ``--quick`` a few minutes on small volumes, ``--stages-only`` seconds. ``requests`` sends
-many volumes in a row and watches the service's memory, ``training`` measures phantoms and training steps.
+many volumes in a row and watches the service's memory, ``stops`` ends a level on its way, ``training`` measures
+phantoms and training steps.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from app.api.serving import runtime_settings
 from app.inference.model_store import ModelStore
 from app.inference.segmenter import HeadSegmenter
 from app.inference.session import RuntimeSettings
+from app.inference.telemetry import forbid_telemetry
 from app.settings import Settings
 from benchmarks.machine import commit, machine, today
 from benchmarks.measurement import Measurement, measure
@@ -29,8 +31,9 @@ RESULTS = Path(__file__).resolve().parent / "results"
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the benchmarks; 0 when they ran."""
+    forbid_telemetry()
     options = _parser().parse_args(arguments)
-    file = {"service": _service, "requests": _requests, "training": _training}[options.what](options)
+    file = {"service": _service, "requests": _requests, "stops": _stops, "training": _training}[options.what](options)
     print(f"\n{file}")
     return 0
 
@@ -66,6 +69,17 @@ def _requests(options: argparse.Namespace) -> Path:
         sys.stdout.flush()
         requests.append(request)
     return _write([record(wanted, requests, {"name": "requests"})], options.output, f"-requests-{options.model}")
+
+
+def _stops(options: argparse.Namespace) -> Path:
+    """How soon a level ends that was asked to."""
+    from benchmarks.stops import GRID, stop_times  # noqa: PLC0415 - torch is not needed for the stages
+
+    found = []
+    for measurement in stop_times(tuple(options.shape or GRID)):
+        _tell(measurement)
+        found.append(measurement.record())
+    return _write(found, options.output, "-stops")
 
 
 def _training(options: argparse.Namespace) -> Path:
@@ -123,7 +137,7 @@ def _write(records: list[dict[str, Any]], folder: Path, ending: str = "") -> Pat
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("what", nargs="?", choices=("service", "requests", "training"), default="service")
+    parser.add_argument("what", nargs="?", choices=("service", "requests", "stops", "training"), default="service")
     parser.add_argument("--repeats", type=int, default=3, help="runs per size, the median counts (default: 3)")
     parser.add_argument("--spacing", type=float, action="append", help="voxel size, mm (repeatable)")
     parser.add_argument("--stages-only", action="store_true", help="leave out the comparison with other ways")
@@ -139,7 +153,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--clients", type=int, nargs="+", help="how many clients at once (default: 1 2 4)")
     parser.add_argument("--model", choices=("published", "paper"), default="published", help="of `requests`")
     parser.add_argument("--count", type=int, default=200, help="of `requests` (default: 200)")
-    parser.add_argument("--shape", type=int, nargs=3, metavar="VOXELS", help="of `requests` (default: native size)")
+    parser.add_argument("--shape", type=int, nargs=3, metavar="VOXELS", help="of `requests` and `stops`")
     parser.add_argument("--preset", default="release", help="of `training` (default: release)")
     parser.add_argument("--threads", type=int, default=1, help="of `training` (default: 1)")
     parser.add_argument("--output", type=Path, default=RESULTS, help="folder of the results")

@@ -19,10 +19,11 @@ import onnx
 import torch
 
 from app.imaging.preprocess import PreprocessingSpec
+from app.imaging.resample import Float32
 from app.inference.manifest import ContextLevel as StoredLevel
 from app.inference.manifest import Focus, LowerPrecision, ModelManifest, PrecisionGate, SelfTest, TrainingRecord
 from app.inference.model_store import ModelStore
-from app.inference.session import Float32, OnnxSession, RuntimeSettings
+from app.inference.session import OnnxSession, RuntimeSettings
 from training.auto_context import new_level
 from training.config import TrainingConfig, load_config
 from training.export.faster import LOCATOR_FILE, finder_from

@@ -24,7 +24,8 @@ RUN --mount=type=secret,id=pip_conf,target=/etc/pip.conf \
     --mount=type=secret,id=ca_bundle,target=/etc/ssl/certs/ca-certificates.crt \
     python3 -m venv /opt/fetalhead \
     && grep -v '^nvidia-' constraints.txt > pins.txt \
-    && /opt/fetalhead/bin/pip install --constraint pins.txt '.[cpu,train]'
+    && /opt/fetalhead/bin/pip install --constraint pins.txt '.[cpu,train]' \
+    && /opt/fetalhead/bin/pip uninstall --quiet --yes openvino-telemetry
 
 FROM base
 LABEL org.opencontainers.image.title="fetalhead-training" \
@@ -35,6 +36,7 @@ RUN useradd --uid 10001 --user-group --create-home --shell /usr/sbin/nologin fet
 COPY --from=build /opt/fetalhead /opt/fetalhead
 ENV PATH=/opt/fetalhead/bin:$PATH \
     PYTHONUNBUFFERED=1 \
+    ORT_DISABLE_TELEMETRY=1 \
     NVIDIA_VISIBLE_DEVICES=all \
     NVIDIA_DRIVER_CAPABILITIES=compute,utility
 USER 10001

@@ -12,7 +12,8 @@ from tests.makers import publish_threshold_model, threshold_network
 
 MODEST_VOXELS = 66
 """Along the first axis of the network's grid: up to here it is the threshold network."""
-VALUES_PER_VOXEL_MORE = 10**13
+VALUES_PER_VOXEL_MORE = (1, 10**4, 10**3, 10**3)
+"""Along each axis of what it asks for: each fits 32 bits, in which OpenVINO computes shapes."""
 
 
 def hungry_network() -> bytes:
@@ -20,7 +21,7 @@ def hungry_network() -> bytes:
     model = onnx.load_from_string(threshold_network())
     graph = model.graph
     graph.node[-1].output[0] = "answer"
-    constants = {"axis": [2], "modest": [MODEST_VOXELS], "none": [0], "greed": [VALUES_PER_VOXEL_MORE]}
+    constants = {"axis": [2], "modest": [MODEST_VOXELS], "none": [0], "greed": VALUES_PER_VOXEL_MORE}
     for name, value in constants.items():
         graph.initializer.append(numpy_helper.from_array(np.array(value, np.int64), name))
     zero = helper.make_tensor("zero_value", TensorProto.FLOAT, [1], [0.0])

@@ -19,7 +19,7 @@ PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 PROJECT = PYPROJECT["project"]
 PINS = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-RUNTIMES = {"onnxruntime", "onnxruntime-gpu", "onnxruntime-openvino"}
+RUNTIMES = {"onnxruntime", "onnxruntime-gpu", "openvino"}
 
 IMPORT_WITHOUT = """
 import importlib, sys
@@ -58,7 +58,7 @@ def test_each_runtime_has_an_extra_of_its_own() -> None:
     extras = PROJECT["optional-dependencies"]
     with_runtime = {extra: requirement_names(wanted) & RUNTIMES for extra, wanted in extras.items()}
     assert {extra: found for extra, found in with_runtime.items() if found} == {
-        "cpu": {"onnxruntime-openvino"},
+        "cpu": {"onnxruntime", "openvino"},
         "gpu": {"onnxruntime-gpu"},
     }
 

@@ -37,5 +37,5 @@ def test_another_runtime_replaces_the_one_that_is_there(environment: Path) -> No
     plan = planned(environment, "RUNTIME=gpu")
     removed, installed = plan.index("uninstall"), plan.index("install --quiet")
     assert removed < installed
-    assert "onnxruntime-openvino" in plan[removed:installed]
+    assert all(name in plan[:removed] for name in ("onnxruntime", "openvino"))
     assert ".[gpu," in plan[installed:]

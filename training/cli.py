@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 
 from app.arguments import Parser
 from app.completion import add_completion, script
+from app.inference.telemetry import forbid_telemetry
 from training.commands.benchmark import add_benchmark
 from training.commands.evaluate import add_evaluate
 from training.commands.export import add_export
@@ -24,6 +25,7 @@ Command = Callable[[argparse.Namespace], object]
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code."""
+    forbid_telemetry()
     options = _parser().parse_args(arguments)
     command: Command = options.command
     try:

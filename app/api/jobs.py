@@ -20,7 +20,6 @@ from typing import Any, TypeVar
 from app.api.errors import ProblemError, problem_of
 from app.api.measurement import Order, Outcome, finish
 from app.api.pace import Pace
-from app.inference.errors import InferenceError
 from app.inference.segmenter import HeadSegmenter, Segmentation
 from app.inference.stop import Reason, Stop, Stopped
 from app.monitoring.metrics import Metrics
@@ -184,9 +183,9 @@ class Jobs:
         self._observe(outcome, order)
 
     def _pause(self, segmenter: HeadSegmenter) -> None:
-        """Has the networks made ready for the next request, where none is waiting that would be delayed by it."""
+        """Has freed memory given back, where no request is waiting that would be delayed by it."""
         if not self._live and not self._closing:
-            self._inference.submit(_rest, segmenter)
+            self._inference.submit(segmenter.rest)
 
     def _ended(self, job: Job) -> None:
         """Notes what a job that was ended has come to."""
@@ -218,14 +217,6 @@ class Jobs:
         metrics.observe_stages(report.timings_s)
         fields = {"segmentation": report.id, "verdict": report.verdict, "seconds": report.timings_s["total"]}
         log.info("segmentation completed", extra={"fields": fields})
-
-
-def _rest(segmenter: HeadSegmenter) -> None:
-    """What goes wrong here is met again, and answered, by the next request."""
-    try:
-        segmenter.rest()
-    except InferenceError as error:
-        log.warning("networks not ready", extra={"fields": {"code": error.code, "detail": error.detail}})
 
 
 def _patiently(work: Callable[[], Result]) -> Result:

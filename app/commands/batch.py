@@ -17,7 +17,7 @@ from app.client import FetalHead, FetalHeadError
 from app.client.result import MASK
 from app.commands.outcome import FAILED, FINE, INTERRUPTED, NO_MODEL, NO_RUNTIME, USAGE, complain
 from app.commands.progress import Progress, line, print_summary
-from app.inference.session import installed_runtime
+from app.inference.session import is_runtime_installed
 from app.report import missing_libraries
 from app.settings import Settings
 
@@ -27,7 +27,7 @@ NO_REPORT: Final = "Pages are not installed. Install them: pip install 'fetalhea
 
 def run_segment(options: argparse.Namespace, settings: Settings) -> int:
     """Measures the cases and gives the exit code."""
-    if options.url is None and installed_runtime() is None:
+    if options.url is None and not is_runtime_installed():
         return complain(NO_RUNTIME, NO_MODEL, options.json)
     if options.pdf and missing_libraries():
         return complain(NO_REPORT, USAGE, options.json)

@@ -18,6 +18,7 @@ from app.imaging.reliability import dsc, measure_reliability
 from app.imaging.resample import Float32
 from app.imaging.volume import Volume
 from app.inference.clock import Clock, OnStage
+from app.inference.engine import CUDA, Held, Tensors
 from app.inference.errors import DamagedModel, SelfTestFailed
 from app.inference.focus import Look, head_box, is_cut, pasted
 from app.inference.locator import HeadLocator
@@ -26,13 +27,11 @@ from app.inference.memory import give_back
 from app.inference.model_store import StoredModel
 from app.inference.network import Network
 from app.inference.precision import chosen_precision
-from app.inference.session import CUDA, Held, RuntimeSettings, Tensors, preferred_provider
+from app.inference.session import RuntimeSettings, preferred_provider
 from app.inference.stop import Stop
 from app.inference.tiling import answer_by_tiles
 
 MEGABYTE = 1_000_000
-SMALL_MB = 64
-"""Working memory below this is not worth opening a network again."""
 USUAL_EXTENT_MM = (167.2, 147.4, 98.0)
 """Of a volume of 440 x 388 x 258 voxels of 0.38 mm."""
 
@@ -99,12 +98,7 @@ class HeadSegmenter:
         return self.provider != preferred_provider(self._settings.provider) or self.precision != self._wanted
 
     def rest(self) -> None:
-        """For the pause after a volume: open what was closed to save memory, and give back what was freed.
-
-        Never needed: a closed network opens when it is run. Raises an `InferenceError` where one cannot be opened.
-        """
-        for network in self._all_networks():
-            network.open()
+        """For the pause after a volume: give what was freed back to the system."""
         give_back()
 
     def warm_up(self) -> None:
@@ -232,14 +226,14 @@ class HeadSegmenter:
     def _run(self, network: Network, inputs: Tensors, stop: Stop | None) -> Held:
         """Run one level on the whole volume, or tile by tile where the model was trained on tiles.
 
-        A run that needs more working memory than is kept at all has that of the other levels. Afterwards the network is
-        closed where all of them together hold more than is kept.
+        A run that needs more working memory than is kept at all has that of the other levels. Afterwards the network
+        gives its own back where all of them together hold more than is kept.
         """
         kept_bytes = self._settings.kept_mb * MEGABYTE
         if network.expected_bytes(inputs) > kept_bytes:
             for other in self._all_networks():
-                if other is not network and other.working_bytes > SMALL_MB * MEGABYTE:
-                    other.close()
+                if other is not network:
+                    other.release()
         tiling, name = self.manifest.tiling, self.manifest.input_name
         if tiling is None:
             answer = network.run_held(inputs, stop)
@@ -248,7 +242,7 @@ class HeadSegmenter:
             volume = given.numpy() if isinstance(given, Held) else given
             answer = network.hold(answer_by_tiles(volume, tiling, lambda t: network.run_held({name: t}, stop).numpy()))
         if sum(each.working_bytes for each in self._all_networks()) > kept_bytes:
-            network.close()
+            network.release()
         return answer
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, Literal
+from typing import Literal
 
 Reason = Literal["cancelled", "timeout", "shutdown"]
 
@@ -24,7 +24,7 @@ class Stop:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._reason: Reason | None = None
-        self._run_options: Any = None
+        self._end: Callable[[], object] | None = None
 
     @property
     def reason(self) -> Reason | None:
@@ -35,8 +35,8 @@ class Stop:
         """Has the work end: at its next `check`, or between two nodes of the network that is running."""
         with self._lock:
             self._reason = self._reason or reason
-            if self._run_options is not None:
-                self._run_options.terminate = True
+            if self._end is not None:
+                self._end()
 
     def check(self) -> None:
         """Raises Stopped where the work shall end."""
@@ -44,17 +44,17 @@ class Stop:
             raise Stopped(self._reason)
 
     @contextmanager
-    def ending(self, run_options: Any) -> Iterator[None]:
-        """While a network runs with these run options, ends that run too; raises Stopped where it did."""
+    def ending(self, end: Callable[[], object]) -> Iterator[None]:
+        """While a network runs, which `end` ends from any thread; raises Stopped where it did, or shall not begin."""
         with self._lock:
             self.check()
-            self._run_options = run_options
+            self._end = end
         try:
             yield
         except Exception:
-            self.check()  # the runtime has no class of its own for a run that was ended
+            self.check()  # the runtimes have no class of their own for a run that was ended
             raise
         finally:
             with self._lock:
-                self._run_options = None
+                self._end = None
         self.check()

@@ -17,7 +17,12 @@ import pytest
 from tests.app.api.service import until
 from tests.makers import NiftiOptions, publish_threshold_model, sphere_ml, sphere_volume, volume_bytes
 
-WITHOUT_RUNTIME = "import sys; sys.modules['onnxruntime'] = None; import app.cli; sys.exit(app.cli.main(['serve']))"
+WITHOUT_RUNTIME = """
+import sys
+sys.modules["onnxruntime"] = sys.modules["openvino"] = None
+import app.cli
+sys.exit(app.cli.main(["serve"]))
+"""
 SERVE = "import sys, app.cli; sys.exit(app.cli.main(['serve']))"
 
 

@@ -10,6 +10,7 @@ from benchmarks.ceiling import network_gflop
 from benchmarks.comparison import Plan, compare
 from benchmarks.machine import commit, machine
 from benchmarks.requests import Endurance, Request, record
+from benchmarks.stops import SHARES, stop_times
 from benchmarks.training import TrainingPlan, training_speed
 from tests.app.inference.test_session import convolutional_network
 from tests.makers import publish_threshold_model
@@ -82,6 +83,14 @@ def test_growth_is_counted_after_the_warm_up() -> None:
     found = record(Endurance(count=7), requests, {})
     assert found["growth_percent"] == pytest.approx(10.0)
     assert (found["after_mb"], found["peak_mb"]) == (110, 100)
+
+
+def test_a_level_is_ended_at_every_moment_and_then_answers_as_before() -> None:
+    found = {measurement.name.removeprefix("stop."): measurement.value for measurement in stop_times((48, 48, 48))}
+    goes_on_s = [value for name, value in found.items() if name.startswith("goes_on_at_")]
+    assert len(goes_on_s) == len(SHARES)
+    assert max(goes_on_s) < found["level"] / 2
+    assert found["largest_difference_afterwards"] == 0
 
 
 def test_training_is_measured_step_by_step() -> None:

@@ -11,6 +11,7 @@ import pytest
 from tests.app.api.service import assert_problem, post
 from tests.hungry_model import publish_hungry_model
 from tests.makers import NiftiOptions, publish_threshold_model, sphere_volume, volume_bytes
+from tests.runtimes import providers
 from tests.service_process import ServiceProcess
 from tests.slow_model import publish_slow_model
 from tests.system_packages import require
@@ -35,9 +36,10 @@ def test_a_provider_that_is_not_there(tmp_path: Path) -> None:
         service.kill()
 
 
-def test_a_network_that_asks_for_more_memory_than_there_is(tmp_path: Path) -> None:
+@pytest.mark.parametrize("provider", providers())
+def test_a_network_that_asks_for_more_memory_than_there_is(tmp_path: Path, provider: str) -> None:
     publish_hungry_model(tmp_path / "models")
-    with ServiceProcess(tmp_path) as service, service.client() as client:
+    with ServiceProcess(tmp_path, {"PROVIDER": provider}) as service, service.client() as client:
         before = post(client, SPHERE).json()
         refused = post(client, LARGE)
         assert_problem(refused, 503, "out_of_memory")

@@ -8,6 +8,7 @@ import pytest
 
 from app.api.pace import Pace
 from tests.app.api.service import Service, assert_problem, post, running_service, until
+from tests.runtimes import providers
 from tests.slow_model import publish_slow_model
 
 STEPS = 40
@@ -22,9 +23,14 @@ def slow_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
+@pytest.fixture(scope="module", params=providers())
+def provider(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
 @pytest.fixture(scope="module")
-def slow(tmp_path_factory: pytest.TempPathFactory, slow_store: Path) -> Iterator[Service]:
-    with running_service(tmp_path_factory.mktemp("data"), slow_store) as service:
+def slow(tmp_path_factory: pytest.TempPathFactory, slow_store: Path, provider: str) -> Iterator[Service]:
+    with running_service(tmp_path_factory.mktemp("data"), slow_store, provider=provider) as service:
         yield service
 
 
@@ -51,8 +57,8 @@ class TestRunning:
             assert service.client.get(running).json()["status"] == "running"
             assert service.state.metrics.queue_depth._value.get() == 1
 
-    def test_its_time_limit_stops_it(self, tmp_path: Path, slow_store: Path, sphere: bytes) -> None:
-        with running_service(tmp_path, slow_store, segmentation_timeout_s=0.2) as service:
+    def test_its_time_limit_stops_it(self, tmp_path: Path, slow_store: Path, sphere: bytes, provider: str) -> None:
+        with running_service(tmp_path, slow_store, segmentation_timeout_s=0.2, provider=provider) as service:
             body = assert_problem(post(service.client, sphere), 504, "computation_timeout")
             assert "FETALHEAD_SEGMENTATION_TIMEOUT_S" in body["remedy"]
             until(lambda: computing(service) == 0)

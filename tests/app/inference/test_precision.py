@@ -6,22 +6,22 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime
 import pytest
 
+from app.inference.engine import OPENVINO
 from app.inference.errors import RuntimeUnavailable
 from app.inference.manifest import ContextLevel, LowerPrecision, ModelManifest, PrecisionGate
 from app.inference.model_store import ModelStore, StoredModel
 from app.inference.precision import chosen_precision
 from app.inference.segmenter import HeadSegmenter
-from app.inference.session import OPENVINO, OnnxSession, RuntimeSettings, processor_has_bf16
+from app.inference.session import OnnxSession, RuntimeSettings, available_providers, processor_has_bf16
 from tests.app.inference.test_session import convolutional_network
 from tests.makers import publish_threshold_model
 
 GATE = PrecisionGate(cases=40, dsc_mean=0.9995, dsc_min=0.999, volume_change_percent_max=0.1)
 
 needs_bf16 = pytest.mark.skipif(
-    OPENVINO not in onnxruntime.get_available_providers() or not processor_has_bf16(),
+    OPENVINO not in available_providers() or not processor_has_bf16(),
     reason="needs OpenVINO and a processor with bf16",
 )
 

@@ -5,20 +5,18 @@ from typing import Any
 
 import numpy as np
 import onnx
-import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from app.inference.errors import DamagedModel, RuntimeUnavailable
-from app.inference.session import CPU, OPENVINO, OnnxSession, RuntimeSettings, installed_runtime
+from app.inference.engine import CPU, CUDA, OPENVINO
+from app.inference.errors import DamagedModel, OutOfMemory, RuntimeUnavailable
+from app.inference.session import OnnxSession, RuntimeSettings, available_providers, is_runtime_installed
+from tests.hungry_model import MODEST_VOXELS, hungry_network
 from tests.makers import threshold_network
+from tests.runtimes import needs, providers
 
 CHANNELS = 16
 ON_CPU = RuntimeSettings(provider="cpu", threads=1)
-
-needs_openvino = pytest.mark.skipif(
-    OPENVINO not in onnxruntime.get_available_providers(), reason="this ONNX Runtime lacks OpenVINO"
-)
 
 
 def convolutional_network() -> bytes:
@@ -62,7 +60,7 @@ def load(content: bytes, settings: RuntimeSettings = ON_CPU, inputs: tuple[str, 
     return OnnxSession(content, inputs, "probability", settings)
 
 
-@needs_openvino
+@needs(OPENVINO)
 @pytest.mark.parametrize("shape", [(24, 16, 32), (16, 16, 16), (8, 40, 24)])
 def test_openvino_computes_in_single_precision_at_every_shape(shape: tuple[int, ...]) -> None:
     content = convolutional_network()
@@ -73,10 +71,10 @@ def test_openvino_computes_in_single_precision_at_every_shape(shape: tuple[int, 
     assert difference.max() < 1e-4
 
 
-@needs_openvino
+@needs(OPENVINO)
 def test_auto_takes_the_fastest_provider_that_runs() -> None:
     session = load(convolutional_network(), RuntimeSettings(threads=1))
-    assert session.provider in {OPENVINO, "CUDAExecutionProvider"}
+    assert session.provider in {OPENVINO, CUDA}
 
 
 def test_a_level_with_context_takes_two_tensors() -> None:
@@ -87,6 +85,7 @@ def test_a_level_with_context_takes_two_tensors() -> None:
     assert result.min() == pytest.approx(0.5)
 
 
+@pytest.mark.parametrize("provider", providers())
 @pytest.mark.parametrize(
     ("content", "inputs", "output"),
     [
@@ -97,10 +96,10 @@ def test_a_level_with_context_takes_two_tensors() -> None:
     ],
 )
 def test_other_inputs_and_outputs_than_promised_are_refused(
-    content: bytes, inputs: tuple[str, ...], output: str
+    content: bytes, inputs: tuple[str, ...], output: str, provider: Any
 ) -> None:
     with pytest.raises(DamagedModel) as caught:
-        OnnxSession(content, inputs, output, ON_CPU)
+        OnnxSession(content, inputs, output, RuntimeSettings(provider, 1))
     assert caught.value.code == "interface_mismatch"
 
 
@@ -115,10 +114,11 @@ def network_of_other_type(kind: int, axes: int) -> bytes:
     return content
 
 
+@pytest.mark.parametrize("provider", providers())
 @pytest.mark.parametrize(("kind", "axes"), [(TensorProto.DOUBLE, 5), (TensorProto.FLOAT, 4)])
-def test_other_tensors_than_promised_are_refused(kind: int, axes: int) -> None:
+def test_other_tensors_than_promised_are_refused(kind: int, axes: int, provider: Any) -> None:
     with pytest.raises(DamagedModel) as caught:
-        load(network_of_other_type(kind, axes))
+        load(network_of_other_type(kind, axes), RuntimeSettings(provider, 1))
     assert caught.value.code == "interface_mismatch"
 
 
@@ -139,20 +139,51 @@ def test_what_is_no_network_is_refused(content: bytes, provider: Any) -> None:
     assert caught.value.code == "not_loadable"
 
 
-@pytest.mark.skipif("CUDAExecutionProvider" in onnxruntime.get_available_providers(), reason="CUDA is there")
+@pytest.mark.skipif(CUDA in available_providers(), reason="CUDA is there")
 def test_a_provider_that_was_asked_for_is_not_replaced() -> None:
     with pytest.raises(RuntimeUnavailable) as caught:
         load(threshold_network(), RuntimeSettings(provider="cuda"))
     assert caught.value.code == "provider_unavailable"
-    assert "CUDAExecutionProvider" in caught.value.detail
+    assert CUDA in caught.value.detail
 
 
-def test_a_missing_runtime_is_named_with_its_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert installed_runtime() == onnxruntime.__version__
-    monkeypatch.setitem(sys.modules, "onnxruntime", None)
-    assert installed_runtime() is None
-    with pytest.raises(RuntimeUnavailable, match=r"install fetalhead\[cpu\]"):
-        load(threshold_network())
+@pytest.mark.parametrize("provider", providers())
+def test_missing_memory_is_told_apart_and_the_next_run_is_right(provider: Any) -> None:
+    session = load(hungry_network(), RuntimeSettings(provider, 1))
+    modest = {"volume": np.full((1, 1, MODEST_VOXELS, 8, 8), 100, np.float32)}
+    before = session.run(modest)
+    with pytest.raises(OutOfMemory):
+        session.run({"volume": np.ones((1, 1, MODEST_VOXELS + 14, 8, 8), np.float32)})
+    np.testing.assert_array_equal(session.run(modest), before)
+
+
+class TestMissingPackages:
+    @needs(OPENVINO)
+    def test_without_openvino_the_plain_provider_runs(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setitem(sys.modules, "openvino", None)
+        assert OPENVINO not in available_providers()
+        assert load(threshold_network(), RuntimeSettings("auto", 1)).provider in {CPU, CUDA}
+        with pytest.raises(RuntimeUnavailable) as caught:
+            load(threshold_network(), RuntimeSettings("openvino", 1))
+        assert caught.value.code == "provider_unavailable"
+
+    @needs(OPENVINO)
+    def test_openvino_runs_alone(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setitem(sys.modules, "onnxruntime", None)
+        assert available_providers() == (OPENVINO,)
+        assert load(threshold_network(), RuntimeSettings("auto", 1)).provider == OPENVINO
+        with pytest.raises(RuntimeUnavailable) as caught:
+            load(threshold_network(), RuntimeSettings("cpu", 1))
+        assert caught.value.code == "provider_unavailable"
+
+    def test_without_both_the_remedy_is_named(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        assert is_runtime_installed()
+        for name in ("onnxruntime", "openvino"):
+            monkeypatch.setitem(sys.modules, name, None)
+        assert not is_runtime_installed()
+        with pytest.raises(RuntimeUnavailable, match=r"install fetalhead\[cpu\]") as caught:
+            load(threshold_network())
+        assert caught.value.code == "no_runtime"
 
 
 def test_all_cores_of_the_process_are_used_by_default() -> None:

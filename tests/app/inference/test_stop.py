@@ -1,43 +1,105 @@
 import threading
 import time
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from app.inference.model_store import ModelStore
+from app.inference.segmenter import HeadSegmenter
 from app.inference.session import OnnxSession, RuntimeSettings
 from app.inference.stop import Stop, Stopped
-from tests.slow_model import slow_network
+from tests.makers import sphere_volume
+from tests.runtimes import providers
+from tests.slow_model import publish_slow_model, slow_network
+
+CHAIN = 60
+on_each_provider = pytest.mark.parametrize("provider", providers())
 
 
-def test_a_network_is_stopped_on_its_way_and_runs_again_later() -> None:
-    session = OnnxSession(slow_network(60), ("volume",), "probability", RuntimeSettings("cpu", 1))
-    tensors = {"volume": np.random.default_rng(1).random((1, 1, 32, 32, 32), np.float32)}
-    whole_s = timed(lambda: session.run(tensors))
-    stop = Stop()
-    threading.Timer(whole_s / 10, stop.ask, ("timeout",)).start()
-
-    def stopped() -> None:
-        with pytest.raises(Stopped) as caught:
-            session.run(tensors, stop)
-        assert caught.value.reason == "timeout"
-
-    assert timed(stopped) < whole_s / 2
-    assert session.run(tensors, Stop()).shape == (1, 1, 32, 32, 32)
+def session(provider: Any, steps: int = 1) -> OnnxSession:
+    return OnnxSession(slow_network(steps), ("volume",), "probability", RuntimeSettings(provider, 1))
 
 
-def test_what_was_stopped_before_does_not_begin() -> None:
-    session = OnnxSession(slow_network(1), ("volume",), "probability", RuntimeSettings("cpu", 1))
+@on_each_provider
+@pytest.mark.parametrize("share", [0.1, 0.5])
+def test_a_network_is_stopped_on_its_way_and_runs_again_later(provider: Any, share: float) -> None:
+    """A node is a sixtieth of the run: what was asked for must end it long before its end."""
+    tested = session(provider, CHAIN)
+    tensors = {"volume": np.random.default_rng(1).random((1, 1, 48, 48, 48), np.float32)}
+    before = tested.run(tensors)
+    whole_s = min(timed(lambda: tested.run(tensors)) for _ in range(2))
+    stop, asked = Stop(), list[float]()
+
+    def ask() -> None:
+        asked.append(time.perf_counter())
+        stop.ask("timeout")
+
+    threading.Timer(share * whole_s, ask).start()
+    with pytest.raises(Stopped) as caught:
+        tested.run(tensors, stop)
+    goes_on_s = time.perf_counter() - asked[0]
+    assert caught.value.reason == "timeout"
+    assert goes_on_s < whole_s / 4
+    np.testing.assert_array_equal(tested.run(tensors, Stop()), before)
+
+
+@on_each_provider
+def test_what_is_asked_for_between_check_and_start_is_not_lost(provider: Any) -> None:
+    """However the two threads meet, the run ends: a stop at every moment of a short run."""
+    tested = session(provider, CHAIN)
+    tensors = {"volume": np.ones((1, 1, 48, 48, 48), np.float32)}
+    whole_s = min(timed(lambda: tested.run(tensors)) for _ in range(2))
+    for delay_us in range(0, 1000, 50):
+        stop = Stop()
+        threading.Timer(delay_us / 1e6, stop.ask, ("cancelled",)).start()
+        began = time.perf_counter()
+        with pytest.raises(Stopped):
+            tested.run(tensors, stop)
+        assert time.perf_counter() - began < whole_s
+
+
+@on_each_provider
+def test_what_was_stopped_before_does_not_begin(provider: Any) -> None:
     stop = Stop()
     stop.ask("cancelled")
     stop.ask("timeout")
     with pytest.raises(Stopped, match="cancelled"):
-        session.run({"volume": np.ones((1, 1, 4, 4, 4), np.float32)}, stop)
+        session(provider).run({"volume": np.ones((1, 1, 4, 4, 4), np.float32)}, stop)
 
 
-def test_a_fault_of_the_network_is_not_taken_for_a_stop() -> None:
-    session = OnnxSession(slow_network(1), ("volume",), "probability", RuntimeSettings("cpu", 1))
-    with pytest.raises(Exception, match="volume"):
-        session.run({"volume": np.ones((1, 4), np.float32)}, Stop())
+@on_each_provider
+@pytest.mark.parametrize("shape", [(1, 4), (1, 2, 4, 4, 4)])
+def test_a_fault_of_the_network_is_not_taken_for_a_stop(provider: Any, shape: tuple[int, ...]) -> None:
+    with pytest.raises(Exception, match=r"volume|input tensor") as caught:
+        session(provider).run({"volume": np.ones(shape, np.float32)}, Stop())
+    assert not isinstance(caught.value, Stopped)
+
+
+@on_each_provider
+def test_a_segmentation_ends_within_its_level_and_the_next_one_is_right(provider: Any, tmp_path: Path) -> None:
+    publish_slow_model(tmp_path, CHAIN)
+    segmenter = HeadSegmenter(ModelStore(tmp_path).resolve("fetal_head"), RuntimeSettings(provider, 1))
+    volume, stages = sphere_volume(), list[str]()
+    before = segmenter.segment(volume)
+    level_s = before.timings_s["context_level_1"]
+    stop, asked = Stop(), list[float]()
+
+    def ask() -> None:
+        asked.append(time.perf_counter())
+        stop.ask("timeout")
+
+    def on_stage(stage: str) -> None:
+        stages.append(stage)
+        if stage == "context_level_1":
+            threading.Timer(level_s / 5, ask).start()
+
+    with pytest.raises(Stopped, match="timeout"):
+        segmenter.segment(volume, on_stage=on_stage, stop=stop)
+    assert time.perf_counter() - asked[0] < level_s / 3
+    assert stages == ["preprocess", "context_level_1"]
+    np.testing.assert_array_equal(segmenter.segment(volume).mask, before.mask)
 
 
 def timed(work: object) -> float:

@@ -1,0 +1,118 @@
+"""A network in ONNX Runtime: on a GPU, or on its own CPU provider."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import partial
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from app.imaging.resample import Float32
+from app.inference.engine import CPU, CUDA, Held, Port, Tensors
+from app.inference.stop import Stop
+from app.inference.telemetry import forbid_telemetry
+
+ERRORS_ONLY = 3
+OPTIONS: dict[str, dict[str, str]] = {
+    CPU: {},
+    CUDA: {
+        "cudnn_conv_algo_search": "HEURISTIC",
+        "cudnn_conv_use_max_workspace": "1",
+        "arena_extend_strategy": "kSameAsRequested",
+        "do_copy_in_default_stream": "1",
+        "use_tf32": "0",
+    },
+}
+
+
+@dataclass(frozen=True, eq=False)
+class OrtHeld(Held):
+    """A tensor that ONNX Runtime holds."""
+
+    value: Any
+
+    @property
+    def nbytes(self) -> int:
+        """Its size in bytes."""
+        count: int = math.prod(self.value.shape())
+        return count * np.dtype(np.float32).itemsize
+
+    def numpy(self) -> Float32:
+        """Return a copy in the process's memory."""
+        return np.array(self.value.numpy(), dtype=np.float32)
+
+
+class OnnxRuntimeEngine:
+    """A network on one provider, which runs all of it."""
+
+    def __init__(self, content: bytes, provider: str, threads: int) -> None:
+        """Load the very bytes given; whatever ONNX Runtime raises is the caller's to name."""
+        self._runtime = _import_onnxruntime()
+        self._content, self.provider, self._threads = content, provider, threads
+        self._device = "cuda" if provider == CUDA else "cpu"
+        session = self._session = self._open()
+        self.inputs = tuple(_port(value) for value in session.get_inputs())
+        self.outputs = tuple(_port(value) for value in session.get_outputs())
+
+    def hold(self, tensor: Float32) -> OrtHeld:
+        """Return a copy of the tensor where the network runs."""
+        return OrtHeld(self._runtime.OrtValue.ortvalue_from_numpy(np.ascontiguousarray(tensor), self._device, 0))
+
+    def run(self, tensors: Tensors, output: str, stop: Stop) -> Held:
+        """Return an output, left where the network runs; raise `Stopped` within one node."""
+        self._session = self._session or self._open()
+        options = self._runtime.RunOptions()
+        with stop.ending(partial(setattr, options, "terminate", True)):
+            binding = self._session.io_binding()
+            for name, tensor in tensors.items():
+                binding.bind_ortvalue_input(name, self._here(tensor).value)
+            binding.bind_output(output, self._device, 0)
+            self._session.run_with_iobinding(binding, options)
+            return OrtHeld(binding.get_outputs()[0])
+
+    def release(self) -> None:
+        """Close the session of a CPU: the one way to its memory. A GPU's is not the process's, and stays."""
+        if self.provider == CPU:
+            self._session = None
+
+    def _here(self, tensor: Float32 | Held) -> OrtHeld:
+        if isinstance(tensor, OrtHeld) and tensor.value.device_name() == self._device:
+            return tensor
+        return self.hold(tensor.numpy() if isinstance(tensor, Held) else tensor)
+
+    def _open(self) -> Any:
+        options = self._runtime.SessionOptions()
+        options.intra_op_num_threads = self._threads
+        options.inter_op_num_threads = 1
+        options.log_severity_level = ERRORS_ONLY
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        providers = [(self.provider, OPTIONS[self.provider])]
+        session = self._runtime.InferenceSession(self._content, options, providers=providers)
+        session.disable_fallback()
+        if session.get_providers()[0] != self.provider:
+            raise RuntimeError(f"it was replaced by {session.get_providers()[0]}")
+        return session
+
+
+def onnxruntime_providers() -> tuple[str, ...]:
+    """Return those of ONNX Runtime's providers that are installed and used here."""
+    try:
+        available = _import_onnxruntime().get_available_providers()
+    except ImportError:
+        return ()
+    return tuple(provider for provider in OPTIONS if provider in available)
+
+
+def _port(value: Any) -> Port:
+    return Port(frozenset({value.name}), value.type, len(value.shape))
+
+
+def _import_onnxruntime() -> ModuleType:
+    forbid_telemetry()
+    import onnxruntime  # noqa: PLC0415 - the runtime is an extra: one of several packages, or none
+
+    module: ModuleType = onnxruntime
+    return module

@@ -1,0 +1,115 @@
+"""A network on a CPU in OpenVINO, called through its own package, which can end a run between two nodes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from app.imaging.resample import Float32
+from app.inference.engine import FLOAT, OPENVINO, Held, Port, Tensors
+from app.inference.stop import Stop
+from app.inference.telemetry import forbid_telemetry
+
+DEVICE = "CPU"
+
+
+@dataclass(frozen=True, eq=False)
+class InMemory(Held):
+    """A tensor in the process's own memory."""
+
+    values: Float32
+
+    @property
+    def nbytes(self) -> int:
+        """Its size in bytes."""
+        return self.values.nbytes
+
+    def numpy(self) -> Float32:
+        """Return the very values, to be read only."""
+        return self.values
+
+
+class OpenVinoEngine:
+    """A network whose convolutions compute in single precision, or in bf16 where that is asked for."""
+
+    provider = OPENVINO
+
+    def __init__(self, content: bytes, threads: int, bf16: bool) -> None:
+        """Load the very bytes given; whatever OpenVINO raises is the caller's to name."""
+        self._runtime = _import_openvino()
+        self._content = content
+        self._config = {
+            # Always given: processors with bf16 units would otherwise be free to use them.
+            "INFERENCE_PRECISION_HINT": "bf16" if bf16 else "f32",
+            "INFERENCE_NUM_THREADS": threads,
+            "ENABLE_CPU_PINNING": False,
+        }
+        request = self._request = self._open()
+        self.inputs = tuple(self._port(port) for port in request.model_inputs)
+        self.outputs = tuple(self._port(port) for port in request.model_outputs)
+
+    def hold(self, tensor: Float32) -> Held:
+        """Return the tensor itself, laid out as the network takes it."""
+        return InMemory(np.ascontiguousarray(tensor))
+
+    def run(self, tensors: Tensors, output: str, stop: Stop) -> Held:
+        """Return a copy of an output, since the next run writes over it; raise `Stopped` within one node.
+
+        A run that ends before its end leaves the shapes of one volume in some nodes and those of another in the rest,
+        which OpenVINO does not mend: the next run loads the network anew.
+        """
+        self._request = self._request or self._open()
+        try:
+            return self._run(self._request, tensors, output, stop)
+        except Exception:
+            self.release()  # at once: what was raised keeps the request until somebody has dealt with it
+            self._request = None
+            raise
+
+    def release(self) -> None:
+        """Give back the memory of the largest run so far, which OpenVINO keeps for the next one."""
+        if self._request is not None:
+            self._request.get_compiled_model().release_memory()
+
+    def _open(self) -> Any:
+        core = self._runtime.Core()
+        return core.compile_model(core.read_model(self._content), DEVICE, self._config).create_infer_request()
+
+    def _run(self, request: Any, tensors: Tensors, output: str, stop: Stop) -> Held:
+        inputs = {name: _values(tensor) for name, tensor in tensors.items()}
+        for name, values in inputs.items():
+            request.set_tensor(name, self._runtime.Tensor(values, shared_memory=True))
+        with stop.ending(request.cancel):
+            request.start_async()
+            if stop.reason is not None:
+                request.cancel()  # what was asked for before the start had nothing to end
+            request.wait()
+        return InMemory(request.get_tensor(output).data.copy())
+
+    def _port(self, port: Any) -> Port:
+        kind = FLOAT if port.element_type == self._runtime.Type.f32 else port.element_type.get_type_name()
+        return Port(frozenset(port.names), kind, port.partial_shape.rank.get_length())
+
+
+def openvino_providers() -> tuple[str, ...]:
+    """Return OpenVINO's name where it is installed."""
+    try:
+        _import_openvino()
+    except ImportError:
+        return ()
+    return (OPENVINO,)
+
+
+def _values(tensor: Float32 | Held) -> Float32:
+    return np.ascontiguousarray(tensor.numpy() if isinstance(tensor, Held) else tensor)
+
+
+def _import_openvino() -> ModuleType:
+    forbid_telemetry()
+    import openvino  # noqa: PLC0415 - the runtime is an extra
+
+    module: ModuleType = openvino
+    return module

@@ -1,0 +1,36 @@
+"""No runtime calls home: neither a connection nor a file of its own, in a process as a hospital starts it."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.runtimes import providers
+from tests.system_packages import require
+
+ROOT = Path(__file__).resolve().parents[3]
+MEASURE_ONCE = """
+import sys, time
+import numpy as np
+from app.inference.session import OnnxSession, RuntimeSettings
+from tests.makers import threshold_network
+session = OnnxSession(threshold_network(1), ("volume",), "probability", RuntimeSettings(sys.argv[1], 1))
+session.run({"volume": np.ones((1, 1, 8, 8, 8), np.float32)})
+time.sleep(2)  # what is sent is sent by threads, in the background
+"""
+
+
+@pytest.mark.parametrize("provider", providers())
+def test_a_runtime_opens_no_connection_and_writes_no_file(provider: str, tmp_path: Path) -> None:
+    home, calls = tmp_path / "home", tmp_path / "calls"
+    home.mkdir()
+    strace = require("strace", package="strace")
+    tracing = [strace, "--follow-forks", "--trace=socket,connect,sendto,sendmsg,sendmmsg", f"--output={calls}"]
+    # Nothing of this environment: a test's or a CI's variables silence a runtime, too.
+    environment = {"HOME": str(home), "PATH": os.environ["PATH"], "PYTHONDONTWRITEBYTECODE": "1"}
+    program = [sys.executable, "-c", MEASURE_ONCE, provider]
+    subprocess.run([*tracing, *program], cwd=ROOT, env=environment, check=True)
+    assert [line for line in calls.read_text(encoding="utf-8").splitlines() if "(" in line] == []
+    assert list(home.rglob("*")) == []
