@@ -38,12 +38,23 @@ def run(content: bytes, volume: np.ndarray) -> np.ndarray:
     return OnnxSession(content, ("volume",), "probability", ON_CPU).run({"volume": volume})
 
 
+def weights_of(content: bytes, kind: str) -> set[int]:
+    """The types in which the weights of these operators are stored, dequantised on the way or not."""
+    graph = onnx.load_from_string(content).graph
+    types = {tensor.name: tensor.data_type for tensor in graph.initializer}
+    sources = {node.output[0]: node.input[0] for node in graph.node if node.op_type == "DequantizeLinear"}
+    names = [node.input[1] for node in graph.node if node.op_type == kind]
+    return {types[sources.get(name, name)] for name in names}
+
+
 def test_int8_networks_stay_near_the_one_they_are_made_from() -> None:
     content = convolutional_network()
     volumes = [np.random.default_rng(n).normal(size=(1, 1, 16, 16, 16)).astype(np.float32) for n in range(3)]
     (small,) = quantized_levels([content], volumes[:2], spare_attention=False)
     kinds = [node.op_type for node in onnx.load_from_string(small).graph.node]
     assert kinds.count("QuantizeLinear") >= 3
+    assert weights_of(small, "Conv") == {onnx.TensorProto.INT8}
+    assert weights_of(small, "ConvTranspose") == {onnx.TensorProto.FLOAT}
     difference = np.abs(run(small, volumes[2]) - run(content, volumes[2]))
     assert 0 < difference.max() < 0.1
 
