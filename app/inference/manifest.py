@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from app.imaging.postprocess import PostprocessingSpec
 from app.imaging.preprocess import PreprocessingSpec
@@ -64,6 +64,18 @@ class Focus(_Part):
     margin_mm: float = Field(ge=0, description="by which the box is larger than the head, on each side")
     cases: int = Field(ge=1, description="phantoms on which the loss was measured")
     dsc_loss: float = Field(description="mean DSC over the whole volume minus mean DSC in the box, as a fraction")
+
+
+class Locator(_Part):
+    """A cheap network that looks at the whole volume first; level 1 then looks at the box around what it finds."""
+
+    network: ContextLevel
+    origin: str = Field(description="the model whose level 1 it is")
+    preprocessing: PreprocessingSpec = Field(description="of its own grid")
+    threshold: float = Field(gt=0, lt=1, description="of its probability")
+    margin_mm: float = Field(ge=0, description="by which the box is larger than the head, on each side")
+    cases: int = Field(ge=1, description="phantoms on which the loss was measured")
+    dsc_loss: float = Field(description="mean DSC over the whole volume minus mean DSC as served, as a fraction")
 
 
 class Tiling(_Part):
@@ -131,7 +143,8 @@ class ModelManifest(_Part):
         default=None, description="level 1's own, coarser grid; None where it has that of the others"
     )
     tiling: Tiling | None = Field(default=None, description="None where the networks take the whole volume")
-    focus: Focus | None = Field(default=None, description="None where every level looks at the whole volume")
+    locator: Locator | None = Field(default=None, description="None where level 1 looks at the whole volume")
+    focus: Focus | None = Field(default=None, description="None where later levels look at the whole volume")
     lower_precisions: tuple[LowerPrecision, ...] = ()
     postprocessing: PostprocessingSpec = PostprocessingSpec()
     quality: QualitySpec = QualitySpec()
@@ -139,6 +152,14 @@ class ModelManifest(_Part):
     training: TrainingRecord
     accuracy: AccuracySummary | None = None
     volume_interval: VolumeInterval = VolumeInterval()
+
+    @model_validator(mode="after")
+    def _one_way_to_the_head(self) -> Self:
+        if self.first_level is not None and (self.locator is not None or self.tiling is not None):
+            raise ValueError(
+                "a first level with a grid of its own sees the whole volume: locator and tiling must be null"
+            )
+        return self
 
     @property
     def first_grid(self) -> FirstGrid | None:
@@ -149,7 +170,8 @@ class ModelManifest(_Part):
     def file_hashes(self) -> dict[str, str]:
         """The SHA-256 of every file that the manifest vouches for, by name."""
         others = [level for lower in self.lower_precisions for level in lower.levels]
-        parts: list[ContextLevel | SelfTest] = [*self.levels, *others, self.selftest]
+        locators = [] if self.locator is None else [self.locator.network]
+        parts: list[ContextLevel | SelfTest] = [*self.levels, *others, *locators, self.selftest]
         return {part.file: part.sha256 for part in parts}
 
     def lower_precision(self, precision: str) -> LowerPrecision | None:
