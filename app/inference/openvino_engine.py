@@ -61,12 +61,12 @@ class OpenVinoEngine:
         A run that ends before its end leaves the shapes of one volume in some nodes and those of another in the rest,
         which OpenVINO does not mend: the next run loads the network anew.
         """
-        self._request = self._request or self._open()
+        request = self._request = self._request or self._open()
         try:
-            return self._run(self._request, tensors, output, stop)
+            return self._run(request, tensors, output, stop)
         except Exception:
-            self.release()  # at once: what was raised keeps the request until somebody has dealt with it
             self._request = None
+            request.get_compiled_model().release_memory()  # what was raised keeps the request until it is dealt with
             raise
 
     def release(self) -> None:
