@@ -52,15 +52,20 @@ def preprocess(volume: Volume, spec: PreprocessingSpec) -> Preprocessed:
     The same voxels in any storage order, flip, number type or pose give the identical tensor.
     Raises `NotMeasurable` for a constant volume.
     """
-    low, high = _value_range(volume.data)
+    value_range = _value_range(volume.data)
     orientation = intrinsic_orientation(volume)
     oriented = orientation.apply(volume)
-    geometry = oriented.geometry.rescaled(spec.spacing_mm, spec.shape_divisor)
-    resampled = resample(oriented, geometry, fill=low).data
-    field_of_view = without_holes(resampled > low + FIELD_OF_VIEW_LEVEL * (high - low))
-    tensor = normalise(resampled, field_of_view, spec.clip)
-    covered = corresponding_box(oriented.geometry, geometry)
-    return Preprocessed(tensor[None, None], geometry, orientation, field_of_view, covered)
+    seen, field_of_view = _normalised(oriented, value_range, spec)
+    covered = corresponding_box(oriented.geometry, seen.geometry)
+    return Preprocessed(seen.data[None, None], seen.geometry, orientation, field_of_view, covered)
+
+
+def coarser(prepared: Volume, spec: PreprocessingSpec) -> Volume:
+    """Return one network's input on another network's coarser grid, normalised by that one's rules.
+
+    Raises `NotMeasurable` where nothing is left of the volume on that grid.
+    """
+    return _normalised(prepared, _value_range(prepared.data), spec)[0]
 
 
 def resample_mask_like(mask: Volume, preprocessed: Preprocessed) -> Float32:
@@ -82,6 +87,17 @@ def without_holes(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     outside = components.only(components.at(0, 0, 0))
     filled: NDArray[np.bool_] = ~outside[1:-1, 1:-1, 1:-1]
     return filled
+
+
+def _normalised(
+    volume: Volume, value_range: tuple[float, float], spec: PreprocessingSpec
+) -> tuple[Volume, NDArray[np.bool_]]:
+    """Return the volume on a network's grid, normalised, and the field of view there."""
+    low, high = value_range
+    geometry = volume.geometry.rescaled(spec.spacing_mm, spec.shape_divisor)
+    resampled = resample(volume, geometry, fill=low).data
+    field_of_view = without_holes(resampled > low + FIELD_OF_VIEW_LEVEL * (high - low))
+    return Volume(normalise(resampled, field_of_view, spec.clip), geometry), field_of_view
 
 
 def _value_range(data: NDArray[Any]) -> tuple[float, float]:

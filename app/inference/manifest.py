@@ -65,6 +65,18 @@ class Focus(_Part):
     dsc_loss: float = Field(description="mean DSC over the whole volume minus mean DSC in the box, as a fraction")
 
 
+class Locator(_Part):
+    """A cheap network that looks at the whole volume first; level 1 then looks at the box around what it finds."""
+
+    network: ContextLevel
+    origin: str = Field(description="the model whose level 1 it is")
+    preprocessing: PreprocessingSpec = Field(description="of its own grid")
+    threshold: float = Field(gt=0, lt=1, description="of its probability")
+    margin_mm: float = Field(ge=0, description="by which the box is larger than the head, on each side")
+    cases: int = Field(ge=1, description="phantoms on which the loss was measured")
+    dsc_loss: float = Field(description="mean DSC over the whole volume minus mean DSC as served, as a fraction")
+
+
 class Tiling(_Part):
     """How a network that was trained on tiles answers a whole volume: a sliding window, averaged by a Gaussian."""
 
@@ -127,7 +139,8 @@ class ModelManifest(_Part):
     precision: Literal["fp32", "fp16"] = Field(default="fp32", description="of the stored weights")
     preprocessing: PreprocessingSpec
     tiling: Tiling | None = Field(default=None, description="None where the networks take the whole volume")
-    focus: Focus | None = Field(default=None, description="None where every level looks at the whole volume")
+    locator: Locator | None = Field(default=None, description="None where level 1 looks at the whole volume")
+    focus: Focus | None = Field(default=None, description="None where later levels look at the whole volume")
     lower_precisions: tuple[LowerPrecision, ...] = ()
     postprocessing: PostprocessingSpec = PostprocessingSpec()
     quality: QualitySpec = QualitySpec()
@@ -140,7 +153,8 @@ class ModelManifest(_Part):
     def file_hashes(self) -> dict[str, str]:
         """The SHA-256 of every file that the manifest vouches for, by name."""
         others = [level for lower in self.lower_precisions for level in lower.levels]
-        parts: list[ContextLevel | SelfTest] = [*self.levels, *others, self.selftest]
+        locators = [] if self.locator is None else [self.locator.network]
+        parts: list[ContextLevel | SelfTest] = [*self.levels, *others, *locators, self.selftest]
         return {part.file: part.sha256 for part in parts}
 
     def lower_precision(self, precision: str) -> LowerPrecision | None:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from app.imaging.biometry import Biometry, measure_biometry
-from app.imaging.postprocess import head_volume_ml, segment_mask
-from app.imaging.preprocess import Preprocessed, preprocess
+from app.imaging.postprocess import head_volume_ml, largest_component, segment_mask
+from app.imaging.preprocess import Preprocessed, PreprocessingSpec, preprocess
 from app.imaging.quality import Flag, QualityNumbers, Verdict, assess
 from app.imaging.reliability import dsc, measure_reliability
 from app.imaging.resample import Float32
@@ -20,8 +20,9 @@ from app.imaging.volume import Volume
 from app.inference.clock import Clock, OnStage
 from app.inference.engine import CUDA, Held, Tensors
 from app.inference.errors import DamagedModel, SelfTestFailed
-from app.inference.focus import Box, everything, head_box, pasted
-from app.inference.manifest import Focus, ModelManifest
+from app.inference.focus import Look, head_box, is_cut, pasted
+from app.inference.locator import HeadLocator
+from app.inference.manifest import ModelManifest
 from app.inference.memory import give_back
 from app.inference.model_store import StoredModel
 from app.inference.network import Network
@@ -73,6 +74,12 @@ class HeadSegmenter:
             Network(content, later if index else first, self.manifest.output_name, self._settings)
             for index, content in enumerate(model.levels_for(self._wanted))
         ]
+        rules = self.manifest.locator
+        self._locator = (
+            None
+            if rules is None or model.locator is None
+            else HeadLocator(model.locator, rules, self.manifest, self._settings)
+        )
 
     @property
     def provider(self) -> str:
@@ -101,9 +108,9 @@ class HeadSegmenter:
         """
         if self.provider != CUDA:
             return
-        divisor, spacing = self.manifest.preprocessing.shape_divisor, self.manifest.preprocessing.spacing_mm
-        i, j, k = (divisor * math.ceil(extent / spacing / divisor) for extent in USUAL_EXTENT_MM)
-        self._levels(np.zeros((1, 1, i, j, k), np.float32), None, Clock())
+        self._levels(_empty_volume(self.manifest.preprocessing), Clock(), everywhere=True)
+        if self._locator is not None:
+            self._locator.probability(_empty_volume(self._locator.preprocessing))
 
     def selftest(self) -> float:
         """Run the stored test vector on every voxel; return the largest difference, or raise `SelfTestFailed`.
@@ -111,7 +118,7 @@ class HeadSegmenter:
         In single precision the difference counts, in a lower one the DSC of the masks.
         """
         volume, expected = _test_vector(self.model)
-        found = self._levels(volume, None, Clock())[-1]
+        found = self._levels(volume, Clock(), everywhere=True)[-1]
         difference = float(np.abs(found - expected[0, 0]).max())
         limits, threshold = self.manifest.selftest, self.manifest.postprocessing.threshold
         agreement = dsc(found >= threshold, expected[0, 0] >= threshold)
@@ -163,10 +170,10 @@ class HeadSegmenter:
 
     def probabilities(self, tensor: Float32, clock: Clock | None = None) -> tuple[Float32, ...]:
         """Return each level's probability, float32 (I, J, K), for a tensor (1, 1, I, J, K)."""
-        return self._levels(tensor, self.manifest.focus, clock or Clock())
+        return self._levels(tensor, clock or Clock(), everywhere=False)
 
-    def _levels(self, tensor: Float32, focus: Focus | None, clock: Clock) -> tuple[Float32, ...]:
-        """Run level by level, each with the probability of the one before; later ones in the box of `focus`."""
+    def _levels(self, tensor: Float32, clock: Clock, everywhere: bool) -> tuple[Float32, ...]:
+        """Run level by level, each with the probability of the one before; in the model's boxes, or `everywhere`."""
         names = self.manifest
         levels: list[Float32] = []
         ahead: dict[str, Float32 | Held] = {}  # what the next level takes, where it lies already
@@ -174,27 +181,47 @@ class HeadSegmenter:
             with clock.stage(f"context_level_{index}"):
                 if not levels:
                     ahead[names.input_name] = network.hold(tensor)
-                box = self._box(levels[-1], focus) if levels else everything(tensor.shape[2:])
-                looks_at_all = box == everything(tensor.shape[2:])
-                inputs = ahead if looks_at_all else self._cropped(tensor, levels[-1], box)
-                answer = self._run(network, inputs, clock.stop)
-                part = answer.numpy()[0, 0]
-                levels.append(part if looks_at_all else pasted(part, box, levels[-1]))
-                ahead[names.context_name] = answer if looks_at_all else levels[-1][None, None]
+                look = None if everywhere else self._look(tensor, levels, clock.stop)
+                found = None if look is None else self._in_box(network, tensor, look, bool(levels), clock.stop)
+                if found is None:
+                    answer = self._run(network, ahead, clock.stop)
+                    levels.append(answer.numpy()[0, 0])
+                    ahead[names.context_name] = answer
+                else:
+                    levels.append(found)
+                    ahead[names.context_name] = found[None, None]
         return tuple(levels)
 
-    def _cropped(self, tensor: Float32, before: Float32, box: Box) -> Tensors:
-        """The volume and the probability of the level before, in the box."""
-        whole = {self.manifest.input_name: tensor[0, 0], self.manifest.context_name: before}
-        return {name: np.ascontiguousarray(values[box])[None, None] for name, values in whole.items()}
+    def _look(self, tensor: Float32, levels: Sequence[Float32], stop: Stop | None) -> Look | None:
+        """Where the next level looks, None for the whole grid."""
+        focus = self.manifest.focus
+        if not levels:
+            look = None if self._locator is None else self._locator.look(tensor, stop)
+        elif focus is None:
+            look = None
+        else:
+            rules, threshold = self.manifest.preprocessing, self.manifest.postprocessing.threshold
+            margin = math.ceil(focus.margin_mm / rules.spacing_mm)
+            look = Look(head_box(levels[-1], threshold, margin, rules.shape_divisor), levels[-1])
+        return None if look is None or look.is_whole else look
 
-    def _box(self, probability: Float32, focus: Focus | None) -> Box:
-        """The part of the grid that the next level looks at."""
-        if focus is None:
-            return everything(probability.shape)
-        rules = self.manifest.preprocessing
-        margin = math.ceil(focus.margin_mm / rules.spacing_mm)
-        return head_box(probability, self.manifest.postprocessing.threshold, margin, rules.shape_divisor)
+    def _in_box(
+        self, network: Network, tensor: Float32, look: Look, has_context: bool, stop: Stop | None
+    ) -> Float32 | None:
+        """A level's probability in the box and what was said before around it; None where level 1's head is cut."""
+        whole = {self.manifest.input_name: tensor[0, 0]}
+        if has_context:
+            whole[self.manifest.context_name] = look.around
+        inputs = {name: np.ascontiguousarray(values[look.box])[None, None] for name, values in whole.items()}
+        part = self._run(network, inputs, stop).numpy()[0, 0]
+        if not has_context:
+            head = largest_component(part >= self.manifest.postprocessing.threshold)
+            if is_cut(head, look.box, look.around.shape):
+                return None
+        return pasted(part, look.box, look.around)
+
+    def _all_networks(self) -> list[Network]:
+        return [*self._networks, *([] if self._locator is None else [self._locator.network])]
 
     def _run(self, network: Network, inputs: Tensors, stop: Stop | None) -> Held:
         """Run one level on the whole volume, or tile by tile where the model was trained on tiles.
@@ -204,7 +231,7 @@ class HeadSegmenter:
         """
         kept_bytes = self._settings.kept_mb * MEGABYTE
         if network.expected_bytes(inputs) > kept_bytes:
-            for other in self._networks:
+            for other in self._all_networks():
                 if other is not network:
                     other.release()
         tiling, name = self.manifest.tiling, self.manifest.input_name
@@ -214,9 +241,16 @@ class HeadSegmenter:
             given = inputs[name]
             volume = given.numpy() if isinstance(given, Held) else given
             answer = network.hold(answer_by_tiles(volume, tiling, lambda t: network.run_held({name: t}, stop).numpy()))
-        if sum(each.working_bytes for each in self._networks) > kept_bytes:
+        if sum(each.working_bytes for each in self._all_networks()) > kept_bytes:
             network.release()
         return answer
+
+
+def _empty_volume(rules: PreprocessingSpec) -> Float32:
+    """A volume of zeros (1, 1, I, J, K) of the usual extent on this grid."""
+    divisor = rules.shape_divisor
+    i, j, k = (divisor * math.ceil(extent / rules.spacing_mm / divisor) for extent in USUAL_EXTENT_MM)
+    return np.zeros((1, 1, i, j, k), np.float32)
 
 
 def _test_vector(model: StoredModel) -> tuple[Float32, Float32]:

@@ -45,7 +45,7 @@ def add_export(commands: Commands) -> None:
 
 def _add_faster_commands(commands: Commands) -> None:
     quantize = commands.add_parser("quantize", help="let a candidate be served in bf16, fp16 and int8 where harmless")
-    focus = commands.add_parser("focus", help="let a candidate's later levels look at the head's box where harmless")
+    focus = commands.add_parser("focus", help="let a candidate look at the head's box alone where harmless")
     for command, cases, run in ((quantize, 40, _quantize), (focus, 20, _focus)):
         command.add_argument("candidate", type=Path, help="folder of the candidate; run this before calibrate")
         command.add_argument("--cases", type=int, default=cases, help=f"phantoms of the gate (default: {cases})")
@@ -53,7 +53,9 @@ def _add_faster_commands(commands: Commands) -> None:
         command.add_argument("--phantoms", type=Path, help="keep the simulated scans in this folder")
         command.set_defaults(command=run)
     quantize.add_argument("--calibration", type=int, default=8, help="other phantoms, for int8's ranges (default: 8)")
-    focus.add_argument("--margin", type=float, nargs="+", default=[10.0, 20.0, 30.0], help="mm, the smallest first")
+    focus.add_argument("--margin", type=float, nargs="+", default=[10.0, 20.0, 30.0], help="mm, of later levels")
+    focus.add_argument("--locator", type=Path, help="a cheap published model whose level 1 finds the box of level 1")
+    focus.add_argument("--locator-margin", type=float, nargs="+", default=[10.0, 15.0, 20.0], help="mm, of level 1")
 
 
 def _export(options: argparse.Namespace) -> None:
@@ -81,10 +83,11 @@ def _quantize(options: argparse.Namespace) -> None:
 
 
 def _focus(options: argparse.Namespace) -> None:
-    from training.export.faster import try_focus
+    from training.export.faster import finder_from, try_boxes
 
+    finder = None if options.locator is None else finder_from(options.locator, options.locator_margin)
     phantoms = list(with_progress(_validation(options), options.cases, "made"))
-    for outcome in try_focus(options.candidate, phantoms, options.margin):
+    for outcome in try_boxes(options.candidate, phantoms, options.margin, finder):
         tell(options, outcome, **asdict(outcome))
 
 

@@ -15,7 +15,8 @@ from training.export.operators import OperatorGraph
 from training.export.parity import run_graph
 
 Float32 = npt.NDArray[np.float32]
-QUANTIZED = ("Conv", "ConvTranspose")
+QUANTIZED = ("Conv",)
+"""Transposed convolutions are left out: OpenVINO computes them in bf16, and would only convert there and back."""
 CAREFUL = {"everything": False, "everything but the attention's weights": True}
 """What is quantised, the fastest first: the softmax amplifies what is lost before it."""
 

@@ -14,7 +14,7 @@ from app.inference.session import OnnxSession, RuntimeSettings
 from tests.app.inference.test_session import convolutional_network
 from tests.makers import publish_threshold_model, sphere_volume
 from tests.runtimes import providers
-from training.export.faster import try_focus, try_precisions
+from training.export.faster import finder_from, try_boxes, try_precisions
 from training.export.half import half_levels
 from training.export.onnx import with_half_weights
 from training.export.quantize import before_softmax, quantized_levels, with_single_weights
@@ -40,6 +40,15 @@ def run(content: bytes, volume: np.ndarray, settings: RuntimeSettings = ON_CPU) 
     return OnnxSession(content, ("volume",), "probability", settings).run({"volume": volume})
 
 
+def weights_of(content: bytes, kind: str) -> set[int]:
+    """The types in which the weights of these operators are stored, dequantised on the way or not."""
+    graph = onnx.load_from_string(content).graph
+    types = {tensor.name: tensor.data_type for tensor in graph.initializer}
+    sources = {node.output[0]: node.input[0] for node in graph.node if node.op_type == "DequantizeLinear"}
+    names = [node.input[1] for node in graph.node if node.op_type == kind]
+    return {types[sources.get(name, name)] for name in names}
+
+
 @pytest.mark.parametrize("provider", providers())
 def test_int8_networks_stay_near_the_one_they_are_made_from(provider: Any) -> None:
     content = convolutional_network()
@@ -47,6 +56,8 @@ def test_int8_networks_stay_near_the_one_they_are_made_from(provider: Any) -> No
     (small,) = quantized_levels([content], volumes[:2], spare_attention=False)
     kinds = [node.op_type for node in onnx.load_from_string(small).graph.node]
     assert kinds.count("QuantizeLinear") >= 3
+    assert weights_of(small, "Conv") == {onnx.TensorProto.INT8}
+    assert weights_of(small, "ConvTranspose") == {onnx.TensorProto.FLOAT}
     fast = run(small, volumes[2], RuntimeSettings(provider, 1, "int8"))
     assert 0 < np.abs(fast - run(content, volumes[2])).max() < 0.1
 
@@ -107,10 +118,31 @@ def test_a_model_agrees_with_itself(tmp_path: Path, phantom: Phantom) -> None:
 
 def test_a_box_is_written_and_used_only_where_it_costs_nothing(tmp_path: Path, phantom: Phantom) -> None:
     candidate = publish_threshold_model(tmp_path)  # these networks compare with the darkest voxel they see
-    tight, wide = try_focus(candidate, [sphere(phantom)], [200.0, 8.0])
+    tight, wide = try_boxes(candidate, [sphere(phantom)], [200.0, 8.0])
     assert (tight.passed, wide.passed) == (False, True)
     assert str(tight).startswith("box with a margin of 8 mm: not served (+")
     stored = ModelStore(tmp_path).resolve("fetal_head")
     assert stored.manifest.focus is not None
     assert stored.manifest.focus.margin_mm == 200
     HeadSegmenter(stored, ON_CPU).selftest()
+
+
+def test_a_locator_is_written_with_its_file_only_where_it_costs_nothing(tmp_path: Path, phantom: Phantom) -> None:
+    candidate = publish_threshold_model(tmp_path / "candidate")
+    cheap = publish_threshold_model(tmp_path / "cheap", version=3, spacing_mm=4.0)
+    cases = [sphere(phantom)]
+    refused = list(try_boxes(candidate, cases, [200.0], finder_from(cheap, [8.0])))
+    assert [outcome.passed for outcome in refused] == [True, False]
+    assert str(refused[1]).startswith("located box with a margin of 8 mm: not served (+")
+    assert not (candidate / "locator.onnx").exists()
+    assert ModelStore(tmp_path / "candidate").resolve("fetal_head").manifest.locator is None
+    tried = list(try_boxes(candidate, cases, [200.0], finder_from(cheap, [200.0, 8.0])))
+    assert [outcome.passed for outcome in tried] == [True, False, True]
+    stored = ModelStore(tmp_path / "candidate").resolve("fetal_head")
+    assert stored.manifest.locator is not None
+    assert (stored.manifest.locator.origin, stored.manifest.locator.margin_mm) == ("fetal_head 3", 200)
+    assert stored.locator == (cheap / "context_level_1.onnx").read_bytes()
+    assert HeadSegmenter(stored, ON_CPU).segment(sphere_volume()).verdict == "ok"
+    assert [outcome.passed for outcome in try_boxes(candidate, cases, [200.0])] == [True]
+    assert ModelStore(tmp_path / "candidate").resolve("fetal_head").manifest.locator is None
+    assert not (candidate / "locator.onnx").exists()
