@@ -3,7 +3,7 @@
 InferenceError
 +-- ModelNotFound         the store holds no such model or version
 +-- DamagedModel          a file is missing, altered, or not what its manifest says
-+-- RuntimeUnavailable    no ONNX Runtime, or not the execution provider that was asked for
++-- RuntimeUnavailable    no runtime, or not the execution provider that was asked for
 +-- SelfTestFailed        the stored test vector does not give the stored answer
 +-- OutOfMemory           the network asked for more memory than there is; the next, smaller volume may well fit
 """
@@ -31,7 +31,7 @@ class DamagedModel(InferenceError):  # noqa: N818
 
 
 class RuntimeUnavailable(InferenceError):  # noqa: N818
-    """No ONNX Runtime is installed, or it lacks the execution provider that was asked for."""
+    """No runtime is installed, or none with the execution provider that was asked for."""
 
 
 class SelfTestFailed(InferenceError):  # noqa: N818

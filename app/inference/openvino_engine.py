@@ -47,38 +47,39 @@ class OpenVinoEngine:
             "INFERENCE_NUM_THREADS": threads,
             "ENABLE_CPU_PINNING": False,
         }
-        request = self._request = self._open()
-        self.inputs = tuple(self._port(port) for port in request.model_inputs)
-        self.outputs = tuple(self._port(port) for port in request.model_outputs)
+        network = self._network = self._open()
+        self.inputs = tuple(self._port(port) for port in network.inputs)
+        self.outputs = tuple(self._port(port) for port in network.outputs)
 
     def hold(self, tensor: Float32) -> Held:
         """Return the tensor itself, laid out as the network takes it."""
         return InMemory(np.ascontiguousarray(tensor))
 
     def run(self, tensors: Tensors, output: str, stop: Stop) -> Held:
-        """Return a copy of an output, since the next run writes over it; raise `Stopped` within one node.
+        """Return an output; raise `Stopped` within one node of the network.
 
         A run that ends before its end leaves the shapes of one volume in some nodes and those of another in the rest,
         which OpenVINO does not mend: the next run loads the network anew.
         """
-        self._request = self._request or self._open()
+        network = self._network = self._network or self._open()
         try:
-            return self._run(self._request, tensors, output, stop)
+            return self._run(network, tensors, output, stop)
         except Exception:
-            self.release()  # at once: what was raised keeps the request until somebody has dealt with it
-            self._request = None
+            self._network = None
+            network.release_memory()  # what was raised keeps the network itself until it is dealt with
             raise
 
     def release(self) -> None:
         """Give back the memory of the largest run so far, which OpenVINO keeps for the next one."""
-        if self._request is not None:
-            self._request.get_compiled_model().release_memory()
+        if self._network is not None:
+            self._network.release_memory()
 
     def _open(self) -> Any:
         core = self._runtime.Core()
-        return core.compile_model(core.read_model(self._content), DEVICE, self._config).create_infer_request()
+        return core.compile_model(core.read_model(self._content), DEVICE, self._config)
 
-    def _run(self, request: Any, tensors: Tensors, output: str, stop: Stop) -> Held:
+    def _run(self, network: Any, tensors: Tensors, output: str, stop: Stop) -> Held:
+        request = network.create_infer_request()  # a new one each time, which does not keep the tensors of the last run
         inputs = {name: _values(tensor) for name, tensor in tensors.items()}
         for name, values in inputs.items():
             request.set_tensor(name, self._runtime.Tensor(values, shared_memory=True))

@@ -17,6 +17,7 @@ UNIMPORTABLE = ("openvino.tools.ovc", "openvino_telemetry")
 
 def forbid_telemetry() -> None:
     """Has every runtime that this process imports from now on open no connection and write no file of its own."""
-    os.environ[ONNX_RUNTIME_SAYS_NOTHING] = "1"
+    if os.environ.get(ONNX_RUNTIME_SAYS_NOTHING) != "1":  # written once, as other threads may be reading
+        os.environ[ONNX_RUNTIME_SAYS_NOTHING] = "1"
     for name in UNIMPORTABLE:
         sys.modules[name] = None  # type: ignore[assignment] # the import system's own way to say "not importable"

@@ -1,10 +1,19 @@
+import hashlib
+import json
 import re
+import sys
 from pathlib import Path
 
 import httpx
+import onnx
+import pytest
+from onnx import TensorProto, helper
 
+from app.inference.engine import CPU, OPENVINO
 from app.inference.session import preferred_provider
 from tests.app.api.service import Service, assert_problem, post, running_service
+from tests.makers import publish_threshold_model, threshold_network
+from tests.runtimes import needs
 
 
 class TestLive:
@@ -28,6 +37,37 @@ class TestReady:
             body = service.client.get("/health/ready").json()
         assert body["runtime"]["provider"] == preferred_provider("auto")
         assert (body["requested_provider"], body["fallback"]) == ("auto", False)
+
+    @needs(OPENVINO)
+    def test_where_openvino_cannot_take_a_network_the_fallback_is_said(self, tmp_path: Path, sphere: bytes) -> None:
+        publish_model_beyond_openvino(tmp_path / "models")
+        with running_service(tmp_path / "data", tmp_path / "models", provider="auto") as service:
+            body = service.client.get("/health/ready").json()
+            report = post(service.client, sphere).json()
+            assert values(service.client)["fetalhead_provider_fallback"] == 1
+        assert (body["runtime"]["provider"], body["fallback"]) == (CPU, True)
+        assert report["runtime"]["provider"] == CPU
+
+    @needs(OPENVINO)
+    def test_without_openvino_the_plain_provider_is_what_there_is(
+        self, tmp_path: Path, model_store: Path, sphere: bytes, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setitem(sys.modules, "openvino", None)
+        with running_service(tmp_path, model_store, provider="auto") as service:
+            body = service.client.get("/health/ready").json()
+            assert post(service.client, sphere).json()["runtime"] == body["runtime"]
+            assert values(service.client)["fetalhead_provider_fallback"] == body["fallback"]
+        assert (body["runtime"]["provider"], body["fallback"]) == (preferred_provider("auto"), False)
+
+    @needs(OPENVINO)
+    def test_openvino_serves_without_onnx_runtime(
+        self, tmp_path: Path, model_store: Path, sphere: bytes, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setitem(sys.modules, "onnxruntime", None)
+        with running_service(tmp_path, model_store, provider="auto") as service:
+            body = service.client.get("/health/ready").json()
+            assert post(service.client, sphere).status_code == 200
+        assert (body["runtime"]["provider"], body["fallback"]) == (OPENVINO, False)
 
     def test_a_provider_that_cannot_run_is_no_silent_fallback(self, tmp_path: Path, model_store: Path) -> None:
         with running_service(tmp_path, model_store, wait=False, provider="cuda") as service:
@@ -79,3 +119,20 @@ class TestMetrics:
 def values(client: httpx.Client) -> dict[str, float]:
     lines = [line for line in client.get("/metrics").text.splitlines() if not line.startswith("#")]
     return {name: float(value) for name, value in (re.split(r" (?=\S+$)", line) for line in lines)}
+
+
+def publish_model_beyond_openvino(root: Path) -> None:
+    """Both levels multiplied by the determinant of (1), an operation that OpenVINO does not have."""
+    folder = publish_threshold_model(root)
+    manifest = json.loads((folder / "manifest.json").read_text())
+    for number, level in enumerate(manifest["levels"], start=1):
+        model = onnx.load_from_string(threshold_network(number))
+        graph = model.graph
+        graph.node[-1].output[0] = "answer"
+        graph.initializer.append(helper.make_tensor("matrix", TensorProto.FLOAT, [1, 1], [1.0]))
+        graph.node.append(helper.make_node("Det", ["matrix"], ["determinant"]))
+        graph.node.append(helper.make_node("Mul", ["answer", "determinant"], ["probability"]))
+        content = model.SerializeToString()
+        (folder / level["file"]).write_bytes(content)
+        level |= {"sha256": hashlib.sha256(content).hexdigest(), "size": len(content)}
+    (folder / "manifest.json").write_text(json.dumps(manifest))

@@ -1,6 +1,7 @@
 """Faster ways of serving a candidate: what passes is written and served, what does not leaves no trace."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -12,6 +13,7 @@ from app.inference.segmenter import HeadSegmenter
 from app.inference.session import OnnxSession, RuntimeSettings
 from tests.app.inference.test_session import convolutional_network
 from tests.makers import publish_threshold_model, sphere_volume
+from tests.runtimes import providers
 from training.export.faster import finder_from, try_boxes, try_precisions
 from training.export.half import half_levels
 from training.export.onnx import with_half_weights
@@ -34,8 +36,8 @@ def sphere(phantom: Phantom) -> Phantom:
     return type(phantom)(volume, truth, truth, phantom.record)
 
 
-def run(content: bytes, volume: np.ndarray) -> np.ndarray:
-    return OnnxSession(content, ("volume",), "probability", ON_CPU).run({"volume": volume})
+def run(content: bytes, volume: np.ndarray, settings: RuntimeSettings = ON_CPU) -> np.ndarray:
+    return OnnxSession(content, ("volume",), "probability", settings).run({"volume": volume})
 
 
 def weights_of(content: bytes, kind: str) -> set[int]:
@@ -47,7 +49,8 @@ def weights_of(content: bytes, kind: str) -> set[int]:
     return {types[sources.get(name, name)] for name in names}
 
 
-def test_int8_networks_stay_near_the_one_they_are_made_from() -> None:
+@pytest.mark.parametrize("provider", providers())
+def test_int8_networks_stay_near_the_one_they_are_made_from(provider: Any) -> None:
     content = convolutional_network()
     volumes = [np.random.default_rng(n).normal(size=(1, 1, 16, 16, 16)).astype(np.float32) for n in range(3)]
     (small,) = quantized_levels([content], volumes[:2], spare_attention=False)
@@ -55,8 +58,8 @@ def test_int8_networks_stay_near_the_one_they_are_made_from() -> None:
     assert kinds.count("QuantizeLinear") >= 3
     assert weights_of(small, "Conv") == {onnx.TensorProto.INT8}
     assert weights_of(small, "ConvTranspose") == {onnx.TensorProto.FLOAT}
-    difference = np.abs(run(small, volumes[2]) - run(content, volumes[2]))
-    assert 0 < difference.max() < 0.1
+    fast = run(small, volumes[2], RuntimeSettings(provider, 1, "int8"))
+    assert 0 < np.abs(fast - run(content, volumes[2])).max() < 0.1
 
 
 def test_half_precision_networks_stay_near_the_one_they_are_made_from() -> None:
