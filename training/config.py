@@ -219,7 +219,7 @@ class TrainingConfig(Section):
             raise ValueError(f"stages must end at rising fractions, the last at 1, got {ends}")
         if self.stage[-1].spacing_mm != self.first_grid.spacing_mm:
             served = self.first_grid.spacing_mm
-            raise ValueError(f"the last stage trains at {self.stage[-1].spacing_mm} mm, level 1 serves at {served} mm")
+            raise ValueError(f"the last stage trains at {self.stage[-1].spacing_mm} mm, serving at {served} mm")
         needed = self.network.shape_divisor
         shapes = [stage.shape for stage in self.stage] + ([self.refinement.shape] if self.refinement else [])
         if any(n % needed for n in (self.preprocessing.shape_divisor, *(n for shape in shapes for n in shape))):
