@@ -207,9 +207,10 @@ def commands(weights: Sequence[LevelWeights]) -> tuple[str, ...]:
     return (
         f"fetalhead-train fit {config.name}",
         f"fetalhead-train export {run}",
+        f"fetalhead-train focus {run}/store/{NAME}/1",
         f"fetalhead-train calibrate {run}/store/{NAME}/1",
-        f"fetalhead-train evaluate --store {run}/store --out {run}/evaluation --cohort test --cases 40",
-        f"fetalhead-train evaluate --store {run}/store --out {run}/evaluation --cohort shifted --cases 20",
+        f"fetalhead-train evaluate --store {run}/store --out {run}/evaluation --cohort test --cases 200",
+        f"fetalhead-train evaluate --store {run}/store --out {run}/evaluation --cohort shifted --cases 100",
         f"fetalhead-train publish {run}/store/{NAME}/1 --evaluation {run}/evaluation/evaluation.json",
     )
 
