@@ -8,7 +8,7 @@ from typing import Literal, Self
 from pydantic import Field, ValidationError, model_validator
 
 from app.imaging.preprocess import PreprocessingSpec
-from app.inference.coarse import FirstGrid
+from app.inference.coarse import CoarserGrid
 from training.config_data import DataConfig, PhantomsConfig, Section
 
 REFINED_LEVELS = 2
@@ -251,9 +251,9 @@ class TrainingConfig(Section):
         return self.preprocessing.model_copy(update={"spacing_mm": self.refinement.coarse_spacing_mm})
 
     @property
-    def coarse_first(self) -> FirstGrid | None:
+    def coarse_first(self) -> CoarserGrid | None:
         """Level 1's grid where it is coarser than the served one."""
-        return None if self.refinement is None else FirstGrid(self.preprocessing.spacing_mm, self.first_grid)
+        return None if self.refinement is None else CoarserGrid(self.preprocessing.spacing_mm, self.first_grid)
 
     def with_minutes(self, minutes: float) -> "TrainingConfig":
         """The same run with another wall-clock budget for every level."""

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from app.imaging.resample import Float32
-from app.inference.coarse import FirstGrid
+from app.inference.coarse import CoarserGrid
 from app.inference.focus import Box, head_box
 from training.data import GridCase
 from training.networks.cascade import AutoContextCascade, ContextLevel
@@ -15,7 +15,7 @@ from training.networks.cascade import AutoContextCascade, ContextLevel
 PRESENT = 0.5
 
 
-def with_coarse_context(case: GridCase, below: AutoContextCascade, first: FirstGrid) -> GridCase:
+def with_coarse_context(case: GridCase, below: AutoContextCascade, first: CoarserGrid) -> GridCase:
     """The case with the probability of the level below, which sees the whole volume on its own coarser grid."""
     tensor = case.image.astype(np.float32)[None, None]
     return replace(case, context=first.answer(tensor, partial(answer, below)).astype(np.float16))

@@ -1,4 +1,4 @@
-"""A first context level on a coarser grid than the others': it sees the whole volume, they the head."""
+"""A network on a coarser grid than the others': it sees the whole volume, they the head."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from app.imaging.volume import Volume, VolumeGeometry
 
 
 @dataclass(frozen=True)
-class FirstGrid:
-    """The first level's grid beside that of the others, whose voxels are `spacing_mm` wide."""
+class CoarserGrid:
+    """A coarse network's grid beside that of the others, whose voxels are `spacing_mm` wide."""
 
     spacing_mm: float
     preprocessing: PreprocessingSpec
@@ -20,17 +20,21 @@ class FirstGrid:
     def answer(self, tensor: Float32, run: Callable[[Float32], Float32]) -> Float32:
         """Return a probability, float32 (I, J, K), on the grid of a prepared tensor (1, 1, I, J, K).
 
-        `run` maps the first level's own input (1, 1, I', J', K') to its probability (I', J', K'). Raises
+        `run` maps the coarse network's own input (1, 1, I', J', K') to its probability (I', J', K'). Raises
         `NotMeasurable` where nothing is left of the volume on the coarse grid.
         """
         seen = self.seen(tensor)
-        found = Volume(run(seen.data[None, None]), seen.geometry)
-        on_grid: Float32 = resample(found, self._grid(tensor), antialias=False).data
-        return on_grid
+        return self.brought(Volume(run(seen.data[None, None]), seen.geometry), tensor)
 
     def seen(self, tensor: Float32) -> Volume:
-        """Return what the first level sees of a prepared tensor, on its own grid; raises as `answer` does."""
-        return coarser(Volume(tensor[0, 0], self._grid(tensor)), self.preprocessing)
+        """Return what the coarse network sees of a prepared tensor, on its own grid; raises as `answer` does."""
+        return coarser(Volume(tensor[0, 0], self.grid(tensor)), self.preprocessing)
 
-    def _grid(self, tensor: Float32) -> VolumeGeometry:
+    def brought(self, found: Volume, tensor: Float32) -> Float32:
+        """Return a probability on the coarse grid, brought to that of the prepared tensor, float32 (I, J, K)."""
+        on_grid: Float32 = resample(found, self.grid(tensor), antialias=False).data
+        return on_grid
+
+    def grid(self, tensor: Float32) -> VolumeGeometry:
+        """Return the grid of a prepared tensor; where it lies does not matter."""
         return VolumeGeometry.from_spacing(tensor.shape[2:], (self.spacing_mm,) * 3)

@@ -7,9 +7,9 @@ import math
 import numpy as np
 
 from app.imaging.errors import NotMeasurable
-from app.imaging.preprocess import coarser
-from app.imaging.resample import Float32, resample
+from app.imaging.resample import Float32
 from app.imaging.volume import Volume, VolumeGeometry, corresponding_box
+from app.inference.coarse import CoarserGrid
 from app.inference.focus import Box, Look, everything, head_box, rounded
 from app.inference.manifest import Locator, ModelManifest
 from app.inference.network import Network
@@ -24,7 +24,8 @@ class HeadLocator:
         """Load it; raise an `InferenceError` where it cannot be served."""
         self._rules, self._input = rules, model.input_name
         self.preprocessing = rules.preprocessing
-        self._grid = model.preprocessing
+        self._divisor = model.preprocessing.shape_divisor
+        self._coarser = CoarserGrid(model.preprocessing.spacing_mm, rules.preprocessing)
         self.network = Network(content, (model.input_name,), model.output_name, settings)
 
     def look(self, tensor: Float32, stop: Stop | None = None) -> Look:
@@ -32,14 +33,13 @@ class HeadLocator:
 
         Where nothing is found, or nothing is left of the volume on the coarse grid, the box is the whole grid.
         """
-        spacing = self._grid.spacing_mm
-        grid = VolumeGeometry.from_spacing(tensor.shape[2:], (spacing, spacing, spacing))
+        grid = self._coarser.grid(tensor)
         try:
-            coarse = coarser(Volume(tensor[0, 0], grid), self.preprocessing)
+            coarse = self._coarser.seen(tensor)
         except NotMeasurable:
             return Look(everything(grid.shape), np.zeros(grid.shape, np.float32))
         probability = self.probability(coarse.data[None, None], stop)
-        around = resample(Volume(probability, coarse.geometry), grid, antialias=False).data
+        around = self._coarser.brought(Volume(probability, coarse.geometry), tensor)
         return Look(self._box(probability, coarse.geometry, grid), around)
 
     def probability(self, tensor: Float32, stop: Stop | None = None) -> Float32:
@@ -55,4 +55,4 @@ class HeadLocator:
             return everything(grid.shape)
         i, j, k = found
         region = coarse.cropped((i.start, j.start, k.start), (i.stop, j.stop, k.stop))
-        return rounded(*corresponding_box(region, grid), grid.shape, self._grid.shape_divisor)
+        return rounded(*corresponding_box(region, grid), grid.shape, self._divisor)

@@ -9,7 +9,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstrai
 from app.imaging.postprocess import PostprocessingSpec
 from app.imaging.preprocess import PreprocessingSpec
 from app.imaging.quality import QualitySpec
-from app.inference.coarse import FirstGrid
+from app.inference.coarse import CoarserGrid
 
 MANIFEST_FILE = "manifest.json"
 
@@ -162,9 +162,9 @@ class ModelManifest(_Part):
         return self
 
     @property
-    def first_grid(self) -> FirstGrid | None:
+    def first_grid(self) -> CoarserGrid | None:
         """Level 1's grid where it is coarser than that of the others."""
-        return None if self.first_level is None else FirstGrid(self.preprocessing.spacing_mm, self.first_level)
+        return None if self.first_level is None else CoarserGrid(self.preprocessing.spacing_mm, self.first_level)
 
     @property
     def file_hashes(self) -> dict[str, str]:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from app.inference.coarse import FirstGrid
+from app.inference.coarse import CoarserGrid
 from app.inference.manifest import Focus
 from app.inference.model_store import ModelStore
 from app.inference.segmenter import HeadSegmenter
@@ -79,7 +79,7 @@ def test_the_coarse_context_lies_where_the_head_is(cache: PhantomCache, refining
             assert volume.shape[2:] < tuple(case.image.shape)
             return (volume > 0).float()
 
-    found = with_coarse_context(case, Bright(), FirstGrid(FINE_MM, refining.first_grid)).context  # type: ignore[arg-type]
+    found = with_coarse_context(case, Bright(), CoarserGrid(FINE_MM, refining.first_grid)).context  # type: ignore[arg-type]
     assert found is not None
     assert found.shape == case.image.shape
     bright = case.image.astype(np.float32) > 0

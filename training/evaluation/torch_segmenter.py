@@ -12,7 +12,7 @@ from app.imaging.quality import QualitySpec, assess
 from app.imaging.reliability import measure_reliability
 from app.imaging.resample import Float32
 from app.imaging.volume import Volume
-from app.inference.coarse import FirstGrid
+from app.inference.coarse import CoarserGrid
 from training.auto_context import level_folder, load_cascade
 from training.checkpoint import load_level
 from training.config import RefinementConfig
@@ -60,7 +60,7 @@ class TorchSegmenter:
         """Level 1 on its coarse grid, level 2 in the head's box of the served one, both (I, J, K)."""
         first, second = self.cascade
         spec = self.config.preprocessing
-        grid = FirstGrid(spec.spacing_mm, self.config.first_grid)
+        grid = CoarserGrid(spec.spacing_mm, self.config.first_grid)
         coarse = grid.answer(tensor, partial(answer, AutoContextCascade([first])))
         box = box_around(coarse, rules.margin_mm, spec.spacing_mm, spec.shape_divisor)
         volume, context = (torch.from_numpy(t).to(self.device) for t in (tensor, coarse[None, None]))

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import onnx
 import torch
 
-from app.inference.coarse import FirstGrid
+from app.inference.coarse import CoarserGrid
 from app.inference.session import OnnxSession, RuntimeSettings
 from training.export.errors import ParityError
 from training.export.onnx import CONTEXT, INPUT, OUTPUT
@@ -41,7 +41,7 @@ class Parity:
         return self.max_difference <= MAX_DIFFERENCE and self.changed_fraction <= MAX_CHANGED_FRACTION
 
 
-def run_graphs(graphs: Sequence[onnx.ModelProto], volume: Float32, first: FirstGrid | None = None) -> Float32:
+def run_graphs(graphs: Sequence[onnx.ModelProto], volume: Float32, first: CoarserGrid | None = None) -> Float32:
     """Run the levels in order, each with the probability before it, as serving does; (1, 1, I, J, K).
 
     `first` is level 1's grid where that is coarser than the volume's.
@@ -82,7 +82,7 @@ def require_parity(
     graphs: Sequence[onnx.ModelProto],
     cascade: AutoContextCascade,
     volumes: Sequence[Float32],
-    first: FirstGrid | None = None,
+    first: CoarserGrid | None = None,
 ) -> Parity:
     """The worst parity of any level on any volume, both sides given torch's context; ParityError beyond rounding.
 
@@ -108,7 +108,7 @@ def on_its_grid(
     run: Callable[[Float32, Float32 | None], Float32],
     volume: Float32,
     context: Float32 | None,
-    first: FirstGrid | None,
+    first: CoarserGrid | None,
 ) -> Float32:
     """What a level says of a volume, on the volume's grid; level 1, which has no context, may have its own."""
     if context is not None or first is None:
@@ -120,7 +120,7 @@ def halving_is_harmless(
     halved: Sequence[onnx.ModelProto],
     graphs: Sequence[onnx.ModelProto],
     volumes: Sequence[Float32],
-    first: FirstGrid | None = None,
+    first: CoarserGrid | None = None,
 ) -> bool:
     """Whether float16 weights change no mask by more than 0.01 % of the head."""
     results = (compare(run_graphs(halved, volume, first), run_graphs(graphs, volume, first)) for volume in volumes)

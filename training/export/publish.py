@@ -12,7 +12,7 @@ from pathlib import Path
 import onnx
 
 from app.imaging.quality import Limit
-from app.inference.coarse import FirstGrid
+from app.inference.coarse import CoarserGrid
 from app.inference.manifest import (
     MANIFEST_FILE,
     AccuracySummary,
@@ -54,7 +54,7 @@ class ExportedModel:
     case: GridCase
     parity: Parity
     tiling: Tiling | None
-    first: FirstGrid | None
+    first: CoarserGrid | None
     algebra: str
 
 

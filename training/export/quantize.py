@@ -12,7 +12,7 @@ import onnx
 from onnx import numpy_helper
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 
-from app.inference.coarse import FirstGrid
+from app.inference.coarse import CoarserGrid
 from training.export.operators import OperatorGraph
 from training.export.parity import on_its_grid, run_graph
 
@@ -35,7 +35,7 @@ class Inputs(CalibrationDataReader):  # type: ignore[misc]  # the runtime ships 
 
 
 def quantized_levels(
-    levels: Sequence[bytes], volumes: Sequence[Float32], spare_attention: bool, first: FirstGrid | None = None
+    levels: Sequence[bytes], volumes: Sequence[Float32], spare_attention: bool, first: CoarserGrid | None = None
 ) -> tuple[bytes, ...]:
     """int8 graphs of all levels (QDQ format), calibrated on volumes (1, 1, I, J, K) and the levels' own answers.
 

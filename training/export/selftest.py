@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import onnx
 
-from app.inference.coarse import FirstGrid
+from app.inference.coarse import CoarserGrid
 from app.inference.manifest import Tiling
 from app.inference.tiling import answer_by_tiles
 from training.data import GridCase
@@ -33,7 +33,7 @@ class StoredVector:
 
 
 def stored_vector(
-    graphs: Sequence[onnx.ModelProto], case: GridCase, tiling: Tiling | None = None, first: FirstGrid | None = None
+    graphs: Sequence[onnx.ModelProto], case: GridCase, tiling: Tiling | None = None, first: CoarserGrid | None = None
 ) -> StoredVector:
     """Run the graphs that will be stored on a part of a case around its head, as serving will."""
     volume = around_head(case)
