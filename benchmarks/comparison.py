@@ -19,11 +19,12 @@ from numpy.typing import NDArray
 from app.imaging.nifti import encode_volume
 from app.imaging.preprocess import preprocess
 from app.imaging.reliability import dsc
+from app.imaging.resample import Float32
 from app.imaging.volume import Index3, Volume, VolumeGeometry
 from app.inference.focus import Box, head_box
 from app.inference.locator import HeadLocator
 from app.inference.model_store import ModelStore
-from app.inference.session import RuntimeSettings
+from app.inference.session import OnnxSession, RuntimeSettings
 from benchmarks.ceiling import columns_bytes, matmul_gflops, network_gflop
 from benchmarks.machine import available_bytes
 from benchmarks.measurement import Measurement
@@ -40,6 +41,7 @@ CALIBRATED_AT = 0.03
 """How much of the volume int8 is calibrated on: calibration runs on the CPU provider and keeps every tensor."""
 SERVICES = {"service": "auto", "service_int8": "int8"}
 """What each service is asked to compute in."""
+WARM_RUNS = 3
 TAKEN = 0.65
 """How much of its unrolled input the CPU provider takes at most, with a margin (measured at native size: half, 10 GB).
 
@@ -128,7 +130,9 @@ def _one_size(
     for name, box in (("box.located", looked_at), ("box.true", bright)):
         share = round(math.prod(_lengths(box)) / math.prod(grid), 4)
         yield Measurement(name, share, "1", 1, volume.geometry.shape, *kinds["service"])
-    yield _achieved(model, _lengths(looked_at), numbers, (volume.geometry.shape, *kinds["service"]))
+    kind = (volume.geometry.shape, *kinds["service"])
+    yield _achieved(model, _lengths(looked_at), numbers, kind)
+    yield from _network_alone(model, tensor[(..., *looked_at)], plan.threads, kind)
 
 
 def _lengths(box: Box) -> Index3:
@@ -154,6 +158,24 @@ def _achieved(
     gflop = network_gflop(model.served[0], grid)
     seconds = median(numbers["service"]["context_level_1"])
     return Measurement("service.network", round(gflop / seconds, 1), "GFLOP/s", len(numbers["service"]["total"]), *kind)
+
+
+def _network_alone(
+    model: PaperModel, tensor: Float32, threads: int, kind: tuple[Index3, str, str]
+) -> Iterator[Measurement]:
+    """Level 1 on its box (1, 1, I, J, K) with the memory of the run before: seconds, and operations per second."""
+    content, settings = model.served[0].SerializeToString(), RuntimeSettings(threads=threads, precision="bf16")
+    session = OnnxSession(content, ("volume",), "probability", settings)
+    inputs = {"volume": session.hold(tensor)}
+    session.run(inputs)
+    seconds = []
+    for _ in range(WARM_RUNS):
+        began = time.perf_counter()
+        session.run(inputs)
+        seconds.append(time.perf_counter() - began)
+    gflop = network_gflop(model.served[0], tensor.shape[2:])
+    yield Measurement("network.context_level_1", round(median(seconds), 4), "s", WARM_RUNS, *kind)
+    yield Measurement("network.rate", round(gflop / median(seconds), 1), "GFLOP/s", WARM_RUNS, *kind)
 
 
 def stored_locator(store: Path) -> HeadLocator:

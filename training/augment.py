@@ -19,6 +19,9 @@ from training.data import GridCase
 Grid = tuple[int, int, int]
 VISIBLE = 0.5
 MIN_INSIDE = 100
+CLOSE_MM, FAR_MM = 15.0, 60.0
+"""How much of its surroundings a scan that is cut down to the head leaves at most: on most sides, and on the others."""
+CLOSE_SIDES = 0.75
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,8 @@ class Augmentation:
     synthesis: intensity.Synthesis | None
     crop: tuple[tuple[float, float], ...] | None
     seed: int
+    close: tuple[tuple[float, float], ...] | None = None
+    """Where the scan is cut down to the head: how many mm are left below and above it along each axis."""
 
 
 @dataclass(frozen=True)
@@ -56,12 +61,16 @@ class Sample:
 def draw_augmentation(rng: np.random.Generator, config: AugmentationConfig) -> Augmentation:
     """Draw the parameters of one sample."""
     happens = rng.random(3)
+    pose, close = _draw_pose(rng, config), None
+    if rng.random() < config.close_crop_probability:
+        pose, close = _in_any_order(rng, pose), tuple(_draw_margins(rng) for _ in range(3))
     return Augmentation(
-        pose=_draw_pose(rng, config),
+        pose=pose,
         looks=intensity.draw_looks(rng, config),
         synthesis=intensity.draw_synthesis(rng) if happens[0] < config.synthesis_probability else None,
         crop=tuple(_draw_crop(rng) for _ in range(3)) if happens[1] < config.crop_probability else None,
         seed=int(rng.integers(2**31)),
+        close=close,
     )
 
 
@@ -77,6 +86,8 @@ def augment(case: GridCase, drawn: Augmentation, shape: Grid, spec: Preprocessin
     if drawn.crop is not None:
         kept = _kept_by_crop(shape, drawn.crop)
         inside, truth, context = inside & kept, truth * kept, context * kept
+    if drawn.close is not None:
+        inside = inside & _kept_around(truth, drawn.close, case.spacing_mm)
     image = image.clamp(0, 1) * inside
     served = _as_served(image, spec)
     if case.context is None:
@@ -135,6 +146,33 @@ def _draw_crop(rng: np.random.Generator) -> tuple[float, float]:
 def _kept_by_crop(shape: Grid, crop: tuple[tuple[float, float], ...]) -> torch.Tensor:
     kept = torch.zeros(shape, dtype=torch.bool)
     kept[tuple(slice(round(low * n), round(high * n)) for (low, high), n in zip(crop, shape, strict=True))] = True
+    return kept
+
+
+def _in_any_order(rng: np.random.Generator, pose: Pose) -> Pose:
+    """The pose about the head with its axes permuted and mirrored: the extents of what is left order a served scan."""
+    axes = np.eye(3)[rng.permutation(3)] * rng.choice([-1, 1], 3)
+    return Pose(pose.matrix @ axes, 1.0, pose.jitter_mm)
+
+
+def _draw_margins(rng: np.random.Generator) -> tuple[float, float]:
+    """How many mm are left below and above the head along one axis."""
+    low, high = (float(rng.uniform(0, CLOSE_MM if rng.random() < CLOSE_SIDES else FAR_MM)) for _ in range(2))
+    return low, high
+
+
+def _kept_around(truth: torch.Tensor, close: tuple[tuple[float, float], ...], spacing_mm: float) -> torch.Tensor:
+    """The box around the head (I, J, K) with these margins in mm; everything where there is no head."""
+    kept = torch.zeros(truth.shape, dtype=torch.bool)
+    head = truth > VISIBLE
+    if not head.any():
+        return ~kept
+    bounds = []
+    for axis, (low, high) in enumerate(close):
+        held = torch.nonzero(head.sum([other for other in range(3) if other != axis])).flatten()
+        start = max(0, int(held[0]) - round(low / spacing_mm))
+        bounds.append(slice(start, int(held[-1]) + 1 + round(high / spacing_mm)))
+    kept[tuple(bounds)] = True
     return kept
 
 

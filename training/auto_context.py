@@ -1,10 +1,13 @@
 """Fitting the cascade level by level; level k learns on maps of levels that did not learn from the same case."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from training.checkpoint import LevelWeights, load_level
-from training.config import TrainingConfig
+from training.checkpoint import LevelWeights, load_level, save_level
+from training.config import ConfigError, TrainingConfig
+from training.config_data import SIMULATED
 from training.data import CaseSource, allowed
 from training.loop import ContextOf, LevelJob, LevelTrainer
 from training.networks.architectures import build_network
@@ -59,6 +62,26 @@ def level_folder(run: Path, context_level: int, fold: int | None = None) -> Path
 def initial_file(run: Path, context_level: int) -> Path:
     """Weights that a level starts from, where a model is trained on; they come before a warm start."""
     return level_folder(run, context_level) / "initial.pt"
+
+
+def start_from(config: TrainingConfig, run: Path, start: Sequence[LevelWeights]) -> TrainingConfig:
+    """Let the levels of a run start from trained ones; returns the configuration, which says what those learned from.
+
+    ConfigError where they are of another network or grid.
+    """
+    known = start[0].config
+    for part in ("network", "preprocessing", "refinement"):
+        if getattr(known, part) != getattr(config, part):
+            raise ConfigError(
+                f"preset {config.name!r} has another [{part}] than what it is to be trained on from "
+                f"(preset {known.name!r}); take that section over, or train from scratch"
+            )
+    if not known.data.source == config.data.source == SIMULATED:
+        data = config.data.model_copy(update={"source": f"{known.data.source}, then {config.data.source}"})
+        config = config.model_copy(update={"data": data})
+    for weights in start:
+        save_level(replace(weights, config=config), initial_file(run, weights.context_level))
+    return config
 
 
 def load_context_level(weights: LevelWeights) -> ContextLevel:

@@ -117,6 +117,7 @@ class AugmentationConfig(Section):
     speckle_probability: float = Field(0.4, ge=0, le=1)
     gain_probability: float = Field(0.5, ge=0, le=1)
     crop_probability: float = Field(0.3, ge=0, le=1)
+    close_crop_probability: float = Field(0.0, ge=0, le=1)  # down to the head, axes in any order
     band_probability: float = Field(0.2, ge=0, le=1)
     synthesis_probability: float = Field(0.2, ge=0, le=1)
     enabled: bool = True

@@ -4,6 +4,8 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+SIMULATED = "simulated"
+
 
 class Section(BaseModel):
     """A part of a preset: it never changes, and refuses keys that it does not know."""
@@ -34,7 +36,7 @@ class DataConfig(Section):
     train: tuple[SeedRange, ...] = Field(min_length=1)
     validation: SeedRange
     validation_cases: int = Field(12, ge=1)
-    source: str = Field("simulated", description="what the cases are, for the manifest and the model card")
+    source: str = Field(SIMULATED, description="what the cases are, for the manifest and the model card")
     exclude_looks: tuple[str, ...] = ()
     exclude_families: tuple[str, ...] = ()
     rescan_minutes: float = Field(2.0, gt=0)

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -40,6 +42,34 @@ def test_the_papers_flips_and_half_turns_permute_voxels(case: GridCase) -> None:
         sample = augment(case, draw_augmentation(np.random.default_rng(seed), paper), (i, j, k), spec)
         flips = (np.flip(case.truth, axes) for axes in ((), 0, 1, 2, (0, 1), (0, 2), (1, 2), (0, 1, 2)))
         assert any(np.allclose(sample.truth.numpy()[0, 0], flip, atol=2e-3) for flip in flips)
+
+
+def test_a_scan_cut_down_to_the_head_keeps_the_head_whole(case: GridCase, smoke: TrainingConfig) -> None:
+    cutting = AugmentationConfig(
+        close_crop_probability=1.0, crop_probability=0.0, rotation_probability=0.0, translation_mm=0.0
+    )
+    shape, spacing = (48, 48, 48), case.spacing_mm
+    orders = set()
+    for seed in range(12):
+        drawn = draw_augmentation(np.random.default_rng(seed), cutting)
+        whole = augment(case, replace(drawn, close=None), shape, smoke.preprocessing)
+        cut = augment(case, drawn, shape, smoke.preprocessing)
+        assert drawn.close is not None
+        assert torch.equal(cut.truth, whole.truth)
+        seen = bounds(cut.volume[0, 0] != cut.volume.min())
+        head = bounds(cut.truth[0, 0] > 0.5)
+        for (low, high), (start, stop), (first, last) in zip(drawn.close, seen, head, strict=True):
+            assert start <= last
+            assert first - start <= low / spacing + 0.5
+            assert stop - last <= high / spacing + 0.5
+        assert (cut.volume != cut.volume.min()).sum() < (whole.volume != whole.volume.min()).sum()
+        orders.add(tuple(np.abs(drawn.pose.matrix).argmax(axis=0).tolist()))
+    assert len(orders) > 2
+
+
+def bounds(mask: torch.Tensor) -> list[tuple[int, int]]:
+    held = torch.nonzero(mask)
+    return list(zip(held.amin(0).tolist(), held.amax(0).tolist(), strict=True))
 
 
 def test_rotations_are_rotations() -> None:

@@ -6,8 +6,9 @@ import torch
 
 from training import auto_context
 from training.checkpoint import CheckpointError, load_level
-from training.config import BudgetConfig, TrainingConfig
+from training.config import BudgetConfig, ConfigError, TrainingConfig
 from training.data import PhantomCache
+from training.export.weights import weights_of
 from training.loop import LevelTrainer, learning_rate
 
 
@@ -61,6 +62,25 @@ def test_second_level_starts_from_the_first_and_learns_on_its_maps(
     assert not job.wanted(0)
     assert job.context_of(500000) is not None
     assert load_level(tmp_path / "level_2" / "weights.pt").cases > 0
+
+
+def test_a_run_is_trained_on_from_another_ones_levels(
+    cache: PhantomCache, smoke: TrainingConfig, tmp_path: Path
+) -> None:
+    config = smoke.model_copy(update={"budget": BudgetConfig(steps=(2, 2))})
+    auto_context.fit(config, cache, tmp_path / "first", (1, 2), resume=False)
+    start = weights_of(str(tmp_path / "first"), tmp_path)
+    longer = config.model_copy(update={"name": "longer", "seed": 8})
+    run = tmp_path / "longer"
+    assert auto_context.start_from(longer, run, start) == longer
+    auto_context.fit(longer, cache, run, (1,), resume=False)
+    for level in start:
+        job = auto_context.level_job(longer, cache, run, level.context_level, None)
+        assert job.initial is not None
+        assert all(torch.equal(value, level.state[name]) for name, value in job.initial.items())
+    wider = longer.model_copy(update={"network": longer.network.model_copy(update={"width": 2.0})})
+    with pytest.raises(ConfigError, match=r"another \[network\]"):
+        auto_context.start_from(wider, run, start)
 
 
 def test_only_the_first_level_goes_from_coarse_to_fine(

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from training.commands.shared import Commands, add_split, tell, wanted_phantoms
-from training.config import ConfigError, TrainingConfig, load_config, preset_names
+from training.config import TrainingConfig, load_config, preset_names
 
 
 def add_fit(commands: Commands) -> None:
@@ -44,6 +44,7 @@ def _fit(options: argparse.Namespace) -> None:
 def _train(options: argparse.Namespace, config: TrainingConfig, run: Path, levels: tuple[int, ...]) -> None:
     from training import auto_context
     from training.data import PhantomCache
+    from training.export.weights import weights_of
     from training.own_data.commands import OwnData, is_own
     from training.phantom.background import made_beside
 
@@ -54,8 +55,6 @@ def _train(options: argparse.Namespace, config: TrainingConfig, run: Path, level
         return own.fine_tune(config, options.start, options.store, run, options.resume)
     data: Path = options.data or run / "phantoms"
     if options.start is not None:
-        raise ConfigError(
-            f"--from trains on your own volumes: {data} holds no images/ and labels/; name one with --data"
-        )
+        config = auto_context.start_from(config, run, weights_of(options.start, options.store))
     with made_beside(data, wanted_phantoms(config, options.no_phantoms)):
         auto_context.fit(config, PhantomCache(data), run, levels, options.resume)

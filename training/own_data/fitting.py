@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from training import auto_context
-from training.auto_context import initial_file
-from training.checkpoint import LevelWeights, save_level
+from training.checkpoint import LevelWeights
 from training.config import BudgetConfig, ConfigError, TrainingConfig
 from training.config_data import SeedRange
 from training.own_data.folder import OwnCase, OwnCases
@@ -29,8 +28,8 @@ class OwnTraining:
         """Train into the run's folder, which also keeps the split."""
         self.split.write(run / SPLIT_FILE)
         config, cases = prepared(self)
-        for weights in self.start:
-            save_level(replace(weights, config=config), initial_file(run, weights.context_level))
+        if self.start:
+            config = auto_context.start_from(config, run, self.start)
         auto_context.fit(config, OwnCases(cases), run, levels, resume)
 
 
@@ -46,13 +45,12 @@ def prepared(training: OwnTraining) -> tuple[TrainingConfig, tuple[OwnCase, ...]
     ends = _ends(cases[: len(split.train)], 1 if training.start else levels)
     ranges = tuple(SeedRange(first=a, stop=b) for a, b in zip((0, *ends), ends, strict=False))
     first = len(split.train)
-    source = f"{len(split.train)} own volumes of {len({c.patient for c in split.train})} patients"
     data = config.data.model_copy(
         update={
             "train": ranges * levels if training.start else ranges,
             "validation": SeedRange(first=first, stop=first + max(1, len(split.validation))),
             "validation_cases": max(1, len(split.validation)),
-            "source": source if not training.start else f"{config.data.source}, then {source}",
+            "source": f"{len(split.train)} own volumes of {len({c.patient for c in split.train})} patients",
         }
     )
     update = {
@@ -82,7 +80,7 @@ def continued(preset: TrainingConfig, start: tuple[LevelWeights, ...]) -> Traini
         "refinement": known.refinement,
         "stage": (known.stage[-1].model_copy(update={"until": 1.0}),),
         "budget": BudgetConfig(**values, epochs=budget.epochs),
-        "data": preset.data.model_copy(update={"source": known.data.source, "train": preset.data.train * levels}),
+        "data": preset.data.model_copy(update={"train": preset.data.train * levels}),
     }
     return preset.model_copy(update=update)
 

@@ -1,4 +1,4 @@
-"""Each rule: on random weights and odd shapes the new graph gives what the old one gives, with fewer products."""
+"""Each rule: on random weights and odd shapes the new graph gives what the old one gives."""
 
 import math
 from typing import Any
@@ -139,6 +139,31 @@ def test_a_convolution_before_a_pointwise_one_becomes_one_with_it(bias: bool) ->
     assert_same(sketch.model(), done.model)
 
 
+@pytest.mark.parametrize("bias", [False, True])
+def test_a_convolution_to_one_channel_becomes_taps_and_shifts(bias: bool) -> None:
+    sketch = Sketch()
+    features = sketch.add("Relu", sketch.conv("volume", (1, 20), 3, "in"), to="features")
+    sketch.add("Sigmoid", sketch.conv(features, (20, 1), 3, "logit", bias), to="probability")
+    done = reparameterize(sketch.model())
+    assert done.applied == (("split_off_shifts", 1),)
+    first, taps, shifts = (numpy_helper.to_array(w) for w in done.model.graph.initializer if len(w.dims) == 5)
+    assert (first.shape[0], taps.shape, shifts.shape) == (20, (9, 20, 1, 1, 3), (1, 9, 3, 3, 1))
+    assert_same(sketch.model(), done.model)
+
+
+def few_channels(sketch: Sketch, wide: str) -> None:
+    sketch.conv(wide, (8, 1), 3, "probability")
+
+
+def a_larger_kernel(sketch: Sketch, wide: str) -> None:
+    sketch.conv(sketch.conv(sketch.add("Relu", wide, to="active"), (8, 20), 3, "wider"), (20, 1), 5, "probability")
+
+
+def steps_of_two(sketch: Sketch, wide: str) -> None:
+    wider = sketch.conv(sketch.add("Relu", wide, to="active"), (8, 20), 3, "wider")
+    sketch.add("Conv", wider, sketch.random(1, 20, 3, 3, 3), to="probability", pads=[1] * 6, strides=[2] * 3)
+
+
 def something_between(sketch: Sketch, wide: str) -> None:
     sketch.conv(sketch.add("Relu", wide, to="active"), (8, 1), 1, "probability")
 
@@ -151,11 +176,9 @@ def wider_after(sketch: Sketch, wide: str) -> None:
     sketch.conv(wide, (8, 30), 1, "probability")
 
 
-def another_kernel(sketch: Sketch, wide: str) -> None:
-    sketch.conv(wide, (8, 1), 3, "probability")
-
-
-@pytest.mark.parametrize("rest", [something_between, read_twice, wider_after, another_kernel])
+@pytest.mark.parametrize(
+    "rest", [something_between, read_twice, wider_after, few_channels, a_larger_kernel, steps_of_two]
+)
 def test_what_would_not_be_exact_or_cheaper_is_left_alone(rest: object) -> None:
     sketch = Sketch()
     rest(sketch, sketch.conv("volume", (1, 8), 3, "wide"))  # type: ignore[operator]

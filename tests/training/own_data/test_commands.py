@@ -108,8 +108,3 @@ def test_repeated_scans_need_no_labels(published: Path, folder: Path, tmp_path: 
     assert cli.main(["reproducibility", "--data", str(scans), *options]) == 0
     found = json.loads((out / "evaluation.json").read_text(encoding="utf-8"))["reproducibility"]
     assert (found["groups"], found["views"]) == (4, 2)
-
-
-def test_fine_tuning_on_simulated_patients_is_refused(preset: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["fit", str(preset), "--from", "fetal_head/3"]) == 2
-    assert "name one with --data" in capsys.readouterr().err
