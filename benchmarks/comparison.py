@@ -56,7 +56,7 @@ class Plan:
     preset: str = "paper"
     spacing_mm: float | None = None
     shape: Index3 = NATIVE
-    rounds: tuple[tuple[float, int], ...] = ((0.25, 3), (1.0, 3), (0.5, 1), (2.0, 1))
+    rounds: tuple[tuple[float, int], ...] = ((0.25, 3), (0.5, 1), (1.0, 3), (2.0, 1))
     eager_up_to: float = 1.0
     clients: tuple[int, ...] = (1, 2, 4)
     threads: int = 2

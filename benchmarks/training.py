@@ -78,6 +78,9 @@ def training_speed(plan: TrainingPlan) -> Iterator[Measurement]:
     yield found("case_augmented", augmenting, "s", plan.steps, stage.shape)
     step = _stepped(source, config, plan.steps)
     yield found("step", step, "s", plan.steps, stage.shape)
+    if config.runtime.bf16:
+        single = config.model_copy(update={"runtime": config.runtime.model_copy(update={"bf16": False})})
+        yield found("step_in_fp32", _stepped(source, single, plan.steps), "s", plan.steps, stage.shape)
     yield found("volumes", 1 / step, "1/s", plan.steps, stage.shape)
     yield found("waiting_for_cases", 100 * augmenting / step, "%", plan.steps, stage.shape)
     gflops = PASSES * network_gflop(export_level(new_level(config).eval(), 1), stage.shape) / (step - augmenting)

@@ -9,7 +9,8 @@ from training.checkpoint import LevelWeights, load_level, save_level
 from training.config import ConfigError, TrainingConfig
 from training.config_data import SIMULATED
 from training.data import CaseSource, allowed
-from training.loop import ContextOf, LevelJob, LevelTrainer
+from training.job import ContextOf, LevelJob
+from training.loop import LevelTrainer
 from training.networks.architectures import build_network
 from training.networks.cascade import AutoContextCascade, ContextLevel, input_channels
 

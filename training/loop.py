@@ -3,8 +3,6 @@
 import math
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
-from pathlib import Path
 from time import monotonic
 
 import numpy as np
@@ -17,38 +15,14 @@ from app.inference.focus import Box
 from training import checkpoint
 from training.augment import VISIBLE, Sample, at_head, augment, draw_augmentation, fitted, unaugmented
 from training.config import RefinementConfig, RuntimeConfig, Stage, TrainingConfig
-from training.data import CaseSource, DataError, GridCase, GridCases
+from training.data import DataError, GridCase, GridCases
 from training.evaluation.metrics import dsc, overlap
+from training.job import LevelJob, Progress
 from training.losses import DeepSupervisionLoss, l2_as_weight_decay
-from training.networks.cascade import AutoContextCascade, ContextLevel
+from training.networks.cascade import ContextLevel
 from training.refinement import box_around, refined, with_coarse_context
+from training.schedule import learning_rate
 from training.views import drawn_view, in_view
-
-ContextOf = Callable[[int], AutoContextCascade | None]
-"""The frozen levels below, by the case's seed: levels that did not learn from this case."""
-
-
-@dataclass
-class Progress:
-    """How far a level has come; stored with each checkpoint."""
-
-    step: int = 0
-    spent_s: float = 0.0
-    validation_dsc: float | None = None
-    seen: set[int] = field(default_factory=set)
-
-
-@dataclass(frozen=True)
-class LevelJob:
-    """What to train: the level's number, its cases, the frozen levels below it and where to write."""
-
-    config: TrainingConfig
-    context_level: int
-    source: CaseSource
-    wanted: Callable[[int], bool]
-    context_of: ContextOf
-    folder: Path
-    initial: dict[str, torch.Tensor] | None = None
 
 
 class LevelTrainer:
@@ -304,17 +278,6 @@ class LevelTrainer:
         log.add_scalar("train/learning_rate", learning_rate(self.config, fraction), self.progress.step)
         log.add_scalar("train/seconds_per_step", seconds, self.progress.step)
         bar.set_postfix(loss=f"{value:.3f}", spent=f"{fraction:.1%}", refresh=False)
-
-
-def learning_rate(config: TrainingConfig, fraction: float) -> float:
-    """The learning rate at a fraction of the budget: linear warm-up, then constant or half a cosine down to 1 %."""
-    optimiser = config.optimiser
-    if fraction < optimiser.warmup:
-        return optimiser.learning_rate * max(0.01, fraction / optimiser.warmup)
-    if optimiser.schedule == "constant":
-        return optimiser.learning_rate
-    rest = (fraction - optimiser.warmup) / (1 - optimiser.warmup)
-    return optimiser.learning_rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * rest)))
 
 
 def pick_device(name: str) -> torch.device:

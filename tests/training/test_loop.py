@@ -9,7 +9,8 @@ from training.checkpoint import CheckpointError, load_level
 from training.config import BudgetConfig, ConfigError, TrainingConfig
 from training.data import PhantomCache
 from training.export.weights import weights_of
-from training.loop import LevelTrainer, learning_rate
+from training.loop import LevelTrainer
+from training.schedule import learning_rate
 
 
 def trainer(config: TrainingConfig, cache: PhantomCache, folder: Path) -> LevelTrainer:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 
 from training.commands.shared import Commands, tell, with_progress
@@ -28,6 +29,8 @@ def add_simulate(commands: Commands) -> None:
     cohort.add_argument("--kind", default="train", help="train, context, validation, test, shifted or reproducibility")
     cohort.add_argument("--cases", type=int, required=True)
     cohort.add_argument("--spacing", type=float, default=1.3, help="mm")
+    cohort.add_argument("--family", help="give every patient such a head; drawn when left out")
+    cohort.add_argument("--look", help="give every scan this look; drawn when left out")
     cohort.add_argument(
         "--nifti", action="store_true", help="as a folder of images/ and labels/, like volumes of your own"
     )
@@ -64,10 +67,15 @@ def _cohort(options: argparse.Namespace) -> None:
 
     if options.kind not in COHORTS:
         raise ConfigError(f"no cohort {options.kind!r}; expected one of {', '.join(COHORTS)}")
-    requests = [request_for(options.kind, number, options.spacing) for number in range(options.cases)]
+    given = {name: value for name in ("family", "look") if (value := getattr(options, name)) is not None}
+    planned = (request_for(options.kind, number, options.spacing) for number in range(options.cases))
+    requests = [replace(request, **given) for request in planned]
     make = make_nifti_cohort if options.nifti else make_cohort
-    for _ in with_progress(make(options.out, requests), len(requests), "phantoms"):
-        pass
+    try:
+        for _ in with_progress(make(options.out, requests), len(requests), "phantoms"):
+            pass
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
     tell(options, f"{len(requests)} scans in {options.out}", out=options.out, kind=options.kind, scans=len(requests))
 
 

@@ -1,0 +1,37 @@
+"""What training one context level is given, and how far it has come."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+
+from training.config import TrainingConfig
+from training.data import CaseSource
+from training.networks.cascade import AutoContextCascade
+
+ContextOf = Callable[[int], AutoContextCascade | None]
+"""The frozen levels below, by the case's seed: levels that did not learn from this case."""
+
+
+@dataclass
+class Progress:
+    """How far a level has come; stored with each checkpoint."""
+
+    step: int = 0
+    spent_s: float = 0.0
+    validation_dsc: float | None = None
+    seen: set[int] = field(default_factory=set)
+
+
+@dataclass(frozen=True)
+class LevelJob:
+    """What to train: the level's number, its cases, the frozen levels below it and where to write."""
+
+    config: TrainingConfig
+    context_level: int
+    source: CaseSource
+    wanted: Callable[[int], bool]
+    context_of: ContextOf
+    folder: Path
+    initial: dict[str, torch.Tensor] | None = None
