@@ -77,9 +77,10 @@ def start_from(config: TrainingConfig, run: Path, start: Sequence[LevelWeights])
                 f"preset {config.name!r} has another [{part}] than what it is to be trained on from "
                 f"(preset {known.name!r}); take that section over, or train from scratch"
             )
-    if not known.data.source == config.data.source == SIMULATED:
-        data = config.data.model_copy(update={"source": f"{known.data.source}, then {config.data.source}"})
-        config = config.model_copy(update={"data": data})
+    sources = (known.data.source, config.data.source)
+    source = SIMULATED if set(sources) == {SIMULATED} else ", then ".join(sources)
+    data = config.data.model_copy(update={"source": source, "continues": known.name})
+    config = config.model_copy(update={"data": data})
     for weights in start:
         save_level(replace(weights, config=config), initial_file(run, weights.context_level))
     return config

@@ -73,7 +73,8 @@ def test_a_run_is_trained_on_from_another_ones_levels(
     start = weights_of(str(tmp_path / "first"), tmp_path)
     longer = config.model_copy(update={"name": "longer", "seed": 8})
     run = tmp_path / "longer"
-    assert auto_context.start_from(longer, run, start) == longer
+    started = auto_context.start_from(longer, run, start)
+    assert (started.data.source, started.data.continues) == ("simulated", config.name)
     auto_context.fit(longer, cache, run, (1,), resume=False)
     for level in start:
         job = auto_context.level_job(longer, cache, run, level.context_level, None)

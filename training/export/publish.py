@@ -27,6 +27,7 @@ from app.inference.manifest import (
 from training.auto_context import level_folder, load_cascade
 from training.checkpoint import LevelWeights, load_level
 from training.config import NetworkConfig
+from training.config_data import SIMULATED
 from training.data import CaseSource, GridCase, prepare
 from training.evaluation.report import Evaluation, Section
 from training.export.card import model_card
@@ -203,9 +204,13 @@ def _manifest(
 def commands(weights: Sequence[LevelWeights]) -> tuple[str, ...]:
     """The commands that make such a model again, in order."""
     config = weights[0].config
-    run = f"runs/{config.name}"
+    run, data = f"runs/{config.name}", config.data
+    own = "" if data.source == SIMULATED else " --data DIR"
+    before = () if data.continues is None else (f"fetalhead-train fit {data.continues}",)
+    start = "" if data.continues is None else f" --from runs/{data.continues}"
     return (
-        f"fetalhead-train fit {config.name}",
+        *before,
+        f"fetalhead-train fit {config.name}{own}{start}",
         f"fetalhead-train export {run}",
         f"fetalhead-train focus {run}/store/{NAME}/1",
         f"fetalhead-train calibrate {run}/store/{NAME}/1",

@@ -8,12 +8,13 @@ from app.inference.model_store import ModelStore
 from app.inference.segmenter import HeadSegmenter
 from app.inference.session import RuntimeSettings
 from training import auto_context
+from training.checkpoint import LevelWeights
 from training.config import BudgetConfig, TrainingConfig
 from training.data import PhantomCache
 from training.evaluation.cases import evaluate_cases, in_process
 from training.evaluation.report import Evaluation, section
 from training.export.errors import ExportError
-from training.export.publish import export, publish
+from training.export.publish import commands, export, publish
 from training.phantom.cohort import request_for
 
 
@@ -64,3 +65,21 @@ def test_export_leaves_an_existing_candidate_alone(candidate: Path, cache: Phant
     run = candidate.parent.parent.parent / "run"
     with pytest.raises(ExportError, match="exists already"):
         export(run, cache, candidate.parent.parent, datetime(2026, 1, 2, tzinfo=UTC))
+
+
+@pytest.mark.parametrize(
+    ("source", "continues", "fits"),
+    [
+        ("simulated", None, ["fetalhead-train fit smoke"]),
+        ("simulated", "release", ["fetalhead-train fit release", "fetalhead-train fit smoke --from runs/release"]),
+        ("3 own volumes of 3 patients", None, ["fetalhead-train fit smoke --data DIR"]),
+    ],
+)
+def test_the_commands_start_where_the_training_did(
+    source: str, continues: str | None, fits: list[str], smoke: TrainingConfig
+) -> None:
+    data = smoke.data.model_copy(update={"source": source, "continues": continues})
+    level = LevelWeights(1, {}, smoke.model_copy(update={"data": data}), 1, 1.0, 1, None)
+    told = commands([level])
+    assert list(told[: len(fits)]) == fits
+    assert told[len(fits)] == "fetalhead-train export runs/smoke"
