@@ -39,7 +39,7 @@ def test_a_cohort_as_a_folder_of_ones_own(tmp_path: Path) -> None:
     ("arguments", "code", "said"),
     [
         (["cohort", "OUT", "--cases", "1", "--kind", "clinical"], 2, "no cohort 'clinical'"),
-        (["cohort", "OUT", "--cases", "1", "--look", "blurred"], 2, "unknown look 'blurred'"),
+        (["cohort", "OUT", "--cases", "1", "--look", "blurred"], 2, "no look 'blurred'"),
         (["fit", "nothing-like-it"], 2, "no preset 'nothing-like-it'"),
         (["publish", "nowhere", "--evaluation", "missing.json"], 2, "missing.json"),
     ],

@@ -64,18 +64,22 @@ def _phantom(options: argparse.Namespace) -> None:
 
 def _cohort(options: argparse.Namespace) -> None:
     from training.phantom.cohort import COHORTS, make_cohort, make_nifti_cohort, request_for
+    from training.phantom.looks import LOOKS
+    from training.phantom.subject import FAMILIES
 
-    if options.kind not in COHORTS:
-        raise ConfigError(f"no cohort {options.kind!r}; expected one of {', '.join(COHORTS)}")
+    for what, known, chosen in (
+        ("cohort", COHORTS, options.kind),
+        ("family", FAMILIES, options.family),
+        ("look", LOOKS, options.look),
+    ):
+        if chosen is not None and chosen not in known:
+            raise ConfigError(f"no {what} {chosen!r}; expected one of {', '.join(known)}")
     given = {name: value for name in ("family", "look") if (value := getattr(options, name)) is not None}
     planned = (request_for(options.kind, number, options.spacing) for number in range(options.cases))
     requests = [replace(request, **given) for request in planned]
     make = make_nifti_cohort if options.nifti else make_cohort
-    try:
-        for _ in with_progress(make(options.out, requests), len(requests), "phantoms"):
-            pass
-    except ValueError as error:
-        raise ConfigError(str(error)) from error
+    for _ in with_progress(make(options.out, requests), len(requests), "phantoms"):
+        pass
     tell(options, f"{len(requests)} scans in {options.out}", out=options.out, kind=options.kind, scans=len(requests))
 
 
