@@ -44,9 +44,9 @@ class SurfaceDistances:
 
 
 def distance_meshes(views: Sequence[Sequence[MeshView]], title: str) -> Figure:
-    """One mesh per view, rows as given; each has its own scale with minimum, mean and maximum named."""
+    """One mesh per view, rows as given; each has its own scale with its ends and its mean named."""
     columns = max(map(len, views))
-    page = new_page(2.7 * columns, 3.0 * len(views) + 0.8, title)
+    page = new_page(2.7 * columns, 3.2 * len(views) + 0.9, title)
     for row, line in enumerate(views):
         for column, view in enumerate(line):
             ax: Any = page.add_subplot(len(views), columns, row * columns + column + 1, projection="3d")
@@ -89,9 +89,10 @@ def _paint(page: Figure, ax: Any, view: MeshView) -> None:
     ax.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]), zlim=(low[2], high[2]))
     ax.set_box_aspect(high - low, zoom=1.35)
     bar = page.colorbar(ScalarMappable(scale, "turbo"), ax=ax, orientation="horizontal", shrink=0.75, pad=0.0)
-    ends = sorted({0.0, float(d.mean()), float(d.max())})
-    bar.set_ticks(ends, labels=[f"{v:.1f}" for v in ends], fontsize=7)
-    bar.set_label("mm: 0, mean, max", fontsize=7)
+    mean, largest = float(d.mean()), float(d.max())
+    ticks = sorted({0.0, mean, largest})
+    bar.set_ticks(ticks, labels=["" if 0 < v < largest else f"{v:.1f}" for v in ticks], fontsize=7)
+    bar.set_label(f"mm, mean {mean:.1f}", fontsize=7)
 
 
 def _shade(triangles: Array) -> Array:
