@@ -62,7 +62,7 @@ def draw_augmentation(rng: np.random.Generator, config: AugmentationConfig) -> A
     """Draw the parameters of one sample."""
     happens = rng.random(3)
     pose, close = _draw_pose(rng, config), None
-    if rng.random() < config.close_crop_probability:
+    if config.close_crop_probability and rng.random() < config.close_crop_probability:
         pose, close = _in_any_order(rng, pose), tuple(_draw_margins(rng) for _ in range(3))
     return Augmentation(
         pose=pose,

@@ -44,6 +44,7 @@ LEFT_OUT: dict[str, Mapping[str, Any]] = {
         "shadow_probability": 0.0,
         "erase_probability": 0.0,
         "crop_probability": 0.0,
+        "close_crop_probability": 0.0,
         "band_probability": 0.0,
     },
     "painted volumes": {"synthesis_probability": 0.0},

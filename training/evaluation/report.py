@@ -44,9 +44,9 @@ class Section(BaseModel):
     seeds: str
     dsc: Summary
     jaccard: Summary
-    conformity: Summary | None
-    adb_mm: Summary | None
-    hdb_mm: Summary | None
+    conformity: Summary | None = None
+    adb_mm: Summary | None = None
+    hdb_mm: Summary | None = None
     volume_error_percent: Summary
     volume_bias_ml: float
     volume_loa_half_width_ml: float

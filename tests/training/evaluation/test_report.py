@@ -45,6 +45,12 @@ def test_missing_distances_are_left_out_but_counted() -> None:
     assert (found.adb_mm.cases, found.dsc.cases) == (1, 2)
 
 
+def test_a_model_that_finds_no_head_at_all_can_be_read_again() -> None:
+    missing = {"adb_mm": None, "hdb_mm": None, "conformity": None, "dsc": 0.0, "measured_ml": 0.0}
+    found = Evaluation(test=section([result(n).model_copy(update=missing) for n in (1, 2)]), command="evaluate")
+    assert Evaluation.model_validate_json(found.model_dump_json(exclude_none=True)) == found
+
+
 def test_folder_gets_report_and_figure(tmp_path: Path) -> None:
     lines = "".join(result(seed, 205.0 + seed % 3).model_dump_json() + "\n" for seed in range(5))
     (tmp_path / "test.jsonl").write_text(lines, encoding="utf-8")
