@@ -67,7 +67,7 @@ class Finder:
 
 
 def finder_from(folder: Path, margins_mm: Sequence[float]) -> Finder:
-    """Level 1 of the published model in a folder, such as model_store/fetal_head/3."""
+    """Level 1 of the published model in a folder, such as model_store/fetal_head/5."""
     stored = _stored(folder)
     return Finder(stored.levels[0], stored.manifest, tuple(margins_mm))
 

@@ -57,7 +57,7 @@ def unpack_weights(content: bytes) -> tuple[LevelWeights, ...]:
 
 
 def weights_of(name: str, store: Path) -> tuple[LevelWeights, ...]:
-    """The levels of a run's folder, or of a published model such as `fetal_head/3` or `fetal_head` (the newest).
+    """The levels of a run's folder, or of a published model such as `fetal_head/5` or `fetal_head` (the newest).
 
     Raises ExportError where they were not kept.
     """
