@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import onnx
 from onnxruntime.transformers.float16 import DEFAULT_OP_BLOCK_LIST, convert_float_to_float16
 
+from training.export.norms import fuse_instance_norms
 from training.export.quantize import with_single_weights
 
 IN_SINGLE = ("InstanceNormalization", "ReduceMean", "ReduceSum", "Resize", "Sigmoid", "Softmax")
@@ -18,6 +19,7 @@ def half_levels(levels: Sequence[bytes]) -> tuple[bytes, ...]:
 
 def _halved(content: bytes) -> bytes:
     single = with_single_weights(onnx.load_from_string(content))
+    fuse_instance_norms(single)
     for number, node in enumerate(single.graph.node):
         node.name = node.name or f"node_{number}"  # the converter calls its casts after the nodes beside them
     model = convert_float_to_float16(
