@@ -1,7 +1,7 @@
 """Time the published model's stages, then the paper's network against the straight way and torch.
 
-Run as ``python -m benchmarks``; prints tables and writes benchmarks/results/<date>-<machine>.json. The whole takes half
-an hour on two quiet cores, ``--quick`` a few minutes on small volumes, ``--stages-only`` seconds. ``requests`` sends
+Run as ``python -m benchmarks``; prints tables and writes benchmarks/results/<date>-<machine>.json. The whole takes ten
+minutes on two quiet cores, ``--quick`` a few minutes on small volumes, ``--stages-only`` seconds. ``requests`` sends
 many volumes in a row and watches the service's memory, ``stops`` ends a level on its way, ``training`` measures
 phantoms and training steps.
 """

@@ -11,6 +11,7 @@ import numpy.typing as npt
 import torch
 from torch.nn import functional
 
+from app.imaging.postprocess import bounding_box
 from app.imaging.preprocess import FIELD_OF_VIEW_LEVEL, PreprocessingSpec, normalise, without_holes
 from training import intensity
 from training.config import AugmentationConfig
@@ -164,15 +165,9 @@ def _draw_margins(rng: np.random.Generator) -> tuple[float, float]:
 def _kept_around(truth: torch.Tensor, close: tuple[tuple[float, float], ...], spacing_mm: float) -> torch.Tensor:
     """The box around the head (I, J, K) with these margins in mm; everything where there is no head."""
     kept = torch.zeros(truth.shape, dtype=torch.bool)
-    head = truth > VISIBLE
-    if not head.any():
-        return ~kept
-    bounds = []
-    for axis, (low, high) in enumerate(close):
-        held = torch.nonzero(head.sum([other for other in range(3) if other != axis])).flatten()
-        start = max(0, int(held[0]) - round(low / spacing_mm))
-        bounds.append(slice(start, int(held[-1]) + 1 + round(high / spacing_mm)))
-    kept[tuple(bounds)] = True
+    box = zip(*bounding_box((truth > VISIBLE).numpy()), close, strict=True)
+    bounds = ((max(0, start - round(a / spacing_mm)), stop + round(b / spacing_mm)) for start, stop, (a, b) in box)
+    kept[tuple(slice(start, stop) for start, stop in bounds)] = True
     return kept
 
 

@@ -4,70 +4,68 @@ In half precision the square of a deviation beyond 256 is infinite, and the norm
 single precision.
 """
 
-from collections import defaultdict
-from collections.abc import Iterator
-
-import numpy as np
 import onnx
-from onnx import NodeProto, helper, numpy_helper
+from onnx import NodeProto, helper
+
+from training.export.operators import Array, OperatorGraph
 
 
 def fuse_instance_norms(model: onnx.ModelProto) -> int:
     """Replace every (x - mean) / sqrt(variance + epsilon) * scale + shift, per channel; returns how many there were."""
-    constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
-    producers = {name: node for node in model.graph.node for name in node.output}
-    readers = defaultdict(list)
-    for node in model.graph.node:
-        for name in node.input:
-            readers[name].append(node)
-    gone: dict[str, NodeProto | None] = {}
-    for root in [node for node in model.graph.node if node.op_type == "Reciprocal"]:
-        if producers[root.input[0]].op_type != "Sqrt":
-            continue
-        add = producers[producers[root.input[0]].input[0]]
-        variance, epsilon = _split(add, constants)
-        square, means = _below_means(variance, producers)
-        centred = producers[square.input[0]]
-        normed = next(node for node in readers[root.output[0]] if centred.output[0] in node.input)
-        (scaled,) = readers[normed.output[0]]
-        (shifted,) = readers[scaled.output[0]]
-        _, scale = _split(scaled, constants)
-        _, shift = _split(shifted, constants)
-        _, mean = _below_means(centred.input[1], producers, centred.input[0])
-        names = [f"{shifted.output[0]}.{part}" for part in ("scale", "shift")]
-        for name, value in zip(names, (scale, shift), strict=True):
-            model.graph.initializer.append(numpy_helper.from_array(value.reshape(-1).astype(np.float32), name))
-        fused = helper.make_node(
-            "InstanceNormalization",
-            [centred.input[0], *names],
-            [shifted.output[0]],
-            name=f"{shifted.output[0]}.norm",
-            epsilon=float(epsilon),
-        )
-        parts = [*mean, centred, square, *means, add, producers[root.input[0]], root, normed, scaled]
-        gone |= {node.output[0]: None for node in parts} | {shifted.output[0]: fused}
-    nodes = [gone.get(node.output[0], node) for node in model.graph.node]
-    del model.graph.node[:]
-    model.graph.node.extend(node for node in nodes if node is not None)
-    return sum(node is not None for node in gone.values())
+    graph = OperatorGraph(model)
+    roots = [node for node in graph.nodes("Reciprocal") if _given(graph, node.input[0]).op_type == "Sqrt"]
+    for root in roots:
+        _fuse(graph, root)
+    model.CopyFrom(graph.as_model())
+    return len(roots)
 
 
-def _split(node: NodeProto, constants: dict[str, np.ndarray]) -> tuple[str, np.ndarray]:
+def _fuse(graph: OperatorGraph, root: NodeProto) -> None:
+    """Put one operator in the place of the norm around 1 / sqrt(variance + epsilon)."""
+    sqrt = _given(graph, root.input[0])
+    add = _given(graph, sqrt.input[0])
+    variance, epsilon = _split(graph, add)
+    means_of_squares = _means(graph, variance)
+    square = _given(graph, means_of_squares[-1].input[0])
+    centred = _given(graph, square.input[0])
+    source, mean = centred.input
+    normed = next(node for node in graph.readers(root.output[0]) if centred.output[0] in node.input)
+    (scaled,) = graph.readers(normed.output[0])
+    (shifted,) = graph.readers(scaled.output[0])
+    result = shifted.output[0]
+    parts = (("scale", scaled), ("shift", shifted))
+    names = [graph.add_constant(f"{result}.{part}", _split(graph, node)[1].reshape(-1)) for part, node in parts]
+    fused = helper.make_node(
+        "InstanceNormalization", [source, *names], [result], name=f"{result}.norm", epsilon=float(epsilon)
+    )
+    chains = (*_means(graph, mean, source), *means_of_squares)
+    graph.replace([*chains, centred, square, add, sqrt, root, normed, scaled, shifted], [fused])
+
+
+def _split(graph: OperatorGraph, node: NodeProto) -> tuple[str, Array]:
     """The input that is computed, and the other one's value."""
-    (value,) = [constants[name] for name in node.input if name in constants]
-    (computed,) = [name for name in node.input if name not in constants]
-    return computed, value
+    first, second = node.input
+    value = graph.constant(second)
+    if value is not None:
+        return first, value
+    value = graph.constant(first)
+    if value is None:
+        raise ValueError(f"{node.name} has no constant input")
+    return second, value
 
 
-def _below_means(
-    name: str, producers: dict[str, NodeProto], source: str | None = None
-) -> tuple[NodeProto, list[NodeProto]]:
-    """The node whose result a chain of means begins with (any node where that is `source`), and the chain."""
-    chain = list(_chain(name, producers, source))
-    return producers[chain[-1].input[0]], chain
+def _means(graph: OperatorGraph, name: str, source: str | None = None) -> list[NodeProto]:
+    """The chain of means that gives `name`, the last one first, down to `source` where that is given."""
+    chain: list[NodeProto] = []
+    while name != source and (node := _given(graph, name)).op_type == "ReduceMean":
+        chain.append(node)
+        name = node.input[0]
+    return chain
 
 
-def _chain(name: str, producers: dict[str, NodeProto], source: str | None) -> Iterator[NodeProto]:
-    while name != source and producers[name].op_type == "ReduceMean":
-        yield producers[name]
-        name = producers[name].input[0]
+def _given(graph: OperatorGraph, name: str) -> NodeProto:
+    """The node that gives a result; ValueError where none does."""
+    node = graph.producer(name)
+    if node is None:
+        raise ValueError(f"{name} is not the result of an operator")
+    return node

@@ -29,25 +29,33 @@ class OperatorGraph:
         """The value of a constant, None where this is the result of an operator or an input."""
         return self._constants.get(name)
 
+    def producer(self, name: str) -> NodeProto | None:
+        """The node that gives `name`, None where it is a constant or an input."""
+        return next((node for node in self._nodes if name in node.output), None)
+
+    def readers(self, name: str) -> list[NodeProto]:
+        """The nodes that read `name`, one as often as it does."""
+        return [node for node in self._nodes for source in node.input if source == name]
+
     def only_producer(self, name: str, *kinds: str) -> NodeProto | None:
         """The node of these operators that gives `name`, where a single node reads it; otherwise None."""
-        found = self._producer(name)
-        if found is None or found.op_type not in kinds or len(self._readers(name)) != 1 or name in self._outputs:
+        found = self.producer(name)
+        if found is None or found.op_type not in kinds or len(self.readers(name)) != 1 or name in self._outputs:
             return None
         return found
 
     def only_consumer(self, name: str, *kinds: str) -> NodeProto | None:
         """The node of these operators that alone reads `name`; otherwise None."""
-        readers = self._readers(name)
+        readers = self.readers(name)
         if len(readers) != 1 or readers[0].op_type not in kinds or name in self._outputs:
             return None
         return readers[0]
 
     def channels(self, name: str) -> int | None:
         """The channels of a result, where the convolution that gives it is near enough to tell."""
-        node = self._producer(name)
+        node = self.producer(name)
         while node is not None and node.op_type in {"Relu", "Add", "Sub", "Mul", "InstanceNormalization", "Sigmoid"}:
-            node = next((found for source in node.input if (found := self._producer(source)) is not None), None)
+            node = next((found for source in node.input if (found := self.producer(source)) is not None), None)
         if node is None or node.op_type not in {"Conv", "ConvTranspose"}:
             return None
         weight = self.constant(node.input[1])
@@ -78,12 +86,6 @@ class OperatorGraph:
         constants = ((name, value) for name, value in self._constants.items() if name in used)
         model.graph.initializer.extend(numpy_helper.from_array(value, name) for name, value in constants)
         return model
-
-    def _producer(self, name: str) -> NodeProto | None:
-        return next((node for node in self._nodes if name in node.output), None)
-
-    def _readers(self, name: str) -> list[NodeProto]:
-        return [node for node in self._nodes for source in node.input if source == name]
 
 
 def attribute(node: NodeProto, name: str, default: Any) -> Any:
