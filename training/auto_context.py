@@ -13,6 +13,7 @@ from training.job import ContextOf, LevelJob
 from training.loop import LevelTrainer
 from training.networks.architectures import build_network
 from training.networks.cascade import AutoContextCascade, ContextLevel, input_channels
+from training.refinement import finer_state
 
 
 def fit(config: TrainingConfig, source: CaseSource, run: Path, levels: tuple[int, ...], resume: bool) -> None:
@@ -27,7 +28,7 @@ def fit_level(
 ) -> None:
     """Fit one level on all its cases (fold None), or on the cases outside of one fold."""
     job = level_job(config, source, run, context_level, fold)
-    trainer = LevelTrainer(job, partial(new_level, config))
+    trainer = LevelTrainer(job, partial(new_level, config, context_level))
     if resume and (job.folder / "last.pt").is_file():
         trainer.resume()
     trainer.fit()
@@ -49,10 +50,11 @@ def level_job(config: TrainingConfig, source: CaseSource, run: Path, context_lev
     )
 
 
-def new_level(config: TrainingConfig) -> ContextLevel:
+def new_level(config: TrainingConfig, context_level: int) -> ContextLevel:
     """A level with fresh weights."""
     how, beside = config.cascade.join, config.network.field_of_view_channel
-    return ContextLevel(build_network(config.network, input_channels(how, beside)), how, field_of_view=beside)
+    network = build_network(config.network_of(context_level), input_channels(how, beside))
+    return ContextLevel(network, how, field_of_view=beside)
 
 
 def level_folder(run: Path, context_level: int, fold: int | None = None) -> Path:
@@ -65,13 +67,17 @@ def initial_file(run: Path, context_level: int) -> Path:
     return level_folder(run, context_level) / "initial.pt"
 
 
-def start_from(config: TrainingConfig, run: Path, start: Sequence[LevelWeights]) -> TrainingConfig:
+def start_from(
+    config: TrainingConfig, run: Path, start: Sequence[LevelWeights], levels: tuple[int, ...] = ()
+) -> TrainingConfig:
     """Let the levels of a run start from trained ones; returns the configuration, which says what those learned from.
 
-    ConfigError where they are of another network or grid.
+    Where only some `levels` are to be trained, the others are taken over as they are. A refinement may start from a
+    cascade whose one grid is that of its first level. ConfigError for levels of any other network or grid.
     """
     known = start[0].config
-    for part in ("network", "preprocessing", "refinement"):
+    finer = _refines(config, known)
+    for part in () if finer else ("network", "preprocessing", "refinement"):
         if getattr(known, part) != getattr(config, part):
             raise ConfigError(
                 f"preset {config.name!r} has another [{part}] than what it is to be trained on from "
@@ -79,16 +85,23 @@ def start_from(config: TrainingConfig, run: Path, start: Sequence[LevelWeights])
             )
     sources = (known.data.source, config.data.source)
     source = SIMULATED if set(sources) == {SIMULATED} else ", then ".join(sources)
-    data = config.data.model_copy(update={"source": source, "continues": known.name})
+    before = " ".join(filter(None, (known.data.continues, known.name)))
+    data = config.data.model_copy(update={"source": source, "continues": before})
     config = config.model_copy(update={"data": data})
     for weights in start:
-        save_level(replace(weights, config=config), initial_file(run, weights.context_level))
+        number, state = weights.context_level, weights.state
+        if finer and number > 1:
+            state = finer_state(new_level(config, number), state)
+        given = replace(weights, config=config, state=state)
+        save_level(given, initial_file(run, number))
+        if levels and number not in levels:
+            save_level(given, level_folder(run, number) / "weights.pt")
     return config
 
 
 def load_context_level(weights: LevelWeights) -> ContextLevel:
     """A finished level, ready to be evaluated."""
-    level = new_level(weights.config)
+    level = new_level(weights.config, weights.context_level)
     level.mirrored = weights.context_level in weights.config.cascade.mirrored_levels
     level.load_state_dict(weights.state)
     return level.eval()
@@ -99,6 +112,13 @@ def load_cascade(run: Path, levels: int, fold: int | None = None) -> AutoContext
     numbers = range(1, levels + 1)
     finished = [load_context_level(load_level(level_folder(run, n, fold) / "weights.pt")) for n in numbers]
     return AutoContextCascade(finished).requires_grad_(False).eval()
+
+
+def _refines(config: TrainingConfig, known: TrainingConfig) -> bool:
+    """Whether level 1 of a refinement is what all levels of a known cascade are."""
+    if config.refinement is None or known.refinement is not None or not config.network.fine_channels:
+        return False
+    return (known.network, known.preprocessing) == (config.network_of(1), config.first_grid)
 
 
 def _folds(config: TrainingConfig, context_level: int) -> list[int | None]:

@@ -25,7 +25,8 @@ class NetworkConfig(Section):
     stands where a UAM is left out: the concatenation alone (paper, table 2) or a block of two convolutions. `view` is
     what the network sees at once: the whole volume, tiles of `tile_voxels`^3, or slices one by one. The residual
     network may have a `distance_head`, which learns how far the head's surface is and is not served.
-    `field_of_view_channel` gives any network where the scan ends, beside the volume.
+    `field_of_view_channel` gives any network where the scan ends, beside the volume. `fine_channels` puts a stage of
+    so many channels around the residual network, at half of what is then its grid's width; 0 leaves it out.
     """
 
     architecture: str = "usegnet"
@@ -48,6 +49,7 @@ class NetworkConfig(Section):
     gradient_checkpointing: bool = False
     distance_head: bool = False
     field_of_view_channel: bool = False
+    fine_channels: int = Field(0, ge=0)
 
     @property
     def encoder_channels(self) -> tuple[int, int, int, int]:
@@ -67,6 +69,8 @@ class NetworkConfig(Section):
     @property
     def shape_divisor(self) -> int:
         """What every extent of the network's grid must be a multiple of."""
+        if self.fine_channels:
+            return 32
         return 16 if self.architecture == "residual" else 8
 
     def scaled(self, channels: int) -> int:
@@ -85,6 +89,10 @@ class NetworkConfig(Section):
             raise ValueError(f"SAM sit on skip connections: without those, sam must be empty, got {self.sam}")
         if self.distance_head and self.architecture != "residual":
             raise ValueError(f"distance_head belongs to the residual network, got {self.architecture!r}")
+        if self.fine_channels and (self.architecture != "residual" or self.distance_head):
+            raise ValueError(
+                f"fine_channels belong to the residual network without distance_head, got {self.architecture!r}"
+            )
         return self
 
 
@@ -161,7 +169,8 @@ class RefinementConfig(Section):
     """Level 1 on a coarse grid of the whole volume, level 2 on the served, finer one in a box around the head.
 
     `coarse_spacing_mm` is level 1's grid, that of the last stage; `shape` the box that level 2 trains on, in voxels of
-    the served grid; `margin_mm` what validation and serving leave around the head that level 1 found.
+    the served grid; `margin_mm` what validation and serving leave around the head that level 1 found. Where the
+    network has `fine_channels`, level 1 has none: its grid is the one that they halve.
     """
 
     coarse_spacing_mm: float = Field(gt=0)
@@ -170,7 +179,10 @@ class RefinementConfig(Section):
 
 
 class BudgetConfig(Section):
-    """How long each level trains: minutes of wall-clock time, or steps, or epochs (exactly one)."""
+    """How long each level trains: minutes of wall-clock time, or steps, or epochs (exactly one).
+
+    A level of 0 minutes or steps is not trained but taken over from what the run starts from.
+    """
 
     minutes: tuple[float, ...] = ()
     steps: tuple[int, ...] = ()
@@ -222,8 +234,10 @@ class TrainingConfig(Section):
             served = self.first_grid.spacing_mm
             raise ValueError(f"the last stage trains at {self.stage[-1].spacing_mm} mm, serving at {served} mm")
         needed = self.network.shape_divisor
-        shapes = [stage.shape for stage in self.stage] + ([self.refinement.shape] if self.refinement else [])
-        if any(n % needed for n in (self.preprocessing.shape_divisor, *(n for shape in shapes for n in shape))):
+        first = self.network_of(1).shape_divisor
+        shapes = [(first, stage.shape) for stage in self.stage]
+        shapes += [(needed, self.refinement.shape)] if self.refinement else []
+        if self.preprocessing.shape_divisor % needed or any(n % by for by, shape in shapes for n in shape):
             raise ValueError(
                 f"preprocessing.shape_divisor and stage shapes need multiples of {needed} for this network"
             )
@@ -249,7 +263,21 @@ class TrainingConfig(Section):
         """How level 1 wants its input: as all levels do, or on a coarser grid of its own."""
         if self.refinement is None:
             return self.preprocessing
-        return self.preprocessing.model_copy(update={"spacing_mm": self.refinement.coarse_spacing_mm})
+        divisor = self.preprocessing.shape_divisor * self.network_of(1).shape_divisor // self.network.shape_divisor
+        grid = {"spacing_mm": self.refinement.coarse_spacing_mm, "shape_divisor": divisor}
+        return self.preprocessing.model_copy(update=grid)
+
+    @property
+    def trained_levels(self) -> tuple[int, ...]:
+        """The levels, from 1, that have a budget."""
+        given = self.budget.minutes or self.budget.steps
+        return tuple(n for n in range(1, self.cascade.context_levels + 1) if not given or given[n - 1] > 0)
+
+    def network_of(self, context_level: int) -> NetworkConfig:
+        """A level's network: level 1 of a refinement has no stage for the finer grid."""
+        if self.refinement is None or context_level > 1:
+            return self.network
+        return self.network.model_copy(update={"fine_channels": 0})
 
     @property
     def coarse_first(self) -> CoarserGrid | None:

@@ -37,7 +37,7 @@ class DataConfig(Section):
     validation: SeedRange
     validation_cases: int = Field(12, ge=1)
     source: str = Field(SIMULATED, description="what the cases are, for the manifest and the model card")
-    continues: str | None = Field(None, description="the preset of the run whose levels these started from")
+    continues: str | None = Field(None, description="presets of the runs before, each trained on from the last; words")
     exclude_looks: tuple[str, ...] = ()
     exclude_families: tuple[str, ...] = ()
     rescan_minutes: float = Field(2.0, gt=0)

@@ -15,7 +15,7 @@ from training.schedule import learning_rate
 
 def trainer(config: TrainingConfig, cache: PhantomCache, folder: Path) -> LevelTrainer:
     job = auto_context.level_job(config, cache, folder, 1, None)
-    return LevelTrainer(job, partial(auto_context.new_level, config))
+    return LevelTrainer(job, partial(auto_context.new_level, config, job.context_level))
 
 
 def test_interrupted_training_continues_exactly(cache: PhantomCache, smoke: TrainingConfig, tmp_path: Path) -> None:
@@ -95,7 +95,7 @@ def test_only_the_first_level_goes_from_coarse_to_fine(
     assert [first.stage(fraction).spacing_mm for fraction in (0.0, 0.49, 0.5, 0.99)] == [9.0, 9.0, 6.0, 6.0]
     auto_context.fit(config, cache, tmp_path, (1,), resume=False)
     job = auto_context.level_job(config, cache, tmp_path, 2, None)
-    second = LevelTrainer(job, partial(auto_context.new_level, config))
+    second = LevelTrainer(job, partial(auto_context.new_level, config, job.context_level))
     assert second.stage(0.0).spacing_mm == 6.0
 
 

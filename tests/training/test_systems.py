@@ -15,7 +15,7 @@ def base() -> TrainingConfig:
 
 
 def network(name: str, base: TrainingConfig) -> USegNet:
-    built = new_level(configured(SYSTEMS[name], base)).network
+    built = new_level(configured(SYSTEMS[name], base), 1).network
     inner = built.network if isinstance(built, SliceNetwork) else built
     assert isinstance(inner, USegNet)
     return inner
@@ -37,7 +37,7 @@ def test_the_tables_have_the_papers_thirteen_systems() -> None:
 
 @pytest.mark.parametrize("name", SYSTEMS)
 def test_every_system_answers_a_volume(name: str, base: TrainingConfig) -> None:
-    level = new_level(configured(SYSTEMS[name], base)).eval()
+    level = new_level(configured(SYSTEMS[name], base), 1).eval()
     with torch.inference_mode():
         logits: HeadLogits = level(torch.randn(1, 1, 16, 24, 8))
     assert logits.main.shape == (1, 1, 16, 24, 8)
@@ -81,7 +81,7 @@ def test_the_deconvolution_network_has_no_skips(base: TrainingConfig) -> None:
 
 
 def test_slices_know_nothing_of_each_other(base: TrainingConfig) -> None:
-    level = new_level(configured(SYSTEMS["2D-USegNet"], base)).eval()
+    level = new_level(configured(SYSTEMS["2D-USegNet"], base), 1).eval()
     volume = torch.randn(1, 1, 3, 16, 16)
     with torch.inference_mode():
         whole = level.probability(volume)

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from training.commands.shared import Commands, add_split, tell, wanted_phantoms
-from training.config import TrainingConfig, load_config, preset_names
+from training.config import ConfigError, TrainingConfig, load_config, preset_names
 
 
 def add_fit(commands: Commands) -> None:
@@ -34,7 +34,9 @@ def _fit(options: argparse.Namespace) -> None:
     config: TrainingConfig = load_config(options.preset)
     if options.minutes is not None:
         config = config.with_minutes(options.minutes)
-    levels = tuple(options.level or range(1, config.cascade.context_levels + 1))
+    levels = tuple(options.level or config.trained_levels)
+    if options.start is None and len(config.trained_levels) < config.cascade.context_levels:
+        raise ConfigError(f"preset {config.name!r} trains some levels only; name what the others come from with --from")
     run: Path = options.run or Path("runs") / config.name
     _train(options, config, run, levels)
     text = f"{run}: level {' and '.join(map(str, levels))} trained"
@@ -55,6 +57,6 @@ def _train(options: argparse.Namespace, config: TrainingConfig, run: Path, level
         return own.fine_tune(config, options.start, options.store, run, options.resume)
     data: Path = options.data or run / "phantoms"
     if options.start is not None:
-        config = auto_context.start_from(config, run, weights_of(options.start, options.store))
+        config = auto_context.start_from(config, run, weights_of(options.start, options.store), levels)
     with made_beside(data, wanted_phantoms(config, options.no_phantoms)):
         auto_context.fit(config, PhantomCache(data), run, levels, options.resume)

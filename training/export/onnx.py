@@ -49,7 +49,7 @@ def export_level(level: ContextLevel, context_level: int, divisor: int = 8) -> o
     folded = with_axis_wise_statistics(_without_temperature(level))
     graph: nn.Module = (FirstLevelGraph if context_level == 1 else HigherLevelGraph)(folded).cpu().float().eval()
     names = [INPUT] if context_level == 1 else [INPUT, CONTEXT]
-    examples = tuple(torch.zeros(1, 1, 32, 48, 64) for _ in names)
+    examples = tuple(torch.zeros(1, 1, 2 * divisor, 3 * divisor, 4 * divisor) for _ in names)
     axes = {2 + n: divisor * torch.export.Dim(f"{axis}{divisor}", min=1, max=256) for n, axis in enumerate(AXES)}
     with _quiet_exporter():
         program = torch.onnx.export(

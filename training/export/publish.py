@@ -48,11 +48,11 @@ FLOOR_ML = 5.0
 
 @dataclass(frozen=True)
 class ExportedModel:
-    """Graphs as they will be stored, their precision, the case of the test vector, and which exact rules applied."""
+    """Graphs as they will be stored, their precision, the volume of the test vector, and which exact rules applied."""
 
     graphs: tuple[onnx.ModelProto, ...]
     precision: str
-    case: GridCase
+    part: Float32
     parity: Parity
     tiling: Tiling | None
     first: CoarserGrid | None
@@ -146,17 +146,18 @@ def exported(run: Path, cases: Sequence[GridCase]) -> ExportedModel:
     """Export, re-parameterise, compare with torch on cases and parts of them, choose the weights' precision."""
     config = load_level(level_folder(run, 1) / "weights.pt").config
     cascade = load_cascade(run, config.cascade.context_levels)
-    tiling, divisor = tiling_of(config.network), config.network.shape_divisor
-    trained = [export_level(level, n, divisor) for n, level in enumerate(cascade, start=1)]
+    tiling = tiling_of(config.network)
+    trained = [export_level(level, n, config.network_of(n).shape_divisor) for n, level in enumerate(cascade, start=1)]
     composed = [reparameterize(graph) for graph in trained]
     graphs, algebra = [found.model for found in composed], str(composed[-1])
-    volumes: list[Float32] = [around_head(cases[0]), *(case.image.astype("float32")[None, None] for case in cases)]
+    part = around_head(cases[0], config.network.shape_divisor)
+    volumes: list[Float32] = [part, *(case.image.astype("float32")[None, None] for case in cases)]
     first = config.coarse_first
     parity = require_parity(graphs, cascade, volumes, first)
     halved = [with_half_weights(graph) for graph in graphs]
     if halving_is_harmless(halved, graphs, volumes, first):
-        return ExportedModel(tuple(halved), "fp16", cases[0], parity, tiling, first, algebra)
-    return ExportedModel(tuple(graphs), "fp32", cases[0], parity, tiling, first, algebra)
+        return ExportedModel(tuple(halved), "fp16", part, parity, tiling, first, algebra)
+    return ExportedModel(tuple(graphs), "fp32", part, parity, tiling, first, algebra)
 
 
 def tiling_of(network: NetworkConfig) -> Tiling | None:
@@ -168,7 +169,7 @@ def tiling_of(network: NetworkConfig) -> Tiling | None:
 
 def _files(model: ExportedModel) -> dict[str, bytes]:
     files = {f"context_level_{n}.onnx": graph.SerializeToString() for n, graph in enumerate(model.graphs, start=1)}
-    files[SELFTEST_FILE] = stored_vector(model.graphs, model.case, model.tiling, model.first).as_npz()
+    files[SELFTEST_FILE] = stored_vector(model.graphs, model.part, model.tiling, model.first).as_npz()
     size = sum(map(len, files.values()))
     if size > MAX_BYTES:
         raise ExportError(f"the model has {size} bytes, at most {MAX_BYTES} are allowed; use a smaller network.width")
@@ -204,13 +205,13 @@ def _manifest(
 def commands(weights: Sequence[LevelWeights]) -> tuple[str, ...]:
     """The commands that make such a model again, in order."""
     config = weights[0].config
-    run, data = f"runs/{config.name}", config.data
-    own = "" if data.source == SIMULATED else " --data DIR"
-    before = () if data.continues is None else (f"fetalhead-train fit {data.continues}",)
-    start = "" if data.continues is None else f" --from runs/{data.continues}"
+    run = f"runs/{config.name}"
+    own = "" if config.data.source == SIMULATED else " --data DIR"
+    presets = (*(config.data.continues or "").split(), config.name)
+    starts = ("", *(f" --from runs/{name}" for name in presets[:-1]))
+    owns = (*("" for _ in presets[:-1]), own)
     return (
-        *before,
-        f"fetalhead-train fit {config.name}{own}{start}",
+        *(f"fetalhead-train fit {name}{data}{start}" for name, data, start in zip(presets, owns, starts, strict=True)),
         f"fetalhead-train export {run}",
         f"fetalhead-train focus {run}/store/{NAME}/1",
         f"fetalhead-train calibrate {run}/store/{NAME}/1",

@@ -13,7 +13,9 @@ from app.inference.tiling import answer_by_tiles
 from training.data import GridCase
 from training.export.parity import Float32, run_graphs
 
-SHAPE = (48, 48, 32)
+STEPS = (3, 3, 2)
+STEP_VOXELS = 16
+"""The part's extents: so many steps of the network's divisor, of this size at least."""
 TOLERANCE = 1e-2
 """Runtimes differ by rounding alone in single precision; lower precision shows as more."""
 
@@ -33,23 +35,26 @@ class StoredVector:
 
 
 def stored_vector(
-    graphs: Sequence[onnx.ModelProto], case: GridCase, tiling: Tiling | None = None, first: CoarserGrid | None = None
+    graphs: Sequence[onnx.ModelProto], volume: Float32, tiling: Tiling | None = None, first: CoarserGrid | None = None
 ) -> StoredVector:
-    """Run the graphs that will be stored on a part of a case around its head, as serving will."""
-    volume = around_head(case)
+    """Run the graphs that will be stored on a volume (1, 1, I, J, K), as serving will."""
     if tiling is None:
         return StoredVector(volume, run_graphs(graphs, volume, first))
     return StoredVector(volume, answer_by_tiles(volume, tiling, lambda tile: run_graphs(graphs, tile)))
 
 
-def around_head(case: GridCase) -> Float32:
-    """The part of the case around the middle of its head, float32 (1, 1, I, J, K), at most 48 x 48 x 32 voxels."""
+def around_head(case: GridCase, divisor: int) -> Float32:
+    """The part of the case around the middle of its head, float32 (1, 1, I, J, K).
+
+    At most 3 x 3 x 2 steps of the divisor, or of 16 voxels; every extent is a multiple of the divisor.
+    """
     part = []
-    for axis, wanted in enumerate(SHAPE):
+    for axis, steps in enumerate(STEPS):
+        wanted = steps * max(STEP_VOXELS, divisor)
         n = case.image.shape[axis]
         mass = case.truth.sum(axis=tuple(a for a in range(3) if a != axis), dtype=np.float64)
         middle = float((mass * np.arange(n)).sum() / mass.sum()) if mass.sum() > 0 else n / 2
-        length = min(wanted, n // 8 * 8)
+        length = min(wanted, n // divisor * divisor)
         start = min(max(0, round(middle - length / 2)), n - length)
         part.append(slice(start, start + length))
     return case.image[tuple(part)].astype(np.float32)[None, None]

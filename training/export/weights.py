@@ -79,7 +79,7 @@ def _from_graphs(stored: StoredModel) -> tuple[LevelWeights, ...]:
     levels = []
     for number, content in enumerate(stored.levels, start=1):
         values = {t.name: numpy_helper.to_array(t) for t in onnx.load_from_string(content).graph.initializer}
-        state = new_level(config).state_dict()
+        state = new_level(config, number).state_dict()
         for name, parameter in state.items():
             if any(head in name for head in NOT_SERVED):
                 continue

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from torch import nn
 
 from training.config import ConfigError, NetworkConfig
-from training.networks.residual import ResidualNet
+from training.networks.residual import residual_network
 from training.networks.slices import SliceNetwork
 from training.networks.usegnet import USegNet
 
@@ -14,7 +14,7 @@ Build = Callable[[NetworkConfig, int], nn.Module]
 
 ARCHITECTURES: dict[str, Build] = {
     "usegnet": USegNet,
-    "residual": ResidualNet,
+    "residual": residual_network,
 }
 
 

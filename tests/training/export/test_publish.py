@@ -72,6 +72,15 @@ def test_export_leaves_an_existing_candidate_alone(candidate: Path, cache: Phant
     [
         ("simulated", None, ["fetalhead-train fit smoke"]),
         ("simulated", "release", ["fetalhead-train fit release", "fetalhead-train fit smoke --from runs/release"]),
+        (
+            "simulated",
+            "release longer",
+            [
+                "fetalhead-train fit release",
+                "fetalhead-train fit longer --from runs/release",
+                "fetalhead-train fit smoke --from runs/longer",
+            ],
+        ),
         ("3 own volumes of 3 patients", None, ["fetalhead-train fit smoke --data DIR"]),
     ],
 )

@@ -189,7 +189,7 @@ def test_what_would_not_be_exact_or_cheaper_is_left_alone(rest: object) -> None:
 
 def test_the_trained_network_keeps_its_function() -> None:
     torch.manual_seed(3)
-    before = export_level(new_level(load_config("smoke")).eval(), 2)
+    before = export_level(new_level(load_config("smoke"), 2).eval(), 2)
     done = reparameterize(before)
     assert done.applied == (("compose_through_concat", 3), ("compose_pointwise", 1))
     assert str(done) == "compose_through_concat 3x, compose_pointwise 1x"

@@ -11,25 +11,52 @@ from training.export.onnx import export_level
 from training.export.parity import run_graph, run_torch
 from training.networks.architectures import ARCHITECTURES, build_network
 from training.networks.cascade import ContextLevel, input_channels, scanned
-from training.networks.residual import ResidualNet
+from training.networks.residual import FinerResidualNet, ResidualNet, on_finer_grid
 
 TINY = NetworkConfig(architecture="residual", residual_channels=(4, 6, 8, 8))
+FINER = NetworkConfig(architecture="residual", residual_channels=(4, 6, 8, 8), fine_channels=3)
 
 
-@pytest.mark.parametrize("shape", [(16, 32, 32), (32, 48, 16)])
-def test_three_heads_lie_on_the_grid_its_half_and_its_quarter(shape: tuple[int, int, int]) -> None:
-    logits = ResidualNet(TINY)(torch.zeros(1, 1, *shape))
+@pytest.mark.parametrize(
+    ("config", "shape"), [(TINY, (16, 32, 32)), (TINY, (32, 48, 16)), (FINER, (32, 64, 32)), (FINER, (96, 32, 64))]
+)
+def test_three_heads_lie_on_the_grid_its_half_and_its_quarter(
+    config: NetworkConfig, shape: tuple[int, int, int]
+) -> None:
+    logits = build_network(config, 1)(torch.zeros(1, 1, *shape))
     for divisor, head in ((1, logits.main), (2, logits.half), (4, logits.quarter)):
         assert head.shape == (1, 1, *(n // divisor for n in shape))
 
 
-def test_every_weight_learns() -> None:
-    network = ResidualNet(TINY)
-    logits = network(torch.randn(1, 1, 32, 32, 32))
+@pytest.mark.parametrize("config", [TINY, FINER])
+def test_every_weight_learns(config: NetworkConfig) -> None:
+    torch.manual_seed(1)
+    network = build_network(config, 1)
+    if isinstance(network, FinerResidualNet):
+        torch.nn.init.normal_(network.head_main.weight)  # at 0 it lets nothing through in the first step
+    logits = network(torch.randn(1, 1, 64, 64, 64))
     loss = torch.stack([head.square().mean() for head in logits.masks]).sum()
     loss.backward()  # type: ignore[no-untyped-call]
     without = [name for name, weight in network.named_parameters() if weight.grad is None or not weight.grad.any()]
     assert without == []
+
+
+def test_a_finer_network_begins_with_what_the_coarser_one_says() -> None:
+    """Of a smooth volume; away from the borders, where the stages pad with different zeros."""
+    torch.manual_seed(2)
+    known = ResidualNet(TINY).eval()
+    fresh = FinerResidualNet(FINER)
+    fresh.load_state_dict(on_finer_grid(known.state_dict(), fresh))
+    coarse = torch.nn.functional.avg_pool3d(torch.randn(1, 1, 96, 96, 96), 9, 1, 4) * 20
+    fine = torch.nn.functional.interpolate(coarse, scale_factor=2)  # the mean of each coarse voxel is its value
+    with torch.inference_mode():
+        expected, found = known(coarse).main, fresh.eval()(fine)
+    middle = (..., slice(24, 72), slice(24, 72), slice(24, 72))
+    difference = (found.half[middle] - expected[middle]).std()
+    assert float(difference) < 0.1 * float(expected[middle].std())
+    upscaled = torch.nn.functional.interpolate(found.half, scale_factor=2, mode="trilinear")
+    inner = (..., slice(2, -2), slice(2, -2), slice(2, -2))
+    assert torch.allclose(found.main[inner], upscaled[inner], atol=1e-4)
 
 
 def test_the_field_of_view_reaches_across_a_head() -> None:
@@ -102,6 +129,12 @@ def test_the_distance_head_learns_and_is_not_served() -> None:
     graph = export_level(ContextLevel(network.eval(), "sum"), 1, divisor=16)
     assert [output.name for output in graph.graph.output] == ["probability"]
     assert not any("distance" in tensor.name for tensor in graph.graph.initializer)
+
+
+@pytest.mark.parametrize("beside", [{"architecture": "usegnet"}, {"distance_head": True}])
+def test_a_fine_stage_where_there_can_be_none_is_refused(beside: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match="fine_channels"):
+        NetworkConfig.model_validate({"architecture": "residual", "fine_channels": 4} | beside)
 
 
 def test_a_distance_head_on_another_network_is_refused() -> None:
