@@ -126,9 +126,11 @@ class HeadSegmenter:
         passed = difference <= limits.tolerance if self.precision == "fp32" else agreement >= limits.mask_dsc
         if not passed:
             detail = f"the test vector's probability is off by {difference:.2g}, more than {limits.tolerance:.2g}"
-            where = f"{self.provider}, {self.precision}, DSC {agreement:.4f}"
-            remedy = "choose another provider" if self.precision == "fp32" else "set FETALHEAD_PRECISION=fp32"
-            raise SelfTestFailed("selftest_failed", f"{detail} ({where})", remedy)
+            remedy = "choose another provider"
+            if self.precision != "fp32":
+                detail = f"the test vector's mask has DSC {agreement:.4f}, less than {limits.mask_dsc:g}"
+                remedy = "set FETALHEAD_PRECISION=fp32"
+            raise SelfTestFailed("selftest_failed", f"{detail} ({self.provider}, {self.precision})", remedy)
         return difference
 
     def segment(
