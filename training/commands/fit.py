@@ -46,6 +46,7 @@ def _fit(options: argparse.Namespace) -> None:
 def _train(options: argparse.Namespace, config: TrainingConfig, run: Path, levels: tuple[int, ...]) -> None:
     from training import auto_context
     from training.data import PhantomCache
+    from training.export.rules import keep_rules
     from training.export.weights import weights_of
     from training.own_data.commands import OwnData, is_own
     from training.phantom.background import made_beside
@@ -58,5 +59,6 @@ def _train(options: argparse.Namespace, config: TrainingConfig, run: Path, level
     data: Path = options.data or run / "phantoms"
     if options.start is not None:
         config = auto_context.start_from(config, run, weights_of(options.start, options.store), levels)
+        keep_rules(options.start, options.store, run)
     with made_beside(data, wanted_phantoms(config, options.no_phantoms)):
         auto_context.fit(config, PhantomCache(data), run, levels, options.resume)

@@ -36,6 +36,7 @@ from training.export.gate import require_no_worse
 from training.export.onnx import export_level, with_half_weights
 from training.export.parity import Float32, Parity, halving_is_harmless, require_parity
 from training.export.reparameterize import reparameterize
+from training.export.rules import with_rules
 from training.export.selftest import TOLERANCE, around_head, stored_vector
 from training.export.weights import WEIGHTS_FILE, pack_weights
 
@@ -76,7 +77,7 @@ def export(run: Path, cases: CaseSource, store: Path, created: datetime, note: s
     prepared = [prepare(cases.load(seed), config.preprocessing) for seed in seeds]
     model = exported(run, prepared)
     files = _files(model)
-    manifest = _manifest(model, files, weights, created).model_copy(update={"name": name})
+    manifest = with_rules(_manifest(model, files, weights, created), run).model_copy(update={"name": name})
     if note:
         training = manifest.training.model_copy(update={"description": f"{manifest.training.description}. {note}"})
         manifest = manifest.model_copy(update={"training": training})

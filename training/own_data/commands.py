@@ -11,6 +11,7 @@ from training.config import ConfigError, TrainingConfig
 from training.evaluation import report
 from training.evaluation.calibration import Labelled
 from training.evaluation.cases import CaseResult, Segment
+from training.export.rules import keep_rules
 from training.export.weights import weights_of
 from training.own_data.fitting import SPLIT_FILE, OwnTraining, continued, numbered
 from training.own_data.folder import LAYOUTS, OwnCases, OwnFolder, read_folder
@@ -43,6 +44,7 @@ class OwnData:
         weights = weights_of(start, store)
         split = split_cases(self._usable().cases, self.folder, self.split)
         training = OwnTraining(continued(config, weights), split, weights)
+        keep_rules(start, store, run)
         training.fit(run, tuple(range(1, len(weights) + 1)), resume)
 
     def source(self, run: Path) -> OwnCases:

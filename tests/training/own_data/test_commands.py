@@ -1,12 +1,15 @@
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from app.imaging.nifti import encode_volume
+from app.inference.manifest import ModelManifest
 from training import cli
 from training.checkpoint import load_level
+from training.export.publish import recalibrate
 from training.export.weights import pack_weights, unpack_weights, weights_of
 from training.phantom import SimulationRequest, simulate
 
@@ -84,6 +87,26 @@ def test_a_published_model_is_trained_on(published: Path, folder: Path, preset: 
     start = load_level(run / "level_1" / "initial.pt").state
     assert all(np.allclose(value, start[name]) for name, value in before[0].state.items())
     assert any(not np.allclose(value, start[name]) for name, value in tuned.state.items())
+
+
+def test_what_is_trained_on_keeps_the_rules_it_began_with(
+    published: Path, folder: Path, preset: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(published / "store", tmp_path / "store")
+    manifest = tmp_path / "store" / "fetal_head" / "1" / "manifest.json"
+    known = ModelManifest.model_validate_json(manifest.read_text(encoding="utf-8"))
+    limit = known.quality.context_agreement_dsc.model_copy(update={"review": 0.123})
+    recalibrate(manifest.parent, {"threshold": 0.37}, {"context_agreement_dsc": limit})
+    data, again = ["--data", str(folder)], tmp_path / "again"
+    for run, start in ((tmp_path / "tuned", "fetal_head/1"), (again, str(tmp_path / "tuned"))):
+        source = ["--from", start, "--store", str(tmp_path / "store")]
+        assert cli.main(["fit", str(preset), *data, "--run", str(run), *source]) == 0
+        assert cli.main(["export", str(run), *data]) == 0
+        text = (run / "store" / "fetal_head" / "1" / "manifest.json").read_text(encoding="utf-8")
+        candidate = ModelManifest.model_validate_json(text)
+        assert candidate.postprocessing.threshold == 0.37
+        assert candidate.quality.context_agreement_dsc == limit
+        assert "review limits of fetal_head 1" in candidate.training.description
 
 
 def test_kept_weights_are_the_trained_ones(published: Path) -> None:

@@ -1,0 +1,57 @@
+"""The threshold and the review limits that a published model hands down to those that are trained on from it."""
+
+from pathlib import Path
+from shutil import copyfile
+
+from pydantic import BaseModel, ConfigDict
+
+from app.imaging.quality import QualitySpec
+from app.inference.manifest import ModelManifest
+from app.inference.model_store import ModelStore
+from training.auto_context import level_folder
+
+RULES_FILE = "rules.json"
+
+
+class HandedDown(BaseModel):
+    """What a model measures and doubts by, and which model that is."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    model: str
+    threshold: float
+    quality: QualitySpec
+
+
+def keep_rules(start: str, store: Path, run: Path) -> None:
+    """Note in a run what the model that it starts from was calibrated to.
+
+    `start` is a published model such as `fetal_head/5`, or the folder of a run, which passes on what it was given.
+    """
+    run.mkdir(parents=True, exist_ok=True)
+    if (level_folder(Path(start), 1) / "weights.pt").is_file():
+        if (given := Path(start) / RULES_FILE).is_file():
+            copyfile(given, run / RULES_FILE)
+        return
+    name, _, version = start.partition("/")
+    known = ModelStore(store).resolve(name, int(version) if version.isdecimal() else None).manifest
+    rules = HandedDown(
+        model=f"{known.name} {known.version}", threshold=known.postprocessing.threshold, quality=known.quality
+    )
+    (run / RULES_FILE).write_text(rules.model_dump_json(indent=2) + "\n", encoding="utf-8")
+
+
+def with_rules(manifest: ModelManifest, run: Path) -> ModelManifest:
+    """The manifest of a candidate with what its run was handed down; as it is where that is nothing."""
+    path = run / RULES_FILE
+    if not path.is_file():
+        return manifest
+    rules = HandedDown.model_validate_json(path.read_text(encoding="utf-8"))
+    told = f"{manifest.training.description}; begun with the threshold and the review limits of {rules.model}"
+    return manifest.model_copy(
+        update={
+            "postprocessing": manifest.postprocessing.model_copy(update={"threshold": rules.threshold}),
+            "quality": rules.quality,
+            "training": manifest.training.model_copy(update={"description": told}),
+        }
+    )
