@@ -79,8 +79,10 @@ class LevelTrainer:
         log.close()
 
     def fraction_spent(self) -> float:
-        """Share of the level's budget that is spent, 0 to 1; time, steps or epochs."""
+        """Share of the level's budget that is spent, 0 to 1; time, steps or epochs. Of none, all is spent."""
         budget, index = self.config.budget, self.job.context_level - 1
+        if self.job.context_level not in self.config.trained_levels:
+            return 1.0
         if budget.minutes:
             return min(1.0, self.progress.spent_s / (60 * budget.minutes[index]))
         if budget.steps:

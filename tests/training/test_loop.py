@@ -85,6 +85,19 @@ def test_a_run_is_trained_on_from_another_ones_levels(
         auto_context.start_from(wider, run, start)
 
 
+def test_a_level_without_a_budget_stays_what_it_began_as(
+    cache: PhantomCache, smoke: TrainingConfig, tmp_path: Path
+) -> None:
+    config = smoke.model_copy(update={"budget": BudgetConfig(minutes=(0, 1))})
+    assert config.trained_levels == (2,)
+    level = trainer(config, cache, tmp_path)
+    before = {name: value.clone() for name, value in level.level.state_dict().items()}
+    level.fit()
+    kept = load_level(tmp_path / "level_1" / "weights.pt")
+    assert kept.steps == 0
+    assert all(torch.equal(value, before[name]) for name, value in kept.state.items())
+
+
 def test_only_the_first_level_goes_from_coarse_to_fine(
     cache: PhantomCache, smoke: TrainingConfig, tmp_path: Path
 ) -> None:
