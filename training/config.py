@@ -10,90 +10,13 @@ from pydantic import Field, ValidationError, model_validator
 from app.imaging.preprocess import PreprocessingSpec
 from app.inference.coarse import CoarserGrid
 from training.config_data import DataConfig, PhantomsConfig, Section
+from training.config_network import NetworkConfig
 
 REFINED_LEVELS = 2
 
 
 class ConfigError(Exception):
     """A preset that cannot be used; the message names the value, what was expected and the remedy."""
-
-
-class NetworkConfig(Section):
-    """The network's shape: USegNet with the paper's channels times `width`, or the residual network.
-
-    SAM 1 and UAM 1 are the deepest, at a quarter of the grid, SAM 3 and UAM 3 those at full resolution. `merge` is what
-    stands where a UAM is left out: the concatenation alone (paper, table 2) or a block of two convolutions. `view` is
-    what the network sees at once: the whole volume, tiles of `tile_voxels`^3, or slices one by one. The residual
-    network may have a `distance_head`, which learns how far the head's surface is and is not served.
-    `field_of_view_channel` gives any network where the scan ends, beside the volume. `fine_channels` puts a stage of
-    so many channels around the residual network, at half of what is then its grid's width; 0 leaves it out.
-    """
-
-    architecture: str = "usegnet"
-    residual_channels: tuple[int, int, int, int] = (24, 48, 96, 128)
-    width: float = Field(1.0, gt=0)
-    norm: Literal["instance", "batch"] = "instance"
-    encoder_kernels: tuple[int, int, int, int] = (3, 3, 5, 5)
-    up_kernels: tuple[int, int, int] = (2, 2, 2)
-    attention_kernel: int = 3
-    attention_temperature: float = Field(1.0, gt=0)
-    sam: tuple[int, ...] = (1, 2, 3)
-    uam: tuple[int, ...] = (1, 2, 3)
-    skips: bool = True
-    merge: Literal["concatenation", "block"] = "concatenation"
-    view: Literal["volume", "tiles", "slices"] = "volume"
-    tile_voxels: int = Field(64, ge=8, multiple_of=8)
-    tile_overlap: float = Field(0.5, ge=0, lt=1)
-    slices_per_step: int = Field(0, ge=0, description="0 takes every slice of the volume")
-    slice_spacing_mm: float | None = Field(None, gt=0, description="grid of slices; None is that of the volumes")
-    gradient_checkpointing: bool = False
-    distance_head: bool = False
-    field_of_view_channel: bool = False
-    fine_channels: int = Field(0, ge=0)
-
-    @property
-    def encoder_channels(self) -> tuple[int, int, int, int]:
-        """Channels of the four encoder blocks, 32-64-64-64 at width 1."""
-        return (self.scaled(32), self.scaled(64), self.scaled(64), self.scaled(64))
-
-    @property
-    def attention_channels(self) -> int:
-        """Channels of P, the shrunk features of an attention module."""
-        return self.scaled(32)
-
-    @property
-    def decoder_channels(self) -> int:
-        """Channels that every attention module gives."""
-        return self.scaled(64)
-
-    @property
-    def shape_divisor(self) -> int:
-        """What every extent of the network's grid must be a multiple of."""
-        if self.fine_channels:
-            return 32
-        return 16 if self.architecture == "residual" else 8
-
-    def scaled(self, channels: int) -> int:
-        """Channels of the paper at this width, at least 1."""
-        return max(1, round(channels * self.width))
-
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        if any(k % 2 == 0 or k < 1 for k in (*self.encoder_kernels, self.attention_kernel)):
-            raise ValueError(f"convolution kernels must be odd, got {self.encoder_kernels}, {self.attention_kernel}")
-        if any(k not in {2, 3, 4, 5} for k in self.up_kernels):
-            raise ValueError(f"transposed kernels must be 2 to 5, got {self.up_kernels}")
-        if not {*self.sam, *self.uam} <= {1, 2, 3}:
-            raise ValueError(f"sam and uam list modules 1 to 3, got {self.sam} and {self.uam}")
-        if self.sam and not self.skips:
-            raise ValueError(f"SAM sit on skip connections: without those, sam must be empty, got {self.sam}")
-        if self.distance_head and self.architecture != "residual":
-            raise ValueError(f"distance_head belongs to the residual network, got {self.architecture!r}")
-        if self.fine_channels and (self.architecture != "residual" or self.distance_head):
-            raise ValueError(
-                f"fine_channels belong to the residual network without distance_head, got {self.architecture!r}"
-            )
-        return self
 
 
 class CascadeConfig(Section):

@@ -26,8 +26,8 @@ from app.inference.manifest import (
 )
 from training.auto_context import level_folder, load_cascade
 from training.checkpoint import LevelWeights, load_level
-from training.config import NetworkConfig
 from training.config_data import SIMULATED
+from training.config_network import NetworkConfig
 from training.data import CaseSource, GridCase, prepare
 from training.evaluation.report import Evaluation, Section
 from training.export.card import model_card

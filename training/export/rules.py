@@ -7,8 +7,7 @@ from pydantic import BaseModel, ConfigDict
 
 from app.imaging.quality import QualitySpec
 from app.inference.manifest import ModelManifest
-from app.inference.model_store import ModelStore
-from training.auto_context import level_folder
+from training.export.weights import published_model, trained_run
 
 RULES_FILE = "rules.json"
 
@@ -29,12 +28,11 @@ def keep_rules(start: str, store: Path, run: Path) -> None:
     `start` is a published model such as `fetal_head/5`, or the folder of a run, which passes on what it was given.
     """
     run.mkdir(parents=True, exist_ok=True)
-    if (level_folder(Path(start), 1) / "weights.pt").is_file():
-        if (given := Path(start) / RULES_FILE).is_file():
+    if (before := trained_run(start)) is not None:
+        if (given := before / RULES_FILE).is_file():
             copyfile(given, run / RULES_FILE)
         return
-    name, _, version = start.partition("/")
-    known = ModelStore(store).resolve(name, int(version) if version.isdecimal() else None).manifest
+    known = published_model(start, store).manifest
     rules = HandedDown(
         model=f"{known.name} {known.version}", threshold=known.postprocessing.threshold, quality=known.quality
     )

@@ -61,15 +61,25 @@ def weights_of(name: str, store: Path) -> tuple[LevelWeights, ...]:
 
     Raises ExportError where they were not kept.
     """
-    run = Path(name)
-    if (level_folder(run, 1) / "weights.pt").is_file():
+    if (run := trained_run(name)) is not None:
         first = load_level(level_folder(run, 1) / "weights.pt")
         rest = range(2, first.config.cascade.context_levels + 1)
         return (first, *(load_level(level_folder(run, n) / "weights.pt") for n in rest))
-    model, _, version = name.partition("/")
-    stored = ModelStore(store).resolve(model, int(version) if version.isdecimal() else None)
+    stored = published_model(name, store)
     path = stored.folder / WEIGHTS_FILE
     return unpack_weights(path.read_bytes()) if path.is_file() else _from_graphs(stored)
+
+
+def trained_run(name: str) -> Path | None:
+    """The run's folder that a name is; None where it is that of a published model."""
+    run = Path(name)
+    return run if (level_folder(run, 1) / "weights.pt").is_file() else None
+
+
+def published_model(name: str, store: Path) -> StoredModel:
+    """The model of a store by a name such as `fetal_head/5` or `fetal_head` (the newest)."""
+    model, _, version = name.partition("/")
+    return ModelStore(store).resolve(model, int(version) if version.isdecimal() else None)
 
 
 def _from_graphs(stored: StoredModel) -> tuple[LevelWeights, ...]:

@@ -4,7 +4,8 @@ from collections.abc import Callable
 
 from torch import nn
 
-from training.config import ConfigError, NetworkConfig
+from training.config import ConfigError
+from training.config_network import NetworkConfig
 from training.networks.residual import residual_network
 from training.networks.slices import SliceNetwork
 from training.networks.usegnet import USegNet

@@ -8,7 +8,7 @@ buys many more training steps, and the average over mirrored volumes when servin
 import torch
 from torch import nn
 
-from training.config import NetworkConfig
+from training.config_network import NetworkConfig
 from training.networks.blocks import ConvUnit, NormName, initialise, make_norm
 from training.networks.usegnet import HeadLogits
 

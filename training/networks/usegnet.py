@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.utils.checkpoint import checkpoint
 
-from training.config import NetworkConfig
+from training.config_network import NetworkConfig
 from training.networks.attention import AttentionModule
 from training.networks.blocks import ConvBlock, Kernel, UpUnit, initialise
 
