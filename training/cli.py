@@ -16,6 +16,7 @@ from training.commands.evaluate import add_evaluate
 from training.commands.export import add_export
 from training.commands.fit import add_fit
 from training.commands.recipes import add_recipes
+from training.commands.release import add_release
 from training.commands.simulate import add_simulate
 from training.config import ConfigError
 
@@ -57,6 +58,7 @@ def _parser() -> argparse.ArgumentParser:
     add_fit(commands)
     add_evaluate(commands)
     add_export(commands)
+    add_release(commands)
     add_benchmark(commands)
     add_recipes(commands)
     for command in commands.choices.values():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from typing import Literal
 
@@ -60,7 +61,8 @@ class QualitySpec(BaseModel):
     outside_mass_fraction: Limit = Limit(review=0.15, reject=0.60)
     soft_volume_change: Limit = Limit(review=0.15, reject=0.50)
     ellipsoid_ratio: Limit = Limit(review=0.88, reject=0.60)
-    fov_contact_fraction: Limit = Limit(review=0.02, reject=0.25)
+    fov_contact_fraction: Limit = Limit(review=0.055, reject=0.16)
+    fov_contact_note: float | None = 0.02
     smallest_ml: Limit = Limit(review=60.0, reject=40.0)
     largest_ml: Limit = Limit(review=600.0, reject=700.0)
     age_z: Limit = Limit(review=3.0)
@@ -116,6 +118,7 @@ def assess(
         return Assessment(verdict="reject", flags=(nothing,))
     findings = [
         *_doubts_about_the_mask(numbers, spec),
+        *_doubts_about_the_view(numbers, spec),
         *_doubts_about_the_size(volume_ml, spec),
         *_doubts_about_the_age(volume_ml, spec, gestational_age_weeks),
     ]
@@ -127,7 +130,7 @@ Finding = tuple[Verdict, Flag]
 
 
 def _doubts_about_the_mask(numbers: QualityNumbers, spec: QualitySpec) -> Iterator[Finding]:
-    """Yield what the two levels, the probability's shape and the field of view say."""
+    """Yield what the two levels and the probability's shape say."""
     checks = (
         ("levels_disagree", "context_agreement_dsc", "below", "DSC {:.3f} between the two context levels"),
         ("levels_disagree_in_volume", "level_volume_change", "above", "volume changed by {:.0%} between levels"),
@@ -136,15 +139,39 @@ def _doubts_about_the_mask(numbers: QualityNumbers, spec: QualitySpec) -> Iterat
         ("probability_elsewhere", "outside_mass_fraction", "above", "{:.0%} of the probability lies off the head"),
         ("soft_outline", "soft_volume_change", "above", "volume depends by {:.0%} on the threshold"),
         ("implausible_shape", "ellipsoid_ratio", "below", "the mask fills {:.0%} of its ellipsoid"),
-        ("truncated", "fov_contact_fraction", "above", "{:.1%} of the head's surface is cut off by the field of view"),
     )
     for code, name, side, wording in checks:
         value = getattr(numbers, name)
         limit: Limit = getattr(spec, name)
         judged: Verdict = "ok" if value is None else getattr(limit, side)(value)
         if judged != "ok":
-            remedy = SCAN_AGAIN if judged == "reject" or code == "truncated" else LOOK_AT_IT
+            remedy = SCAN_AGAIN if judged == "reject" else LOOK_AT_IT
             yield judged, Flag(code=code, detail=wording.format(value), remedy=remedy)
+
+
+def _doubts_about_the_view(numbers: QualityNumbers, spec: QualitySpec) -> Iterator[Finding]:
+    """Yield where so much of the surface meets the edge of the field of view that some of the head may lie beyond."""
+    contact = numbers.fov_contact_fraction
+    if contact is None:
+        return
+    judged, missing = spec.fov_contact_fraction.above(contact), missing_fraction(contact)
+    meets = f"{contact:.1%} of the head's surface meets the edge of the field of view"
+    if judged != "ok":
+        detail = f"{meets}; a sphere cut off like this lacks {missing:.0%} of its volume"
+        yield judged, Flag(code="truncated", detail=detail, remedy=SCAN_AGAIN)
+    elif spec.fov_contact_note is not None and contact > spec.fov_contact_note:
+        detail = f"{meets}; a sphere cut off like this lacks {missing:.1%} of its volume"
+        yield "ok", Flag(code="touches_edge", detail=detail, remedy="check that the whole head is in view")
+
+
+def missing_fraction(contact: float) -> float:
+    """Return how much of a sphere's volume a plane cuts off whose cut is this fraction of the sphere's surface.
+
+    With R = 1 the cut's radius is a = 2 sqrt(contact), the cap's height h = 1 - sqrt(1 - a^2), its volume over the
+    sphere's h^2 (3 - h) / 4. From a quarter on the plane has passed the centre: 1/2.
+    """
+    height = 1 - math.sqrt(max(0.0, 1 - 4 * contact))
+    return height**2 * (3 - height) / 4
 
 
 def _doubts_about_the_size(volume_ml: float, spec: QualitySpec) -> Iterator[Finding]:

@@ -27,7 +27,7 @@ def add_export(commands: Commands) -> None:
     _add_faster_commands(commands)
     calibrate = commands.add_parser("calibrate", help="set a candidate's review limits on validation cases")
     calibrate.add_argument("candidate", type=Path, help="folder of the candidate, such as runs/cpu/store/fetal_head/1")
-    calibrate.add_argument("--cases", type=int, default=24)
+    calibrate.add_argument("--cases", type=int, default=80)
     calibrate.add_argument("--spacing", type=float, default=0.38, help="mm, as served")
     calibrate.add_argument("--phantoms", type=Path, help="keep the simulated scans in this folder")
     calibrate.add_argument("--data", type=Path, help="folder of your own volumes with labels, instead of phantoms")

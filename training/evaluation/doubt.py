@@ -32,19 +32,25 @@ class Share(BaseModel):
 
 
 class Doubt(BaseModel):
-    """Cases below a DSC of 0.9 that were flagged, and cases of 0.9 or more that were flagged in vain."""
+    """What was flagged: cases below a DSC of 0.9, heads that leave the field of view, and, in vain, all the others.
+
+    The truth ends where the field of view does, so a head that is cut off may overlap well and yet be measured too
+    small. `cut_off` is None in evaluations that counted such heads among the good ones.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     poor: Share
+    cut_off: Share | None = None
     good: Share
 
 
 def doubt(results: Sequence[CaseResult]) -> Doubt:
-    """Count what was flagged among poor and among good cases."""
+    """Count what was flagged among poor cases, heads that are cut off and good cases of whole heads."""
     return Doubt(
         poor=_share([r for r in results if r.dsc < POOR_DSC]),
-        good=_share([r for r in results if r.dsc >= POOR_DSC]),
+        cut_off=_share([r for r in results if r.truncated]),
+        good=_share([r for r in results if r.dsc >= POOR_DSC and not r.truncated]),
     )
 
 

@@ -179,10 +179,13 @@ def table(sections: dict[str, Section], data: str = "simulated") -> str:
     lines.append("| Pearson r | 0.990 | " + " | ".join(f"{s.pearson:.3f}" for s in sections.values()) + " |")
     verdicts = [" / ".join(str(n) for n in s.verdicts.values()) for s in sections.values()]
     lines.append("| ok / review / reject | | " + " | ".join(verdicts) + " |")
-    poor = [str(s.doubt.poor) if s.doubt else "-" for s in sections.values()]
-    good = [str(s.doubt.good) if s.doubt else "-" for s in sections.values()]
-    lines.append("| Flagged of those below DSC 0.9 | | " + " | ".join(poor) + " |")
-    lines.append("| Flagged in vain of the others | | " + " | ".join(good) + " |")
+    for title, name in (
+        ("Flagged of those below DSC 0.9", "poor"),
+        ("Flagged of those with 1 % of the head and more out of view", "cut_off"),
+        ("Flagged in vain of the others", "good"),
+    ):
+        shares = [getattr(s.doubt, name, None) for s in sections.values()]
+        lines.append(f"| {title} | | " + " | ".join("-" if share is None else str(share) for share in shares) + " |")
     return "\n".join(lines)
 
 

@@ -42,7 +42,7 @@ from training.export.weights import WEIGHTS_FILE, pack_weights
 
 NAME = "fetal_head"
 SELFTEST_FILE, CARD_FILE, EVALUATION_FILE = "selftest.npz", "model_card.md", "evaluation.json"
-MAX_BYTES = 40 * 2**20
+MAX_BYTES = 96 * 2**20
 PARITY_CASES = 3
 FLOOR_ML = 5.0
 

@@ -1,10 +1,11 @@
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from pydantic import ValidationError
 
 from app.imaging.growth import expected_head_volume_ml, head_circumference
-from app.imaging.quality import Limit, QualityNumbers, QualitySpec, age_z, assess
+from app.imaging.quality import Limit, QualityNumbers, QualitySpec, age_z, assess, missing_fraction
 
 GOOD = QualityNumbers(
     context_agreement_dsc=0.98,
@@ -44,8 +45,9 @@ def test_a_good_measurement_is_ok() -> None:
         ("soft_volume_change", 0.6, "reject", "soft_outline"),
         ("ellipsoid_ratio", 0.8, "review", "implausible_shape"),
         ("ellipsoid_ratio", 0.5, "reject", "implausible_shape"),
-        ("fov_contact_fraction", 0.03, "review", "truncated"),
-        ("fov_contact_fraction", 0.3, "reject", "truncated"),
+        ("fov_contact_fraction", 0.03, "ok", "touches_edge"),
+        ("fov_contact_fraction", 0.06, "review", "truncated"),
+        ("fov_contact_fraction", 0.17, "reject", "truncated"),
     ],
 )
 def test_each_number_has_its_flag(number: str, value: float, verdict: str, code: str) -> None:
@@ -110,6 +112,32 @@ def test_the_worst_finding_decides_and_all_are_told() -> None:
     verdict, codes = judged(50.0, fov_contact_fraction=0.5, components=5)
     assert verdict == "reject"
     assert codes == ["several_components", "truncated", "outside_validated_range"]
+
+
+@pytest.mark.parametrize("height", [0.1, 0.4, 1.0])
+def test_what_a_cut_costs_a_sphere(height: float) -> None:
+    inside = np.linspace(1 - height, 1, 100_001)
+    cap = np.trapezoid(np.pi * (1 - inside**2), inside) / (4 / 3 * np.pi)
+    contact = np.pi * (1 - (1 - height) ** 2) / (4 * np.pi)
+    assert missing_fraction(contact) == pytest.approx(cap, rel=1e-6)
+
+
+def test_a_cut_beyond_the_centre_costs_half_at_least() -> None:
+    assert missing_fraction(0.0) == 0
+    assert missing_fraction(0.4) == missing_fraction(0.25) == pytest.approx(0.5)
+
+
+def test_a_cut_is_doubted_from_one_per_cent_of_the_volume_on_and_refused_from_ten() -> None:
+    limit = SPEC.fov_contact_fraction
+    assert limit.review is not None
+    assert limit.reject is not None
+    assert missing_fraction(limit.review) == pytest.approx(0.01, rel=0.02)
+    assert missing_fraction(limit.reject) == pytest.approx(0.10, rel=0.05)
+
+
+def test_without_a_note_a_small_contact_is_not_told() -> None:
+    quiet = SPEC.model_copy(update={"fov_contact_note": None})
+    assert assess(GOOD.model_copy(update={"fov_contact_fraction": 0.03}), 240.0, quiet).flags == ()
 
 
 def test_what_was_not_measured_is_not_judged() -> None:

@@ -14,6 +14,16 @@ def test_flagged_and_flagged_in_vain_are_counted() -> None:
     assert str(found.good) == "1 of 10 (10 %, 2 to 40 %)"
 
 
+def test_a_head_that_is_cut_off_is_not_flagged_in_vain() -> None:
+    cut = [
+        result(n, verdict=verdict).model_copy(update={"truncated": True}) for n, verdict in enumerate(("ok", "review"))
+    ]
+    found = doubt([*cut, result(10), result(11, verdict="review")])
+    assert found.cut_off is not None
+    assert (found.cut_off.cases, found.cut_off.flagged) == (2, 1)
+    assert (found.good.cases, found.good.flagged) == (2, 1)
+
+
 def test_no_case_has_no_share() -> None:
     found = doubt([result(1)])
     assert (found.poor.share, found.poor.ci95) == (None, None)

@@ -22,6 +22,7 @@ const FLAGS: Record<string, string> = {
   soft_outline: "The outline is soft",
   implausible_shape: "The shape is unusual for a head",
   truncated: "The head is cut off by the field of view",
+  touches_edge: "The head touches the edge of the field of view",
   implausible_volume: "No fetal head is of this size",
   outside_validated_range: "Outside the range that was validated",
   size_contradicts_age: "The size contradicts the gestational age",

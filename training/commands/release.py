@@ -1,0 +1,57 @@
+"""Everything from a preset to a model that can be published, by one command."""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from training.commands.shared import Commands, tell
+from training.config import load_config, preset_names
+
+if TYPE_CHECKING:
+    from training.release import Arguments
+
+
+def add_release(commands: Commands) -> None:
+    """Add `release`."""
+    release = commands.add_parser("release", help="fit, export, gates, calibration, evaluation: all of it; resumable")
+    release.add_argument("preset", help=f"one of {', '.join(preset_names())}, or the path of a .toml file")
+    release.add_argument("--from", dest="start", help="train this model on: fetal_head/6, fetal_head or a run's folder")
+    release.add_argument("--run", type=Path, help="folder of the run (default: runs/PRESET)")
+    release.add_argument("--data", type=Path, help="folder of training phantoms (default: RUN/phantoms)")
+    release.add_argument("--scans", type=Path, help="folder of the scans it is measured on (default: RUN/scans)")
+    release.add_argument("--store", type=Path, default=Path("model_store"), help="for --from and --publish")
+    release.add_argument("--minutes", type=float, help="replace the wall-clock budget of every level")
+    release.add_argument("--share", type=float, default=1.0, help="of the usual cases of every step; 0.05 for a try")
+    release.add_argument("--spacing", type=float, default=0.38, help="mm, of the scans it is measured on")
+    release.add_argument("--publish", action="store_true", help="as the next version, if no worse than the newest")
+    release.set_defaults(command=_release)
+
+
+def _release(options: argparse.Namespace) -> None:
+    from training.release import Release, as_typed, carry_out
+
+    wanted = Release(
+        preset=options.preset,
+        run=options.run or Path("runs") / load_config(options.preset).name,
+        store=options.store,
+        start=options.start,
+        data=options.data,
+        scans=options.scans,
+        minutes=options.minutes,
+        share=options.share,
+        spacing_mm=options.spacing,
+        publish=options.publish,
+    )
+
+    def in_a_process(step: Arguments) -> int:
+        out = sys.stderr if options.json else None
+        return subprocess.run([sys.executable, "-m", "training.cli", *step], check=False, stdout=out).returncode
+
+    for step in carry_out(wanted, in_a_process):
+        print(f"\n$ {as_typed(step)}", file=sys.stderr if options.json else sys.stdout, flush=True)
+    told = "published" if wanted.publish else f"ready; to publish it: {as_typed(wanted.publishing())}"
+    tell(options, f"\n{wanted.candidate}: {told}", candidate=wanted.candidate, published=wanted.publish)

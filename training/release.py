@@ -1,0 +1,142 @@
+"""From a preset to a model that can be published: every step in its order, each in a process of its own, resumable."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+JOURNAL = "release.json"
+TEST, SHIFTED, GROUPS, CALIBRATION, PRECISION_GATE, BOX_GATE = 200, 100, 52, 80, 40, 20
+"""Cases of the steps; groups of three directions each."""
+LEAST = 2
+GATE_SPACING_MM = 1.3
+REPEATED_SPACING_MM = 1.3
+
+Arguments = tuple[str, ...]
+Run = Callable[[Arguments], int]
+"""Runs one command of `fetalhead-train` and returns its exit code."""
+
+
+class StepFailedError(Exception):
+    """A step that ended with an error; what was finished before it is kept."""
+
+
+class OtherReleaseError(Exception):
+    """A run that was begun with other arguments: what they made would be mixed with what these make."""
+
+
+@dataclass(frozen=True)
+class Release:
+    """What is wanted: the preset, where its run lives, what it starts from.
+
+    `share` of the usual number of cases is measured in every step, at least two; `spacing_mm` is that of the scans for
+    calibration and evaluation. `store` is what a published model is read from and, with `publish`, written to.
+    """
+
+    preset: str
+    run: Path
+    store: Path
+    start: str | None = None
+    data: Path | None = None
+    scans: Path | None = None
+    minutes: float | None = None
+    share: float = 1.0
+    spacing_mm: float = 0.38
+    publish: bool = False
+
+    @property
+    def candidate(self) -> Path:
+        """Where the exported model lies."""
+        return self.run / "store" / "fetal_head" / "1"
+
+    @property
+    def evaluation(self) -> Path:
+        """Where journals and figures of the evaluation lie."""
+        return self.run / "evaluation"
+
+    def steps(self) -> Iterator[Arguments]:
+        """The arguments of `fetalhead-train`, in order."""
+        data = self.data or self.run / "phantoms"
+        yield self._fit(data)
+        yield "export", f"{self.run}", "--data", f"{data}"
+        validation, native = self._kept("validation"), self._kept("native")
+        gate = ("--spacing", f"{max(self.spacing_mm, GATE_SPACING_MM)}", "--phantoms", f"{validation}")
+        yield "focus", f"{self.candidate}", "--cases", self._cases(BOX_GATE), *gate
+        yield "quantize", f"{self.candidate}", "--cases", self._cases(PRECISION_GATE), *gate
+        measured = ("--spacing", f"{self.spacing_mm}", "--phantoms", f"{native}")
+        yield "calibrate", f"{self.candidate}", "--cases", self._cases(CALIBRATION), *measured
+        model = ("--store", f"{self.run / 'store'}", "--out", f"{self.evaluation}")
+        for cohort, cases in (("test", TEST), ("shifted", SHIFTED)):
+            yield "evaluate", "--cohort", cohort, "--cases", self._cases(cases), *model, *measured
+        repeated = (
+            "--spacing",
+            f"{max(self.spacing_mm, REPEATED_SPACING_MM)}",
+            "--phantoms",
+            f"{self._kept('repeat')}",
+        )
+        yield "reproducibility", "--groups", self._cases(GROUPS), *model, *repeated
+        if self.publish:
+            yield self.publishing()
+
+    def publishing(self) -> Arguments:
+        """The step that makes it the next version of the store, unless it is worse than the newest."""
+        report = self.evaluation / "evaluation.json"
+        return "publish", f"{self.candidate}", "--evaluation", f"{report}", "--store", f"{self.store}"
+
+    def _fit(self, data: Path) -> Arguments:
+        begun = () if self.start is None else ("--from", self.start, "--store", f"{self.store}")
+        limited = () if self.minutes is None else ("--minutes", f"{self.minutes:g}")
+        return "fit", self.preset, "--run", f"{self.run}", "--data", f"{data}", "--resume", *begun, *limited
+
+    def _kept(self, name: str) -> Path:
+        """Where the scans of a step are kept: one folder for each size that they have."""
+        return (self.scans or self.run / "scans") / name
+
+    def _cases(self, usual: int) -> str:
+        return str(max(LEAST, math.ceil(self.share * usual)))
+
+
+def carry_out(release: Release, run: Run) -> Iterator[Arguments]:
+    """Do every step that the journal does not hold yet; yields each one as it begins.
+
+    Raises:
+        OtherReleaseError: the finished steps are not those of this release.
+        StepFailedError: a step's exit code was not 0.
+    """
+    journal = release.run / JOURNAL
+    steps, done = list(release.steps()), finished_steps(journal)
+    for wanted, finished in zip(steps, done, strict=False):
+        if wanted != finished:
+            raise OtherReleaseError(
+                f"{release.run} was begun with `{as_typed(finished)}`, not with `{as_typed(wanted)}`; "
+                "choose another folder with --run"
+            )
+    for step in steps[len(done) :]:
+        yield step
+        if code := run(step):
+            raise StepFailedError(
+                f"`{as_typed(step)}` ended with exit code {code}; see above, and run the same command again to go on"
+            )
+        done.append(step)
+        _write(journal, done)
+
+
+def finished_steps(journal: Path) -> list[Arguments]:
+    """The steps that a release has finished, none where it has not begun."""
+    if not journal.is_file():
+        return []
+    return [tuple(step) for step in json.loads(journal.read_text(encoding="utf-8"))["finished"]]
+
+
+def as_typed(step: Sequence[str]) -> str:
+    """The command as one would type it."""
+    return " ".join(("fetalhead-train", *step))
+
+
+def _write(journal: Path, done: Sequence[Arguments]) -> None:
+    temporary = journal.with_suffix(".tmp")
+    temporary.write_text(json.dumps({"finished": done}, indent=2) + "\n", encoding="utf-8")
+    temporary.replace(journal)
