@@ -30,9 +30,9 @@ def tell(options: argparse.Namespace, text: object, **content: object) -> None:
 
 def with_progress(items: Iterable[T], total: int, title: str) -> Iterable[T]:
     """The items, with a bar on standard error."""
-    from tqdm import tqdm
+    from training.bars import progress_bar
 
-    bar: Iterable[T] = tqdm(items, total=total, desc=title)
+    bar: Iterable[T] = progress_bar(items, total=total, desc=title)
     return bar
 
 
