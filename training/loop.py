@@ -14,6 +14,7 @@ from app.imaging.preprocess import PreprocessingSpec
 from app.inference.focus import Box
 from training import checkpoint
 from training.augment import VISIBLE, Sample, at_head, augment, draw_augmentation, fitted, unaugmented
+from training.bars import progress_bar
 from training.config import RefinementConfig, RuntimeConfig, Stage, TrainingConfig
 from training.data import DataError, GridCase, GridCases
 from training.evaluation.metrics import dsc, overlap
@@ -55,7 +56,7 @@ class LevelTrainer:
         """Train until the budget is spent, or until a step for a planned interruption."""
         runtime = self.config.runtime
         log = SummaryWriter(str(self.job.folder))
-        bar = tqdm(desc=f"context level {self.job.context_level}", unit="step", initial=self.progress.step)
+        bar = progress_bar(desc=f"context level {self.job.context_level}", unit="step", initial=self.progress.step)
         saved_at = validated_at = monotonic()
         while (fraction := self.fraction_spent()) < 1 and self.progress.step != stop_at_step:
             begun = monotonic()

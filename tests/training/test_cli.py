@@ -61,6 +61,7 @@ def test_arguments_that_cannot_be_used(capsys: Capture) -> None:
 
 
 def test_without_torch_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
+    monkeypatch.delitem(sys.modules, "training.bars", raising=False)
     monkeypatch.setitem(sys.modules, "tqdm", None)  # what the import system takes for "not importable"
     assert main(["cohort", "OUT", "--cases", "0", "--json"]) == 2
     assert "fetalhead[cpu,train]" in json.loads(capsys.readouterr().err)["error"]

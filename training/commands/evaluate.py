@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from training.commands.shared import Commands, add_split, tell, with_progress
+from training.commands.shared import Commands, add_split, tell, validation_phantoms, with_progress
 
 if TYPE_CHECKING:
     from app.inference.segmenter import HeadSegmenter
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def add_evaluate(commands: Commands) -> None:
-    """Add `evaluate`, `reproducibility` and `turned`."""
+    """Add `evaluate`, `reproducibility`, `turned` and `surface`."""
     evaluate = commands.add_parser("evaluate", help="evaluate a model on simulated scans of native size; resumable")
     evaluate.add_argument("--cohort", choices=("test", "shifted", "validation"), default="test")
     evaluate.add_argument("--cases", type=int, default=50)
@@ -32,11 +32,19 @@ def add_evaluate(commands: Commands) -> None:
     _add_model_options(repeat)
     repeat.set_defaults(command=_reproducibility)
     turned = commands.add_parser("turned", help="the same scans with axes permuted, mirrored, cut down to the head")
-    turned.add_argument("--cases", type=int, default=40)
-    turned.add_argument("--spacing", type=float, default=1.3, help="mm")
-    turned.add_argument("--phantoms", type=Path, help="keep the simulated scans in this folder")
-    _add_which_model(turned)
+    _add_validation_scans(turned)
     turned.set_defaults(command=_turned)
+    surface = commands.add_parser("surface", help="where the outline errs: by tissue, and by what the image shows")
+    _add_validation_scans(surface)
+    surface.set_defaults(command=_surface)
+
+
+def _add_validation_scans(command: argparse.ArgumentParser) -> None:
+    """How many simulated validation scans of which size, and which model measures them."""
+    command.add_argument("--cases", type=int, default=40)
+    command.add_argument("--spacing", type=float, default=1.3, help="mm")
+    command.add_argument("--phantoms", type=Path, help="keep the simulated scans in this folder")
+    _add_which_model(command)
 
 
 def _add_model_options(evaluate: argparse.ArgumentParser) -> None:
@@ -116,14 +124,19 @@ def _turned(options: argparse.Namespace) -> None:
     from dataclasses import asdict
 
     from training.evaluation import turned
-    from training.evaluation.cases import stored_phantom
-    from training.phantom.cohort import request_for
 
-    requests = [request_for("validation", number, options.spacing) for number in range(options.cases)]
-    phantoms = (stored_phantom(request, options.phantoms) for request in requests)
-    found = list(with_progress(turned.turned_cases(_loaded(options), phantoms), len(requests), "turned"))
+    measured = turned.turned_cases(_loaded(options), validation_phantoms(options))
+    found = list(with_progress(measured, options.cases, "turned"))
     summary = {way: difference.model_dump() for way, difference in turned.differences(found).items()}
     tell(options, turned.table(found), cases=[asdict(one) for one in found], differences=summary)
+
+
+def _surface(options: argparse.Namespace) -> None:
+    from training.evaluation import surface_error
+
+    errors = surface_error.surface_errors(_loaded(options), validation_phantoms(options))
+    found = surface_error.report(list(with_progress(errors, options.cases, "surface")))
+    tell(options, surface_error.table(found), **found.model_dump())
 
 
 def _loaded(options: argparse.Namespace) -> HeadSegmenter:

@@ -8,11 +8,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from training.commands.shared import Commands, add_split, tell, with_progress
+from training.commands.shared import Commands, add_split, tell, validation_phantoms, with_progress
 
 if TYPE_CHECKING:
     from training.evaluation.calibration import Labelled
-    from training.phantom import Phantom
 
 
 def add_export(commands: Commands) -> None:
@@ -76,7 +75,7 @@ def _quantize(options: argparse.Namespace) -> None:
     from training.export.faster import try_precisions
 
     phantoms = list(
-        with_progress(_validation(options, options.calibration), options.cases + options.calibration, "made")
+        with_progress(validation_phantoms(options, options.calibration), options.cases + options.calibration, "made")
     )
     for outcome in try_precisions(options.candidate, phantoms[options.calibration :], phantoms[: options.calibration]):
         tell(options, outcome, **asdict(outcome))
@@ -86,18 +85,9 @@ def _focus(options: argparse.Namespace) -> None:
     from training.export.faster import finder_from, try_boxes
 
     finder = None if options.locator is None else finder_from(options.locator, options.locator_margin)
-    phantoms = list(with_progress(_validation(options), options.cases, "made"))
+    phantoms = list(with_progress(validation_phantoms(options), options.cases, "made"))
     for outcome in try_boxes(options.candidate, phantoms, options.margin, finder):
         tell(options, outcome, **asdict(outcome))
-
-
-def _validation(options: argparse.Namespace, more: int = 0) -> Iterable[Phantom]:
-    """Phantoms of the validation cohort, as many as there are cases, and more."""
-    from training.evaluation.cases import stored_phantom
-    from training.phantom.cohort import request_for
-
-    requests = (request_for("validation", number, options.spacing) for number in range(options.cases + more))
-    return (stored_phantom(request, options.phantoms) for request in requests)
 
 
 def _calibrate(options: argparse.Namespace) -> None:
@@ -134,7 +124,7 @@ def _labelled(options: argparse.Namespace) -> tuple[Callable[[], Iterable[Labell
     if options.data is not None:
         own = OwnData(options.data, options.split)
         return own.labelled(options.part)
-    return lambda: (Labelled(p.record.seed, p.volume, p.truth) for p in _validation(options)), options.cases
+    return lambda: (Labelled(p.record.seed, p.volume, p.truth) for p in validation_phantoms(options)), options.cases
 
 
 def _publish(options: argparse.Namespace) -> None:

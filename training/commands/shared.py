@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 if TYPE_CHECKING:
     from training.config import TrainingConfig
-    from training.phantom import SimulationRequest
+    from training.phantom import Phantom, SimulationRequest
 
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
@@ -30,10 +30,19 @@ def tell(options: argparse.Namespace, text: object, **content: object) -> None:
 
 def with_progress(items: Iterable[T], total: int, title: str) -> Iterable[T]:
     """The items, with a bar on standard error."""
-    from tqdm import tqdm
+    from training.bars import progress_bar
 
-    bar: Iterable[T] = tqdm(items, total=total, desc=title)
+    bar: Iterable[T] = progress_bar(items, total=total, desc=title)
     return bar
+
+
+def validation_phantoms(options: argparse.Namespace, more: int = 0) -> Iterable[Phantom]:
+    """Phantoms of the validation cohort, one after another, as many as there are cases, and more."""
+    from training.evaluation.cases import stored_phantom
+    from training.phantom.cohort import request_for
+
+    requests = (request_for("validation", number, options.spacing) for number in range(options.cases + more))
+    return (stored_phantom(request, options.phantoms) for request in requests)
 
 
 def wanted_phantoms(config: TrainingConfig, none: bool) -> list[SimulationRequest]:

@@ -11,11 +11,9 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from mpl_toolkits.mplot3d.art3d import Poly3DCollection
 from numpy.typing import NDArray
-from scipy import ndimage
-from scipy.spatial import cKDTree
-from skimage.measure import marching_cubes
 
 from training.benchmark.figures.page import new_page
+from training.evaluation.surface import Surface, surface_of
 
 Array = NDArray[np.float64]
 LIGHT = np.array([0.4, -0.5, 0.77])
@@ -58,18 +56,12 @@ def surface_distances(view: MeshView) -> SurfaceDistances | None:
     """The estimate's surface with its distances to the truth's; None where one of them is empty."""
     if not view.estimate.any() or not view.truth.any():
         return None
-    vertices, faces = surface(view.estimate, view.spacing_mm)
-    true, _ = surface(view.truth, view.spacing_mm)
-    return SurfaceDistances(vertices, faces, np.asarray(cKDTree(true).query(vertices)[0]))
+    found, true = (_surface(mask, view.spacing_mm) for mask in (view.estimate, view.truth))
+    return SurfaceDistances(found.vertices, found.faces, np.abs(true.depth_mm(found.vertices)))
 
 
-def surface(mask: NDArray[Any], spacing_mm: tuple[float, float, float]) -> tuple[Array, NDArray[np.int32]]:
-    """Vertices (n, 3) in mm and triangles (m, 3) of a mask's surface, smoothed by half a voxel."""
-    step = max(1, round(FINEST_MM / min(spacing_mm)))
-    soft = ndimage.gaussian_filter(np.pad(mask, step + 1).astype(np.float32), 0.7)
-    level = min(0.5, float(soft.max()) / 2)  # a speck does not vanish in the smoothing
-    vertices, faces, _, _ = marching_cubes(soft, level, spacing=spacing_mm, step_size=step)
-    return vertices - (step + 1) * np.asarray(spacing_mm), faces
+def _surface(mask: NDArray[Any], spacing_mm: tuple[float, float, float]) -> Surface:
+    return surface_of(mask, spacing_mm, step=max(1, round(FINEST_MM / min(spacing_mm))))
 
 
 def _paint(page: Figure, ax: Any, view: MeshView) -> None:

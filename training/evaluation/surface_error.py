@@ -1,0 +1,246 @@
+"""Where a model's outline errs: by the tissue outside the head, and by how much of the surface the image shows."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import BaseModel, ConfigDict
+from scipy import ndimage
+
+from app.imaging.preprocess import without_holes
+from app.imaging.volume import Float3
+from app.inference.segmenter import HeadSegmenter
+from training.evaluation.surface import Patches, surface_of
+from training.phantom import Phantom
+from training.phantom.tissues import Tissue
+
+Array = npt.NDArray[np.float64]
+Bool = npt.NDArray[np.bool_]
+
+OUTSIDE_MM = 2.0
+"""How far outside the surface the tissue is named: beyond the voxel that holds both sides."""
+REACH_MM = 4
+"""How far on both sides of the surface the image is looked at, every millimetre."""
+SMOOTHING_MM = 0.8
+"""SD of the smoothing of the image: speckle is not taken for a line."""
+CONTRASTS = (0.0, 0.4, 0.8, 1.3)
+"""Where contrasts are parted, in SD of the image inside the field of view."""
+SMALLEST_SHARE = 0.01
+"""Tissues that lie outside less of the surface are counted together."""
+EDGE, OTHERS = "edge of the field of view", "others"
+
+
+@dataclass(frozen=True, eq=False)
+class Pieces:
+    """The truth's surface in n pieces: what was found there and what lies there.
+
+    `error_mm` (n,) is the distance to the estimated outline, positive where that lies outside the truth; `area_mm2`
+    (n,); `tissue` (n,) labels of what lies just outside; `contrast` (n,) across the surface, in SD of the image;
+    `at_edge` (n,) bool, true where nothing was recorded just outside.
+    """
+
+    error_mm: Array
+    area_mm2: Array
+    tissue: npt.NDArray[np.uint8]
+    contrast: Array
+    at_edge: Bool
+
+
+@dataclass(frozen=True, eq=False)
+class ScanErrors:
+    """One scan; None where no head was found, or none lies in view."""
+
+    seed: int
+    pieces: Pieces | None
+
+
+class Part(BaseModel):
+    """A part of all scans' surfaces: its share of the area, of the error times area, and the error there, mm."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    share: float
+    mean_absolute_mm: float
+    median_absolute_mm: float
+    mean_mm: float
+    share_of_error: float
+
+
+class Outline(BaseModel):
+    """One scan's error: the offset of the whole outline, the SD around it and the mean absolute distance, mm."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    seed: int
+    offset_mm: float
+    sd_mm: float
+    mean_absolute_mm: float
+
+
+class SurfaceReport(BaseModel):
+    """Where the outline errs, over all scans; `left_out` counts those without a head, found or in view."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    left_out: int
+    everywhere: Part | None
+    by_tissue: dict[str, Part]
+    by_contrast: dict[str, Part]
+    cases: tuple[Outline, ...]
+
+
+def surface_errors(segmenter: HeadSegmenter, phantoms: Iterable[Phantom]) -> Iterator[ScanErrors]:
+    """Segment each phantom as the service does and measure its outline, on the scan's own grid."""
+    for phantom in phantoms:
+        mask = segmenter.segment(phantom.volume).mask
+        yield ScanErrors(phantom.record.seed, pieces_of(phantom, mask))
+
+
+def pieces_of(phantom: Phantom, mask: npt.NDArray[Any]) -> Pieces | None:
+    """What a mask (I, J, K) on the phantom's grid gets wrong; None where it or the truth is empty."""
+    if not mask.any() or not phantom.truth.data.any():
+        return None
+    spacing = phantom.truth.geometry.spacing_mm
+    patches = surface_of(phantom.truth.data, spacing).patches()
+    data = phantom.volume.data.astype(np.float32)
+    seen = without_holes(data > data.min())
+    outside = patches.centres + OUTSIDE_MM * patches.normals
+    return Pieces(
+        error_mm=surface_of(mask, spacing).depth_mm(patches.centres),
+        area_mm2=patches.areas,
+        tissue=_sampled(phantom.tissues.data, outside, spacing, order=0),
+        contrast=_contrast(data, seen, patches, spacing),
+        at_edge=_sampled(seen.astype(np.uint8), outside, spacing, order=0) == 0,
+    )
+
+
+def report(found: Sequence[ScanErrors]) -> SurfaceReport:
+    """Put the pieces of all scans together; a piece counts by its area."""
+    measured = [(one.seed, one.pieces) for one in found if one.pieces is not None]
+    left_out = len(found) - len(measured)
+    if not measured:
+        return SurfaceReport(left_out=left_out, everywhere=None, by_tissue={}, by_contrast={}, cases=())
+    every = _joined([pieces for _, pieces in measured])
+    whole = np.ones(len(every.at_edge), np.bool_)
+    return SurfaceReport(
+        left_out=left_out,
+        everywhere=_part(every, whole),
+        by_tissue=_parts(every, _tissues(every)),
+        by_contrast=_parts(every, _contrasts(every)),
+        cases=tuple(_outline(seed, pieces) for seed, pieces in measured),
+    )
+
+
+def table(found: SurfaceReport) -> str:
+    """The findings as Markdown."""
+    if found.everywhere is None:
+        return f"No head was found, or none lies in view, in {found.left_out} scans."
+    offsets = [case.offset_mm for case in found.cases]
+    mean, absolute, sd = np.mean(offsets), np.mean(np.abs(offsets)), np.mean([case.sd_mm for case in found.cases])
+    lines = [
+        f"{len(found.cases)} scans; in {found.left_out} others no head was found, or none lies in view.",
+        "",
+        *_rows("just outside the surface", found.by_tissue, found.everywhere),
+        "",
+        *_rows("contrast across the surface [SD]", found.by_contrast, found.everywhere),
+        "",
+        f"A scan's outline lies {mean:+.2f} mm off as a whole (absolute: {absolute:.2f} mm), "
+        f"with an SD of {sd:.2f} mm around that; means over scans.",
+    ]
+    return "\n".join(lines)
+
+
+def _contrast(data: npt.NDArray[np.float32], seen: Bool, patches: Patches, spacing: Float3) -> Array:
+    """(largest value within reach inside - mean within reach outside) / SD of the image, at each patch (n,).
+
+    What lies outside the field of view does not count; where nothing outside lies in it, the mean is 0.
+    """
+    smooth = ndimage.gaussian_filter(data, SMOOTHING_MM / np.asarray(spacing))
+
+    def along(values: npt.NDArray[Any], distance_mm: float) -> Array:
+        return _sampled(values, patches.centres + distance_mm * patches.normals, spacing).astype(np.float64)
+
+    inside = np.max([along(smooth, -n) for n in range(REACH_MM + 1)], axis=0)
+    weights = np.array([along(seen.astype(np.float32), n) for n in range(1, REACH_MM + 1)])  # (4, n)
+    values = np.array([along(smooth, n) for n in range(1, REACH_MM + 1)])
+    outside = (values * weights).sum(axis=0) / np.maximum(weights.sum(axis=0), 1e-6)
+    return np.asarray((inside - outside) / max(float(data[seen].std()), 1e-6))
+
+
+def _sampled(values: npt.NDArray[Any], points: Array, spacing: Float3, order: Literal[0, 1] = 1) -> npt.NDArray[Any]:
+    """The values at points (n, 3) in mm from the first voxel's centre (n,); 0 outside the array."""
+    at = (points / np.asarray(spacing)).T
+    return np.asarray(ndimage.map_coordinates(values, at, order=order, mode="constant"))
+
+
+def _joined(pieces: Sequence[Pieces]) -> Pieces:
+    return Pieces(
+        **{field.name: np.concatenate([getattr(one, field.name) for one in pieces]) for field in fields(Pieces)}
+    )
+
+
+def _tissues(pieces: Pieces) -> dict[str, Bool]:
+    """The pieces that have each tissue outside; the rare ones together, last."""
+    rare = np.zeros(len(pieces.at_edge), np.bool_)
+    groups = {}
+    for tissue in Tissue:
+        chosen = (pieces.tissue == tissue) & ~pieces.at_edge
+        if pieces.area_mm2[chosen].sum() < SMALLEST_SHARE * pieces.area_mm2.sum():
+            rare |= chosen
+        else:
+            groups[tissue.name.lower().replace("_", " ")] = chosen
+    return {**groups, OTHERS: rare, EDGE: pieces.at_edge}
+
+
+def _contrasts(pieces: Pieces) -> dict[str, Bool]:
+    """The pieces in each range of contrast, the least first."""
+    names = [
+        f"below {CONTRASTS[0]:g}",
+        *(f"{low:g} to {high:g}" for low, high in itertools.pairwise(CONTRASTS)),
+        f"{CONTRASTS[-1]:g} and more",
+    ]
+    ranges = np.digitize(pieces.contrast, CONTRASTS)
+    groups = {name: (ranges == number) & ~pieces.at_edge for number, name in enumerate(names)}
+    return {**groups, EDGE: pieces.at_edge}
+
+
+def _parts(pieces: Pieces, groups: Mapping[str, Bool]) -> dict[str, Part]:
+    return {name: _part(pieces, chosen) for name, chosen in groups.items() if chosen.any()}
+
+
+def _part(pieces: Pieces, chosen: Bool) -> Part:
+    error, area = pieces.error_mm[chosen], pieces.area_mm2[chosen]
+    absolute = np.abs(error)
+    whole = float((np.abs(pieces.error_mm) * pieces.area_mm2).sum())
+    return Part(
+        share=float(area.sum() / pieces.area_mm2.sum()),
+        mean_absolute_mm=float(np.average(absolute, weights=area)),
+        median_absolute_mm=float(np.quantile(absolute, 0.5, weights=area, method="inverted_cdf")),
+        mean_mm=float(np.average(error, weights=area)),
+        share_of_error=float((absolute * area).sum() / whole) if whole else 0.0,
+    )
+
+
+def _outline(seed: int, pieces: Pieces) -> Outline:
+    offset = float(np.average(pieces.error_mm, weights=pieces.area_mm2))
+    variance = float(np.average((pieces.error_mm - offset) ** 2, weights=pieces.area_mm2))
+    mean_absolute = float(np.average(np.abs(pieces.error_mm), weights=pieces.area_mm2))
+    return Outline(seed=seed, offset_mm=offset, sd_mm=variance**0.5, mean_absolute_mm=mean_absolute)
+
+
+def _rows(title: str, parts: Mapping[str, Part], everywhere: Part) -> list[str]:
+    head = (
+        f"| {title} | share of the surface [%] | mean distance [mm] | median | mean, signed | share of the error [%] |"
+    )
+    shown = {**parts, "everywhere": everywhere}
+    return [head, "|---|---:|---:|---:|---:|---:|", *(_row(name, part) for name, part in shown.items())]
+
+
+def _row(name: str, part: Part) -> str:
+    distances = f"{part.mean_absolute_mm:.2f} | {part.median_absolute_mm:.2f} | {part.mean_mm:+.2f}"
+    return f"| {name} | {100 * part.share:.1f} | {distances} | {100 * part.share_of_error:.1f} |"
