@@ -20,7 +20,7 @@ The networks are described under Training.
 
 ## Training
 
-{training.description}.
+{training.description.rstrip(".")}.
 
 Preset `{training.preset}`. The commands, in order (with a wall-clock budget the steps depend on the machine):
 

@@ -25,7 +25,7 @@ class HandedDown(BaseModel):
 def keep_rules(start: str, store: Path, run: Path) -> None:
     """Note in a run what the model that it starts from was calibrated to.
 
-    `start` is a published model such as `fetal_head/5`, or the folder of a run, which passes on what it was given.
+    `start` is a published model such as `fetal_head/6`, or the folder of a run, which passes on what it was given.
     """
     run.mkdir(parents=True, exist_ok=True)
     if (before := trained_run(start)) is not None:
