@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from app.imaging.nifti import encode_volume
+from app.imaging.postprocess import PostprocessingSpec
 from app.inference.manifest import ModelManifest
 from training import cli
 from training.checkpoint import load_level
@@ -89,7 +90,7 @@ def test_a_published_model_is_trained_on(published: Path, folder: Path, preset: 
     assert any(not np.allclose(value, start[name]) for name, value in tuned.state.items())
 
 
-def test_what_is_trained_on_keeps_the_rules_it_began_with(
+def test_what_is_trained_on_keeps_the_limits_it_began_with_and_not_the_threshold(
     published: Path, folder: Path, preset: Path, tmp_path: Path
 ) -> None:
     shutil.copytree(published / "store", tmp_path / "store")
@@ -104,7 +105,7 @@ def test_what_is_trained_on_keeps_the_rules_it_began_with(
         assert cli.main(["export", str(run), *data]) == 0
         text = (run / "store" / "fetal_head" / "1" / "manifest.json").read_text(encoding="utf-8")
         candidate = ModelManifest.model_validate_json(text)
-        assert candidate.postprocessing.threshold == 0.37
+        assert candidate.postprocessing.threshold == PostprocessingSpec().threshold == 0.5
         assert candidate.quality.context_agreement_dsc == limit
         assert "review limits of fetal_head 1" in candidate.training.description
 
