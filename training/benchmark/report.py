@@ -7,7 +7,7 @@ from pathlib import Path
 from scipy import stats
 
 from training.benchmark.scales import Scale
-from training.benchmark.tables import Measured, as_csv, as_markdown, rows
+from training.benchmark.tables import Measured, as_csv, as_markdown, rows, shown_p
 from training.config import load_config
 from training.evaluation.agreement import agreement
 from training.evaluation.cases import CaseResult
@@ -70,7 +70,8 @@ comparisons. *Time* is from volume to mask on the machine at hand, *Training* it
 
 
 def _seeds(scale: Scale) -> str:
-    return "one training seed" if len(scale.seeds) == 1 else f"{len(scale.seeds)} training seeds"
+    one, several = "one training seed", f"{len(scale.seeds)} training seeds (DSC: mean and SD over seeds)"
+    return one if len(scale.seeds) == 1 else several
 
 
 def _control(folder: Path, measured: Mapping[str, Measured]) -> str:
@@ -97,12 +98,20 @@ def _order(measured: Mapping[str, Measured]) -> str:
     paper = " > ".join(m.system.name for m, _ in sorted(known, key=lambda pair: -pair[1]))
     return (
         f"## Order by DSC\n\nMeasured: {line}.\n\nPaper: {paper}.\n\n"
-        f"Agreement of both orders: Kendall's tau {tau.statistic:+.2f} (p = {tau.pvalue:.3f}, {len(known)} systems)."
+        f"Agreement of both orders: Kendall's tau {tau.statistic:+.2f} "
+        f"(p: {shown_p(tau.pvalue)}, {len(known)} systems)."
     )
 
 
 def _volumes(measured: Mapping[str, Measured], repeated: Sequence[CaseResult]) -> str:
-    lines = ["## Volumes", "", "| System | bias [mL] | limits of agreement [mL] | Pearson r |", "|---|---:|---:|---:|"]
+    several = ["", "Of the first training seed."] if any(len(found.test) > 1 for found in measured.values()) else []
+    lines = [
+        "## Volumes",
+        *several,
+        "",
+        "| System | bias [mL] | limits of agreement [mL] | Pearson r |",
+        "|---|---:|---:|---:|",
+    ]
     for name, found in measured.items():
         results = found.test[0]
         agreed = agreement([r.measured_ml for r in results], [r.true_ml for r in results])

@@ -31,7 +31,7 @@ SCALES = {
     scale.name: scale
     for scale in (
         Scale("smoke", "benchmark-smoke", (1,), 4, 2, 2, 4.0, 4.0),
-        Scale("cpu", "benchmark-cpu", (1,), 80, 40, 16, 2.0, 2.0),
+        Scale("cpu", "benchmark-cpu", (1, 2, 3), 80, 40, 16, 2.0, 2.0),
         Scale("gpu", "benchmark-gpu", (1, 2, 3), 200, 100, 52, 0.95, 0.38),
     )
 }

@@ -116,6 +116,8 @@ def as_markdown(records: Sequence[Mapping[str, object]]) -> str:
         cells = [str(record["system"])]
         for name in qualities:
             text = _number(record[name], 2)
+            if name == "dsc_percent" and record["dsc_sd_over_seeds_percent"] is not None:
+                text += f" ± {record['dsc_sd_over_seeds_percent']:.2f}"
             cells.append(f"**{text}**" if record is best[name] else text)
         cells.append(_number(record["dsc_shifted_percent"], 2))
         cells.append(f"{record['parameters'] / 1e6:.2f}")  # type: ignore[operator]
@@ -140,8 +142,12 @@ def _difference(record: Mapping[str, object]) -> list[str]:
         return ["", ""]
     low, high = record["dsc_difference_ci95_low"], record["dsc_difference_ci95_high"]
     p = float(record["wilcoxon_p"])  # type: ignore[arg-type]
-    shown = "< 0.001" if p < 0.001 else f"{p:.3f}"  # noqa: PLR2004 - the usual last digit
-    return [f"{record['dsc_difference_percent']:+.2f} [{low:+.2f}, {high:+.2f}]", shown]
+    return [f"{record['dsc_difference_percent']:+.2f} [{low:+.2f}, {high:+.2f}]", shown_p(p)]
+
+
+def shown_p(p: float) -> str:
+    """A p-value for people, to three digits."""
+    return "< 0.001" if p < 0.001 else f"{p:.3f}"  # noqa: PLR2004 - the usual last digit
 
 
 def _number(value: object, digits: int) -> str:

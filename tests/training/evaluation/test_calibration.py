@@ -3,7 +3,7 @@ import pytest
 
 from app.imaging.quality import QualityNumbers, QualitySpec
 from app.imaging.volume import Volume, VolumeGeometry
-from training.evaluation.calibration import CalibrationError, JudgedCase, check, review_limits
+from training.evaluation.calibration import FALSE_ALARMS, CalibrationError, JudgedCase, check, review_limits
 from training.evaluation.degrade import degrade
 
 
@@ -24,17 +24,18 @@ def calibrated(cases: list[JudgedCase], spec: QualitySpec) -> QualitySpec:
 
 
 class TestCalibration:
-    def test_limits_lie_where_two_per_cent_of_the_good_cases_end(self) -> None:
+    def test_limits_lie_where_three_per_cent_of_the_good_cases_end(self) -> None:
         spec = calibrated(good_and_bad(), QualitySpec())
-        assert spec.context_agreement_dsc.review == pytest.approx(0.9704, abs=0.002)
-        assert spec.foreground_entropy.review == pytest.approx(0.249, abs=0.002)
+        assert spec.context_agreement_dsc.review == pytest.approx(0.9706, abs=0.001)
+        assert spec.foreground_entropy.review == pytest.approx(0.2485, abs=0.001)
 
     def test_bad_cases_are_flagged_and_few_good_ones(self) -> None:
         cases = good_and_bad()
         counted = check(cases, calibrated(cases, QualitySpec()))
         assert (counted.cases, counted.good, counted.bad) == (120, 100, 20)
         assert counted.bad_flagged == 20
-        assert counted.good_flagged <= 5
+        two_numbers, rounded = 2, 1
+        assert counted.good_flagged <= two_numbers * (counted.good * FALSE_ALARMS + rounded)
 
     def test_the_limits_of_no_answer_stay(self) -> None:
         spec = calibrated(good_and_bad(), QualitySpec())
