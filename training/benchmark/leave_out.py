@@ -58,7 +58,7 @@ class LeaveOut:
     def evaluate(self, progress: Progress) -> list[LeftOut]:
         """Measure both recipes on the test scans of each value."""
         device = pick_device(self.config.runtime.device)
-        segmenters = {name: TorchSegmenter(self._folder(name), device) for name in (FULL, *VALUES[self.kind])}
+        segmenters = {name: TorchSegmenter.of_run(self._folder(name), device) for name in (FULL, *VALUES[self.kind])}
         found = []
         for value in VALUES[self.kind]:
             scores = []
