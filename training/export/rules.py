@@ -71,7 +71,7 @@ def kept_change(run: Path) -> KeptChange | None:
 
 
 def _named(share: float) -> str:
-    return {0.0: "none of it", 1.0: "all of it"}.get(share, f"{share:.0%} of it")
+    return {0.0: "none of it", 1.0: "all of it"}.get(share, f"{100 * share:.0f} % of it")
 
 
 def keep_rules(start: str, store: Path, run: Path) -> None:
