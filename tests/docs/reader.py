@@ -3,8 +3,8 @@
 The folder looks like the sources, but for pyproject.toml and constraints.txt, which are older than any environment, so
 that `make install` finds that there is nothing to do. `fetalhead serve` runs in the background, as in a terminal of its
 own, on a free port that takes the place of 8000 in whatever comes after. One such service answers the readers of all
-pages, since none of them sets anything for it: a start costs seconds. So that commands on records find some, each folder
-has those that a first start makes.
+pages, since none of them sets anything for it: a start costs seconds. Each folder has the records that a first start
+makes, for commands on them.
 """
 
 from __future__ import annotations
