@@ -21,7 +21,8 @@ from app.api.negotiation import preferred_type
 from app.api.schemas import Report, Unfinished
 from app.api.security import Caller
 from app.api.state import ServiceState, State
-from app.api.upload import NAME, TEXT_FIELDS, Upload, drain, read_upload
+from app.api.upload import TEXT_FIELDS, Upload, drain, read_upload
+from app.api.validation import not_known
 from app.imaging.nifti import DecodeLimits
 from app.inference.segmenter import HeadSegmenter
 from app.records.segmentation import NewSegmentation, StoredSegmentation
@@ -95,6 +96,7 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
         "queue_full",
         "database_unavailable",
         "not_ready",
+        "stopping",
         "model_failed",
         "result_timeout",
         "computation_timeout",
@@ -142,12 +144,11 @@ def _refuse_query(request: Request) -> None:
     name = next(iter(request.query_params), None)
     if name is None:
         return
-    is_field = name in TEXT_FIELDS
     raise ProblemError(
         "invalid_parameter",
-        f"The parameter {name} is not known here." if NAME.fullmatch(name) else "A parameter is not known here.",
+        not_known("query", name),
         expected="no parameters in the address",
-        remedy=f"Send it as a field of the form: curl -F {name}=..." if is_field else "Leave it out.",
+        remedy=f"Send it as a field of the form: curl -F {name}=..." if name in TEXT_FIELDS else "Leave it out.",
     )
 
 
@@ -167,6 +168,7 @@ async def _repeated(state: ServiceState, request: Request, wishes: _Wishes) -> U
     """The body of a request whose key belongs to an earlier one: it takes no place in the queue and needs no model."""
     if wishes.key is None or not await run_in_threadpool(state.repository.has_key, wishes.key, wishes.owner):
         return None
+    state.jobs.require_open()
     async with state.jobs.repeating:
         return await _upload(state, request)
 

@@ -17,6 +17,8 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.requests import ClientDisconnect, Request
 
 from app.api.errors import ProblemError
+from app.api.problems import PROBLEMS
+from app.api.validation import not_known
 from app.imaging.nifti import SPACING_MM
 
 VOLUME_FIELD: Final = "volume"
@@ -29,7 +31,6 @@ DRAIN_SECONDS: Final = 2.0
 GESTATIONAL_AGE_WEEKS: Final = (10.0, 42.0)
 SUBJECT: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 NUMBER: Final = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
-NAME: Final = re.compile(r"[A-Za-z0-9._-]{1,40}")
 
 
 @dataclass(frozen=True)
@@ -185,14 +186,11 @@ def _too_large(limit: int, declared: int | None = None) -> ProblemError:
 
 
 def _unknown_field(form: _Form) -> ProblemError:
-    name = form.unknown[0]
-    detail = f"The form has the field {name}, which is not known" if NAME.fullmatch(name) else "A field is not known"
+    detail, remedy = not_known("field", form.unknown[0]), None
     if form.volume is None:
-        detail, remedy = f"{detail}, and no field {VOLUME_FIELD}", "Send the file as the field volume."
-    else:
-        remedy = None
+        detail, remedy = f"{detail} The field {VOLUME_FIELD} is missing.", PROBLEMS["missing_volume"].remedy
     expected = f"the fields {VOLUME_FIELD}, {', '.join(TEXT_FIELDS)}"
-    return ProblemError("unknown_field", f"{detail}.", expected=expected, remedy=remedy)
+    return ProblemError("unknown_field", detail, expected=expected, remedy=remedy)
 
 
 def _validated(form: _Form) -> Upload:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 
+NAME: Final = re.compile(r"[A-Za-z0-9._-]{1,40}")
 PLACES: Final = {"query": "parameter", "path": "parameter", "header": "header", "body": "member"}
 BEGINNINGS: Final = ("Value error, ", "Input should be ")
 NO_OBJECT: Final = frozenset(("model_attributes_type", "model_type", "dict_type"))
@@ -22,10 +24,20 @@ def complaint(found: Mapping[str, Any]) -> tuple[str, str | None]:
     if kind in NO_OBJECT:
         return f"{what} is no JSON object.", 'a JSON object, such as {"name": value}, sent as application/json'
     if kind == "extra_forbidden":
-        return f"{what} is not known here.", None
+        return not_known(place, path[-1]), None
     if kind == "missing":
         return f"{what} is missing.", None
     return f"{what} cannot be used.", readable(str(found["msg"]))
+
+
+def not_known(place: str, name: str) -> str:
+    """That a name is not known; it is repeated where it looks like one of a program's, not of a person's.
+
+    >>> not_known("query", "colour"), not_known("query", "Jane Doe")
+    ('The parameter colour is not known here.', 'A parameter is not known here.')
+    """
+    what = PLACES.get(place, place)
+    return f"The {what} {name} is not known here." if NAME.fullmatch(name) else f"A {what} is not known here."
 
 
 def readable(message: str) -> str:

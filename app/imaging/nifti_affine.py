@@ -142,7 +142,7 @@ def _suspicious() -> Flag:
         code=SPACING_SUSPICIOUS,
         detail="the header says 1 mm along each axis, unturned, from the origin on: what programs write that know no "
         "spacing; with another one, volume and sizes are others",
-        remedy="write the spacing into the file's header, or send it in the field spacing_mm, even if it is 1,1,1",
+        remedy="write the spacing into the file's header, or send it along as spacing_mm, even if it is 1,1,1",
     )
 
 

@@ -74,6 +74,7 @@ class QualitySpec(BaseModel):
     outside_mass_fraction: Limit = Limit(review=0.15, reject=0.60)
     soft_volume_change: Limit = Limit(review=0.15, reject=0.50)
     ellipsoid_ratio: Limit = Limit(review=0.88, reject=0.60)
+    mask_doubts: Limit = Limit()
     fov_contact_fraction: Limit = Limit(review=0.055, reject=0.16)
     fov_contact_note: float | None = 0.02
     smallest_ml: Limit = Limit(review=60.0, reject=40.0)
@@ -129,8 +130,10 @@ def assess(
     if volume_ml == 0:
         nothing = Flag(code="no_head_found", detail="nothing in the volume was taken for a head", remedy=SCAN_AGAIN)
         return Assessment(verdict="reject", flags=(nothing,))
+    about_the_mask = list(_doubts_about_the_mask(numbers, spec))
     findings = [
-        *_doubts_about_the_mask(numbers, spec),
+        *_many_doubts(len(about_the_mask), spec),
+        *about_the_mask,
         *_doubts_about_the_view(numbers, spec),
         *_doubts_about_the_size(volume_ml, spec),
         *_doubts_about_the_age(volume_ml, spec, gestational_age_weeks),
@@ -190,6 +193,20 @@ def _figures(value: float, figures: int) -> str:
     decimals = max(0, figures - 1 - math.floor(math.log10(abs(value))))
     text = f"{value:.{decimals}f}"
     return text.rstrip("0").rstrip(".") if decimals else text
+
+
+def _many_doubts(count: int, spec: QualitySpec) -> Iterator[Finding]:
+    """Yield where so many checks of the mask doubt it at once as never happened with a good one."""
+    judged = spec.mask_doubts.above(count)
+    if judged != "ok":
+        allowed = _figures(spec.mask_doubts.of(judged), FIGURES)
+        detail = f"{count} checks doubt the outline at once; limit: at most {allowed}"
+        yield judged, Flag(code="many_doubts", detail=detail, remedy=SCAN_AGAIN)
+
+
+def mask_doubts(numbers: QualityNumbers, spec: QualitySpec) -> int:
+    """How many checks of the mask doubt it."""
+    return sum(1 for _ in _doubts_about_the_mask(numbers, spec))
 
 
 def _doubts_about_the_view(numbers: QualityNumbers, spec: QualitySpec) -> Iterator[Finding]:
