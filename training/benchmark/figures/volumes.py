@@ -72,5 +72,9 @@ def _bland_altman(ax: Axes, measured: np.ndarray, true: np.ndarray, found: Agree
             f"{value:+.1f}", (1.0, value), xycoords=("axes fraction", "data"), fontsize=8, va="bottom", ha="right"
         )
     ax.set(xlabel="mean of measured and true volume [mL]", ylabel="measured - true [mL]")
-    title = f"{found.bias_ml:+.1f} ± {half:.1f} mL; slope of difference on mean {found.proportional_bias:+.3f}"
+    title = f"{found.bias_ml:+.1f} ± {half:.1f} mL; slope of difference on mean {_slope(found)}"
     ax.set_title(title, fontsize=9)
+
+
+def _slope(found: Agreement) -> str:
+    return "undefined" if found.proportional_bias is None else f"{found.proportional_bias:+.3f}"
