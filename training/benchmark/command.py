@@ -71,7 +71,7 @@ class Benchmark:
         repeated = self._repeated(finished)
         gallery = Gallery(
             found,
-            {name: TorchSegmenter(runs[0].folder) for name, runs in finished.items()},
+            {name: TorchSegmenter.of_run(runs[0].folder) for name, runs in finished.items()},
             self.scale.evaluation("test"),
             self.root / "cases",
             repeated,
