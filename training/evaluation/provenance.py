@@ -11,6 +11,9 @@ from pathlib import Path
 from pydantic import TypeAdapter
 
 FILE = "commands.json"
+RUNS = "runs"
+CANDIDATE_DEPTH = 4
+"""RUN/store/NAME/1."""
 _COMMANDS = TypeAdapter(dict[str, str])
 
 
@@ -19,7 +22,7 @@ def as_typed(command: str, options: Iterable[tuple[str, object]], arguments: Ite
 
     An option that is True stands alone, one that is None or False is left out, a list gives all of its values.
 
-    A path outside the working folder is told by its name alone: nothing of a machine's folders goes into a model.
+    Paths are `shortened`: nothing of a machine's folders goes into a model.
     """
     words = [_shown(argument) for argument in arguments]
     for name, value in options:
@@ -45,7 +48,20 @@ def noted(folder: Path) -> dict[str, str]:
     return _COMMANDS.validate_json(path.read_text(encoding="utf-8")) if path.is_file() else {}
 
 
+def shortened(path: Path) -> Path:
+    """A path as it may be told: relative to the working folder, or from its folder of runs on, or its name alone.
+
+    Of a candidate, whose name is a number, what is above it up to its run.
+    """
+    if not path.is_absolute():
+        return path
+    if path.is_relative_to(Path.cwd()):
+        return path.relative_to(Path.cwd())
+    parts = path.parts
+    if RUNS in parts:
+        return Path(*parts[max(n for n, part in enumerate(parts) if part == RUNS) :])
+    return Path(*parts[-CANDIDATE_DEPTH:]) if path.name.isdecimal() else Path(path.name)
+
+
 def _shown(value: object) -> str:
-    if not isinstance(value, Path) or not value.is_absolute():
-        return str(value)
-    return str(value.relative_to(Path.cwd())) if value.is_relative_to(Path.cwd()) else value.name
+    return str(shortened(value) if isinstance(value, Path) else value)

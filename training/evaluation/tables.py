@@ -56,12 +56,13 @@ def repeated_table(found: Reproducibility) -> str:
     """The spread of repeated measurements as a Markdown table, with the paper's mean SD beside it."""
     rows = [
         ("Mean SD (mL)", PAPER_MEAN_SD_ML, f"{found.mean_sd_ml:.2f} ({found.min_sd_ml:.2f} to {found.max_sd_ml:.2f})"),
+        ("Mean SD of the true volume in view (mL)", "", _millilitres(found.truth_mean_sd_ml)),
         ("Within-subject SD (mL)", "", f"{found.within_subject_sd_ml:.2f}"),
         ("Within-subject CV (%)", "", f"{found.wcv_percent:.2f}"),
         ("Repeatability coefficient (mL)", "", f"{found.repeatability_coefficient_ml:.1f}"),
         ("ICC(1,1), 95 % interval", "", _correlation(found.icc, found.icc_ci95)),
         ("ICC(A,1), 95 % interval", "", _correlation(found.icc_agreement, found.icc_agreement_ci95)),
-        ("Voxels (mm)", "0.38", _edges(found.spacing_mm)),
+        ("Voxels (mm)", "", _edges(found.spacing_mm)),
     ]
     lines = [f"| | paper | {found.groups} subjects, {found.views} scans each |", "|---|---|---|"]
     lines += [f"| {title} | {paper} | {cell} |" for title, paper, cell in rows]
@@ -104,6 +105,10 @@ def _correlation(value: float | None, ci95: tuple[float, float] | None) -> str:
     if value is None:
         return "-"
     return f"{value:.3f}" if ci95 is None else f"{value:.3f} ({ci95[0]:.3f} to {ci95[1]:.3f})"
+
+
+def _millilitres(value: float | None) -> str:
+    return "-" if value is None else f"{value:.2f}"
 
 
 def _edges(spacing_mm: tuple[float, float] | None) -> str:

@@ -98,10 +98,9 @@ def _interval(manifest: ModelManifest, evaluation: Evaluation | None) -> str:
     checks = {name: part.interval_held for name, part in evaluation.sections.items() if name != "test"}
     told = "; ".join(f"`{name}` {held}" for name, held in checks.items() if held is not None)
     return (
-        f"The true volume is expected within ± {interval.half_width_percent:.1f} % of the measured one "
-        f"(at least ± {interval.floor_ml:g} mL) around the\nmeasured one less {interval.bias_percent:+.1f} %: the 95 % "
-        "prediction interval of the errors on `test`. True volumes inside it, elsewhere:\n"
-        f"{told or 'not measured'}."
+        "With each volume goes the 95 % prediction interval of the errors on `test`: the measured volume less a bias "
+        f"of {interval.bias_percent:+.1f} %,\n± {interval.half_width_percent:.1f} % of it, ± {interval.floor_ml:g} "
+        f"mL at least. The true volume lay in it, elsewhere: {told or 'not measured'}."
     )
 
 

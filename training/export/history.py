@@ -9,7 +9,7 @@ from app.inference.manifest import MANIFEST_FILE, ModelManifest
 from training.checkpoint import LevelWeights
 from training.config import ConfigError, TrainingConfig, load_config
 from training.config_data import SIMULATED
-from training.evaluation.provenance import as_typed
+from training.evaluation.provenance import RUNS, as_typed, shortened
 from training.own_data.fitting import SPLIT_FILE
 
 Options = tuple[tuple[str, object], ...]
@@ -19,12 +19,12 @@ THEN = ", then "
 def fit_commands(config: TrainingConfig, run: Path) -> tuple[str, ...]:
     """The commands that train such a run again, from the first preset that it goes back to."""
     presets = (*(config.data.continues or "").split(), config.name)
-    runs = (*(Path("runs") / name for name in presets[:-1]), run)
+    runs = (*(Path(RUNS) / name for name in presets[:-1]), shortened(run))
     starts = (None, *runs[:-1])
     lines = []
     for name, source, start, folder in zip(presets, _sources(config, len(presets)), starts, runs, strict=True):
         options = (*_own(source, folder), ("--from", start), *_elsewhere(name, folder))
-        lines.append(as_typed("fit", (*options, *(_budget(config) if folder is run else ())), (name,)))
+        lines.append(as_typed("fit", (*options, *(_budget(config) if folder is runs[-1] else ())), (name,)))
     return tuple(lines)
 
 
@@ -67,7 +67,7 @@ def _own(source: str, run: Path) -> Options:
 
 
 def _elsewhere(preset: str, run: Path) -> Options:
-    return () if run == Path("runs") / preset else (("--run", run),)
+    return () if run == Path(RUNS) / preset else (("--run", run),)
 
 
 def _budget(config: TrainingConfig) -> Iterator[tuple[str, object]]:

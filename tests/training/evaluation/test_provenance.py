@@ -6,7 +6,7 @@ import pytest
 
 from tests.makers import publish_threshold_model
 from training import cli
-from training.evaluation.provenance import as_typed, note, noted
+from training.evaluation.provenance import as_typed, note, noted, shortened
 
 
 def test_a_command_is_told_as_it_was_typed_without_this_machine_s_folders(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -20,6 +20,21 @@ def test_a_command_is_told_as_it_was_typed_without_this_machine_s_folders(monkey
         "fetalhead-train evaluate x/1 --cases 20 --data 'my scans' --store models --out 'runs/a b' --force "
         "--margin 1.0 2.0"
     )
+
+
+@pytest.mark.parametrize(
+    ("path", "told"),
+    [
+        ("runs/cpu", "runs/cpu"),
+        ("/usr/models/x", "models/x"),
+        ("/home/somebody/runs/own/store/fetal_head/1", "runs/own/store/fetal_head/1"),
+        ("/home/somebody/own/store/fetal_head/1", "own/store/fetal_head/1"),
+        ("/home/somebody/hospital/scans", "scans"),
+    ],
+)
+def test_a_path_tells_no_more_than_it_must(path: str, told: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir("/usr")
+    assert str(shortened(Path(path))) == told
 
 
 def test_a_later_command_takes_the_place_of_an_earlier_one(tmp_path: Path) -> None:

@@ -168,7 +168,7 @@ def test_the_card_tells_interval_and_reproducibility(tmp_path: Path) -> None:
         reproducibility=spread([[100.0, 104.0], [200.0, 206.0]]),
     )  # fmt: skip
     card = model_card(manifest, evaluation)
-    assert "within ± 12.0 % of the measured one" in card
+    assert "of +1.0 %,\n± 12.0 % of it" in card
     assert "`shifted` 12 of 12 (100 %, 76 to 100 %)" in card
     assert "| | paper | 2 subjects, 2 scans each |" in card
     assert "11.524" in card
