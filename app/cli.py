@@ -25,7 +25,7 @@ from app.commands.records import add_records
 from app.commands.segment import add_segment
 from app.completion import add_completion, script
 from app.inference.errors import InferenceError
-from app.records.errors import DatabaseUnavailableError, FolderInUseError
+from app.records.errors import DatabaseUnavailableError, FolderInUseError, NoRecordsError
 from app.settings import PREFIX, Settings, environment_name, unknown_variables
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     as_json = getattr(options, "json", False)
     try:
         return command(options, _settings())
-    except (SettingsError, DatabaseUnavailableError, FolderInUseError, AccessError) as error:
+    except (SettingsError, DatabaseUnavailableError, FolderInUseError, NoRecordsError, AccessError) as error:
         return complain(str(error), USAGE, as_json)
     except InferenceError as error:
         return complain(str(error), NO_MODEL, as_json)

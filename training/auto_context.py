@@ -107,6 +107,13 @@ def load_context_level(weights: LevelWeights) -> ContextLevel:
     return level.eval()
 
 
+def finished_levels(run: Path) -> tuple[LevelWeights, ...]:
+    """The weights of every level of a finished run; CheckpointError where one is missing."""
+    first = load_level(level_folder(run, 1) / "weights.pt")
+    rest = range(2, first.config.cascade.context_levels + 1)
+    return (first, *(load_level(level_folder(run, n) / "weights.pt") for n in rest))
+
+
 def load_cascade(run: Path, levels: int, fold: int | None = None) -> AutoContextCascade:
     """The first so many finished levels of a run."""
     numbers = range(1, levels + 1)

@@ -40,6 +40,7 @@ class DataConfig(Section):
     continues: str | None = Field(None, description="presets of the runs before, each trained on from the last; words")
     exclude_looks: tuple[str, ...] = ()
     exclude_families: tuple[str, ...] = ()
+    cases_at_most: tuple[int, ...] = Field((), description="of each range the first so many that are not excluded")
     rescan_minutes: float = Field(2.0, gt=0)
     max_cases_in_memory: int = Field(2500, ge=1)
 

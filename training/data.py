@@ -93,7 +93,7 @@ class PhantomCache:
 
 
 class FilteredCases:
-    """A source without the training cases of some looks or families; validation cases stay."""
+    """A source without the training cases of some looks or families, or beyond a number; validation cases stay."""
 
     def __init__(self, source: CaseSource, data: DataConfig) -> None:
         self._source = source
@@ -102,7 +102,12 @@ class FilteredCases:
 
     def seeds(self) -> list[int]:
         """Numbers of the cases that may be seen."""
-        return [seed for seed in self._source.seeds() if self._keeps(seed)]
+        kept = [seed for seed in self._source.seeds() if self._keeps(seed)]
+        if not self._data.cases_at_most:
+            return kept
+        ranges = zip(self._data.train, self._data.cases_at_most, strict=True)
+        first = [seed for cases, most in ranges for seed in [seed for seed in kept if seed in cases][:most]]
+        return sorted({*first, *(seed for seed in kept if seed in self._data.validation)})
 
     def load(self, seed: int) -> Case:
         """Read one case."""
@@ -124,7 +129,8 @@ class FilteredCases:
 
 def allowed(source: CaseSource, data: DataConfig) -> CaseSource:
     """The source itself, or without what the configuration excludes."""
-    return FilteredCases(source, data) if data.exclude_looks or data.exclude_families else source
+    limited = data.exclude_looks or data.exclude_families or data.cases_at_most
+    return FilteredCases(source, data) if limited else source
 
 
 class GridCases:

@@ -8,14 +8,21 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal
+
+import numpy as np
 
 from app.api.errors import problem_of
 from app.api.upload import Upload
 from app.batch.cases import Case
 from app.batch.engines import Engine, Measured, Work, sha256, with_page
 from app.client.errors import FetalHeadError, ServiceProblem
+from app.imaging.nifti_affine import SPACING_TOLERANCE
 
+REMEDIES: Final = {
+    "no_spacing": "Write the spacing into the file's header, or give it: --spacing-mm X,Y,Z, in mm.",
+    "spacing_contradicts_file": "Leave out --spacing-mm for this file, or correct its header.",
+}
 State = Literal["measured", "kept", "failed"]
 
 
@@ -25,6 +32,8 @@ class Wishes:
 
     weeks: float | None = None
     subject: str | None = None
+    spacing_mm: tuple[float, float, float] | None = None
+    """Of files that do not say it themselves."""
     resume: bool = True
     jobs: int = 2
     pdf: bool = False
@@ -70,14 +79,12 @@ def measure_one(case: Case, engine: Engine, wishes: Wishes) -> CaseResult:
 
 def _prepared(case: Case, output: Path, engine: Engine, wishes: Wishes) -> Work | CaseResult:
     upload = _upload(case, wishes)
-    made_of = (sha256(upload.payload), list(engine.model_sha256), wishes.weeks)
-    kinds = ("mask", "preview", "report") if wishes.pdf else ("mask", "preview")
-    earlier = _earlier(case.report(output), made_of, kinds) if wishes.resume else None
+    earlier = _earlier(case.report(output), upload, engine, wishes) if wishes.resume else None
     return engine.prepare(upload) if earlier is None else CaseResult(case, "kept", _described(case, earlier))
 
 
 def _upload(case: Case, wishes: Wishes) -> Upload:
-    return Upload(case.path.read_bytes(), wishes.weeks, wishes.subject)
+    return Upload(case.path.read_bytes(), wishes.weeks, wishes.subject, wishes.spacing_mm)
 
 
 def _finished(case: Case, future: Future[Work | CaseResult], output: Path, wishes: Wishes) -> CaseResult:
@@ -106,17 +113,25 @@ def _written(case: Case, measured: Measured, output: Path) -> dict[str, Any]:
     return report
 
 
-def _earlier(
-    report_path: Path, made_of: tuple[str, list[str], float | None], kinds: Sequence[str]
-) -> dict[str, Any] | None:
-    """The report of an earlier run, if it was made of the same file, model and age and its files are there."""
+def _earlier(report_path: Path, upload: Upload, engine: Engine, wishes: Wishes) -> dict[str, Any] | None:
+    """The report of an earlier run, if it was made of the same file, model, age and spacing and its files are there."""
+    made_of = (sha256(upload.payload), list(engine.model_sha256), wishes.weeks)
+    kinds = ("mask", "preview", "report") if wishes.pdf else ("mask", "preview")
     try:
         report: dict[str, Any] = json.loads(report_path.read_text(encoding="utf-8"))
         known = (report["input"]["sha256"], report["model"]["sha256"], report["gestational_age_weeks"])
         whole = all((report_path.parent / report[kind]).is_file() for kind in kinds)
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    return report if known == made_of and whole else None
+    return report if known == made_of and whole and _has_spacing(report, wishes.spacing_mm) else None
+
+
+def _has_spacing(report: Mapping[str, Any], supplied: tuple[float, float, float] | None) -> bool:
+    """Whether a report is what the spacing that is supplied now, or none, would give again."""
+    was_supplied = any(flag["code"] == "spacing_supplied" for flag in report["flags"])
+    if supplied is None:
+        return not was_supplied
+    return np.allclose(report["input"]["spacing_mm"], supplied, rtol=0.0 if was_supplied else SPACING_TOLERANCE)
 
 
 def _described(case: Case, report: Mapping[str, Any]) -> dict[str, Any]:
@@ -131,7 +146,13 @@ def _problem(error: Exception) -> dict[str, Any]:
     if isinstance(error, OSError):
         return {"code": "file_not_read", "detail": f"{error.strerror or 'the file cannot be read or written'}."}
     if isinstance(error, ServiceProblem):
-        return error.problem.model_dump(mode="json", exclude_none=True)
+        return _in_own_words(error.problem.model_dump(mode="json", exclude_none=True))
     if isinstance(error, FetalHeadError):
         return {"code": "service_unreachable", "detail": f"{error}."}
-    return problem_of(error).body
+    return _in_own_words(problem_of(error).body)
+
+
+def _in_own_words(problem: dict[str, Any]) -> dict[str, Any]:
+    """The problem with a remedy for whoever typed the command; the service's is for those who send requests."""
+    remedy = REMEDIES.get(problem["code"])
+    return problem if remedy is None else problem | {"remedy": remedy}

@@ -46,7 +46,7 @@ def _back_up(options: argparse.Namespace, settings: Settings) -> int:
     from app.records.errors import BackupRefusedError
     from app.records.opening import open_records
 
-    records = open_records(settings.effective_database_url, settings.data_dir)
+    records = open_records(settings.effective_database_url, settings.data_dir, make=False)
     try:
         manifest = back_up(records, settings.data_dir, options.out, operator())
     except BackupRefusedError as error:

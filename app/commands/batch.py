@@ -52,7 +52,14 @@ def _engine(options: argparse.Namespace, settings: Settings) -> Iterator[Engine]
 
 
 def _wishes(options: argparse.Namespace) -> Wishes:
-    return Wishes(options.gestational_age_weeks, options.subject, not options.force, options.jobs, options.pdf)
+    return Wishes(
+        weeks=options.gestational_age_weeks,
+        subject=options.subject,
+        spacing_mm=options.spacing_mm,
+        resume=not options.force,
+        jobs=options.jobs,
+        pdf=options.pdf,
+    )
 
 
 def _batch(cases: Sequence[Case], options: argparse.Namespace, engine: Engine) -> int:

@@ -121,7 +121,7 @@ def _tell(erased: list[str], as_json: bool) -> int:
 def _records(settings: Settings) -> Iterator[Records]:
     from app.records.opening import open_records
 
-    records = open_records(settings.effective_database_url, settings.data_dir)
+    records = open_records(settings.effective_database_url, settings.data_dir, make=False)
     try:
         yield records
     finally:

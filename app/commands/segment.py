@@ -10,12 +10,14 @@ from typing import Final
 from app.arguments import positive
 from app.settings import Settings
 
+AXES: Final = 3
 EPILOG: Final = """\
 Each IN.nii.gz gives IN_mask.nii.gz, IN_preview.png and IN.json in OUT; a folder is searched for .nii and .nii.gz, and
 its subfolders are kept. results.csv and results.jsonl list every case. With -o - the mask of a single file goes to
 standard output, and everything else to standard error.
 
-What OUT already holds of the same file, model and age is kept, so that the same command continues what was stopped.
+What OUT already holds of the same file, model, age and spacing is kept, so that the same command continues what was
+stopped.
 
 Exit codes: 0 every case has a result (whatever its verdict); 1 some case failed, the others are done; 2 wrong
 arguments; 3 no model can be run, or the service cannot be reached; 130 stopped."""
@@ -35,6 +37,12 @@ def add_segment(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     )
     segment.add_argument("--json", action="store_true", help="print one JSON object per file")
     segment.add_argument("--gestational-age-weeks", type=_weeks, metavar="WEEKS", help="of every file, 10 to 42")
+    segment.add_argument(
+        "--spacing-mm",
+        type=_spacing,
+        metavar="X,Y,Z",
+        help="voxel size of files that do not say it; one number for all axes",
+    )
     segment.add_argument("--subject", type=_subject, help="pseudonym that every file belongs to")
     again = segment.add_mutually_exclusive_group()
     again.add_argument("--resume", action="store_true", help="keep the results that OUT already holds (the default)")
@@ -66,6 +74,21 @@ def _weeks(text: str) -> float:
     if not LIMITS[0] <= weeks <= LIMITS[1]:
         raise argparse.ArgumentTypeError(f"{text!r} is no number from {LIMITS[0]:g} to {LIMITS[1]:g}")
     return weeks
+
+
+def _spacing(text: str) -> tuple[float, float, float]:
+    from app.imaging.nifti import DecodeLimits
+
+    lowest, highest = DecodeLimits().spacing_mm
+    try:
+        steps = [float(piece) for piece in text.split(",")]
+    except ValueError:
+        steps = []
+    if len(steps) not in (1, AXES) or not all(lowest <= step <= highest for step in steps):
+        expected = f"one number of mm from {lowest:g} to {highest:g}, or three with commas between them"
+        raise argparse.ArgumentTypeError(f"{text!r} is not {expected}, such as 0.4,0.4,0.5")
+    i, j, k = steps * (AXES // len(steps))
+    return i, j, k
 
 
 def _subject(text: str) -> str:

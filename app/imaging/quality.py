@@ -61,6 +61,7 @@ class QualitySpec(BaseModel):
     outside_mass_fraction: Limit = Limit(review=0.15, reject=0.60)
     soft_volume_change: Limit = Limit(review=0.15, reject=0.50)
     ellipsoid_ratio: Limit = Limit(review=0.88, reject=0.60)
+    mask_doubts: Limit = Limit()
     fov_contact_fraction: Limit = Limit(review=0.055, reject=0.16)
     fov_contact_note: float | None = 0.02
     smallest_ml: Limit = Limit(review=60.0, reject=40.0)
@@ -116,8 +117,10 @@ def assess(
     if volume_ml == 0:
         nothing = Flag(code="no_head_found", detail="nothing in the volume was taken for a head", remedy=SCAN_AGAIN)
         return Assessment(verdict="reject", flags=(nothing,))
+    about_the_mask = list(_doubts_about_the_mask(numbers, spec))
     findings = [
-        *_doubts_about_the_mask(numbers, spec),
+        *_many_doubts(len(about_the_mask), spec),
+        *about_the_mask,
         *_doubts_about_the_view(numbers, spec),
         *_doubts_about_the_size(volume_ml, spec),
         *_doubts_about_the_age(volume_ml, spec, gestational_age_weeks),
@@ -147,6 +150,18 @@ def _doubts_about_the_mask(numbers: QualityNumbers, spec: QualitySpec) -> Iterat
         if judged != "ok":
             remedy = SCAN_AGAIN if judged == "reject" else LOOK_AT_IT
             yield judged, Flag(code=code, detail=wording.format(value), remedy=remedy)
+
+
+def _many_doubts(count: int, spec: QualitySpec) -> Iterator[Finding]:
+    """Yield where so many checks of the mask doubt it at once as never happened with a good one."""
+    judged = spec.mask_doubts.above(count)
+    if judged != "ok":
+        yield judged, Flag(code="many_doubts", detail=f"{count} checks doubt the outline at once", remedy=SCAN_AGAIN)
+
+
+def mask_doubts(numbers: QualityNumbers, spec: QualitySpec) -> int:
+    """How many checks of the mask doubt it."""
+    return sum(1 for _ in _doubts_about_the_mask(numbers, spec))
 
 
 def _doubts_about_the_view(numbers: QualityNumbers, spec: QualitySpec) -> Iterator[Finding]:

@@ -10,12 +10,12 @@ from typing import Any
 from alembic import command
 from alembic.config import Config
 from alembic.util import CommandError
-from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy import Connection, Engine, create_engine, event, inspect, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm import Session
 
-from app.records.errors import DatabaseUnavailableError
+from app.records.errors import DatabaseUnavailableError, NoRecordsError
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 SQLITE_PRAGMAS = (
@@ -30,18 +30,20 @@ POSTGRES_OPTIONS: dict[str, Any] = {
     "pool_timeout": 10,
     "connect_args": {"connect_timeout": 5, "application_name": "fetalhead"},
 }
+SCHEMA_TABLE = "alembic_version"
 WRITERS_LOCK = 0x66657461
 """Number of the advisory lock that makes writers of several processes take turns: the audit trail is one chain."""
 
 
-def open_database(url: str) -> Engine:
-    """An engine on the database, with the schema of this version.
+def open_database(url: str, make: bool = True) -> Engine:
+    """An engine on the database, with the schema of this version; `make` it where there is none.
 
     SQLite runs in write-ahead-log mode with a full flush at each commit: a measurement whose answer went out survives
     a power cut. What is deleted is overwritten there.
 
     Raises:
-        DatabaseUnavailableError: there is no such database, or it cannot be written.
+        DatabaseUnavailableError: there is no such database server, or it cannot be written.
+        NoRecordsError: there is no database, or an empty one, and none is to be made.
     """
     try:
         parsed = make_url(url)
@@ -57,6 +59,8 @@ def open_database(url: str) -> Engine:
     else:
         event.listen(engine, "begin", _begin_elsewhere)
     try:
+        if not make:
+            _require_schema(engine, shown)
         migrate(engine)
     except DBAPIError as error:
         engine.dispose()
@@ -65,6 +69,19 @@ def open_database(url: str) -> Engine:
         engine.dispose()
         raise DatabaseUnavailableError(shown, "its schema is of a newer version of fetalhead") from error
     return engine
+
+
+def _require_schema(engine: Engine, shown: str) -> None:
+    """NoRecordsError where no service ever opened the database."""
+    if _is_missing_file(engine) or not inspect(engine).has_table(SCHEMA_TABLE):
+        engine.dispose()
+        raise NoRecordsError(f"no database {shown}")
+
+
+def _is_missing_file(engine: Engine) -> bool:
+    """Whether a connection would make SQLite's file."""
+    path = engine.url.database if engine.dialect.name == "sqlite" else None
+    return bool(path) and not (Path(str(path)).is_file() and Path(str(path)).stat().st_size)
 
 
 def migrate(engine: Engine, revision: str = "head") -> None:

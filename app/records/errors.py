@@ -10,6 +10,7 @@ RecordsError
 ├── FolderInUseError             another service works in the data folder
 ├── BackupRefusedError           a backup would replace something, or is none of this version's
 ├── DamagedBackupError           a backup is not what was backed up
+├── NoRecordsError               no service ever kept records where they were looked for
 └── DatabaseUnavailableError     the database cannot be opened or reached
 """
 
@@ -87,6 +88,16 @@ class DamagedBackupError(RecordsError):
 
     def __init__(self, problem: str) -> None:
         super().__init__(f"The backup is damaged: {problem} Nothing was restored; take an earlier backup.")
+
+
+class NoRecordsError(RecordsError):
+    """There are no records where they were looked for; nothing was made there."""
+
+    def __init__(self, lacking: str) -> None:
+        super().__init__(
+            f"There are no records here: {lacking}. Set FETALHEAD_DATA_DIR, as an absolute path, and "
+            "FETALHEAD_DATABASE_URL to what the service has; its first start (fetalhead serve) makes them."
+        )
 
 
 class DatabaseUnavailableError(RecordsError):

@@ -10,6 +10,7 @@ from sqlalchemy import Engine
 from app.records.anchor import AuditAnchor
 from app.records.artifacts import ArtifactStore
 from app.records.database import open_database
+from app.records.errors import NoRecordsError
 from app.records.housekeeping import Housekeeping
 from app.records.measurements import Measurements
 from app.records.repository import Repository
@@ -36,15 +37,18 @@ class Records:
         self.engine.dispose()
 
 
-def open_records(database_url: str, data_dir: Path) -> Records:
-    """The records in a database and a folder.
+def open_records(database_url: str, data_dir: Path, make: bool = True) -> Records:
+    """The records in a database and a folder; `make` them where there are none.
 
     Raises:
         DatabaseUnavailableError: the database cannot be opened.
+        NoRecordsError: there are none, and none are to be made.
         OSError: the folder cannot be written.
     """
-    artifacts = ArtifactStore(data_dir / ARTIFACTS)
-    engine = open_database(database_url)
+    if not make and not data_dir.is_dir():
+        raise NoRecordsError(f"no folder {data_dir.absolute()}")
+    artifacts = ArtifactStore(data_dir / ARTIFACTS, make)
+    engine = open_database(database_url, make)
     repository = Repository(engine, artifacts, AuditAnchor(data_dir / ANCHOR))
     return Records(
         engine=engine,

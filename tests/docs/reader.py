@@ -3,7 +3,8 @@
 The folder looks like the sources, but for pyproject.toml and constraints.txt, which are older than any environment, so
 that `make install` finds that there is nothing to do. `fetalhead serve` runs in the background, as in a terminal of its
 own, on a free port that takes the place of 8000 in whatever comes after. One such service answers the readers of all
-pages, since none of them sets anything for it: a start costs seconds.
+pages, since none of them sets anything for it: a start costs seconds. Each folder has the records that a first start
+makes, for commands on them.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from typing import Any, Self
 
 import httpx
 
+from app.records.opening import open_records
 from tests.docs.pages import ROOT, Block
 
 OWN = {"pyproject.toml", "constraints.txt", ".venv", ".git", "data", "runs", "site", "demo-output", "build"}
@@ -96,6 +98,7 @@ class Reader:
             shutil.copy(ROOT / name, folder / name)
             os.utime(folder / name, (0, 0))
         (folder / ".venv").symlink_to(sys.prefix)
+        open_records(f"sqlite:///{folder / 'data' / 'fetalhead.sqlite'}", folder / "data").close()
         programs = f"{Path(sys.prefix) / 'bin'}{os.pathsep}{os.environ['PATH']}"
         self._environment = {**os.environ, "PATH": programs, "FETALHEAD_THREADS": "1", "OMP_NUM_THREADS": "1"}
         for name in MAKE_VARIABLES:

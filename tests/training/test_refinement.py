@@ -201,7 +201,7 @@ def test_a_refining_model_is_served_as_it_was_trained(
     manifest = stored.manifest.model_copy(update={"focus": focus})
     served = HeadSegmenter(replace(stored, manifest=manifest), RuntimeSettings(provider="cpu", threads=1))
     assert served.selftest() < 1e-3
-    trained = TorchSegmenter(tmp_path)
+    trained = TorchSegmenter.of_run(tmp_path)
     volume = cache.load(1000000).image
     found = served.segment(volume)
     prepared, levels = trained.probabilities(volume)

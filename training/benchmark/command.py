@@ -72,7 +72,7 @@ class Benchmark:
         place = found[reference_system(found)].median_seed
         gallery = Gallery(
             found,
-            {name: TorchSegmenter(runs[place].folder) for name, runs in finished.items()},
+            {name: TorchSegmenter.of_run(runs[place].folder) for name, runs in finished.items()},
             place,
             self.scale.evaluation("test"),
             self.root / "cases",

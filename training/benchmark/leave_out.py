@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict
 from training.benchmark.measure import Progress
 from training.benchmark.recipes import FULL, fit_recipe, measured_dsc
 from training.config import TrainingConfig
-from training.data import CaseSource
+from training.data import CaseSource, allowed
 from training.evaluation.comparison import PairedDifference, paired_difference
 from training.evaluation.torch_segmenter import TorchSegmenter
 from training.loop import pick_device
@@ -41,7 +41,10 @@ class LeftOut(BaseModel):
 
 @dataclass(frozen=True)
 class LeaveOut:
-    """One recipe, trained whole and once without each value of a kind; `root` holds the runs and the scans."""
+    """One recipe, trained whole and once without each value of a kind; `root` holds the runs and the scans.
+
+    Each learns from as many patients as the value that most patients have leaves: what is missed is the kind alone.
+    """
 
     config: TrainingConfig
     kind: Kind
@@ -51,14 +54,15 @@ class LeaveOut:
 
     def fit(self, source: CaseSource) -> Iterator[str]:
         """Train what is not finished, resuming; yields each run's name when it is done."""
+        most = self._fewest(source)
         for name in (FULL, *VALUES[self.kind]):
-            fit_recipe(self._recipe(name), source, self._folder(name))
+            fit_recipe(self._recipe(name, most), source, self._folder(name))
             yield name
 
     def evaluate(self, progress: Progress) -> list[LeftOut]:
         """Measure both recipes on the test scans of each value."""
         device = pick_device(self.config.runtime.device)
-        segmenters = {name: TorchSegmenter(self._folder(name), device) for name in (FULL, *VALUES[self.kind])}
+        segmenters = {name: TorchSegmenter.of_run(self._folder(name), device) for name in (FULL, *VALUES[self.kind])}
         found = []
         for value in VALUES[self.kind]:
             scores = []
@@ -79,12 +83,16 @@ class LeaveOut:
             )
         return found
 
-    def _recipe(self, name: str) -> TrainingConfig:
-        if name == FULL:
-            return self.config
+    def _fewest(self, source: CaseSource) -> tuple[int, ...]:
+        """Of each level's patients the number that is left whichever value is left out."""
+        left = [allowed(source, self._recipe(value, ()).data).seeds() for value in VALUES[self.kind]]
+        return tuple(min(sum(seed in cases for seed in seeds) for seeds in left) for cases in self.config.data.train)
+
+    def _recipe(self, name: str, most: tuple[int, ...]) -> TrainingConfig:
         field = "exclude_looks" if self.kind == "look" else "exclude_families"
-        data = self.config.data.model_copy(update={field: (name,)})
-        return self.config.model_copy(update={"data": data, "name": f"{self.config.name}-without-{name}"})
+        update: dict[str, object] = {"cases_at_most": most} | ({} if name == FULL else {field: (name,)})
+        told = f"{self.config.name}-{'matched' if name == FULL else f'without-{name}'}"
+        return self.config.model_copy(update={"data": self.config.data.model_copy(update=update), "name": told})
 
     def _folder(self, name: str) -> Path:
         return self.root / (name if name == FULL else f"without_{name}")

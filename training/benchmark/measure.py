@@ -21,7 +21,7 @@ Progress = Callable[[Iterable[CaseResult], int, str], Iterable[CaseResult]]
 
 def evaluate_run(run: Run, scale: Scale, cases: Path, progress: Progress, device: torch.device) -> None:
     """Measure what the run's journals lack; scans are kept in `cases` for the next system."""
-    segment = TorchSegmenter(run.folder, device)
+    segment = TorchSegmenter.of_run(run.folder, device)
     for part in parts_of(run):
         requests = scale.evaluation(part)
         results = evaluate_cases(requests, segment, journal(run, part), cases)

@@ -96,7 +96,7 @@ class Randomisation:
     def _measured(self, kind: str | None, progress: Progress) -> dict[str, Mapping[int, float]]:
         """DSC by part and seed."""
         folder = self._folder(kind)
-        segment = TorchSegmenter(folder, pick_device(self.config.runtime.device))
+        segment = TorchSegmenter.of_run(folder, pick_device(self.config.runtime.device))
         found = {}
         for part in PARTS:
             scans = [request_for(part, number, self.spacing) for number in range(self.cases)]

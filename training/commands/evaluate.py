@@ -15,11 +15,13 @@ if TYPE_CHECKING:
     from training.evaluation.cases import Segment
     from training.phantom import SimulationRequest
 
+SECTIONS = ("test", "shifted", "validation", "held_out", "held_out_shifted")
+
 
 def add_evaluate(commands: Commands) -> None:
     """Add `evaluate`, `reproducibility`, `turned` and `surface`."""
     evaluate = commands.add_parser("evaluate", help="evaluate a model on simulated scans of native size; resumable")
-    evaluate.add_argument("--cohort", choices=("test", "shifted", "validation"), default="test")
+    evaluate.add_argument("--cohort", choices=SECTIONS, default="test")
     evaluate.add_argument("--cases", type=int, default=50)
     evaluate.add_argument("--data", type=Path, help="folder of your own volumes with labels, instead of a cohort")
     evaluate.add_argument("--part", choices=("test", "validation", "train"), default="test", help="of your own volumes")

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from training.commands.shared import Commands, add_split, tell, wanted_phantoms
+from training.commands.shared import Commands, add_split, tell, wanted_phantoms, with_progress
 from training.config import ConfigError, TrainingConfig, load_config, preset_names
+
+if TYPE_CHECKING:
+    from training.export.rules import KeptChange
 
 
 def add_fit(commands: Commands) -> None:
@@ -38,12 +42,18 @@ def _fit(options: argparse.Namespace) -> None:
     if options.start is None and len(config.trained_levels) < config.cascade.context_levels:
         raise ConfigError(f"preset {config.name!r} trains some levels only; name what the others come from with --from")
     run: Path = options.run or Path("runs") / config.name
-    _train(options, config, run, levels)
+    kept = _train(options, config, run, levels)
     text = f"{run}: level {' and '.join(map(str, levels))} trained"
-    tell(options, text, run=run, preset=config.name, levels=levels)
+    if kept is None:
+        tell(options, text, run=run, preset=config.name, levels=levels)
+    else:
+        tell(options, f"{text}; {kept}", run=run, preset=config.name, levels=levels, kept=kept.model_dump())
 
 
-def _train(options: argparse.Namespace, config: TrainingConfig, run: Path, levels: tuple[int, ...]) -> None:
+def _train(
+    options: argparse.Namespace, config: TrainingConfig, run: Path, levels: tuple[int, ...]
+) -> KeptChange | None:
+    """Train; where a model was trained on with volumes of one's own, returns how much of the change was kept."""
     from training import auto_context
     from training.data import PhantomCache
     from training.export.rules import keep_rules
@@ -53,12 +63,14 @@ def _train(options: argparse.Namespace, config: TrainingConfig, run: Path, level
 
     if is_own(options.data):
         own = OwnData(options.data, options.split)
-        if options.start is None:
-            return own.fit(config, run, levels, options.resume)
-        return own.fine_tune(config, options.start, options.store, run, options.resume)
+        if options.start is not None:
+            return own.fine_tune(config, options.start, options.store, run, options.resume, with_progress)
+        own.fit(config, run, levels, options.resume)
+        return None
     data: Path = options.data or run / "phantoms"
     if options.start is not None:
         config = auto_context.start_from(config, run, weights_of(options.start, options.store), levels)
         keep_rules(options.start, options.store, run)
     with made_beside(data, wanted_phantoms(config, options.no_phantoms)):
         auto_context.fit(config, PhantomCache(data), run, levels, options.resume)
+    return None

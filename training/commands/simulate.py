@@ -26,7 +26,8 @@ def add_simulate(commands: Commands) -> None:
     phantom.set_defaults(command=_phantom)
     cohort = commands.add_parser("cohort", help="simulate a cohort into a folder; continues where it stopped")
     cohort.add_argument("out", type=Path)
-    cohort.add_argument("--kind", default="train", help="train, context, validation, test, shifted or reproducibility")
+    kinds = "train, context, validation, test, shifted, reproducibility, held_out or held_out_shifted"
+    cohort.add_argument("--kind", default="train", help=kinds)
     cohort.add_argument("--cases", type=int, required=True)
     cohort.add_argument("--spacing", type=float, default=1.3, help="mm")
     cohort.add_argument("--family", help="give every patient such a head; drawn when left out")

@@ -2,7 +2,8 @@
 
 The threshold is the one at which the median head is neither too large nor too small. Then every number of
 `QualityNumbers` that predicts failure gets the limit that few good cases cross, as they are and degraded. Limits beyond
-which no answer is given (`reject`) are plausibility bounds and stay as they are.
+which no answer is given (`reject`) are plausibility bounds and stay as they are, but for the number of doubts at once:
+no good case has more.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
-from app.imaging.quality import Limit, QualityNumbers, QualitySpec, assess
+from app.imaging.quality import Limit, QualityNumbers, QualitySpec, assess, mask_doubts
 from app.imaging.volume import Volume
 from app.inference.segmenter import HeadSegmenter
 from training.evaluation import metrics
@@ -24,6 +25,8 @@ FALSE_ALARMS = 0.03
 GOOD_DSC, BAD_DSC = 0.9, 0.8
 MUCH_IS_BAD = ("level_volume_change", "foreground_entropy", "outside_mass_fraction", "soft_volume_change")
 LITTLE_IS_BAD = ("context_agreement_dsc", "ellipsoid_ratio")
+USUAL_DOUBTS = 3
+"""So many doubts at once never reject, however few the good cases are that say so."""
 DIGITS = 4
 THRESHOLDS = tuple(round(0.30 + 0.02 * n, 2) for n in range(16))
 """From 0.30 to 0.60: further off, a bias is no matter of the threshold."""
@@ -96,6 +99,8 @@ def judged_cases(segmenter: HeadSegmenter, scans: Iterable[Labelled]) -> Iterato
 def review_limits(cases: Sequence[JudgedCase], spec: QualitySpec) -> dict[str, Limit]:
     """The limits of `spec` to change, by name: at most 3 % of the good cases cross each.
 
+    More doubts at once than any good case has, and more than `USUAL_DOUBTS`, reject.
+
     Raises:
         CalibrationError: no good case to learn from.
     """
@@ -105,7 +110,10 @@ def review_limits(cases: Sequence[JudgedCase], spec: QualitySpec) -> dict[str, L
             f"none of {len(cases)} cases reaches DSC {GOOD_DSC}: the model is too weak to calibrate; train it longer"
         )
     above = {name: _limit(good, name, 1 - FALSE_ALARMS, spec) for name in MUCH_IS_BAD}
-    return above | {name: _limit(good, name, FALSE_ALARMS, spec) for name in LITTLE_IS_BAD}
+    limits = above | {name: _limit(good, name, FALSE_ALARMS, spec) for name in LITTLE_IS_BAD}
+    judged = spec.model_copy(update=limits)
+    most = max(USUAL_DOUBTS, *(mask_doubts(case.numbers, judged) for case in good))
+    return limits | {"mask_doubts": spec.mask_doubts.model_copy(update={"reject": float(most)})}
 
 
 def _limit(good: Sequence[JudgedCase], name: str, quantile: float, spec: QualitySpec) -> Limit:

@@ -1,7 +1,7 @@
 """The evaluation report: `evaluation.json` and a table for people."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +16,17 @@ from training.evaluation.reproducibility import Reproducibility, complete_groups
 
 FRACTIONS = ("dsc", "jaccard", "conformity")
 DISTANCES = ("adb_mm", "hdb_mm")
-SECTIONS = ("test", "shifted", "validation")
+PUBLISHED = ("test", "shifted", "held_out", "held_out_shifted")
+SECTIONS = (*PUBLISHED, "validation")
+MEANINGS = {
+    "shifted": "anatomy and image formation of kinds that training never saw.",
+    "held_out": "patients on whom nothing was chosen or adjusted.",
+    "held_out_shifted": "patients of `shifted`'s kinds on whom nothing was chosen or adjusted.",
+}
+LOOKED_AT = (
+    "The patients of `test` and `shifted` took no part in training, but their figures were looked at while presets, "
+    "thresholds and review limits were chosen."
+)
 FILE = "evaluation.json"
 OWN_REPRODUCIBILITY = "reproducibility.json"
 
@@ -68,9 +78,16 @@ class Evaluation(BaseModel):
 
     test: Section | None = None
     shifted: Section | None = None
+    held_out: Section | None = None
+    held_out_shifted: Section | None = None
     reproducibility: Reproducibility | None = None
     data: str = "simulated"
     command: str = ""
+
+    @property
+    def sections(self) -> dict[str, Section]:
+        """What was measured, by name, in the order in which it is shown."""
+        return {name: part for name in PUBLISHED if (part := getattr(self, name)) is not None}
 
 
 def section(results: Sequence[CaseResult]) -> Section:
@@ -127,8 +144,7 @@ def write_folder(folder: Path, command: str, data: str = "simulated") -> str:
     sections = {name: section(found) for name, found in results.items()}
     repeated = complete_groups(read_journal(folder / "reproducibility.jsonl"))
     evaluation = Evaluation(
-        test=sections.get("test"),
-        shifted=sections.get("shifted"),
+        **{name: part for name, part in sections.items() if name in PUBLISHED},
         reproducibility=reproducibility(repeated)
         if len({r.subject_seed for r in repeated}) > 1
         else _own_spread(folder),
@@ -187,6 +203,16 @@ def table(sections: dict[str, Section], data: str = "simulated") -> str:
         shares = [getattr(s.doubt, name, None) for s in sections.values()]
         lines.append(f"| {title} | | " + " | ".join("-" if share is None else str(share) for share in shares) + " |")
     return "\n".join(lines)
+
+
+def explained(sections: Collection[str], data: str = "simulated") -> str:
+    """What the names of the sections mean, and on which of them something was chosen; empty where nothing is to say."""
+    if data != "simulated":
+        return ""
+    lines = [f"`{name}`: {MEANINGS[name]}" for name in sections if name in MEANINGS]
+    if {"test", "shifted"} & set(sections):
+        lines.append(LOOKED_AT)
+    return "\n\n".join(lines)
 
 
 def _cell(summary: Summary | None, digits: int) -> str:

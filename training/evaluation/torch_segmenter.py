@@ -1,5 +1,8 @@
 """Segmenting by the trained network itself, between the very steps that serving takes: for runs not yet exported."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -13,24 +16,34 @@ from app.imaging.reliability import measure_reliability
 from app.imaging.resample import Float32
 from app.imaging.volume import Volume
 from app.inference.coarse import CoarserGrid
-from training.auto_context import level_folder, load_cascade
-from training.checkpoint import load_level
+from training.auto_context import finished_levels, load_context_level
+from training.checkpoint import LevelWeights
 from training.config import RefinementConfig
 from training.evaluation.cases import Answer
 from training.networks.cascade import AutoContextCascade
 from training.refinement import answer, box_around, refined
 from training.views import in_view
 
+DEFAULT_THRESHOLD = PostprocessingSpec().threshold
+
 
 class TorchSegmenter:
-    """All levels of a run with serving's default rules: (volume, age in weeks) -> answer, as `cases.Segment` wants."""
+    """All levels of a model, as trained: (volume, age in weeks) -> answer, as `cases.Segment` wants."""
 
-    def __init__(self, run: Path, device: torch.device | None = None) -> None:
-        """Load every level of a finished run; CheckpointError where one is missing."""
-        self.config = load_level(level_folder(run, 1) / "weights.pt").config
+    def __init__(
+        self, levels: Sequence[LevelWeights], device: torch.device | None = None, threshold: float = DEFAULT_THRESHOLD
+    ) -> None:
+        """Levels in order; but for the threshold serving's default rules."""
+        self.config = levels[0].config
         self.device = device or torch.device("cpu")
-        self.cascade = load_cascade(run, self.config.cascade.context_levels).to(self.device)
-        self.rules = PostprocessingSpec()
+        cascade = AutoContextCascade([load_context_level(level) for level in levels])
+        self.cascade = cascade.requires_grad_(False).eval().to(self.device)
+        self.rules = PostprocessingSpec(threshold=threshold)
+
+    @classmethod
+    def of_run(cls, run: Path, device: torch.device | None = None) -> TorchSegmenter:
+        """Every level of a finished run; CheckpointError where one is missing."""
+        return cls(finished_levels(run), device)
 
     def __call__(self, volume: Volume, gestational_age_weeks: float | None) -> Answer:
         """Segment one volume on its own grid."""

@@ -1,7 +1,7 @@
 """The model card: what the model is, what it was trained on, how well it does, what it must not be used for."""
 
 from app.inference.manifest import ModelManifest
-from training.evaluation.report import Evaluation, table
+from training.evaluation.report import Evaluation, explained, table
 
 SIMULATED = "simulated"
 
@@ -66,8 +66,7 @@ def _data(trained_on: str, evaluation: Evaluation | None) -> str:
 def _accuracy(evaluation: Evaluation | None) -> str:
     if evaluation is None:
         return "Not evaluated."
-    sections = {name: part for name in ("test", "shifted") if (part := getattr(evaluation, name)) is not None}
-    text = table(sections, evaluation.data) if sections else "Not evaluated."
-    if "shifted" in sections:
-        text += "\n\n`shifted`: anatomy and image formation of kinds that training never saw."
-    return text
+    sections = evaluation.sections
+    if not sections:
+        return "Not evaluated."
+    return f"{table(sections, evaluation.data)}\n\n{explained(sections, evaluation.data)}".rstrip()

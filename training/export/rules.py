@@ -1,7 +1,7 @@
-"""The review limits that a published model hands down to those that are trained on from it.
+"""What a model that is trained on passes to its candidate: review limits, and how much of the change was kept.
 
-The threshold is not handed down: training draws it back to 0.5, and a model fine-tuned on eight volumes that kept its
-parent's 0.40 lost half a DSC point on others.
+The threshold itself is not handed down: training draws it back to 0.5, and a model fine-tuned on eight volumes that
+kept its parent's 0.40 lost half a DSC point on others.
 """
 
 from pathlib import Path
@@ -9,11 +9,13 @@ from shutil import copyfile
 
 from pydantic import BaseModel, ConfigDict
 
+from app.imaging.postprocess import PostprocessingSpec
 from app.imaging.quality import QualitySpec
 from app.inference.manifest import ModelManifest
 from training.export.weights import published_model, trained_run
 
 RULES_FILE = "rules.json"
+CHANGE_FILE = "kept_change.json"
 
 
 class HandedDown(BaseModel):
@@ -23,6 +25,53 @@ class HandedDown(BaseModel):
 
     model: str
     quality: QualitySpec
+
+
+class KeptChange(BaseModel):
+    """How much of what was learned from volumes of one's own was kept: 1 all of it; with the threshold that suits it.
+
+    `dsc` is the mean over so many validation cases by share, 0 being the model as it was; empty without cases.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    share: float
+    threshold: float
+    cases: int
+    dsc: dict[float, float]
+
+    def __str__(self) -> str:
+        """The shares with their DSC, for people."""
+        if not self.dsc:
+            return "all of what was learned is kept: there is no validation volume to ask"
+        tried = ", ".join(f"{100 * dsc:.2f} % with {_named(share)}" for share, dsc in sorted(self.dsc.items()))
+        text = f"{_named(self.share)} is kept; DSC on {self.cases} validation volumes: {tried}"
+        if self.dsc[self.share] <= self.dsc[0.0]:
+            text += ". What it began with is no worse there: more volumes are needed for this to pay"
+        return text
+
+
+def threshold_of(start: str, store: Path) -> float:
+    """The threshold of what is trained on: a published model's, or what a run's change was kept with, or else 0.5."""
+    if (run := trained_run(start)) is None:
+        return published_model(start, store).manifest.postprocessing.threshold
+    kept = kept_change(run)
+    return PostprocessingSpec().threshold if kept is None else kept.threshold
+
+
+def keep_change(kept: KeptChange, run: Path) -> None:
+    """Note in a run how much of its change its weights hold."""
+    (run / CHANGE_FILE).write_text(kept.model_dump_json(indent=2) + "\n", encoding="utf-8")
+
+
+def kept_change(run: Path) -> KeptChange | None:
+    """What was noted; None where all of what was learned is in the weights."""
+    path = run / CHANGE_FILE
+    return KeptChange.model_validate_json(path.read_text(encoding="utf-8")) if path.is_file() else None
+
+
+def _named(share: float) -> str:
+    return {0.0: "none of it", 1.0: "all of it"}.get(share, f"{100 * share:.0f} % of it")
 
 
 def keep_rules(start: str, store: Path, run: Path) -> None:
@@ -41,15 +90,17 @@ def keep_rules(start: str, store: Path, run: Path) -> None:
 
 
 def with_rules(manifest: ModelManifest, run: Path) -> ModelManifest:
-    """The manifest of a candidate with what its run was handed down; as it is where that is nothing."""
+    """The manifest of a candidate with what its run was handed down and kept; as it is where that is nothing."""
+    told = manifest.training.description
+    update: dict[str, object] = {}
     path = run / RULES_FILE
-    if not path.is_file():
-        return manifest
-    rules = HandedDown.model_validate_json(path.read_text(encoding="utf-8"))
-    told = f"{manifest.training.description}; begun with the review limits of {rules.model}"
+    if path.is_file():
+        rules = HandedDown.model_validate_json(path.read_text(encoding="utf-8"))
+        told += f"; begun with the review limits of {rules.model}"
+        update["quality"] = rules.quality
+    if (kept := kept_change(run)) is not None:
+        told += f"; of what was learned from own volumes, {kept}"
+        update["postprocessing"] = manifest.postprocessing.model_copy(update={"threshold": kept.threshold})
     return manifest.model_copy(
-        update={
-            "quality": rules.quality,
-            "training": manifest.training.model_copy(update={"description": told}),
-        }
+        update={**update, "training": manifest.training.model_copy(update={"description": told})}
     )

@@ -18,8 +18,8 @@ from onnx import numpy_helper
 
 from app.inference.manifest import ModelManifest
 from app.inference.model_store import ModelStore, StoredModel
-from training.auto_context import level_folder, new_level
-from training.checkpoint import LevelWeights, load_level
+from training.auto_context import finished_levels, level_folder, new_level
+from training.checkpoint import LevelWeights
 from training.config import TrainingConfig, load_config
 from training.export.errors import ExportError
 
@@ -62,9 +62,7 @@ def weights_of(name: str, store: Path) -> tuple[LevelWeights, ...]:
     Raises ExportError where they were not kept.
     """
     if (run := trained_run(name)) is not None:
-        first = load_level(level_folder(run, 1) / "weights.pt")
-        rest = range(2, first.config.cascade.context_levels + 1)
-        return (first, *(load_level(level_folder(run, n) / "weights.pt") for n in rest))
+        return finished_levels(run)
     stored = published_model(name, store)
     path = stored.folder / WEIGHTS_FILE
     return unpack_weights(path.read_bytes()) if path.is_file() else _from_graphs(stored)

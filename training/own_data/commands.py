@@ -11,8 +11,9 @@ from training.config import ConfigError, TrainingConfig
 from training.evaluation import report
 from training.evaluation.calibration import Labelled
 from training.evaluation.cases import CaseResult, Segment
-from training.export.rules import keep_rules
+from training.export.rules import KeptChange, keep_rules, threshold_of
 from training.export.weights import weights_of
+from training.own_data.averaging import Beginning, ShownCases, average_run
 from training.own_data.fitting import SPLIT_FILE, OwnTraining, continued, numbered
 from training.own_data.folder import LAYOUTS, OwnCases, OwnFolder, read_folder
 from training.own_data.measuring import (
@@ -39,13 +40,16 @@ class OwnData:
         """Train from scratch."""
         OwnTraining(config, split_cases(self._usable().cases, self.folder, self.split)).fit(run, levels, resume)
 
-    def fine_tune(self, config: TrainingConfig, start: str, store: Path, run: Path, resume: bool) -> None:
-        """Train a published model, or a run, further."""
+    def fine_tune(
+        self, config: TrainingConfig, start: str, store: Path, run: Path, resume: bool, shown: ShownCases
+    ) -> KeptChange:
+        """Train a published model, or a run, further; keep as much of that as is best on the validation cases."""
         weights = weights_of(start, store)
         split = split_cases(self._usable().cases, self.folder, self.split)
         training = OwnTraining(continued(config, weights), split, weights)
         keep_rules(start, store, run)
         training.fit(run, tuple(range(1, len(weights) + 1)), resume)
+        return average_run(run, Beginning(weights, threshold_of(start, store)), split.validation, shown)
 
     def source(self, run: Path) -> OwnCases:
         """The cases as this run numbered them."""

@@ -36,8 +36,14 @@ COHORTS = {
     "test": CohortKind(2_000_000),
     "shifted": CohortKind(3_000_000, family="lofted", look="vintage"),
     "reproducibility": CohortKind(4_000_000),
+    "held_out": CohortKind(5_000_000),
+    "held_out_shifted": CohortKind(6_000_000, family="lofted", look="vintage"),
 }
-"""`train` feeds level 1, `context` level 2 (subjects level 1 never saw); `shifted` has what is kept out of both."""
+"""`train` feeds level 1, `context` level 2 (subjects level 1 never saw); `shifted` has what is kept out of both.
+
+`test` and `shifted` were looked at while presets, thresholds and limits were chosen. `held_out` and `held_out_shifted`
+are drawn like them; nothing is ever chosen or adjusted on their patients.
+"""
 
 
 def request_for(kind: str, number: int, spacing: float) -> SimulationRequest:

@@ -158,17 +158,55 @@ class TestRecords:
         assert records.artifacts.holds(at_work.id, [MASK])
 
 
-class TestAudit:
-    def test_verify(self, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+class TestWithoutRecords:
+    """Run in a wrong folder, as from cron: a clean bill for nothing would never be noticed."""
+
+    @pytest.mark.parametrize(
+        "arguments",
+        [
+            ["audit", "verify"],
+            ["records", "repair"],
+            ["records", "purge", "--days", "1"],
+            ["records", "erase", "--subject", "S-1"],
+            ["records", "export", "OUT"],
+            ["records", "backup", "OUT"],
+        ],
+    )
+    @pytest.mark.parametrize("folder_is_there", [False, True])
+    def test_nothing_is_made_and_the_settings_are_named(
+        self, arguments: list[str], folder_is_there: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        if folder_is_there:
+            (tmp_path / "data").mkdir()
+        before = sorted(tmp_path.rglob("*"))
+        assert main([argument.replace("OUT", str(tmp_path / "out")) for argument in arguments]) == USAGE
+        told = capsys.readouterr()
+        assert told.out == ""
+        assert "There are no records here" in told.err
+        assert str(tmp_path / "data") in told.err
+        assert "FETALHEAD_DATA_DIR" in told.err
+        assert sorted(tmp_path.rglob("*")) == before
+
+    def test_a_file_that_no_service_opened(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         (tmp_path / "data").mkdir()
+        (tmp_path / "data" / "fetalhead.sqlite").touch()
+        assert main(["audit", "verify", "--json"]) == USAGE
+        assert json.loads(capsys.readouterr().err)["exit_code"] == USAGE
+        assert (tmp_path / "data" / "fetalhead.sqlite").stat().st_size == 0
+
+
+class TestAudit:
+    @pytest.fixture(autouse=True)
+    def records(self, tmp_path: Path) -> None:
+        open_records(f"sqlite:///{tmp_path / 'data' / 'fetalhead.sqlite'}", tmp_path / "data").close()
+
+    def test_verify(self, capsys: pytest.CaptureFixture[str]) -> None:
         assert main(["audit", "verify"]) == FINE
         assert capsys.readouterr().out.splitlines()[0] == "0 audit lines, none altered"
         assert main(["audit", "verify", "--json"]) == FINE
         assert json.loads(capsys.readouterr().out) == {"lines": 0, "intact": True, "tip": f"0:{'0' * 64}"}
 
     def test_an_altered_line_is_found(self, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-        (tmp_path / "data").mkdir()
-        main(["audit", "verify"])
         with sqlite3.connect(tmp_path / "data" / "fetalhead.sqlite") as connection:
             connection.execute(
                 "INSERT INTO audit_trail (sequence, at, action, segmentation_id, detail, previous_hash, hash) "

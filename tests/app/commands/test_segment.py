@@ -15,7 +15,7 @@ import pytest
 from app.cli import main
 from app.commands.outcome import FAILED, FINE, NO_MODEL, USAGE
 from tests.app.api.service import running_service
-from tests.makers import sphere_ml, sphere_volume, volume_bytes
+from tests.makers import NiftiOptions, sphere_ml, sphere_volume, volume_bytes
 
 Capture = pytest.CaptureFixture[str]
 
@@ -73,6 +73,59 @@ class TestFiles:
             ids.append(json.loads(capsys.readouterr().out)["id"])
         assert ids[0] == ids[1]
         assert len(set(ids)) == 3
+
+
+class TestSpacing:
+    """Files that do not say how large their voxels are."""
+
+    @pytest.fixture
+    def bare(self, tmp_path: Path) -> Path:
+        path = tmp_path / "bare.nii"
+        options = NiftiOptions(sform_code=0, qform_code=0, edits={"pixdim": [0.0] * 8})
+        path.write_bytes(volume_bytes(sphere_volume(), options))
+        return path
+
+    def test_the_remedy_is_an_option_of_this_command(
+        self, bare: Path, tmp_path: Path, url: str, capsys: Capture
+    ) -> None:
+        for where in ([], ["--url", url]):
+            assert main(["segment", str(bare), "-o", str(tmp_path / "out"), *where]) == FAILED
+            told = capsys.readouterr().out
+            assert "--spacing-mm" in told
+            assert "field" not in told
+
+    def test_it_can_be_given_and_another_one_is_measured_anew(
+        self, bare: Path, tmp_path: Path, url: str, capsys: Capture
+    ) -> None:
+        command = ["segment", str(bare), "-o", str(tmp_path / "out"), "--json"]
+        ids = []
+        for extra in (["2"], ["2,2,2.0"], ["2,2,1.9"], ["2", "--url", url]):
+            assert main([*command, "--spacing-mm", *extra]) == FINE
+            report = json.loads(capsys.readouterr().out)
+            ids.append(report["id"])
+            assert "spacing_supplied" in [flag["code"] for flag in report["flags"]]
+        assert report["head_volume_ml"] == pytest.approx(sphere_ml(), rel=0.01)
+        assert ids[0] == ids[1]
+        assert len(set(ids)) == 3
+        assert main(command) == FAILED
+
+    def test_a_file_that_says_it_is_not_measured_with_another(
+        self, scan: Path, tmp_path: Path, capsys: Capture
+    ) -> None:
+        command = ["segment", str(scan), "-o", str(tmp_path / "out"), "--json", "--spacing-mm"]
+        assert main([*command, "2.01"]) == FINE
+        first = json.loads(capsys.readouterr().out)["id"]
+        assert main([*command, "2"]) == FINE
+        assert json.loads(capsys.readouterr().out)["id"] == first
+        assert main([*command, "1,2,2"]) == FAILED
+        assert "Leave out --spacing-mm" in json.loads(capsys.readouterr().out)["remedy"]
+
+    @pytest.mark.parametrize("text", ["wide", "0.4,0.4", "0.05", "nan", "-1,1,1", "0.4,,0.4"])
+    def test_what_is_no_spacing(self, bare: Path, text: str, capsys: Capture) -> None:
+        with pytest.raises(SystemExit) as stopped:
+            main(["segment", str(bare), "-o", "out", f"--spacing-mm={text}"])
+        assert stopped.value.code == USAGE
+        assert "such as 0.4,0.4,0.5" in capsys.readouterr().err
 
 
 class TestFolders:

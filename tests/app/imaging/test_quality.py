@@ -5,7 +5,7 @@ import pytest
 from pydantic import ValidationError
 
 from app.imaging.growth import expected_head_volume_ml, head_circumference
-from app.imaging.quality import Limit, QualityNumbers, QualitySpec, age_z, assess, missing_fraction
+from app.imaging.quality import Limit, QualityNumbers, QualitySpec, age_z, assess, mask_doubts, missing_fraction
 
 GOOD = QualityNumbers(
     context_agreement_dsc=0.98,
@@ -112,6 +112,20 @@ def test_the_worst_finding_decides_and_all_are_told() -> None:
     verdict, codes = judged(50.0, fov_contact_fraction=0.5, components=5)
     assert verdict == "reject"
     assert codes == ["several_components", "truncated", "outside_validated_range"]
+
+
+DOUBTFUL = {"context_agreement_dsc": 0.89, "foreground_entropy": 0.5, "components": 4, "soft_volume_change": 0.2}
+
+
+@pytest.mark.parametrize(("doubts", "verdict"), [(3, "review"), (4, "reject")])
+def test_more_doubts_at_once_than_any_good_case_has_reject(doubts: int, verdict: str) -> None:
+    numbers = GOOD.model_copy(update=dict(list(DOUBTFUL.items())[:doubts]))
+    strict = SPEC.model_copy(update={"mask_doubts": Limit(reject=3.0)})
+    found = assess(numbers, 240.0, strict)
+    assert found.verdict == verdict
+    assert (found.flags[0].code == "many_doubts") == (verdict == "reject")
+    assert mask_doubts(numbers, strict) == doubts
+    assert assess(numbers, 240.0, SPEC).verdict == "review", "a model that says nothing of it is not judged by it"
 
 
 @pytest.mark.parametrize("height", [0.1, 0.4, 1.0])

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from app.imaging.quality import QualityNumbers, QualitySpec
+from app.imaging.quality import Limit, QualityNumbers, QualitySpec
 from app.imaging.volume import Volume, VolumeGeometry
 from training.evaluation.calibration import FALSE_ALARMS, CalibrationError, JudgedCase, check, review_limits
 from training.evaluation.degrade import degrade
@@ -40,6 +40,13 @@ class TestCalibration:
     def test_the_limits_of_no_answer_stay(self) -> None:
         spec = calibrated(good_and_bad(), QualitySpec())
         assert spec.context_agreement_dsc.reject == QualitySpec().context_agreement_dsc.reject
+
+    def test_more_doubts_at_once_than_any_good_case_has_reject_but_never_three(self) -> None:
+        assert calibrated(good_and_bad(), QualitySpec()).mask_doubts == Limit(reject=3.0)
+        odd = {"level_volume_change": 0.9, "outside_mass_fraction": 0.9, "soft_volume_change": 0.9, "components": 9}
+        good = [case.numbers.model_copy(update=odd if n == 0 else {}) for n, case in enumerate(good_and_bad()[:100])]
+        cases = [JudgedCase(0.95, 236.0, numbers) for numbers in good]
+        assert calibrated(cases, QualitySpec()).mask_doubts == Limit(reject=4.0)
 
     def test_a_number_that_was_never_measured_keeps_its_limit(self) -> None:
         assert calibrated(good_and_bad(), QualitySpec()).ellipsoid_ratio == QualitySpec().ellipsoid_ratio

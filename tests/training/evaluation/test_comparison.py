@@ -110,7 +110,7 @@ def test_holm_corrects_for_the_number_of_tests() -> None:
 
 
 def simulated_coverage(shared: bool, rng: np.random.Generator, times: int = 600) -> float:
-    """How often the interval holds 0 where two systems do not differ: 3 seeds, 80 cases, SD as in `cpu`'s comparison."""
+    """How often the interval holds 0 where systems do not differ: 3 seeds, 80 cases, SD as in the comparison on CPU."""
     held = 0
     for _ in range(times):
         seeds = rng.normal(0, 0.012, (2, 3, 1))

@@ -3,9 +3,11 @@ from pathlib import Path
 
 import numpy as np
 
+from model_store import packaged_store
+from training.commands.evaluate import SECTIONS as OFFERED
 from training.evaluation.cases import Answer, CaseResult, evaluate_cases, read_journal
-from training.evaluation.report import Evaluation, section, table, write_folder
-from training.phantom.cohort import request_for
+from training.evaluation.report import SECTIONS, Evaluation, explained, section, table, write_folder
+from training.phantom.cohort import COHORTS, request_for
 
 
 def result(seed: int, measured: float = 210.0, verdict: str = "ok") -> CaseResult:
@@ -66,6 +68,37 @@ def test_folder_gets_report_and_figure(tmp_path: Path) -> None:
 
 def test_table_shows_only_what_was_evaluated() -> None:
     assert "shifted" not in table({"test": section([result(0), result(1)])})
+
+
+def test_held_out_patients_have_sections_of_their_own(tmp_path: Path) -> None:
+    for place, name in enumerate(SECTIONS):
+        lines = "".join(result(10 * place + n).model_dump_json() + "\n" for n in range(2))
+        (tmp_path / f"{name}.jsonl").write_text(lines, encoding="utf-8")
+    text = write_folder(tmp_path, "command")
+    found = Evaluation.model_validate_json((tmp_path / "evaluation.json").read_text(encoding="utf-8"))
+    assert list(found.sections) == ["test", "shifted", "held_out", "held_out_shifted"]
+    assert {name: part.seeds for name, part in found.sections.items()}["held_out"] == "20-21"
+    assert "| held_out (2 simulated) | held_out_shifted (2 simulated) |" in text
+
+
+def test_every_section_is_that_of_a_cohort() -> None:
+    assert set(SECTIONS) == set(OFFERED)
+    assert set(SECTIONS) < set(COHORTS)
+
+
+def test_published_evaluations_can_be_read() -> None:
+    published = list(packaged_store().glob("*/*/evaluation.json"))
+    assert published
+    for path in published:
+        assert Evaluation.model_validate_json(path.read_text(encoding="utf-8")).test is not None
+
+
+def test_what_was_looked_at_is_not_said_to_be_untouched() -> None:
+    told = explained(("test", "held_out"))
+    assert "`held_out`: patients on whom nothing was chosen or adjusted." in told
+    assert "were looked at while" in told
+    assert "looked at" not in explained(("held_out",))
+    assert explained(("test",), "own") == ""
 
 
 def test_evaluation_continues_where_it_stopped(tmp_path: Path) -> None:

@@ -31,7 +31,8 @@ def test_trained_model_is_exported_evaluated_published_and_served(candidate: Pat
     segmenter = HeadSegmenter(ModelStore(candidate.parent.parent).resolve("fetal_head"), settings)
     requests = [request_for("test", number, 4.0) for number in range(2)]
     results = list(evaluate_cases(requests, in_process(segmenter), tmp_path / "test.jsonl"))
-    evaluation = Evaluation(test=section(results), command="fetalhead-train evaluate")
+    measured = section(results)
+    evaluation = Evaluation(test=measured, held_out=measured, command="fetalhead-train evaluate")
 
     first = publish(candidate, tmp_path / "store", evaluation)
     with pytest.raises(ExportError, match="not measured"):
@@ -52,6 +53,8 @@ def test_trained_model_is_exported_evaluated_published_and_served(candidate: Pat
     assert card is not None
     assert "simulated data alone" in card
     assert "fetalhead-train fit smoke" in card
+    assert "`held_out`: patients on whom nothing was chosen or adjusted." in card
+    assert served.evaluation()["held_out"]["cases"] == 2
 
 
 def test_selftest_is_small_and_float32(candidate: Path) -> None:

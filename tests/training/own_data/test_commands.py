@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 
 from app.imaging.nifti import encode_volume
-from app.imaging.postprocess import PostprocessingSpec
 from app.inference.manifest import ModelManifest
 from training import cli
 from training.checkpoint import load_level
 from training.export.publish import recalibrate
+from training.export.rules import kept_change
 from training.export.weights import pack_weights, unpack_weights, weights_of
+from training.own_data.averaging import SHARES
 from training.phantom import SimulationRequest, simulate
 
 
@@ -90,7 +91,7 @@ def test_a_published_model_is_trained_on(published: Path, folder: Path, preset: 
     assert any(not np.allclose(value, start[name]) for name, value in tuned.state.items())
 
 
-def test_what_is_trained_on_keeps_the_limits_it_began_with_and_not_the_threshold(
+def test_what_is_trained_on_keeps_the_limits_it_began_with_and_part_of_the_change(
     published: Path, folder: Path, preset: Path, tmp_path: Path
 ) -> None:
     shutil.copytree(published / "store", tmp_path / "store")
@@ -98,16 +99,21 @@ def test_what_is_trained_on_keeps_the_limits_it_began_with_and_not_the_threshold
     known = ModelManifest.model_validate_json(manifest.read_text(encoding="utf-8"))
     limit = known.quality.context_agreement_dsc.model_copy(update={"review": 0.123})
     recalibrate(manifest.parent, {"threshold": 0.37}, {"context_agreement_dsc": limit})
-    data, again = ["--data", str(folder)], tmp_path / "again"
+    data, again, before = ["--data", str(folder)], tmp_path / "again", 0.37
     for run, start in ((tmp_path / "tuned", "fetal_head/1"), (again, str(tmp_path / "tuned"))):
         source = ["--from", start, "--store", str(tmp_path / "store")]
         assert cli.main(["fit", str(preset), *data, "--run", str(run), *source]) == 0
         assert cli.main(["export", str(run), *data]) == 0
         text = (run / "store" / "fetal_head" / "1" / "manifest.json").read_text(encoding="utf-8")
         candidate = ModelManifest.model_validate_json(text)
-        assert candidate.postprocessing.threshold == PostprocessingSpec().threshold == 0.5
+        kept = kept_change(run)
+        assert kept is not None
+        assert (kept.cases, set(kept.dsc)) == (2, {0.0, *SHARES})
+        assert candidate.postprocessing.threshold == pytest.approx(before + kept.share * (0.5 - before), abs=1e-4)
         assert candidate.quality.context_agreement_dsc == limit
         assert "review limits of fetal_head 1" in candidate.training.description
+        assert str(kept) in candidate.training.description
+        before = kept.threshold
 
 
 def test_kept_weights_are_the_trained_ones(published: Path) -> None:

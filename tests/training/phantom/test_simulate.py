@@ -1,4 +1,5 @@
 import itertools
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -122,6 +123,11 @@ class TestCohort:
             record = simulate(request_for("train", seed, 5.0)).record
             assert record.family != shifted.family
             assert record.look != shifted.look
+
+    def test_held_out_patients_are_drawn_like_those_of_test_and_shifted(self) -> None:
+        for name, like in (("held_out", "test"), ("held_out_shifted", "shifted")):
+            assert replace(COHORTS[name], first_seed=0) == replace(COHORTS[like], first_seed=0)
+        assert (COHORTS["held_out"].first_seed, COHORTS["held_out_shifted"].first_seed) == (5_000_000, 6_000_000)
 
     def test_seed_ranges_do_not_meet(self) -> None:
         starts = sorted(kind.first_seed for kind in COHORTS.values())

@@ -17,6 +17,7 @@ const FLAGS: Record<string, string> = {
   levels_disagree: "The network's two passes disagree",
   levels_disagree_in_volume: "The volume changed between the two passes",
   uncertain_outline: "The outline is uncertain",
+  many_doubts: "Too many reasons for doubt at once",
   several_components: "More than one piece looks like a head",
   probability_elsewhere: "Something else looks like a head too",
   soft_outline: "The outline is soft",
