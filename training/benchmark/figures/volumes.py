@@ -22,7 +22,8 @@ def volume_agreement(results: Sequence[CaseResult], name: str) -> Figure:
     measured, true = np.array([r.measured_ml for r in results]), np.array([r.true_ml for r in results])
     found = agreement(measured.tolist(), true.tolist())
     relative = agreement((100 * measured / true).tolist(), [100.0] * len(results))
-    page = new_page(13.5, 4.6, f"Head volume by {name}, {len(results)} cases")
+    page = new_page(14.0, 4.6, f"Head volume by {name}, {len(results)} cases")
+    page.set_layout_engine("constrained", wspace=0.06, rect=(0.0, 0.0, 0.99, 1.0))
     left, middle, right = page.subplots(1, 3)
     _correlation(left, measured, true, found)
     means = (measured + true) / 2
