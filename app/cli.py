@@ -1,7 +1,9 @@
 """The `fetalhead` command.
 
 Exit codes: 0 all well; 1 some input could not be measured, or some stored content was altered; 2 wrong arguments or
-settings; 3 no model can be run, or the service that was named cannot be reached; 130 stopped from the keyboard.
+settings, such as a port that is taken or a folder without records; 3 no model can be run, or the service that was
+named cannot be reached; 130 stopped from the keyboard. `serve` that is told to stop finishes what it has begun: code 0
+from the keyboard, and by SIGTERM that signal, which a shell shows as 143 (0 where it is a container's first process).
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -103,33 +106,24 @@ def _variables(location: tuple[int | str, ...]) -> list[str]:
 
 
 def _serve(_: argparse.Namespace, settings: Settings) -> int:
-    import uvicorn
-
     from app.access.control import Access
     from app.inference.session import is_runtime_installed
     from app.main import create_app
     from app.monitoring.logs import configure_logging
     from app.pauses import shorten_pauses
+    from app.server import Server
 
     if not is_runtime_installed():
         return complain(NO_RUNTIME, NO_MODEL)
     Access(settings).check()
     _check_storage(settings)
+    _check_address(settings)
     configure_logging(settings.log_level, settings.log_format)
-    app = create_app(settings)
+    server = Server(create_app(settings), settings)
     shorten_pauses()
-    uvicorn.run(
-        app,
-        host=settings.host,
-        port=settings.port,
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        ssl_certfile=settings.tls_certificate_file,
-        ssl_keyfile=settings.tls_key_file,
-        timeout_graceful_shutdown=int(settings.shutdown_timeout_s) or None,
-    )
-    return FINE
+    with suppress(KeyboardInterrupt, SystemExit):
+        server.run()
+    return FINE if server.started else complain("The service did not start; its log above says why.", FAILED)
 
 
 def _check_storage(settings: Settings) -> None:
@@ -142,6 +136,16 @@ def _check_storage(settings: Settings) -> None:
         open_records(settings.effective_database_url, settings.data_dir).close()
     except OSError as error:
         raise SettingsError(f"FETALHEAD_DATA_DIR {settings.data_dir} cannot be written: {error.strerror}.") from error
+
+
+def _check_address(settings: Settings) -> None:
+    from app.server import why_not_listening
+
+    if reason := why_not_listening(settings.host, settings.port):
+        raise SettingsError(
+            f"Nothing can listen at {settings.host}:{settings.port} ({reason}). Stop what does already, or set "
+            "FETALHEAD_HOST and FETALHEAD_PORT to another address of this machine."
+        )
 
 
 def _list_models(options: argparse.Namespace, settings: Settings) -> int:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import mean
+from statistics import mean, median
 from typing import Any
 
 from app.imaging.nifti import encode_volume
@@ -32,12 +32,14 @@ class Endurance:
 
 @dataclass(frozen=True)
 class Request:
-    """One answered request: seconds over HTTP, MB held at its peak and in the pause after it."""
+    """One answered request: seconds over HTTP, MB held at its peak and in the pause after it, and what computed it."""
 
     number: int
     seconds: float
     peak_mb: float
     after_mb: float
+    runtime: str
+    precision: str
 
 
 def endure(wanted: Endurance) -> Iterator[Request]:
@@ -49,15 +51,19 @@ def endure(wanted: Endurance) -> Iterator[Request]:
 
 
 def record(wanted: Endurance, requests: list[Request], kind: dict[str, Any]) -> dict[str, Any]:
-    """The series as it is stored, with what one wants to know of it first."""
+    """The median duration as every measurement is stored, then what one wants to know of the memory, and the series."""
     settled = requests[WARM_UP:] or requests
     half = max(1, len(settled) // 2)
     first, last = (mean(request.after_mb for request in part) for part in (settled[:half], settled[-half:]))
     return {
         **kind,
-        "model": wanted.model,
-        "requests": len(requests),
+        "value": round(median(request.seconds for request in requests), 3),
+        "unit": "s",
+        "median_of": len(requests),
         "shape": wanted.shape,
+        "runtime": requests[-1].runtime,
+        "precision": requests[-1].precision,
+        "model": wanted.model,
         "peak_mb": max(request.peak_mb for request in requests),
         "after_mb": max(request.after_mb for request in settled),
         "growth_percent": round(100 * (last / first - 1), 2),
@@ -80,7 +86,8 @@ def _store(model: str) -> Iterator[dict[str, str]]:
 
 def _asked(service: Service, payload: bytes, number: int) -> Request:
     service.forget_peak()
-    _, seconds = service.segment(payload)
+    report, seconds = service.segment(payload)
     time.sleep(PAUSE_S)
     peak, after = (round(service.memory_mb(which), 1) for which in ("VmHWM", "VmRSS"))
-    return Request(number, round(seconds, 3), peak, after)
+    runtime = report["runtime"]
+    return Request(number, round(seconds, 3), peak, after, runtime["provider"], runtime["precision"])

@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 JOURNAL = "release.json"
-TEST, SHIFTED, GROUPS, CALIBRATION, PRECISION_GATE, BOX_GATE = 200, 100, 52, 80, 40, 20
+GROUPS, CALIBRATION, PRECISION_GATE, BOX_GATE = 52, 80, 40, 20
 """Cases of the steps; groups of three directions each."""
+EVALUATED = {"test": 200, "shifted": 100, "held_out": 100, "held_out_shifted": 50}
+"""Cases of each cohort."""
 LEAST = 2
 GATE_SPACING_MM = 1.3
 REPEATED_SPACING_MM = 1.3
@@ -69,7 +71,7 @@ class Release:
         measured = ("--spacing", f"{self.spacing_mm}", "--phantoms", f"{native}")
         yield "calibrate", f"{self.candidate}", "--cases", self._cases(CALIBRATION), *measured
         model = ("--store", f"{self.run / 'store'}", "--out", f"{self.evaluation}")
-        for cohort, cases in (("test", TEST), ("shifted", SHIFTED)):
+        for cohort, cases in EVALUATED.items():
             yield "evaluate", "--cohort", cohort, "--cases", self._cases(cases), *model, *measured
         repeated = (
             "--spacing",

@@ -20,9 +20,12 @@ async def live() -> Liveness:
     return Liveness(version=version("fetalhead"))
 
 
-@router.get("/health/ready", summary="The model can measure", responses=problems("not_ready", "model_failed"))
+@router.get(
+    "/health/ready", summary="The model can measure", responses=problems("not_ready", "model_failed", "stopping")
+)
 async def ready(state: State) -> Readiness:
     """The model passed its self-test, and on what it runs; send requests only where this is 200."""
+    state.jobs.require_open()
     return state.model.readiness()
 
 

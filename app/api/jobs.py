@@ -78,9 +78,28 @@ class Jobs:
         self._finishing = ThreadPoolExecutor(1, "finishing")
         self._closing = False
 
+    def require_open(self) -> None:
+        """The problem `stopping` from `refuse_new` on."""
+        if self._closing:
+            raise ProblemError("stopping", headers={"Retry-After": str(self._limits.least_retry_after_s)})
+
+    def refuse_new(self) -> None:
+        """Gives no more places; what has one goes on."""
+        self._closing = True
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether no request has a place."""
+        return self._taken == 0
+
     @contextmanager
     def slot(self) -> Iterator[Slot]:
-        """A place for one request, from its first byte until its result is stored; or the problem `queue_full`."""
+        """A place for one request, from its first byte until its result is stored.
+
+        Raises:
+            ProblemError: `queue_full` or `stopping`.
+        """
+        self.require_open()
         if self._taken >= self._limits.held:
             wait_s = max(self._limits.least_retry_after_s, math.ceil(self._pace.rest_s()))
             headers = {"Retry-After": str(wait_s)}
@@ -133,15 +152,19 @@ class Jobs:
 
     async def close(self, timeout_s: float) -> None:
         """Lets the work under way finish, then ends what is left: it will have failed, and says why."""
-        self._closing = True
+        self.refuse_new()
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=timeout_s)
-        for segmentation_id in list(self._live):
-            self.end(segmentation_id, "shutdown")
+        self.interrupt()
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=STOPPING_S)
         for executor in (self._decoding, self._inference, self._finishing):
             executor.shutdown(wait=False, cancel_futures=True)
+
+    def interrupt(self) -> None:
+        """Ends everything under way, as far as it can be stopped."""
+        for segmentation_id in list(self._live):
+            self.end(segmentation_id, "shutdown")
 
     def _release(self) -> None:
         self._taken -= 1

@@ -197,8 +197,9 @@ _SERVICE = (
         503,
         "Model failed",
         "The model could not be loaded, or failed its self-test; nothing is measured with it.",
-        "The operator finds the reason in GET /health/ready.",
+        "The operator finds the file at fault by fetalhead models verify, any other reason in the service's log.",
     ),
+    ProblemType("stopping", 503, "Stopping", "The service is being stopped and finishes what it has begun.", LATER),
     ProblemType(
         "interrupted",
         503,

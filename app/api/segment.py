@@ -95,6 +95,7 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
         "queue_full",
         "database_unavailable",
         "not_ready",
+        "stopping",
         "model_failed",
         "result_timeout",
         "computation_timeout",

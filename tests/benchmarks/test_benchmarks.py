@@ -5,7 +5,7 @@ from pathlib import Path
 import onnx
 import pytest
 
-from benchmarks.__main__ import main
+from benchmarks.__main__ import RESULTS, main
 from benchmarks.ceiling import network_gflop
 from benchmarks.comparison import Plan, compare
 from benchmarks.machine import commit, machine
@@ -72,14 +72,28 @@ def test_requests_in_a_row_leave_a_series_of_memory(
     assert main(["requests", "--count", "2", "--shape", "70", "60", "80", "--output", str(tmp_path / "results")]) == 0
     (file,) = (tmp_path / "results").iterdir()
     (record,) = json.loads(file.read_text(encoding="utf-8"))
-    assert (record["requests"], record["shape"]) == (2, [70, 60, 80])
+    assert (record["median_of"], record["unit"], record["shape"]) == (2, "s", [70, 60, 80])
+    assert (record["runtime"], record["precision"]) == ("CPUExecutionProvider", "fp32")
+    assert min(record["series"]["seconds"]) <= record["value"] <= max(record["series"]["seconds"])
     assert [len(series) for series in record["series"].values()] == [2, 2, 2]
     assert record["peak_mb"] >= record["after_mb"] > 0
     assert str(file) in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("file", sorted(RESULTS.glob("*.json")), ids=lambda file: file.stem)
+def test_every_stored_measurement_has_what_its_readers_expect(file: Path) -> None:
+    members = {"name", "value", "unit", "median_of", "shape", "runtime", "precision", "commit"}
+    lacking = [
+        (record["name"], missing) for record in json.loads(file.read_text()) if (missing := members - set(record))
+    ]
+    assert lacking == []
+
+
 def test_growth_is_counted_after_the_warm_up() -> None:
-    requests = [Request(n, 1.0, 100.0, mb) for n, mb in enumerate([10, 50, 90, 100, 100, 110, 110], start=1)]
+    requests = [
+        Request(n, 1.0, 100.0, mb, "CPUExecutionProvider", "fp32")
+        for n, mb in enumerate([10, 50, 90, 100, 100, 110, 110], start=1)
+    ]
     found = record(Endurance(count=7), requests, {})
     assert found["growth_percent"] == pytest.approx(10.0)
     assert (found["after_mb"], found["peak_mb"]) == (110, 100)

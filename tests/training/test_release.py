@@ -8,7 +8,7 @@ import pytest
 from training.cli import main
 from training.release import Arguments, OtherReleaseError, Release, StepFailedError, as_typed, carry_out, finished_steps
 
-ORDER = ["fit", "export", "focus", "quantize", "calibrate", "evaluate", "evaluate", "reproducibility"]
+ORDER = ["fit", "export", "focus", "quantize", "calibrate", *["evaluate"] * 4, "reproducibility"]
 
 
 @pytest.fixture
@@ -28,7 +28,9 @@ def test_the_steps_build_on_each_other(release: Release) -> None:
     assert {step[1] for step in steps if step[0] in {"focus", "quantize", "calibrate"}} == {str(release.candidate)}
     measured = {(option(step, "--store"), option(step, "--out")) for step in steps[5:]}
     assert measured == {(str(release.run / "store"), str(release.run / "evaluation"))}
-    assert [option(step, "--cases") for step in steps[2:7]] == ["20", "40", "80", "200", "100"]
+    assert [option(step, "--cases") for step in steps[2:9]] == ["20", "40", "80", "200", "100", "100", "50"]
+    cohorts = [option(step, "--cohort") for step in steps[5:9]]
+    assert cohorts == ["test", "shifted", "held_out", "held_out_shifted"]
 
 
 def test_scans_of_one_size_lie_together(release: Release) -> None:
