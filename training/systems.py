@@ -3,11 +3,11 @@
 SAM n and UAM n count from the deepest module (paper, table 2): SAM-1 has the module at a quarter of the grid, SAM-12
 also the one at half, USegNet-DS-SAM all three. A UAM that is left out leaves the concatenation, which then carries the
 auxiliary head. `USegNet-DS-Conv` is not in the paper: a control with two plain convolutions in the place of each UAM,
-which tells what attention adds from what more layers add.
+which tells what attention adds from what more layers add. `COMPARISONS` pairs the systems that differ in one part.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from training.config import ConfigError, TrainingConfig
@@ -51,6 +51,15 @@ class System:
         return self.name.lower().replace("-", "_")
 
 
+@dataclass(frozen=True)
+class Comparison:
+    """Two systems that differ in one part, by name, and that part in words: what `system` has and `against` has not."""
+
+    system: str
+    against: str
+    part: str
+
+
 SYSTEMS = {
     system.name: system
     for system in (
@@ -82,6 +91,31 @@ TABLE_1 = tuple(name for name, system in SYSTEMS.items() if 1 in system.tables)
 TABLE_2 = ("USegNet-DS", "SAM-1", "SAM-12", "USegNet-DS-SAM", "UAM-1", "UAM-12", "USegNet-DS-UAM")
 CONTROLS = ("USegNet-DS-Conv",)
 
+COMPARISONS = tuple(
+    Comparison(*words)
+    for words in (
+        ("USegNet", "p-USegNet", "whole volumes, not tiles"),
+        ("USegNet", "2D-USegNet", "volumes, not slices"),
+        ("USegNet", "3D-DeconvNet", "skip connections"),
+        ("USegNet-DS", "USegNet", "deep supervision"),
+        ("USegNet-DS-SAM", "USegNet-DS", "SAM 1 to 3"),
+        ("SAM-1", "USegNet-DS", "SAM 1"),
+        ("SAM-12", "USegNet-DS", "SAM 1 and 2"),
+        ("SAM-12", "SAM-1", "SAM 2"),
+        ("USegNet-DS-SAM", "SAM-12", "SAM 3"),
+        ("USegNet-DS-UAM", "USegNet-DS", "UAM 1 to 3"),
+        ("UAM-1", "USegNet-DS", "UAM 1"),
+        ("UAM-12", "USegNet-DS", "UAM 1 and 2"),
+        ("UAM-12", "UAM-1", "UAM 2"),
+        ("USegNet-DS-UAM", "UAM-12", "UAM 3"),
+        ("USegNet-DS-Conv", "USegNet-DS", "two plain convolutions after each concatenation"),
+        ("USegNet-DS-UAM", "USegNet-DS-Conv", "UAM, not two plain convolutions"),
+        ("USegNet-DS-HAS", "USegNet-DS-SAM", "UAM 1 to 3"),
+        ("USegNet-DS-HAS", "USegNet-DS-UAM", "SAM 1 to 3"),
+        ("USegNet-DS-HAS-Ctx", "USegNet-DS-HAS", "a second context level"),
+    )
+)
+
 
 def find_system(name: str) -> System:
     """The system by its name, or by its name in lower case; ConfigError where there is none."""
@@ -90,6 +124,18 @@ def find_system(name: str) -> System:
         if system.name.lower() == wanted:
             return system
     raise ConfigError(f"no system {name!r}; expected one of {', '.join(SYSTEMS)}")
+
+
+def lends_level_1(system: System, to: System) -> bool:
+    """Whether the other's first context level is this very network, so that both share its training seeds."""
+    return to.context_levels > system.context_levels == 1 and _network(replace(to, context_levels=1)) == _network(
+        system
+    )
+
+
+def _network(system: System) -> System:
+    """The system without its name: two that are equal train the same network."""
+    return replace(system, name="", tables=(), paper=None)
 
 
 def configured(system: System, base: TrainingConfig) -> TrainingConfig:

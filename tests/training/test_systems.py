@@ -6,7 +6,17 @@ from training.config import ConfigError, TrainingConfig, load_config
 from training.networks.attention import AttentionModule
 from training.networks.slices import SliceNetwork
 from training.networks.usegnet import HeadLogits, USegNet
-from training.systems import SYSTEMS, TABLE_1, TABLE_2, configured, find_system
+from training.systems import (
+    COMPARISONS,
+    SYSTEMS,
+    TABLE_1,
+    TABLE_2,
+    Comparison,
+    System,
+    configured,
+    find_system,
+    lends_level_1,
+)
 
 
 @pytest.fixture(scope="module")
@@ -109,3 +119,36 @@ def test_systems_are_found_by_name() -> None:
     assert find_system("usegnet_ds_has_ctx").name == find_system("USegNet-DS-HAS-Ctx").name
     with pytest.raises(ConfigError, match="3D-DeconvNet"):
         find_system("VNet")
+
+
+PARTS = (("sam",), ("uam", "merge"), ("skips",), ("deep_supervision",), ("context_levels",), ("view",))
+"""What a system has; UAM and what stands in its place are one part."""
+
+
+def parts(system: System) -> list[tuple[object, ...]]:
+    return [tuple(getattr(system, name) for name in part) for part in PARTS]
+
+
+@pytest.mark.parametrize("pair", COMPARISONS, ids=lambda pair: f"{pair.system} {pair.against}")
+def test_compared_systems_differ_in_one_part(pair: Comparison) -> None:
+    this, other = SYSTEMS[pair.system], SYSTEMS[pair.against]
+    assert sum(a != b for a, b in zip(parts(this), parts(other), strict=True)) == 1
+
+
+def test_every_system_is_compared() -> None:
+    assert {name for pair in COMPARISONS for name in (pair.system, pair.against)} == set(SYSTEMS)
+    assert len({(pair.system, pair.against) for pair in COMPARISONS}) == len(COMPARISONS)
+
+
+def test_only_auto_context_builds_on_another_systems_networks() -> None:
+    lending = [(a.name, b.name) for a in SYSTEMS.values() for b in SYSTEMS.values() if lends_level_1(a, b)]
+    assert lending == [("USegNet-DS-HAS", "USegNet-DS-HAS-Ctx")]
+
+
+def test_scales_of_the_comparison_are_one_experiment() -> None:
+    small, middle, large = (load_config(f"benchmark-{scale}") for scale in ("smoke", "cpu", "gpu"))
+    assert small.augmentation == middle.augmentation == large.augmentation
+    assert small.loss == middle.loss == large.loss
+    assert small.cascade == middle.cascade == large.cascade
+    assert not large.augmentation.flip
+    assert not large.augmentation.half_turns

@@ -4,11 +4,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from training.benchmark.figures.gallery import FULL, Gallery
+from training.benchmark.figures.gallery import Gallery, reference_system
 from training.benchmark.measure import Progress, evaluate_run, measured, results_of
 from training.benchmark.report import write_report
 from training.benchmark.runs import Run, run_of
-from training.benchmark.scales import Scale
+from training.benchmark.scales import REPEATED, Scale
 from training.config import ConfigError, TrainingConfig, load_config
 from training.data import PhantomCache
 from training.evaluation.cases import CaseResult
@@ -69,12 +69,14 @@ class Benchmark:
             raise ConfigError(f"no finished system below {self.root}; run the benchmark without --no-train first")
         found = {name: measured(runs, self.scale) for name, runs in finished.items()}
         repeated = self._repeated(finished)
+        place = found[reference_system(found)].median_seed
         gallery = Gallery(
             found,
-            {name: TorchSegmenter.of_run(runs[0].folder) for name, runs in finished.items()},
+            {name: TorchSegmenter.of_run(runs[place].folder) for name, runs in finished.items()},
+            place,
             self.scale.evaluation("test"),
             self.root / "cases",
-            repeated,
+            repeated[place] if repeated else (),
         )
         figures = gallery.draw(folder / "figures")
         return write_report(folder, self.scale, found, figures, repeated, note)
@@ -86,10 +88,10 @@ class Benchmark:
             by_name[run.system.name].append(run)
         return {name: runs for name, runs in by_name.items() if all(run.finished() for run in runs)}
 
-    def _repeated(self, finished: Mapping[str, Sequence[Run]]) -> tuple[CaseResult, ...]:
-        if FULL not in finished:
-            return ()
-        return results_of(finished[FULL][0], self.scale.evaluation("reproducibility"), "reproducibility")
+    def _repeated(self, finished: Mapping[str, Sequence[Run]]) -> list[tuple[CaseResult, ...]]:
+        """The full system's repeated scans, one list per training seed."""
+        scans = self.scale.evaluation("reproducibility")
+        return [results_of(run, scans, "reproducibility") for run in finished.get(REPEATED, ())]
 
 
 def chosen_systems(names: str | None) -> tuple[System, ...]:

@@ -59,6 +59,7 @@ def measured(runs: Sequence[Run], scale: Scale) -> Measured:
     ]
     return Measured(
         system=runs[0].system,
+        seeds=tuple(run.seed for run in runs),
         test=tuple(results_of(run, scale.evaluation("test"), "test") for run in runs),
         shifted=tuple(results_of(run, scale.evaluation("shifted"), "shifted") for run in runs),
         parameters=sum(used),

@@ -8,7 +8,7 @@ from training.auto_context import level_folder
 from training.checkpoint import load_level, save_level
 from training.config import TrainingConfig
 from training.data import CaseSource
-from training.systems import SYSTEMS, System, configured
+from training.systems import SYSTEMS, System, configured, lends_level_1
 
 WEIGHTS = "weights.pt"
 
@@ -45,9 +45,8 @@ class Run:
     def _adopt(self, root: Path) -> None:
         """Take level 1 from a finished run of the same network and seed that has no further level."""
         own = level_folder(self.folder, 1) / WEIGHTS
-        alone = replace(self.system, context_levels=1)
-        twins = [s for s in SYSTEMS.values() if _network(s) == _network(alone) and s.name != self.system.name]
-        for twin in twins if self.system.context_levels > 1 and not own.is_file() else ():
+        twins = [system for system in SYSTEMS.values() if lends_level_1(system, self.system)]
+        for twin in () if own.is_file() else twins:
             path = level_folder(run_folder(root, twin, self.seed), 1) / WEIGHTS
             if path.is_file():
                 weights = load_level(path)
@@ -64,8 +63,3 @@ def run_of(system: System, base: TrainingConfig, seed: int, root: Path) -> Run:
 def run_folder(root: Path, system: System, seed: int) -> Path:
     """Where a system's run from one seed lives."""
     return root / system.slug / f"seed_{seed}"
-
-
-def _network(system: System) -> System:
-    """The system without its name: two that are equal train the same level 1."""
-    return replace(system, name="", tables=(), paper=None)

@@ -8,15 +8,19 @@ from dataclasses import dataclass
 import numpy as np
 
 from training.evaluation.cases import CaseResult
-from training.evaluation.comparison import PairedDifference, mean_by_case, paired_difference
-from training.systems import System
+from training.evaluation.comparison import mean_by_case
+from training.systems import PaperRow, System
 
 PER_CENT = ("dsc", "conformity", "jaccard")
 MILLIMETRES = ("adb_mm", "hdb_mm")
+QUALITIES = (*(f"{name}_percent" for name in PER_CENT), *MILLIMETRES, "volume_error_percent")
 HEADER = (
     "System", "DSC [%]", "Conf [%]", "Jacc [%]", "Adb [mm]", "Hdb [mm]", "Volume error [%]", "DSC shifted [%]",
-    "Parameters [M]", "Training [min]", "Time [s]", "DSC against the row above", "p", "Paper: DSC [%]",
+    "Parameters [M]", "Time [s]",
 )  # fmt: skip
+MISSED = "Heads missed"
+
+Record = Mapping[str, object]
 
 
 @dataclass(frozen=True)
@@ -24,6 +28,7 @@ class Measured:
     """One system's results: one list of cases per training seed and part, what it weighs and what it took."""
 
     system: System
+    seeds: tuple[int, ...]
     test: tuple[tuple[CaseResult, ...], ...]
     shifted: tuple[tuple[CaseResult, ...], ...]
     parameters: int
@@ -40,14 +45,25 @@ class Measured:
         return float(np.mean(values)) if values else float("nan")
 
     @property
+    def dsc_by_seed(self) -> tuple[float, ...]:
+        """Mean DSC over the test cases of each training seed."""
+        return tuple(float(np.mean([r.dsc for r in run])) for run in self.test)
+
+    @property
+    def median_seed(self) -> int:
+        """The place of the training seed of median DSC (of two in the middle the lower one)."""
+        scores = self.dsc_by_seed
+        return sorted(range(len(scores)), key=lambda place: scores[place])[(len(scores) - 1) // 2]
+
+    @property
     def volume_error_percent(self) -> float:
         """Mean absolute relative volume error on the test cases."""
         return float(np.mean([100 * abs(r.measured_ml - r.true_ml) / r.true_ml for run in self.test for r in run]))
 
     @property
     def seconds(self) -> float:
-        """Median time from volume to mask."""
-        return float(np.median([r.seconds for run in self.test for r in run]))
+        """Time from volume to mask: the median over cases, and of those the median over seeds."""
+        return float(np.median([np.median([r.seconds for r in run]) for run in self.test]))
 
     @property
     def shifted_dsc(self) -> float | None:
@@ -58,91 +74,92 @@ class Measured:
     @property
     def seed_sd(self) -> float | None:
         """SD (n - 1) of the mean DSC over training seeds."""
-        means = [float(np.mean([r.dsc for r in run])) for run in self.test]
+        means = self.dsc_by_seed
         return float(np.std(means, ddof=1)) if len(means) > 1 else None
 
 
 def rows(measured: Sequence[Measured]) -> list[dict[str, object]]:
-    """One record per system, in the given order; what CSV and Markdown are written from."""
-    previous: Measured | None = None
-    records = []
-    for found in measured:
-        against = None if previous is None else paired_difference(found.by_case("dsc"), previous.by_case("dsc"))
-        records.append(_record(found, against))
-        previous = found
-    return records
+    """One record per system, in the given order; what CSV and Markdown are written from, not rounded."""
+    return [_record(found) for found in measured]
 
 
-def _record(found: Measured, against: PairedDifference | None) -> dict[str, object]:
-    paper = found.system.paper
-    record: dict[str, object] = {"system": found.system.name, "seeds": len(found.test), "cases": len(found.test[0])}
-    record |= {f"{name}_percent": round(100 * found.mean(name), 3) for name in PER_CENT}
-    record |= {name: round(found.mean(name), 4) for name in MILLIMETRES}
+def _record(found: Measured) -> dict[str, object]:
     shifted, spread = found.shifted_dsc, found.seed_sd
+    record: dict[str, object] = {"system": found.system.name, "seeds": len(found.test), "cases": len(found.test[0])}
+    record |= {f"{name}_percent": 100 * found.mean(name) for name in PER_CENT}
+    record |= {name: found.mean(name) for name in MILLIMETRES}
     record |= {
-        "volume_error_percent": round(found.volume_error_percent, 3),
-        "dsc_shifted_percent": None if shifted is None else round(100 * shifted, 3),
-        "dsc_sd_over_seeds_percent": None if spread is None else round(100 * spread, 3),
+        "volume_error_percent": found.volume_error_percent,
+        "dsc_shifted_percent": None if shifted is None else 100 * shifted,
+        "dsc_sd_over_seeds_percent": None if spread is None else 100 * spread,
         "without_head": sum(r.measured_ml == 0 for run in found.test for r in run),
         "parameters": found.parameters,
-        "training_minutes": round(found.minutes, 2),
-        "seconds": round(found.seconds, 4),
-        "dsc_difference_percent": None if against is None else round(100 * against.mean, 3),
-        "dsc_difference_ci95_low": None if against is None else round(100 * against.ci95[0], 3),
-        "dsc_difference_ci95_high": None if against is None else round(100 * against.ci95[1], 3),
-        "wilcoxon_p": None if against is None else float(f"{against.p:.3g}"),
-        "paper_dsc_percent": None if paper is None else paper.dsc,
-        "paper_adb_mm": None if paper is None else paper.adb_mm,
-        "paper_seconds": None if paper is None else paper.seconds,
+        "training_minutes": found.minutes,
+        "seconds": found.seconds,
     }
-    return record
+    return record | _of_paper(found.system.paper)
 
 
-def as_csv(records: Sequence[Mapping[str, object]]) -> str:
-    """The records with a header line."""
+def _of_paper(row: PaperRow | None) -> dict[str, object]:
+    return {
+        "paper_dsc_percent": None if row is None else row.dsc,
+        "paper_conformity_percent": None if row is None else row.conformity,
+        "paper_jaccard_percent": None if row is None else row.jaccard,
+        "paper_adb_mm": None if row is None else row.adb_mm,
+        "paper_hdb_mm": None if row is None else row.hdb_mm,
+        "paper_seconds": None if row is None else row.seconds,
+    }
+
+
+def as_csv(records: Sequence[Record]) -> str:
+    """The records with a header line; numbers to six digits."""
     text = io.StringIO()
     writer = csv.DictWriter(text, fieldnames=list(records[0]), lineterminator="\n")
     writer.writeheader()
-    writer.writerows(records)
+    for record in records:
+        writer.writerow({k: float(f"{v:.6g}") if isinstance(v, float) else v for k, v in record.items()})
     return text.getvalue()
 
 
-def as_markdown(records: Sequence[Mapping[str, object]]) -> str:
-    """The records as a table; the best value of each quality in bold."""
-    lines = ["| " + " | ".join(HEADER) + " |", "|---" + "|---:" * (len(HEADER) - 1) + "|"]
-    qualities = ("dsc_percent", "conformity_percent", "jaccard_percent", "adb_mm", "hdb_mm", "volume_error_percent")
-    best = {name: _best(records, name) for name in qualities}
+def as_markdown(records: Sequence[Record]) -> str:
+    """The records as a table, the best value of each quality in bold, and what the paper reports below each system."""
+    missed = any(record["without_head"] for record in records)
+    header = (*HEADER, MISSED) if missed else HEADER
+    lines = ["| " + " | ".join(header) + " |", "|---" + "|---:" * (len(header) - 1) + "|"]
+    best = {name: _best(records, name) for name in QUALITIES}
     for record in records:
-        cells = [str(record["system"])]
-        for name in qualities:
-            text = _number(record[name], 2)
-            if name == "dsc_percent" and record["dsc_sd_over_seeds_percent"] is not None:
-                text += f" ± {record['dsc_sd_over_seeds_percent']:.2f}"
-            cells.append(f"**{text}**" if record is best[name] else text)
-        cells.append(_number(record["dsc_shifted_percent"], 2))
-        cells.append(f"{record['parameters'] / 1e6:.2f}")  # type: ignore[operator]
-        cells.append(_number(record["training_minutes"], 1))
-        cells.append(_number(record["seconds"], 3))
-        cells += _difference(record)
-        cells.append(_number(record["paper_dsc_percent"], 2))
-        lines.append("| " + " | ".join(cells) + " |")
+        both = [_measured_cells(record, best)]
+        both += [] if record["paper_dsc_percent"] is None else [_paper_cells(record)]
+        lines += ["| " + " | ".join(cells[: len(header)]) + " |" for cells in both]
     return "\n".join(lines)
 
 
-def _best(records: Sequence[Mapping[str, object]], name: str) -> Mapping[str, object]:
-    def value(record: Mapping[str, object]) -> float:
+def _measured_cells(record: Record, best: Mapping[str, Record]) -> list[str]:
+    cells = [str(record["system"])]
+    for name in QUALITIES:
+        text = _number(record[name], 2)
+        if name == "dsc_percent" and record["dsc_sd_over_seeds_percent"] is not None:
+            text += f" ± {_number(record['dsc_sd_over_seeds_percent'], 2)}"
+        cells.append(f"**{text}**" if record is best[name] else text)
+    cells.append(_number(record["dsc_shifted_percent"], 2))
+    cells.append(f"{record['parameters'] / 1e6:.2f}")  # type: ignore[operator]
+    cells.append(f"{record['seconds']:.2g}")
+    cells.append(f"{record['without_head']} of {record['seeds'] * record['cases']}")  # type: ignore[operator]
+    return cells
+
+
+def _paper_cells(record: Record) -> list[str]:
+    values = [_number(record[f"paper_{name}"], 2) for name in QUALITIES[:-1]]
+    cells = ["in the paper", *values, "", "", "", _number(record["paper_seconds"], 2), ""]
+    return [f"*{cell}*" if cell else "" for cell in cells]
+
+
+def _best(records: Sequence[Record], name: str) -> Record:
+    def value(record: Record) -> float:
         found = float(record[name])  # type: ignore[arg-type]
         return -np.inf if np.isnan(found) else found if name.endswith("percent") and "error" not in name else -found
 
     return max(records, key=value)
-
-
-def _difference(record: Mapping[str, object]) -> list[str]:
-    if record["dsc_difference_percent"] is None:
-        return ["", ""]
-    low, high = record["dsc_difference_ci95_low"], record["dsc_difference_ci95_high"]
-    p = float(record["wilcoxon_p"])  # type: ignore[arg-type]
-    return [f"{record['dsc_difference_percent']:+.2f} [{low:+.2f}, {high:+.2f}]", shown_p(p)]
 
 
 def shown_p(p: float) -> str:

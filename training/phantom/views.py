@@ -34,6 +34,11 @@ def scan_directions(groups: int = GROUPS, spacing: float = 0.38) -> Iterator[Sim
             yield SimulationRequest(seed=seed, spacing=spacing, subject_seed=first + group, rotation=rows)
 
 
+def direction_of(seed: int) -> str:
+    """The name of the direction of one of `scan_directions`, by its seed."""
+    return tuple(DIRECTIONS)[(seed - COHORTS["reproducibility"].first_seed) % len(DIRECTIONS)]
+
+
 def head_to_probe(direction: str, rng: np.random.Generator) -> NDArray[np.float64]:
     """Rotation (3, 3) for row vectors, head frame to probe frame, about which the hand wobbles."""
     toward, across = DIRECTIONS[direction]

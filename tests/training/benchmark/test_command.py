@@ -11,7 +11,7 @@ from training.config import BudgetConfig, ConfigError, TrainingConfig
 from training.config_data import SeedRange
 from training.evaluation.cases import CaseResult
 from training.phantom.cohort import make_cohort
-from training.systems import TABLE_1, TABLE_2
+from training.systems import COMPARISONS, TABLE_1, TABLE_2
 
 TINY = Scale("smoke", "benchmark-smoke", (1,), 2, 1, 2, 6.0, 8.0)
 FIGURES = ["4_surface_distances", "5_six_cases", "6_contours", "7_probabilities", "8_agreement", "9_reproducibility"]
@@ -54,10 +54,22 @@ def test_both_tables_have_every_row(work: Tiny, tmp_path: Path) -> None:
             rows = list(csv.DictReader(handle))
         assert tuple(row["system"] for row in rows) == names
         assert all(int(row["parameters"]) > 0 and float(row["seconds"]) > 0 for row in rows)
-        assert all(0 <= float(row["wilcoxon_p"]) <= 1 for row in rows[1:])
+        assert all(row["paper_dsc_percent"] for row in rows)
+    with (tmp_path / "results" / "comparisons.csv").open(encoding="utf-8") as handle:
+        pairs = list(csv.DictReader(handle))
+    assert [(row["system"], row["against"]) for row in pairs] == [(p.system, p.against) for p in COMPARISONS]
+    assert {row["found"] for row in pairs} == {"not resolved"}
+    with (tmp_path / "results" / "reproducibility.csv").open(encoding="utf-8") as handle:
+        assert len(list(csv.DictReader(handle))) == 2 * 3
+    figures = tmp_path / "results" / "figures"
     for name in FIGURES:
-        with Image.open(tmp_path / "results" / "figures" / f"figure_{name}.png") as picture:
-            assert min(picture.size) > 300
+        with Image.open(figures / f"figure_{name}.png") as picture:
+            assert min(picture.size) > 600
+        assert f"figures/figure_{name}.png" in page
+    drawings = {path.stem: path.stat().st_size for path in figures.glob("*.svg")}
+    assert set(drawings) == {f"figure_{name}" for name in FIGURES[2:]}
+    assert max(drawings.values()) < 500_000
+    assert page.count("Training seed 1.") == len(FIGURES)
     with (tmp_path / "results" / "cases.csv").open(encoding="utf-8") as handle:
         assert len(list(csv.DictReader(handle))) == 14 * 3
 

@@ -4,9 +4,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from training.benchmark.figures.meshes import MeshView, distance_meshes, surface_distances
+from training.benchmark.figures.meshes import MeshRow, MeshView, distance_meshes, surface_distances
 
 CUBIC = (1.0, 1.0, 1.0)
 
@@ -22,17 +23,30 @@ def test_a_ball_three_mm_larger_is_three_mm_away_everywhere() -> None:
     assert found.distances == pytest.approx(3.0, abs=0.6)
 
 
+def pages(*views: MeshView) -> Figure:
+    return distance_meshes([MeshRow("case 7", views)], "title")
+
+
+def bars(page: Figure) -> list[Any]:
+    return [ax for ax in page.axes if ax.get_ylabel() == "distance [mm]"]
+
+
 def test_meshes_of_a_row_share_their_colours_and_say_their_own_numbers() -> None:
-    views = [[MeshView("near", ball(16), ball(15), CUBIC), MeshView("far", ball(20), ball(15), CUBIC)]]
-    bars = [ax for ax in distance_meshes(views, "row").axes if ax.get_xlabel().startswith("mm, mean")]
-    assert [bar.get_xlim() for bar in bars] == [bars[0].get_xlim()] * 2
-    assert bars[0].get_xlim()[1] == pytest.approx(5.0, abs=0.6)
-    means = [float(bar.get_xlabel().split()[2].rstrip(",")) for bar in bars]
-    assert means == pytest.approx([1.0, 5.0], abs=0.6)
+    page = pages(MeshView("near", ball(16), ball(15), CUBIC), MeshView("far", ball(20), ball(15), CUBIC))
+    (bar,) = bars(page)
+    assert bar.get_ylim() == (0.0, pytest.approx(5.0, abs=0.6))
+    titles = [ax.get_title().split() for ax in page.axes if "mean" in ax.get_title()]
+    assert [words[0] for words in titles] == ["near", "far"]
+    assert [float(words[2].rstrip(",")) for words in titles] == pytest.approx([1.0, 5.0], abs=0.6)
+
+
+def test_a_row_says_its_case() -> None:
+    page = pages(MeshView("near", ball(16), ball(15), CUBIC))
+    (row,) = page.subfigs
+    assert row.get_suptitle().strip() == "case 7"
 
 
 def test_an_empty_estimate_is_said_and_leaves_the_others_their_scale() -> None:
-    views = [[MeshView("none", ball(0) & False, ball(15), CUBIC), MeshView("far", ball(20), ball(15), CUBIC)]]
-    page = distance_meshes(views, "row")
+    page = pages(MeshView("none", ball(0) & False, ball(15), CUBIC), MeshView("far", ball(20), ball(15), CUBIC))
     assert "no head found" in [text.get_text() for ax in page.axes for text in ax.texts]
-    assert sum(ax.get_xlabel().startswith("mm, mean") for ax in page.axes) == 1
+    assert bars(page)[0].get_ylim()[1] == pytest.approx(5.0, abs=0.6)

@@ -1,44 +1,122 @@
-"""What the tables say of one training seed and of several."""
+"""What the tables say of one training seed and of several, and of the paper."""
+
+import csv
 
 import pytest
 
-from tests.training.evaluation.test_report import result
-from training.benchmark.report import _seeds, _volumes
+from tests.training.benchmark.results import measured
+from training.benchmark.comparisons import as_markdown as shown_comparisons
+from training.benchmark.comparisons import compare, section
+from training.benchmark.report import _introduction, _order, _seeds
 from training.benchmark.scales import SCALES
-from training.benchmark.tables import Measured, as_markdown, rows, shown_p
-from training.evaluation.cases import CaseResult
-from training.systems import find_system
-
-CASES = range(2_000_000, 2_000_005)
-
-
-def measured(*dsc: float) -> Measured:
-    """A system whose every case has one DSC for each training seed."""
-
-    def cases(value: float) -> tuple[CaseResult, ...]:
-        return tuple(result(n, 200.0 + n % 7).model_copy(update={"dsc": value}) for n in CASES)
-
-    runs = tuple(cases(value) for value in dsc)
-    return Measured(find_system("USegNet"), runs, runs, parameters=1_000_000, minutes=1.0)
+from training.benchmark.tables import as_csv, as_markdown, rows, shown_p
 
 
 def test_several_seeds_have_a_mean_and_a_spread() -> None:
-    found = measured(0.80, 0.82, 0.87)
+    found = measured("USegNet", 0.80, 0.82, 0.87)
     assert found.mean("dsc") == pytest.approx(0.83)
     assert found.seed_sd == pytest.approx(0.0360555)
     assert "| **83.00 ± 3.61** |" in as_markdown(rows([found]))
 
 
 def test_one_seed_has_no_spread() -> None:
-    assert measured(0.8).seed_sd is None
-    assert "| **80.00** |" in as_markdown(rows([measured(0.8)]))
+    assert measured("USegNet", 0.8).seed_sd is None
+    assert "| **80.00** |" in as_markdown(rows([measured("USegNet", 0.8)]))
+    assert [_seeds(SCALES[name]) for name in ("smoke", "cpu")] == [
+        "one training seed",
+        "3 training seeds (DSC: mean ± SD over seeds)",
+    ]
 
 
-def test_the_report_says_which_seeds_stand_where() -> None:
-    assert "Of the first training seed." in _volumes({"USegNet": measured(0.8, 0.82)}, [])
-    assert "Of the first training seed." not in _volumes({"USegNet": measured(0.8)}, [])
-    assert _seeds(SCALES["smoke"]) == "one training seed"
-    assert _seeds(SCALES["cpu"]) == "3 training seeds (DSC: mean and SD over seeds)"
+def test_the_median_seed_is_one_of_them() -> None:
+    assert measured("USegNet", 0.9, 0.7, 0.8).median_seed == 2
+    assert measured("USegNet", 0.9, 0.7).median_seed == 1
+    assert measured("USegNet", 0.9).median_seed == 0
+
+
+def test_what_the_paper_reports_stands_below_each_system() -> None:
+    lines = as_markdown(rows([measured("USegNet-DS", 0.8), measured("USegNet-DS-Conv", 0.8)])).splitlines()
+    assert [line.split(" | ")[0] for line in lines[2:]] == ["| USegNet-DS", "| *in the paper*", "| USegNet-DS-Conv"]
+    assert lines[3].split(" | ")[1:6] == ["*94.95*", "*89.33*", "*90.42*", "*0.62*", "*5.41*"]
+    assert lines[3].endswith(" | *0.78* |")
+    assert len({line.count("|") for line in lines}) == 1
+    record = next(csv.DictReader(as_csv(rows([measured("USegNet-DS", 0.8)])).splitlines()))
+    assert (record["paper_hdb_mm"], record["paper_seconds"]) == ("5.409", "0.78")
+
+
+def test_missed_heads_are_counted_where_there_are_any() -> None:
+    whole, missing = measured("USegNet", 0.8, 0.8), measured("USegNet", 0.8, 0.8, missed=3)
+    assert "Heads missed" not in as_markdown(rows([whole]))
+    table = as_markdown(rows([whole, missing])).splitlines()
+    assert table[0].endswith("| Heads missed |")
+    assert [line.split(" | ")[-1] for line in table[2:]] == ["0 of 10 |", " |", "3 of 10 |", " |"]
+    assert len({line.count("|") for line in table}) == 1
+
+
+def test_minutes_of_training_stay_in_the_csv() -> None:
+    records = rows([measured("USegNet", 0.8)])
+    assert "training_minutes" in as_csv(records)
+    assert "raining" not in as_markdown(records)
+
+
+def test_time_is_the_median_over_seeds_of_the_median_over_cases() -> None:
+    found = measured("USegNet", 0.8, 0.8, 0.8, seconds=(1.0, 0.123, 0.2))
+    assert found.seconds == pytest.approx(0.2)
+    assert " | 0.2 |" in as_markdown(rows([found]))
+
+
+def test_table_and_order_round_once() -> None:
+    """76.2949 is 76.29 in two digits, though 76.295 in three."""
+    names = ("USegNet", "p-USegNet", "2D-USegNet")
+    systems = {name: measured(name, 0.762949) for name in names}
+    assert "76.29" in as_markdown(rows(list(systems.values())))
+    assert "USegNet (76.29)" in _order(systems)
+    assert "76.30" not in as_markdown(rows(list(systems.values()))) + _order(systems)
+
+
+def test_the_page_says_what_systems_do_not_share() -> None:
+    page = _introduction(SCALES["cpu"], {}, "")
+    assert "for all but p-USegNet, 2D-USegNet, 3D-DeconvNet, USegNet." in page
+    assert "Tiles train in single precision" in page
+    assert "2,000 more steps, 600 other subjects" in page
+
+
+def test_a_clear_difference_is_found_and_another_is_not_resolved() -> None:
+    systems = {
+        "USegNet": measured("USegNet", 0.80, 0.81, 0.80),
+        "USegNet-DS": measured("USegNet-DS", 0.70, 0.71, 0.70),
+        "SAM-1": measured("SAM-1", 0.71, 0.69, 0.72),
+    }
+    found = {(one.pair.system, one.pair.against): one for one in compare(systems)}
+    assert [one.finding for one in found.values()] == ["worse", "not resolved"]
+    assert found["SAM-1", "USegNet-DS"].difference.by_seed == pytest.approx((0.01, -0.02, 0.02))
+    assert "| +1.0 -2.0 +2.0 |" in shown_comparisons(list(found.values()))
+
+
+def test_what_only_the_correction_takes_away_is_said() -> None:
+    pair = compare(
+        {"USegNet": measured("USegNet", 0.80, 0.81, 0.80), "USegNet-DS": measured("USegNet-DS", 0.9, 0.91, 0.9)}
+    )
+    (one,) = pair
+    assert one.finding == "better"
+    assert type(one)(one.pair, one.difference, 0.2, 0.01).finding == "better before correction"
+
+
+def test_one_seed_resolves_nothing() -> None:
+    compared = compare(
+        {name: measured(name, 0.9 if name == "USegNet-DS" else 0.1) for name in ("USegNet", "USegNet-DS")}
+    )
+    assert [one.finding for one in compared] == ["not resolved"]
+    assert "what another would bring is not known" in section(compared)
+
+
+def test_both_p_are_corrected_for_the_family() -> None:
+    systems = [measured("USegNet", 0.80), measured("USegNet-DS", 0.81), measured("SAM-1", 0.82)]
+    compared = compare({found.system.name: found for found in systems})
+    alone = [one.difference.wilcoxon_p for one in compared]
+    assert alone == [0.0625, 0.0625]
+    assert [one.wilcoxon_p for one in compared] == [0.125, 0.125]
+    assert [one.p for one in compared] == [2 * one.difference.p for one in compared]
 
 
 @pytest.mark.parametrize(("p", "shown"), [(0.00099, "< 0.001"), (0.001, "0.001"), (0.0464, "0.046"), (1.0, "1.000")])

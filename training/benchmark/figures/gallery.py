@@ -6,27 +6,43 @@ from pathlib import Path
 
 import numpy as np
 
+from app.imaging.orientation import intrinsic_orientation
 from app.imaging.preprocess import resample_mask_like
-from training.benchmark.figures.meshes import MeshView, distance_meshes
+from app.imaging.volume import Volume
+from training.benchmark.figures.meshes import MeshRow, MeshView, distance_meshes
 from training.benchmark.figures.page import save
 from training.benchmark.figures.slices import CaseView, contours, probabilities
 from training.benchmark.figures.volumes import repeated_volumes, volume_agreement
+from training.benchmark.scales import REPEATED
 from training.benchmark.tables import Measured
 from training.evaluation.cases import CaseResult, stored_phantom
 from training.evaluation.torch_segmenter import TorchSegmenter
 from training.phantom import Phantom, SimulationRequest
 
 ATTENTION = ("USegNet-DS", "USegNet-DS-HAS")
-MESHES = ("2D-USegNet", "p-USegNet", "USegNet-DS-UAM", "USegNet-DS-HAS-Ctx")
-FULL = "USegNet-DS-HAS-Ctx"
+MESHES = ("p-USegNet", "2D-USegNet", "USegNet-DS-UAM", "USegNet-DS-HAS-Ctx")
+"""In the order of the tables."""
+ORIENTATION = "As served: i, j and k are the longest, the middle and the shortest side of the scan."
+SIX = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
+"""Ranks of figure 5's cases."""
+
+
+def reference_system(measured: Mapping[str, Measured]) -> str:
+    """The system whose DSC chooses cases and training seed: the paper's full one, else the best of the measured."""
+    return REPEATED if REPEATED in measured else max(measured, key=lambda name: measured[name].mean("dsc"))
 
 
 @dataclass(frozen=True)
 class Gallery:
-    """What figures are drawn from: results and trained networks by system, and the scans of the test set."""
+    """What figures are drawn from: results by system, networks of one training seed, and the scans of the test set.
+
+    `place` is that seed's place among the seeds of every system; `repeated` are the reproducibility scans by its
+    networks, or nothing.
+    """
 
     measured: Mapping[str, Measured]
     segmenters: Mapping[str, TorchSegmenter]
+    place: int
     requests: Sequence[SimulationRequest]
     cases: Path
     repeated: Sequence[CaseResult]
@@ -36,33 +52,52 @@ class Gallery:
 
         Cases are chosen by rank of the reference system's DSC, never by looks.
         """
-        reference = FULL if FULL in self.measured else max(self.measured)
+        reference = reference_system(self.measured)
         drawn: list[tuple[Path, str]] = []
-        pair = [name for name in ATTENTION if name in self.measured]
-        if pair:
-            drawn.append(self._contours(folder / "figure_6_contours.png", pair, reference))
-            drawn.append(self._probabilities(folder / "figure_7_probabilities.png", pair, reference))
         compared = [name for name in MESHES if name in self.measured]
         if compared:
             drawn.append(self._compared_meshes(folder / "figure_4_surface_distances.png", compared, reference))
         drawn.append(self._six_meshes(folder / "figure_5_six_cases.png", reference))
-        page = volume_agreement(self.measured[reference].test[0], reference)
-        text = f"Figure 8: correlation and Bland-Altman agreement of the volumes by {reference}."
+        pair = [name for name in ATTENTION if name in self.measured]
+        if pair:
+            drawn.append(self._contours(folder / "figure_6_contours.png", pair, reference))
+            drawn.append(self._probabilities(folder / "figure_7_probabilities.png", pair, reference))
+        page = volume_agreement(self.measured[reference].test[self.place], reference)
+        text = (
+            f"Figure 8: volumes by {reference} against the true ones, and their differences with bias and 95 % limits "
+            "of agreement, in mL and per cent; bands are 95 % intervals."
+        )
         drawn.append((save(page, folder / "figure_8_agreement.png"), text))
         if self.repeated:
-            text = f"Figure 9: the volume of each fetus along three scan directions, by {FULL}."
-            drawn.append((save(repeated_volumes(self.repeated, FULL), folder / "figure_9_reproducibility.png"), text))
-        return drawn
+            page = repeated_volumes(self.repeated, REPEATED)
+            text = f"Figure 9: the volume of each fetus along three scan directions, by {REPEATED}."
+            drawn.append((save(page, folder / "figure_9_reproducibility.png"), text))
+        seeds = self.measured[reference].seeds
+        of = f", of {len(seeds)} that of median DSC" if len(seeds) > 1 else ""
+        return [(path, f"{text} Training seed {seeds[self.place]}{of}.") for path, text in drawn]
 
     def _contours(self, path: Path, names: Sequence[str], reference: str) -> tuple[Path, str]:
         views = []
         for share in (0.25, 0.75):
             phantom = self._phantom(self._ranked(reference, share))
-            masks = {n: self.segmenters[n](phantom.volume, None).mask.astype(np.float32) for n in names}
-            image = np.asarray(phantom.volume.data / 255, np.float32)
-            title = f"case {phantom.record.seed}: {phantom.record.look}"
-            views.append(CaseView(title, image, phantom.truth.data.astype(np.float32), masks))
-        text = "Figure 6: outlines on slices, cases at the lower and the upper quartile of DSC; truth in red."
+            orientation = intrinsic_orientation(phantom.volume)
+            masks = {n: self.segmenters[n](phantom.volume, None).mask for n in names}
+            oriented = {n: orientation.apply(Volume(mask, phantom.volume.geometry)).data for n, mask in masks.items()}
+            image, truth = (orientation.apply(volume) for volume in (phantom.volume, phantom.truth))
+            views.append(
+                CaseView(
+                    f"case {phantom.record.seed}, {phantom.record.look}",
+                    np.asarray(image.data / 255, np.float32),
+                    truth.data.astype(np.float32),
+                    {n: mask.astype(np.float32) for n, mask in oriented.items()},
+                    self._scores(names, phantom.record.seed),
+                    image.geometry.spacing_mm,
+                )
+            )
+        text = (
+            f"Figure 6: outlines on slices, their voxels' steps smoothed; cases at the lower and the upper quartile of "
+            f"DSC by {reference}. {ORIENTATION}"
+        )
         return save(contours(views), path), text
 
     def _probabilities(self, path: Path, names: Sequence[str], reference: str) -> tuple[Path, str]:
@@ -72,37 +107,63 @@ class Gallery:
             prepared, levels = self.segmenters[name].probabilities(phantom.volume)
             answers[name] = levels[-1]
         image = prepared.tensor[0, 0]
-        image = (image - image.min()) / max(float(np.ptp(image)), 1e-6)
-        view = CaseView(f"case {phantom.record.seed}", image, resample_mask_like(phantom.truth, prepared), answers)
-        return save(probabilities(view), path), "Figure 7: probability maps of the case of median DSC, truth outlined."
+        view = CaseView(
+            f"case {phantom.record.seed}, {phantom.record.look}",
+            (image - image.min()) / max(float(np.ptp(image)), 1e-6),
+            resample_mask_like(phantom.truth, prepared),
+            answers,
+            self._scores(names, phantom.record.seed),
+            prepared.geometry.spacing_mm,
+        )
+        text = (
+            f"Figure 7: probability maps of the case of median DSC by {reference}, on the networks' grid, shown "
+            f"smoothly; the truth is outlined. {ORIENTATION}"
+        )
+        return save(probabilities(view), path), text
 
     def _compared_meshes(self, path: Path, names: Sequence[str], reference: str) -> tuple[Path, str]:
         rows = []
         for share in (0.25, 0.75):
             phantom = self._phantom(self._ranked(reference, share))
-            rows.append([self._mesh(name, phantom, name) for name in names])
+            scores = self._scores(names, phantom.record.seed)
+            views = [self._mesh(name, phantom, f"{name}, DSC {scores[name]:.3f}") for name in names]
+            rows.append(MeshRow(f"case {phantom.record.seed}, {phantom.record.look}", views))
         page = distance_meshes(rows, "Distance from the found surface to the true one")
-        return save(page, path), "Figure 4: surface distances of several systems on the cases of figure 6."
+        text = "Figure 4: surface distances of systems on the cases of figure 6; colours and size are common to a row."
+        return save(page, path, vector=False), text
 
     def _six_meshes(self, path: Path, reference: str) -> tuple[Path, str]:
         views = []
-        for share in np.linspace(0, 1, 6):
-            phantom = self._phantom(self._ranked(reference, float(share)))
-            title = f"{phantom.record.gestational_age_weeks:.0f} weeks, {phantom.record.look}"
+        for share in SIX:
+            phantom = self._phantom(self._ranked(reference, share))
+            record = phantom.record
+            score = self._scores([reference], record.seed)[reference]
+            title = f"case {record.seed}, DSC {score:.3f}\n{record.gestational_age_weeks:.0f} weeks, {record.look}"
             views.append(self._mesh(reference, phantom, title))
-        page = distance_meshes([views[:3], views[3:]], f"{reference}: from the worst to the best of the test cases")
-        text = f"Figure 5: surface distances of {reference} on six cases, from the lowest to the highest DSC."
-        return save(page, path), text
+        last = len(self.measured[reference].test[self.place]) - 1
+        ranks = [str(1 + round(share * last)) for share in SIX]
+        rows = [
+            MeshRow(f"ranks {', '.join(ranks[part])} of {last + 1}", views[part]) for part in (slice(3), slice(3, None))
+        ]
+        page = distance_meshes(rows, f"{reference}: from the lowest to the highest DSC of the test cases")
+        text = (
+            f"Figure 5: surface distances of {reference} on six cases, from the lowest DSC in equal steps of rank to "
+            "the highest; colours and size are common to a row."
+        )
+        return save(page, path, vector=False), text
 
     def _mesh(self, name: str, phantom: Phantom, title: str) -> MeshView:
         mask = self.segmenters[name](phantom.volume, None).mask
         return MeshView(title, mask > 0, phantom.truth.data > 0, phantom.truth.geometry.spacing_mm)
 
+    def _scores(self, names: Sequence[str], case: int) -> dict[str, float]:
+        """The DSC of the drawn networks on a case."""
+        return {n: next(r.dsc for r in self.measured[n].test[self.place] if r.seed == case) for n in names}
+
     def _ranked(self, name: str, share: float) -> int:
-        """The seed of the test case at this rank of DSC, 0 the lowest."""
-        scores = self.measured[name].by_case("dsc")
-        order = sorted(scores, key=lambda case: scores[case])
-        return order[round(share * (len(order) - 1))]
+        """The seed of the test case at this rank of the drawn network's DSC, 0 the lowest."""
+        order = sorted(self.measured[name].test[self.place], key=lambda result: result.dsc)
+        return order[round(share * (len(order) - 1))].seed
 
     def _phantom(self, seed: int) -> Phantom:
         request = next(request for request in self.requests if request.seed == seed)

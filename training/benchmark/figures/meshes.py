@@ -20,11 +20,13 @@ LIGHT = np.array([0.4, -0.5, 0.77])
 AMBIENT = 0.6
 FINEST_MM = 2.0
 """A head of 100 mm has some 10,000 triangles at this step; finer ones are not seen."""
-
-
 COLOURED = 0.98
 ZOOM = 1.2
 """A row's largest mesh fills its panel."""
+PANEL = 2.7
+"""Inches."""
+DRAWN_ON = (0.0, 0.0, 0.98, 1.0)
+"""Of the page; the layout takes three-dimensional axes for narrower than they are."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,14 @@ class MeshView:
     estimate: NDArray[Any]
     truth: NDArray[Any]
     spacing_mm: tuple[float, float, float]
+
+
+@dataclass(frozen=True)
+class MeshRow:
+    """Estimates to compare, left to right, and what they have in common."""
+
+    title: str
+    views: Sequence[MeshView]
 
 
 @dataclass(frozen=True)
@@ -54,19 +64,25 @@ class RowScale:
     diagonal_mm: float
 
 
-def distance_meshes(views: Sequence[Sequence[MeshView]], title: str) -> Figure:
+def distance_meshes(rows: Sequence[MeshRow], title: str) -> Figure:
     """One mesh per view, rows as given; those of a row share their colours and their size, to be compared.
 
     The colours end where `COLOURED` of the row's surface does: one far outlier would leave the rest in one colour.
     """
-    columns = max(map(len, views))
-    page = new_page(2.7 * columns, 3.2 * len(views) + 0.9, title)
-    for row, line in enumerate(views):
-        meshes = [surface_distances(view) for view in line]
+    columns = max(len(row.views) for row in rows)
+    page = new_page(PANEL * columns + 0.9, (PANEL + 0.45) * len(rows) + 0.7, title)
+    page.set_layout_engine("constrained", rect=DRAWN_ON)
+    for part, row in zip(page.subfigures(len(rows), 1, squeeze=False)[:, 0], rows, strict=True):
+        part.suptitle(f"\n{row.title}", fontsize=9)
+        meshes = [surface_distances(view) for view in row.views]
         shared = _row_scale([mesh for mesh in meshes if mesh is not None])
-        for column, (view, mesh) in enumerate(zip(line, meshes, strict=True)):
-            ax: Any = page.add_subplot(len(views), columns, row * columns + column + 1, projection="3d")
-            _paint(page, ax, view.title, mesh, shared)
+        axes: list[Any] = [part.add_subplot(1, columns, n + 1, projection="3d") for n in range(len(row.views))]
+        for ax, view, mesh in zip(axes, row.views, meshes, strict=True):
+            _paint(ax, view.title, mesh, shared)
+        scale = ScalarMappable(shared.colours, "turbo")
+        bar = part.colorbar(scale, ax=axes, shrink=0.7, aspect=14, pad=0.01, extend="max")
+        bar.set_label("distance [mm]", fontsize=8)
+        bar.ax.tick_params(labelsize=8)
     return page
 
 
@@ -89,13 +105,15 @@ def _row_scale(meshes: Sequence[SurfaceDistances]) -> RowScale:
     return RowScale(Normalize(0, max(largest, 1e-6)), max(float(np.linalg.norm(np.ptp(m.vertices, 0))) for m in meshes))
 
 
-def _paint(page: Figure, ax: Any, title: str, mesh: SurfaceDistances | None, shared: RowScale) -> None:
+def _paint(ax: Any, title: str, mesh: SurfaceDistances | None, shared: RowScale) -> None:
     ax.set_axis_off()
     ax.patch.set_visible(False)
-    ax.set_title(title, fontsize=8)
     if mesh is None:
+        ax.set_title(title, fontsize=8)
         ax.text2D(0.5, 0.5, "no head found", ha="center", transform=ax.transAxes)
         return
+    mean, largest = mesh.distances.mean(), mesh.distances.max()
+    ax.set_title(f"{title}\nmean {mean:.1f}, largest {largest:.1f} mm", fontsize=8)
     triangles = mesh.vertices[mesh.faces]  # (m, 3, 3)
     colours = colormaps["turbo"](shared.colours(mesh.distances[mesh.faces].mean(axis=1)))
     colours[:, :3] *= _shade(triangles)[:, None]
@@ -105,12 +123,6 @@ def _paint(page: Figure, ax: Any, title: str, mesh: SurfaceDistances | None, sha
     low, high = mesh.vertices.min(axis=0), mesh.vertices.max(axis=0)
     ax.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]), zlim=(low[2], high[2]))
     ax.set_box_aspect(high - low, zoom=ZOOM * float(np.linalg.norm(high - low)) / shared.diagonal_mm)
-    scale = ScalarMappable(shared.colours, "turbo")
-    bar = page.colorbar(scale, ax=ax, orientation="horizontal", shrink=0.75, pad=0.0, extend="max")
-    mean, end = float(mesh.distances.mean()), float(shared.colours.vmax or 0)
-    ticks = sorted({0.0, min(mean, end), end})
-    bar.set_ticks(ticks, labels=["" if 0 < v < end else f"{v:.1f}" for v in ticks], fontsize=7)
-    bar.set_label(f"mm, mean {mean:.1f}, largest {mesh.distances.max():.1f}", fontsize=7)
 
 
 def _shade(triangles: Array) -> Array:

@@ -1,86 +1,151 @@
-"""Contours on slices (figure 6) and probability maps (figure 7)."""
+"""Contours on slices (figure 6) and probability maps (figure 7), all in the orientation that serving sees.
+
+Its axes are i, j and k: the longest, the middle and the shortest side of the scan (`app.imaging.orientation`).
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.patheffects import withStroke
 from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter
 
-from training.benchmark.figures.page import new_page
+from training.benchmark.figures.page import SYSTEM_COLOURS, new_page
 
-TRUTH_COLOUR, SYSTEM_COLOURS = "#e41a1c", ("#4daf4a", "#ffd92f", "#377eb8", "#984ea3")
+TRUTH_COLOUR = "white"
+TRUTH_STYLE, SYSTEM_STYLES = "-", ("-", (0, (4, 1.5)), (0, (1, 1)), (0, (4, 1, 1, 1)))
 PLACES = (0.3, 0.5, 0.7)
-PLANES = ("first axis", "second axis", "third axis")
+AXES = "ijk"
 HALF = 0.5
+SMOOTHING = 0.7
+"""Of drawn outlines, voxels: less than the steps that they would have."""
+MARGIN_MM = 20.0
+BAR_MM = 20.0
+PANEL = 2.7
+"""Inches."""
 
 Array = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
 class CaseView:
-    """One case on one isotropic grid: image in [0, 1], truth and each system's mask or probability in [0, 1]."""
+    """One case as served: image in [0, 1], truth and each system's mask or probability in [0, 1], all (I, J, K).
+
+    `dsc` has the systems' DSC, `spacing_mm` the grid's voxel sides.
+    """
 
     name: str
     image: Array
     truth: Array
     answers: Mapping[str, Array]
+    dsc: Mapping[str, float]
+    spacing_mm: tuple[float, float, float]
+
+
+@dataclass(frozen=True)
+class Plane:
+    """A slice across one axis: the grid's spacing in it, and the window that is shown of it, all in mm.
+
+    Pairs are (across, down); voxel 0 lies at 0 mm.
+    """
+
+    axis: int
+    spacing_mm: tuple[float, float]
+    middle_mm: tuple[float, float]
+    window_mm: tuple[float, float]
+
+    @property
+    def name(self) -> str:
+        """Of its two axes."""
+        return "-".join(letter for n, letter in enumerate(AXES) if n != self.axis)
+
+    @property
+    def limits(self) -> tuple[tuple[float, float], tuple[float, float]]:
+        """The window's ends across and down."""
+        across, down = ((m - side / 2, m + side / 2) for m, side in zip(self.middle_mm, self.window_mm, strict=True))
+        return across, down
 
 
 def contours(cases: Sequence[CaseView]) -> Figure:
     """Figure 6: three parallel slices through the head of each case, with truth and estimates outlined."""
     names = list(cases[0].answers)
-    page = new_page(
-        11.0, 3.1 * len(cases) + 0.9, "Outlines on slices through the head at 30, 50 and 70 % of its extent"
-    )
-    axes = page.subplots(len(cases), len(PLACES), squeeze=False)
+    width, height = (max(pair) for pair in zip(*(_window_mm(case, 0) for case in cases), strict=True))
+    rows = PANEL * height / width * len(cases)
+    title = "Outlines in planes j-k of the served orientation, at 30, 50 and 70 % of the head's extent along i"
+    page = new_page(PANEL * len(PLACES) + 0.5, rows + 1.0, title)
+    parts = page.subfigures(2, 1, squeeze=False, height_ratios=(rows, 0.35))
+    panels, below = parts[:, 0]
+    axes = panels.subplots(len(cases), len(PLACES), squeeze=False)
     for row, case in zip(axes, cases, strict=True):
+        plane = _plane(case, 0, (width, height))
         for ax, number in zip(row, _slices(case.truth), strict=True):
-            _show(ax, case.image[number])
-            _outline(ax, case.truth[number], TRUTH_COLOUR)
-            for name, colour in zip(names, SYSTEM_COLOURS, strict=False):
-                _outline(ax, case.answers[name][number], colour)
-        row[0].set_ylabel(case.name, fontsize=9)
-    colours = dict(zip(["truth", *names], (TRUTH_COLOUR, *SYSTEM_COLOURS), strict=False))
-    handles = [Line2D([], [], color=colour, label=name) for name, colour in colours.items()]
-    page.legend(handles=handles, loc="outside right center", fontsize=9, frameon=False)
+            _show(ax, case.image[number], plane)
+            _outline(ax, case.truth[number], plane, TRUTH_COLOUR)
+            for name, colour, style in zip(names, SYSTEM_COLOURS, SYSTEM_STYLES, strict=False):
+                _outline(ax, case.answers[name][number], plane, colour, style)
+        _scale_bar(row[0], plane)
+        row[0].set_ylabel("\n".join((case.name, *_scores(case))), fontsize=8)
+    handles = [_handle("truth", TRUTH_COLOUR, TRUTH_STYLE)]
+    handles += [_handle(*words) for words in zip(names, SYSTEM_COLOURS, SYSTEM_STYLES, strict=False)]
+    below.legend(
+        handles=handles,
+        loc="center",
+        fontsize=8,
+        ncols=len(handles),
+        facecolor="0.4",
+        labelcolor="white",
+        handlelength=3,
+    )
     return page
 
 
 def probabilities(case: CaseView) -> Figure:
     """Figure 7: three orthogonal slices with the truth outlined, and each system's probability on them."""
-    page = new_page(3.0 * (1 + len(case.answers)) + 0.8, 8.2, f"Probability of the head, {case.name}")
-    axes = page.subplots(3, 1 + len(case.answers), squeeze=False)
+    columns = 1 + len(case.answers)
+    page = new_page(PANEL * columns + 1.2, PANEL * len(AXES) + 1.0, f"Probability of the head, {case.name}")
+    axes = page.subplots(len(AXES), columns, squeeze=False)
+    side = max(max(_window_mm(case, axis)) for axis in range(len(AXES)))
     centre = _centre(case.truth)
-    picture = None
+    picture: Any = None
     for axis, row in enumerate(axes):
+        plane = _plane(case, axis, (side, side))
         image, truth = (np.take(a, centre[axis], axis) for a in (case.image, case.truth))
-        across, down = (centre[n] for n in range(3) if n != axis)
-        _show(row[0], image)
-        _outline(row[0], truth, "#4daf4a")
-        row[0].set_ylabel(f"across the {PLANES[axis]}", fontsize=9)
-        for ax, (name, probability) in zip(row[1:], case.answers.items(), strict=True):
-            picture = ax.imshow(
-                np.take(probability, centre[axis], axis).T, vmin=0, vmax=1, cmap="turbo", origin="lower"
-            )
-            _outline(ax, truth, "white", width=0.8)
-            if axis == 0:
-                ax.set_title(name, fontsize=9)
-        for ax in row:
-            ax.axvline(across, color="white", lw=0.5, ls=":")
-            ax.axhline(down, color="white", lw=0.5, ls=":")
-            ax.set(xticks=[], yticks=[])
-    if picture is not None:
-        page.colorbar(picture, ax=axes, shrink=0.5, label="probability")
+        _show(row[0], image, plane)
+        _outline(row[0], truth, plane, TRUTH_COLOUR)
+        _scale_bar(row[0], plane)
+        row[0].set_ylabel(f"plane {plane.name}", fontsize=9)
+        for ax, probability in zip(row[1:], case.answers.values(), strict=True):
+            picture = _draw(ax, np.take(probability, centre[axis], axis), plane, "viridis", 1.0)
+            _outline(ax, truth, plane, TRUTH_COLOUR)
+    for ax, name in zip(axes[0], ("image", *case.answers), strict=True):
+        ax.set_title(name if name == "image" else f"{name}, DSC {case.dsc[name]:.3f}", fontsize=9)
+    page.colorbar(picture, ax=axes, shrink=0.5, label="probability")
     return page
 
 
+def _scores(case: CaseView) -> list[str]:
+    return [f"{name}: DSC {case.dsc[name]:.3f}" for name in case.answers]
+
+
+def _handle(name: str, colour: str, style: Any) -> Line2D:
+    return Line2D([], [], color=colour, ls=style, label=name)
+
+
 def _slices(truth: Array) -> list[int]:
-    used = np.flatnonzero(truth.max(axis=(1, 2)) > HALF)
-    first, last = (int(used[0]), int(used[-1])) if used.size else (0, truth.shape[0] - 1)
+    first, last = _extent(truth, 0)
     return [round(first + place * (last - first)) for place in PLACES]
+
+
+def _extent(truth: Array, axis: int) -> tuple[int, int]:
+    """First and last index of the head along an axis; of the whole grid where there is none."""
+    others = tuple(n for n in range(truth.ndim) if n != axis)
+    used = np.flatnonzero(truth.max(axis=others) > HALF)
+    return (int(used[0]), int(used[-1])) if used.size else (0, truth.shape[axis] - 1)
 
 
 def _centre(truth: Array) -> tuple[int, int, int]:
@@ -89,12 +154,60 @@ def _centre(truth: Array) -> tuple[int, int, int]:
     return int(i), int(j), int(k)
 
 
-def _show(ax: Axes, image: Array) -> None:
-    brightest = max(float(np.quantile(image, 0.995)), 1e-6)
-    ax.imshow(image.T, cmap="gray", vmin=0, vmax=brightest, origin="lower")
-    ax.set(xticks=[], yticks=[])
+def _window_mm(case: CaseView, axis: int) -> tuple[float, float]:
+    """The sides of a window about the head across an axis: with a margin, as far as the scan reaches."""
+    x, y = (min((last - first) * step + 2 * MARGIN_MM, n * step) for first, last, n, step in _in_plane(case, axis))
+    return x, y
 
 
-def _outline(ax: Axes, mask: Array, colour: str, width: float = 1.3) -> None:
-    if mask.min() < HALF < mask.max():
-        ax.contour(mask.T, levels=[HALF], colors=[colour], linewidths=width)
+def _in_plane(case: CaseView, axis: int) -> list[tuple[int, int, int, float]]:
+    """The head's first and last index, the number of voxels and the spacing along both axes of a plane."""
+    return [(*_extent(case.truth, n), case.truth.shape[n], case.spacing_mm[n]) for n in range(len(AXES)) if n != axis]
+
+
+def _plane(case: CaseView, axis: int, window_mm: tuple[float, float]) -> Plane:
+    """The window about the head, moved into the scan where it reaches beyond."""
+    middles = []
+    for (first, last, n, step), side in zip(_in_plane(case, axis), window_mm, strict=True):
+        lowest, highest = side / 2 - step / 2, n * step - step / 2 - side / 2
+        middle = (first + last) / 2 * step
+        middles.append((lowest + highest) / 2 if lowest > highest else min(max(middle, lowest), highest))
+    (_, _, _, dx), (_, _, _, dy) = _in_plane(case, axis)
+    return Plane(axis, (dx, dy), (middles[0], middles[1]), window_mm)
+
+
+def _show(ax: Axes, image: Array, plane: Plane) -> None:
+    _draw(ax, image, plane, "gray", max(float(np.quantile(image, 0.995)), 1e-6))
+
+
+def _draw(ax: Axes, values: Array, plane: Plane, colours: str, brightest: float) -> Any:
+    """Paint a slice (across, down) smoothly, cut to the plane's window; what lies outside of the scan stays dark."""
+    (dx, dy), (nx, ny) = plane.spacing_mm, values.shape
+    edges = (-dx / 2, (nx - 0.5) * dx, -dy / 2, (ny - 0.5) * dy)
+    picture = ax.imshow(
+        values.T, cmap=colours, vmin=0, vmax=brightest, origin="lower", extent=edges, interpolation="bilinear"
+    )
+    (left, right), (low, high) = plane.limits
+    ax.set(xticks=[], yticks=[], xlim=(left, right), ylim=(low, high), aspect="equal")
+    ax.set_facecolor(picture.get_cmap()(0.0))
+    return picture
+
+
+def _outline(ax: Axes, mask: Array, plane: Plane, colour: str, style: Any = TRUTH_STYLE) -> None:
+    """The line of one half, smoothed and closed at the scan's end, with a dark rim for bright tissue."""
+    if mask.max() > HALF:
+        padded = gaussian_filter(np.pad(mask, 2), SMOOTHING)
+        x, y = (np.arange(-2, n + 2) * step for n, step in zip(mask.shape, plane.spacing_mm, strict=True))
+        lines = ax.contour(x, y, padded.T, levels=[HALF], colors=[colour], linewidths=1.3, linestyles=[style])
+        lines.set_path_effects([withStroke(linewidth=2.3, foreground="black", alpha=0.6)])
+
+
+def _scale_bar(ax: Axes, plane: Plane) -> None:
+    """A bar of `BAR_MM` in the lower left corner."""
+    (left, right), (low, _) = plane.limits
+    gap = 0.04 * (right - left)
+    rim = [withStroke(linewidth=3.5, foreground="black")]
+    bar = [left + gap, left + gap + BAR_MM], [low + gap] * 2
+    ax.plot(*bar, color="white", lw=2, solid_capstyle="butt", path_effects=rim)
+    text = ax.text(left + gap, low + 1.5 * gap, f"{BAR_MM:.0f} mm", color="white", fontsize=7, va="bottom")
+    text.set_path_effects([withStroke(linewidth=1.5, foreground="black")])

@@ -5,72 +5,102 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
-from training.benchmark.figures.page import new_page
+from training.benchmark.figures.page import BLUE, SYSTEM_COLOURS, VERMILION, new_page
 from training.evaluation.agreement import Agreement, agreement
 from training.evaluation.cases import CaseResult
 from training.evaluation.reproducibility import reproducibility
+from training.phantom.views import DIRECTIONS, direction_of
+
+MARKERS = ("o", "s", "^")
+Array = NDArray[np.float64]
 
 
 def volume_agreement(results: Sequence[CaseResult], name: str) -> Figure:
-    """Figure 8: measured against true volumes, and their differences against their means."""
+    """Figure 8: measured against true volumes, and their differences against their means, in mL and per cent."""
     measured, true = np.array([r.measured_ml for r in results]), np.array([r.true_ml for r in results])
     found = agreement(measured.tolist(), true.tolist())
-    page = new_page(10, 4.6, f"Head volume by {name}, {len(results)} cases")
-    left, right = page.subplots(1, 2)
+    relative = agreement((100 * measured / true).tolist(), [100.0] * len(results))
+    page = new_page(14.0, 4.6, f"Head volume by {name}, {len(results)} cases")
+    page.set_layout_engine("constrained", wspace=0.06, rect=(0.0, 0.0, 0.99, 1.0))
+    left, middle, right = page.subplots(1, 3)
     _correlation(left, measured, true, found)
-    _bland_altman(right, measured, true, found)
+    means = (measured + true) / 2
+    _bland_altman(middle, means, measured - true, found, "mL")
+    middle.set_ylabel("measured - true volume [mL]")
+    _bland_altman(right, means, 100 * (measured / true - 1), relative, "%")
+    right.set_ylabel("measured - true volume [% of true]")
     return page
 
 
 def repeated_volumes(results: Sequence[CaseResult], name: str) -> Figure:
-    """Figure 9: the volumes measured along the scan directions, one box per fetus, the truth beside them."""
+    """Figure 9: the volume measured along each scan direction, fetus by fetus, the truth beside them."""
     subjects = sorted({r.subject_seed for r in results if r.subject_seed is not None})
     groups = [[r for r in results if r.subject_seed == subject] for subject in subjects]
     groups.sort(key=lambda group: float(np.mean([r.true_ml for r in group])))
     found = reproducibility(results)
     title = (
-        f"Volume by {name} along three scan directions\nmean SD {found.mean_sd_ml:.1f} mL "
-        f"({found.min_sd_ml:.1f} to {found.max_sd_ml:.1f}), ICC {found.icc:.3f}"
+        f"Head volume by {name} along {found.views} scan directions, {found.groups} fetuses\nSD of a fetus's volumes "
+        f"{found.mean_sd_ml:.1f} mL on average ({found.min_sd_ml:.1f} to {found.max_sd_ml:.1f}), ICC {found.icc:.3f}"
     )
-    page = new_page(max(6.5, 0.32 * len(groups) + 2), 4.4, title)
+    page = new_page(max(7.0, 0.34 * len(groups) + 2), 4.6, title)
     ax = page.subplots()
     places = np.arange(1, len(groups) + 1)
-    ax.boxplot([[r.measured_ml for r in group] for group in groups], positions=places, widths=0.6)
-    ax.plot(
-        places, [np.mean([r.true_ml for r in g]) for g in groups], "D", color="#e41a1c", ms=4, label="truth in view"
-    )
-    ax.set(xlabel="fetus, by true volume", ylabel="volume [mL]")
-    ax.legend(loc="upper left")
+    ranges = np.array([[min(values), max(values)] for values in ([r.measured_ml for r in g] for g in groups)])
+    ax.vlines(places, ranges[:, 0], ranges[:, 1], color="0.75", lw=1.5, zorder=1)
+    true = [float(np.mean([r.true_ml for r in g])) for g in groups]
+    ax.hlines(true, places - 0.35, places + 0.35, color="black", lw=1.5, label="truth in view, mean", zorder=2)
+    for direction, marker, colour in zip(DIRECTIONS, MARKERS, (BLUE, *SYSTEM_COLOURS[::2]), strict=False):
+        points = [(n, r.measured_ml) for n, g in zip(places, groups, strict=True) for r in g if _along(r, direction)]
+        ax.plot(*zip(*points, strict=True), marker, color=colour, mec="black", mew=0.4, ms=5.5, ls="", label=direction)
+    ax.set(xlabel="fetus, by true volume", ylabel="volume [mL]", xticks=places)
+    ax.tick_params(axis="x", labelsize=8)
+    ax.grid(axis="y", color="0.92")
+    ax.set_axisbelow(True)
+    ax.legend(loc="upper left", fontsize=8, frameon=False)
     return page
 
 
-def _correlation(ax: Axes, measured: np.ndarray, true: np.ndarray, found: Agreement) -> None:
+def _along(result: CaseResult, direction: str) -> bool:
+    return direction_of(result.seed) == direction
+
+
+def _correlation(ax: Axes, measured: Array, true: Array, found: Agreement) -> None:
     ends = [0.0, 1.05 * float(max(measured.max(), true.max()))]
-    ax.plot(ends, ends, color="0.6", lw=1, ls="--", label="identity")
+    ax.plot(ends, ends, color="0.5", lw=1, ls="--", label="identity")
     if np.ptp(true) > 0:
         slope, offset = np.polyfit(true, measured, 1)
         line = np.array([true.min(), true.max()])
-        ax.plot(line, slope * line + offset, color="#e41a1c", lw=1, label=f"{slope:.2f} x {offset:+.1f} mL")
-    ax.plot(true, measured, "o", ms=4, alpha=0.7, color="#377eb8")
-    ax.set(xlim=ends, ylim=ends, xlabel="true volume [mL]", ylabel="measured volume [mL]", aspect="equal")
-    ax.set_title(f"Pearson r = {found.pearson:.3f}, concordance {found.concordance:.3f}", fontsize=9)
-    ax.legend(frameon=False, fontsize=8)
-
-
-def _bland_altman(ax: Axes, measured: np.ndarray, true: np.ndarray, found: Agreement) -> None:
-    ax.plot((measured + true) / 2, measured - true, "o", ms=4, alpha=0.7, color="#377eb8")
-    half, uncertain = found.loa_half_width_ml, found.loa_ci95_half_width_ml
-    lines = (
-        (found.bias_ml, found.bias_ci95_ml, "-"),
-        *((at, (at - uncertain, at + uncertain), "--") for at in (found.bias_ml - half, found.bias_ml + half)),
-    )
-    for value, (low, high), style in lines:
-        ax.axhline(value, color="#e41a1c", lw=1, ls=style)
-        ax.axhspan(low, high, color="#e41a1c", alpha=0.08, lw=0)
-        ax.annotate(
-            f"{value:+.1f}", (1.0, value), xycoords=("axes fraction", "data"), fontsize=8, va="bottom", ha="right"
+        ax.plot(
+            line,
+            slope * line + offset,
+            color=VERMILION,
+            lw=1.2,
+            label=f"least squares: {slope:.2f} x {_signed(offset)} mL",
         )
-    ax.set(xlabel="mean of measured and true volume [mL]", ylabel="measured - true [mL]")
-    title = f"{found.bias_ml:+.1f} ± {half:.1f} mL; slope of difference on mean {found.proportional_bias:+.3f}"
-    ax.set_title(title, fontsize=9)
+    ax.plot(true, measured, "o", ms=4, alpha=0.7, color=BLUE, mew=0)
+    ax.set(xlim=ends, ylim=ends, xlabel="true volume [mL]", ylabel="measured volume [mL]", aspect="equal")
+    ax.set_title(f"Pearson r {found.pearson:.3f}, concordance {found.concordance:.3f}", fontsize=9)
+    ax.legend(frameon=False, fontsize=8, loc="upper left")
+
+
+def _signed(value: float) -> str:
+    return f"{'-' if value < 0 else '+'} {abs(value):.1f}"
+
+
+def _bland_altman(ax: Axes, means: Array, differences: Array, found: Agreement, unit: str) -> None:
+    """Differences with their bias and limits, each with its 95 % interval; the lines are named outside of the frame."""
+    ax.axhline(0, color="0.8", lw=0.8)
+    ax.plot(means, differences, "o", ms=4, alpha=0.7, color=BLUE, mew=0)
+    half, uncertain = found.loa_half_width_ml, found.loa_ci95_half_width_ml
+    limits = {name: found.bias_ml + sign * half for name, sign in (("+1.96 SD", 1), ("-1.96 SD", -1))}
+    lines = {"bias": (found.bias_ml, found.bias_ci95_ml, "-")}
+    lines |= {name: (at, (at - uncertain, at + uncertain), "--") for name, at in limits.items()}
+    for name, (value, (low, high), style) in lines.items():
+        ax.axhline(value, color=VERMILION, lw=1.2, ls=style)
+        ax.axhspan(low, high, color=VERMILION, alpha=0.12, lw=0)
+        text = f"{name}\n{value:+.1f} {unit}"
+        ax.annotate(text, (1.02, value), xycoords=("axes fraction", "data"), fontsize=8, va="center", ha="left")
+    ax.set(xlabel="mean of measured and true volume [mL]")
+    ax.set_title(f"bias and 95 % limits of agreement: {found.bias_ml:+.1f} ± {half:.1f} {unit}", fontsize=9)
