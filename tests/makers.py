@@ -19,7 +19,7 @@ from onnx import TensorProto, helper
 
 from app.imaging.preprocess import PreprocessingSpec, preprocess
 from app.imaging.volume import Float3, Index3, Volume, VolumeGeometry
-from app.inference.manifest import ContextLevel, ModelManifest, SelfTest, TrainingRecord
+from app.inference.manifest import ContextLevel, ModelManifest, SelfTest, TrainingRecord, VolumeInterval
 from app.inference.session import OnnxSession, RuntimeSettings
 
 TISSUE, HEAD = 20, 200
@@ -147,6 +147,7 @@ def publish_threshold_model(
         preprocessing=preprocessing,
         selftest=SelfTest(file="selftest.npz", sha256=_sha256(vector), tolerance=1e-4),
         training=TrainingRecord(data="none", preset="threshold", commands=("none",), description="for tests"),
+        volume_interval=VolumeInterval(),
     ).model_copy(update=rules)
     (folder / "manifest.json").write_text(manifest.model_dump_json(indent=2), encoding="utf-8")
     (folder / "model_card.md").write_text("# Threshold networks for tests\n", encoding="utf-8")

@@ -154,7 +154,9 @@ class Report(Answer):
     flags: tuple[FlagAnswer, ...]
     head_volume_ml: float | None = Field(description="None where the verdict is reject.", examples=[236.4])
     head_volume_interval_ml: tuple[float, float] | None = Field(
-        description="95 % limits of agreement of the model's validation.", examples=[[227.9, 244.9]]
+        description="In 95 % of cases like those of the model's validation the true volume lies between these. "
+        "None where the verdict is reject, or too few cases were validated.",
+        examples=[[227.9, 244.9]],
     )
     quality: QualityAnswer
     biometry: BiometryAnswer | None

@@ -113,7 +113,7 @@ class AccuracySummary(_Part):
 
 
 class VolumeInterval(_Part):
-    """95 % limits of agreement with the truth, relative to the measured volume."""
+    """The 95 % prediction interval of the error on test cases, relative to the measured volume."""
 
     bias_percent: float = 0.0
     half_width_percent: float = Field(default=15.0, gt=0)
@@ -151,7 +151,7 @@ class ModelManifest(_Part):
     selftest: SelfTest
     training: TrainingRecord
     accuracy: AccuracySummary | None = None
-    volume_interval: VolumeInterval = VolumeInterval()
+    volume_interval: VolumeInterval | None = Field(default=None, description="None where too few cases support one")
 
     @model_validator(mode="after")
     def _one_way_to_the_head(self) -> Self:

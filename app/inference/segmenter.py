@@ -157,10 +157,11 @@ class HeadSegmenter:
             spacing = preprocessed.orientation.apply(volume).geometry.spacing_mm
             biometry = None if judged.verdict == "reject" else measure_biometry(found.head, spacing)
         answered = judged.verdict != "reject"
+        interval = self.manifest.volume_interval
         return Segmentation(
             mask=found.mask,
             head_volume_ml=volume_ml if answered else None,
-            head_volume_interval_ml=self.manifest.volume_interval.around(volume_ml) if answered else None,
+            head_volume_interval_ml=interval.around(volume_ml) if answered and interval else None,
             mask_volume_ml=volume_ml,
             verdict=judged.verdict,
             flags=judged.flags,

@@ -12,7 +12,7 @@ from training.commands.shared import Commands, add_split, tell, validation_phant
 
 if TYPE_CHECKING:
     from app.inference.segmenter import HeadSegmenter
-    from training.evaluation.cases import Segment
+    from training.evaluation.cases import CaseResult, Segment
     from training.phantom import SimulationRequest
 
 SECTIONS = ("test", "shifted", "validation", "held_out", "held_out_shifted")
@@ -74,10 +74,14 @@ def _evaluate(options: argparse.Namespace) -> None:
         from training.own_data.commands import OwnData
 
         own = OwnData(options.data, options.split)
-        _told(options, own.evaluate(options.part, _segmenter(options), options.out, with_progress))
+        asked = (("--data", options.data), ("--part", options.part), ("--split", options.split))
+        command = _typed(options, "evaluate", *asked)
+        _told(options, own.evaluate(options.part, _segmenter(options), options.out, with_progress, command))
         return
     requests = [request_for(options.cohort, number, options.spacing) for number in range(options.cases)]
-    _measure(options, requests, options.cohort)
+    measured = len(_measured(options, requests, options.cohort))
+    asked = (("--cohort", options.cohort), ("--cases", measured), ("--spacing", options.spacing))
+    _written(options, options.cohort, _typed(options, "evaluate", *asked))
 
 
 def _reproducibility(options: argparse.Namespace) -> None:
@@ -86,24 +90,48 @@ def _reproducibility(options: argparse.Namespace) -> None:
     if options.data is not None:
         from training.own_data.commands import OwnData
 
-        _told(options, OwnData(options.data).reproducibility(_segmenter(options), options.out))
+        command = _typed(options, "reproducibility", ("--data", options.data))
+        _told(options, OwnData(options.data).reproducibility(_segmenter(options), options.out, command))
         return
-    _measure(options, list(scan_directions(options.groups, options.spacing)), "reproducibility")
+    found = _measured(options, list(scan_directions(options.groups, options.spacing)), "reproducibility")
+    asked = (("--groups", len({result.subject_seed for result in found})), ("--spacing", options.spacing))
+    _written(options, "reproducibility", _typed(options, "reproducibility", *asked))
 
 
-def _measure(options: argparse.Namespace, requests: Sequence[SimulationRequest], name: str) -> None:
-    """Measure the scans that the journal lacks, then write the report of all journals in the folder."""
-    from training.evaluation import cases, report
+def _measured(options: argparse.Namespace, requests: Sequence[SimulationRequest], name: str) -> list[CaseResult]:
+    """Measure the scans that the journal lacks; returns all that it then holds."""
+    from training.evaluation import cases
 
-    results = cases.evaluate_cases(requests, _segmenter(options), options.out / f"{name}.jsonl", options.phantoms)
+    journal = options.out / f"{name}.jsonl"
+    results = cases.evaluate_cases(requests, _segmenter(options), journal, options.phantoms)
     for _ in with_progress(results, len(requests), name):
         pass
-    _told(options, report.write_folder(options.out, "fetalhead-train evaluate --cohort test|shifted --out OUT"))
+    return cases.read_journal(journal)
+
+
+def _written(options: argparse.Namespace, section: str, command: str) -> None:
+    """Note what measured the section, then write the report of all journals in the folder."""
+    from training.evaluation.provenance import note
+    from training.evaluation.writing import write_folder
+
+    note(options.out, section, command)
+    _told(options, write_folder(options.out))
+
+
+def _typed(options: argparse.Namespace, command: str, *asked: tuple[str, object]) -> str:
+    """The command as it is recorded: what decides the figures, and no key."""
+    from app.inference.model_store import ModelStore
+    from training.evaluation.provenance import as_typed
+
+    version = options.version or max(ModelStore(options.store).versions(options.name), default=None)
+    model = (("--store", options.store), ("--name", options.name), ("--version", version))
+    where = (("--url", options.url),) if options.url else model
+    return as_typed(command, (*asked, *where, ("--out", options.out)))
 
 
 def _told(options: argparse.Namespace, text: str) -> None:
     """For people the report; for programs the evaluation that was written."""
-    from training.evaluation.report import FILE
+    from training.evaluation.writing import FILE
 
     content = json.loads((options.out / FILE).read_text(encoding="utf-8")) if options.json else {}
     tell(options, text, out=options.out, evaluation=content)

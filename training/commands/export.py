@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from pathlib import Path
@@ -61,6 +62,8 @@ def _export(options: argparse.Namespace) -> None:
     from datetime import UTC, datetime
 
     from training.data import CaseSource, PhantomCache
+    from training.evaluation.provenance import as_typed
+    from training.export.history import record
     from training.export.publish import export
     from training.own_data.commands import OwnData, is_own
 
@@ -68,26 +71,38 @@ def _export(options: argparse.Namespace) -> None:
     data, store = options.data or run / "phantoms", options.store or run / "store"
     source: CaseSource = OwnData(data).source(run) if is_own(data) else PhantomCache(data)
     candidate = export(run, source, store, datetime.now(UTC), options.note, options.name)
+    named = options.name if options.name != "fetal_head" else None
+    asked = (("--data", options.data), ("--store", options.store), ("--name", named))
+    record(candidate, as_typed("export", asked, [run]))
     tell(options, candidate, candidate=candidate)
 
 
 def _quantize(options: argparse.Namespace) -> None:
+    from training.evaluation.provenance import as_typed
     from training.export.faster import try_precisions
+    from training.export.history import record
 
     phantoms = list(
         with_progress(validation_phantoms(options, options.calibration), options.cases + options.calibration, "made")
     )
     for outcome in try_precisions(options.candidate, phantoms[options.calibration :], phantoms[: options.calibration]):
         tell(options, outcome, **asdict(outcome))
+    asked = (("--cases", options.cases), ("--calibration", options.calibration), ("--spacing", options.spacing))
+    record(options.candidate, as_typed("quantize", asked, [options.candidate]))
 
 
 def _focus(options: argparse.Namespace) -> None:
+    from training.evaluation.provenance import as_typed
     from training.export.faster import finder_from, try_boxes
+    from training.export.history import record
 
     finder = None if options.locator is None else finder_from(options.locator, options.locator_margin)
     phantoms = list(with_progress(validation_phantoms(options), options.cases, "made"))
     for outcome in try_boxes(options.candidate, phantoms, options.margin, finder):
         tell(options, outcome, **asdict(outcome))
+    located = () if finder is None else (("--locator", options.locator), ("--locator-margin", options.locator_margin))
+    asked = (("--cases", options.cases), ("--spacing", options.spacing), ("--margin", options.margin), *located)
+    record(options.candidate, as_typed("focus", asked, [options.candidate]))
 
 
 def _calibrate(options: argparse.Namespace) -> None:
@@ -95,6 +110,8 @@ def _calibrate(options: argparse.Namespace) -> None:
     from app.inference.segmenter import HeadSegmenter
     from app.inference.session import RuntimeSettings
     from training.evaluation import calibration
+    from training.evaluation.provenance import as_typed
+    from training.export.history import record
     from training.export.publish import recalibrate
 
     candidate: Path = options.candidate
@@ -110,6 +127,9 @@ def _calibrate(options: argparse.Namespace) -> None:
     cases = list(calibration.judged_cases(segmenter(), with_progress(scans(), number, "limits")))
     limits = calibration.review_limits(cases, before)
     recalibrate(candidate, {}, limits)
+    simulated = (("--cases", options.cases), ("--spacing", options.spacing))
+    own = (("--data", options.data), ("--part", options.part), ("--split", options.split))
+    record(candidate, as_typed("calibrate", simulated if options.data is None else own, [candidate]))
     after = segmenter().manifest.quality
     checks = {"before": calibration.check(cases, before), "after": calibration.check(cases, after)}
     text = f"threshold {threshold}\nbefore: {checks['before']}\nafter:  {checks['after']}"
@@ -128,12 +148,18 @@ def _labelled(options: argparse.Namespace) -> tuple[Callable[[], Iterable[Labell
 
 
 def _publish(options: argparse.Namespace) -> None:
+    from training.evaluation.provenance import as_typed
     from training.evaluation.report import Evaluation
+    from training.export.card import missing_interval
     from training.export.publish import publish
 
     def read(path: Path | None) -> Evaluation | None:
         return None if path is None else Evaluation.model_validate_json(path.read_text(encoding="utf-8"))
 
     evaluation, baseline = read(options.evaluation), read(options.baseline)
-    model = publish(options.candidate, options.store, evaluation, baseline, options.force)
-    tell(options, model, model=model)
+    asked = (("--evaluation", options.evaluation), ("--baseline", options.baseline), ("--force", options.force))
+    command = as_typed("publish", asked, [options.candidate])
+    model = publish(options.candidate, options.store, evaluation, baseline, options.force, command)
+    if (why := missing_interval(evaluation)) is not None:
+        print(f"no 95 % interval goes with its volumes: {why}", file=sys.stderr)
+    tell(options, model, model=model, no_interval=why)

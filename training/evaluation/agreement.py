@@ -1,6 +1,8 @@
 """Agreement of measured with true volumes: Bland-Altman limits, correlation, relative error."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict
@@ -8,10 +10,17 @@ from scipy import stats
 
 Z_95 = 1.959963984540054
 MIN_CASES = 2
+MIN_SLOPE_CASES = 3
+
+Values: TypeAlias = "np.ndarray[tuple[int], np.dtype[np.float64]]"
 
 
 class Agreement(BaseModel):
-    """Differences measured - true, in mL; `relative` values in per cent of the true volume."""
+    """Differences measured - true, in mL; `relative` values in per cent of the true volume.
+
+    `proportional_bias` is the slope of the difference on the mean of both volumes, with its 95 % interval and p of no
+    slope; all three are None where no slope is defined: below 3 cases, or where all means are the same.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -21,7 +30,9 @@ class Agreement(BaseModel):
     sd_ml: float
     loa_half_width_ml: float
     loa_ci95_half_width_ml: float
-    proportional_bias: float
+    proportional_bias: float | None = None
+    proportional_bias_ci95: tuple[float, float] | None = None
+    proportional_bias_p: float | None = None
     relative_bias_percent: float
     relative_loa_half_width_percent: float
     mean_absolute_relative_error_percent: float
@@ -43,7 +54,7 @@ def agreement(measured_ml: Sequence[float], true_ml: Sequence[float]) -> Agreeme
     bias, sd = float(difference.mean()), float(difference.std(ddof=1))
     t = float(stats.t.ppf(0.975, n - 1))
     half = t * sd / np.sqrt(n)
-    mean = (measured + true) / 2
+    slope = _slope((measured + true) / 2, difference)
     return Agreement(
         cases=n,
         bias_ml=bias,
@@ -51,7 +62,9 @@ def agreement(measured_ml: Sequence[float], true_ml: Sequence[float]) -> Agreeme
         sd_ml=sd,
         loa_half_width_ml=Z_95 * sd,
         loa_ci95_half_width_ml=float(t * sd * np.sqrt(1 / n + Z_95**2 / (2 * (n - 1)))),
-        proportional_bias=float(np.polyfit(mean, difference, 1)[0]) if np.ptp(mean) > 0 else 0.0,
+        proportional_bias=slope and slope.value,
+        proportional_bias_ci95=slope and slope.ci95,
+        proportional_bias_p=slope and slope.p,
         relative_bias_percent=float(relative.mean()),
         relative_loa_half_width_percent=float(Z_95 * relative.std(ddof=1)),
         mean_absolute_relative_error_percent=float(np.abs(relative).mean()),
@@ -60,14 +73,30 @@ def agreement(measured_ml: Sequence[float], true_ml: Sequence[float]) -> Agreeme
     )
 
 
-def _pearson(a: np.ndarray[tuple[int], np.dtype[np.float64]], b: np.ndarray[tuple[int], np.dtype[np.float64]]) -> float:
+@dataclass(frozen=True)
+class _Slope:
+    value: float
+    ci95: tuple[float, float]
+    p: float
+
+
+def _slope(mean: Values, difference: Values) -> _Slope | None:
+    """Least squares of the difference on the mean; None where that is undefined."""
+    n = len(mean)
+    if n < MIN_SLOPE_CASES or np.ptp(mean) == 0:
+        return None
+    found = stats.linregress(mean, difference)
+    half = float(stats.t.ppf(0.975, n - 2)) * float(found.stderr)
+    value = float(found.slope)
+    return _Slope(value, (value - half, value + half), float(found.pvalue))
+
+
+def _pearson(a: Values, b: Values) -> float:
     """Correlation; 0 where one side does not vary."""
     return float(np.corrcoef(a, b)[0, 1]) if np.ptp(a) > 0 and np.ptp(b) > 0 else 0.0
 
 
-def _concordance(
-    a: np.ndarray[tuple[int], np.dtype[np.float64]], b: np.ndarray[tuple[int], np.dtype[np.float64]]
-) -> float:
+def _concordance(a: Values, b: Values) -> float:
     """Lin's concordance correlation coefficient."""
     covariance = float(((a - a.mean()) * (b - b.mean())).mean())
     spread = float(a.var() + b.var() + (a.mean() - b.mean()) ** 2)

@@ -20,6 +20,7 @@ from training.phantom import Phantom, SimulationRequest, simulate
 from training.phantom.cohort import load_phantom, save_phantom
 
 MM3_PER_ML = 1000.0
+SPACING_DIGITS = 4
 
 
 class Facts(BaseModel):
@@ -37,7 +38,7 @@ class Facts(BaseModel):
 
 
 class CaseResult(Facts):
-    """One evaluated case; volumes in mL, of the truth inside the field of view."""
+    """One evaluated case; volumes in mL, of the truth inside the field of view; the voxel's edges in mm."""
 
     true_ml: float
     measured_ml: float
@@ -50,6 +51,7 @@ class CaseResult(Facts):
     flags: tuple[str, ...] = ()
     quality: dict[str, float | None] = {}
     seconds: float
+    spacing_mm: tuple[float, float, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -123,7 +125,23 @@ def judged_case(facts: Facts, volume: Volume, truth: Volume, segment: Segment) -
         flags=answer.flags,
         quality=answer.quality,
         seconds=seconds,
+        spacing_mm=_rounded(truth.geometry.spacing_mm),
     )
+
+
+def spacing_range(results: Iterable[CaseResult]) -> tuple[float, float] | None:
+    """The smallest and the largest voxel edge (mm); None where a case tells none."""
+    edges = [r.spacing_mm for r in results]
+    known = [edge for edge in edges if edge is not None]
+    if not known or len(known) < len(edges):
+        return None
+    return min(map(min, known)), max(map(max, known))
+
+
+def _rounded(spacing_mm: tuple[float, float, float]) -> tuple[float, float, float]:
+    """Without the digits that single precision in a file's header adds."""
+    i, j, k = (round(edge, SPACING_DIGITS) for edge in spacing_mm)
+    return i, j, k
 
 
 def in_process(segmenter: HeadSegmenter) -> Segment:

@@ -1,34 +1,22 @@
-"""The evaluation report: `evaluation.json` and a table for people."""
+"""What an evaluation says: sections of cases summarised, as `evaluation.json` holds them."""
 
-import json
-from collections.abc import Collection, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 from scipy import stats
 
-from training.evaluation.agreement import MIN_CASES, Agreement, agreement
-from training.evaluation.cases import CaseResult, read_journal
+from app.inference.manifest import VolumeInterval
+from training.evaluation.agreement import Agreement, agreement
+from training.evaluation.cases import CaseResult, spacing_range
 from training.evaluation.doubt import Doubt, doubt
-from training.evaluation.figures import bland_altman
-from training.evaluation.reproducibility import Reproducibility, complete_groups, reproducibility
+from training.evaluation.interval import Held
+from training.evaluation.reproducibility import Reproducibility
 
 FRACTIONS = ("dsc", "jaccard", "conformity")
 DISTANCES = ("adb_mm", "hdb_mm")
 PUBLISHED = ("test", "shifted", "held_out", "held_out_shifted")
 SECTIONS = (*PUBLISHED, "validation")
-MEANINGS = {
-    "shifted": "anatomy and image formation of kinds that training never saw.",
-    "held_out": "patients on whom nothing was chosen or adjusted.",
-    "held_out_shifted": "patients of `shifted`'s kinds on whom nothing was chosen or adjusted.",
-}
-LOOKED_AT = (
-    "The patients of `test` and `shifted` took no part in training, but their figures were looked at while presets, "
-    "thresholds and review limits were chosen."
-)
-FILE = "evaluation.json"
-OWN_REPRODUCIBILITY = "reproducibility.json"
 
 
 class Summary(BaseModel):
@@ -46,7 +34,11 @@ class Summary(BaseModel):
 
 
 class Section(BaseModel):
-    """One set of cases: segmentation metrics and agreement of volumes; missing values are counted, not hidden."""
+    """One set of cases: segmentation metrics and agreement of volumes; missing values are counted, not hidden.
+
+    `interval_held` tells how often the true volume lay in the evaluation's `volume_interval`; `spacing_mm` are the
+    smallest and the largest voxel edge; `command` measured the section.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -68,11 +60,14 @@ class Section(BaseModel):
     by_gestational_age: dict[str, dict[str, float]]
     seconds_per_case: float
     doubt: Doubt | None = None
+    interval_held: Held | None = None
+    spacing_mm: tuple[float, float] | None = None
+    command: str = ""
     dsc_by_case: dict[str, float] = {}
 
 
 class Evaluation(BaseModel):
-    """`evaluation.json` of a published model."""
+    """`evaluation.json` of a published model; `volume_interval` comes from `test`, None where that is too small."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -81,6 +76,7 @@ class Evaluation(BaseModel):
     held_out: Section | None = None
     held_out_shifted: Section | None = None
     reproducibility: Reproducibility | None = None
+    volume_interval: VolumeInterval | None = None
     data: str = "simulated"
     command: str = ""
 
@@ -116,6 +112,7 @@ def section(results: Sequence[CaseResult]) -> Section:
         by_gestational_age=_by_age(results),
         seconds_per_case=float(np.mean([r.seconds for r in results])),
         doubt=doubt(results),
+        spacing_mm=spacing_range(results),
         dsc_by_case={r.case or str(r.seed): round(r.dsc, 6) for r in sorted(results, key=lambda r: r.seed)},
     )
 
@@ -137,86 +134,10 @@ def summarise(values: Sequence[float]) -> Summary:
     )
 
 
-def write_folder(folder: Path, command: str, data: str = "simulated") -> str:
-    """Write `evaluation.json` and figures from the folder's journals; returns the table of what is there."""
-    journals = {name: read_journal(folder / f"{name}.jsonl") for name in SECTIONS}
-    results = {name: found for name, found in journals.items() if len(found) >= MIN_CASES}
-    sections = {name: section(found) for name, found in results.items()}
-    repeated = complete_groups(read_journal(folder / "reproducibility.jsonl"))
-    evaluation = Evaluation(
-        **{name: part for name, part in sections.items() if name in PUBLISHED},
-        reproducibility=reproducibility(repeated)
-        if len({r.subject_seed for r in repeated}) > 1
-        else _own_spread(folder),
-        data=data,
-        command=command,
-    )
-    write(evaluation, folder / FILE)
-    for name, found in results.items():
-        (folder / f"{name}_agreement.svg").write_text(bland_altman(found, sections[name].agreement), encoding="utf-8")
-    return table(sections, data)
-
-
-def _own_spread(folder: Path) -> Reproducibility | None:
-    """The spread of repeated scans of one's own, measured into the same folder."""
-    path = folder / OWN_REPRODUCIBILITY
-    return Reproducibility.model_validate_json(path.read_text(encoding="utf-8")) if path.is_file() else None
-
-
 def _named(results: Sequence[CaseResult]) -> str | None:
     """The names of own cases, first to last; None for simulated ones."""
     names = [r.case for r in results if r.case is not None]
     return f"{min(names)}..{max(names)}" if names else None
-
-
-def write(evaluation: Evaluation, path: Path) -> None:
-    """Write `evaluation.json`; absent sections are left out."""
-    path.write_text(json.dumps(evaluation.model_dump(exclude_none=True), indent=2) + "\n", encoding="utf-8")
-
-
-def table(sections: dict[str, Section], data: str = "simulated") -> str:
-    """The headline numbers as a Markdown table, with the paper's beside them."""
-    titles = ["paper (50 clinical)", *(f"{name} ({part.cases} {data})" for name, part in sections.items())]
-    lines = [f"| | {' | '.join(titles)} |"]
-    lines.append("|---" * (2 + len(sections)) + "|")
-    rows = (
-        ("DSC", "0.9605", "dsc", 4),
-        ("Jaccard", "0.9242", "jaccard", 4),
-        ("Conformity", "0.9174", "conformity", 4),
-        ("Adb (mm)", "", "adb_mm", 2),
-        ("Hdb (mm)", "", "hdb_mm", 2),
-        ("Volume error (%)", "3.40", "volume_error_percent", 2),
-    )
-    for title, paper, name, digits in rows:
-        cells = [_cell(getattr(part, name), digits) for part in sections.values()]
-        lines.append(f"| {title} | {paper} | " + " | ".join(cells) + " |")
-    limits = [f"{s.volume_bias_ml:+.1f} ± {s.volume_loa_half_width_ml:.1f}" for s in sections.values()]
-    lines.append("| Bias ± 95 % limits (mL) | -1.6 ± 19.5 | " + " | ".join(limits) + " |")
-    lines.append("| Pearson r | 0.990 | " + " | ".join(f"{s.pearson:.3f}" for s in sections.values()) + " |")
-    verdicts = [" / ".join(str(n) for n in s.verdicts.values()) for s in sections.values()]
-    lines.append("| ok / review / reject | | " + " | ".join(verdicts) + " |")
-    for title, name in (
-        ("Flagged of those below DSC 0.9", "poor"),
-        ("Flagged of those with 1 % of the head and more out of view", "cut_off"),
-        ("Flagged in vain of the others", "good"),
-    ):
-        shares = [getattr(s.doubt, name, None) for s in sections.values()]
-        lines.append(f"| {title} | | " + " | ".join("-" if share is None else str(share) for share in shares) + " |")
-    return "\n".join(lines)
-
-
-def explained(sections: Collection[str], data: str = "simulated") -> str:
-    """What the names of the sections mean, and on which of them something was chosen; empty where nothing is to say."""
-    if data != "simulated":
-        return ""
-    lines = [f"`{name}`: {MEANINGS[name]}" for name in sections if name in MEANINGS]
-    if {"test", "shifted"} & set(sections):
-        lines.append(LOOKED_AT)
-    return "\n\n".join(lines)
-
-
-def _cell(summary: Summary | None, digits: int) -> str:
-    return "-" if summary is None else f"{summary.mean:.{digits}f} ± {summary.sd:.{digits}f}"
 
 
 def _summary_of_known(values: Sequence[float | None]) -> Summary | None:

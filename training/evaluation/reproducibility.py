@@ -6,7 +6,8 @@ from collections.abc import Sequence
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
-from training.evaluation.cases import CaseResult
+from training.evaluation import intraclass
+from training.evaluation.cases import CaseResult, spacing_range
 
 MIN_VIEWS = 2
 
@@ -14,8 +15,11 @@ MIN_VIEWS = 2
 class Reproducibility(BaseModel):
     """Spread of repeated measurements; volumes in mL, SD with n - 1 unless `population` says n.
 
-    `wcv_percent` is the within-subject coefficient of variation, `repeatability_coefficient_ml` 2.77 times the
-    within-subject SD, `icc` the one-way ICC(1,1) of single measurements (McGraw and Wong 1996).
+    `wcv_percent` is the within-subject coefficient of variation of subjects whose head was found,
+    `repeatability_coefficient_ml` 2.77 times the within-subject SD. `icc` is the one-way ICC(1,1) of single
+    measurements, `icc_agreement` ICC(A,1) where the n-th scan of every subject was made in the same way (McGraw and
+    Wong 1996); both with 95 % intervals, None where undefined. `spacing_mm` are the smallest and the largest voxel
+    edge, `left_out` who was left out and why.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -30,26 +34,52 @@ class Reproducibility(BaseModel):
     wcv_percent: float
     repeatability_coefficient_ml: float
     icc: float
+    icc_ci95: tuple[float, float] | None = None
+    icc_agreement: float | None = None
+    icc_agreement_ci95: tuple[float, float] | None = None
     truth_mean_sd_ml: float | None = None
+    spacing_mm: tuple[float, float] | None = None
+    left_out: tuple[str, ...] = ()
+    command: str = ""
 
 
 def reproducibility(results: Sequence[CaseResult]) -> Reproducibility:
-    """Summarise repeated measurements, grouped by subject; ValueError unless all have the same number of views."""
+    """Summarise repeated measurements, grouped by subject; ValueError unless all have the same number of views.
+
+    A subject's views, in the order of their seeds, are the same directions for every subject.
+    """
     subjects = sorted({r.subject_seed for r in results if r.subject_seed is not None})
-    rows = [[r for r in results if r.subject_seed == subject] for subject in subjects]
-    found = spread([[r.measured_ml for r in row] for row in rows])
+    ordered = sorted(results, key=lambda r: r.seed)
+    rows = [[r for r in ordered if r.subject_seed == subject] for subject in subjects]
+    volumes = [[r.measured_ml for r in row] for row in rows]
+    found = spread(volumes)
     true = np.array([[r.true_ml for r in row] for row in rows])  # (groups, views)
-    return found.model_copy(update={"truth_mean_sd_ml": float(true.std(axis=1, ddof=1).mean())})
+    same_ways = intraclass.agreement(np.array(volumes, dtype=float))
+    return found.model_copy(
+        update={
+            "truth_mean_sd_ml": float(true.std(axis=1, ddof=1).mean()),
+            "icc_agreement": same_ways and same_ways.value,
+            "icc_agreement_ci95": same_ways and same_ways.ci95,
+            "spacing_mm": spacing_range(results),
+        }
+    )
 
 
 def spread(groups: Sequence[Sequence[float]]) -> Reproducibility:
-    """Summarise volumes (mL) by subject; ValueError unless 2 or more have the same number of views, 2 or more."""
+    """Summarise volumes (mL) by subject.
+
+    ValueError unless 2 or more have the same number of views, 2 or more, and any volume differs from another.
+    """
     if len(groups) < MIN_VIEWS or len({len(g) for g in groups}) != 1 or len(groups[0]) < MIN_VIEWS:
         counts = sorted({len(group) for group in groups})
         raise ValueError(f"reproducibility needs 2 or more subjects with as many views each (2 or more), got {counts}")
     measured = np.array(groups, dtype=float)  # (groups, views)
-    sd = measured.std(axis=1, ddof=1)
+    sd, means = measured.std(axis=1, ddof=1), measured.mean(axis=1)
+    seen = means > 0
     within = float(np.sqrt((sd**2).mean()))
+    correlation = intraclass.one_way(measured)
+    if correlation is None:
+        raise ValueError(f"every scan measures {measured.flat[0]:g} mL; reproducibility needs volumes that differ")
     return Reproducibility(
         groups=measured.shape[0],
         views=measured.shape[1],
@@ -58,9 +88,10 @@ def spread(groups: Sequence[Sequence[float]]) -> Reproducibility:
         max_sd_ml=float(sd.max()),
         mean_sd_population_ml=float(measured.std(axis=1, ddof=0).mean()),
         within_subject_sd_ml=within,
-        wcv_percent=float(100 * np.sqrt(((sd / measured.mean(axis=1)) ** 2).mean())),
+        wcv_percent=float(100 * np.sqrt(((sd[seen] / means[seen]) ** 2).mean())),
         repeatability_coefficient_ml=2.77 * within,
-        icc=_icc(measured),
+        icc=correlation.value,
+        icc_ci95=correlation.ci95,
     )
 
 
@@ -69,12 +100,3 @@ def complete_groups(results: Sequence[CaseResult]) -> list[CaseResult]:
     views = Counter(r.subject_seed for r in results)
     most = max(views.values(), default=0)
     return [r for r in results if views[r.subject_seed] == most]
-
-
-def _icc(values: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> float:
-    """One-way random ICC(1,1) of values (groups, views)."""
-    groups, views = values.shape
-    means = values.mean(axis=1)
-    between = views * float(((means - values.mean()) ** 2).sum()) / (groups - 1)
-    within = float(((values - means[:, None]) ** 2).sum()) / (groups * (views - 1))
-    return (between - within) / (between + (views - 1) * within)

@@ -1,7 +1,9 @@
 """The model card: what the model is, what it was trained on, how well it does, what it must not be used for."""
 
 from app.inference.manifest import ModelManifest
-from training.evaluation.report import Evaluation, explained, table
+from training.evaluation.interval import FEWEST
+from training.evaluation.report import Evaluation
+from training.evaluation.tables import explained, repeated_table, table
 
 SIMULATED = "simulated"
 
@@ -32,6 +34,10 @@ Preset `{training.preset}`. The commands, in order (with a wall-clock budget the
 
 The paper's column is its 50 clinical volumes: another kind of data, given for orientation, not for comparison.
 
+## The interval around a volume
+
+{_interval(manifest, evaluation)}
+{_repeated(evaluation)}
 ## Limits
 
 - Heads of 60 to 600 mL in fields of view of about 100 to 170 mm; a head that leaves the field of view is measured
@@ -70,3 +76,42 @@ def _accuracy(evaluation: Evaluation | None) -> str:
     if not sections:
         return "Not evaluated."
     return f"{table(sections, evaluation.data)}\n\n{explained(sections, evaluation.data)}".rstrip()
+
+
+def missing_interval(evaluation: Evaluation | None) -> str | None:
+    """Why no interval can go with a volume; None where one can."""
+    if evaluation is None or evaluation.test is None:
+        return "the model was not measured on test cases"
+    if evaluation.volume_interval is not None:
+        return None
+    known = evaluation.test.cases - evaluation.test.verdicts.get("reject", 0)
+    if known < FEWEST:
+        return f"{known} test cases got a volume, at least {FEWEST} are needed; measure more"
+    return "its evaluation.json has none; write it anew with `fetalhead-train evaluate`, which keeps what is measured"
+
+
+def _interval(manifest: ModelManifest, evaluation: Evaluation | None) -> str:
+    """What the interval is, and how often it held where it was not set."""
+    interval = manifest.volume_interval
+    if (why := missing_interval(evaluation)) is not None or interval is None or evaluation is None:
+        return f"None is given: {why}."
+    checks = {name: part.interval_held for name, part in evaluation.sections.items() if name != "test"}
+    told = "; ".join(f"`{name}` {held}" for name, held in checks.items() if held is not None)
+    return (
+        "With each volume goes the 95 % prediction interval of the errors on `test`: the measured volume less a bias "
+        f"of {interval.bias_percent:+.1f} %,\n± {interval.half_width_percent:.1f} % of it, ± {interval.floor_ml:g} "
+        f"mL at least. The true volume lay in it, elsewhere: {told or 'not measured'}."
+    )
+
+
+def _repeated(evaluation: Evaluation | None) -> str:
+    """The spread of repeated scans, with the command that measured it."""
+    if evaluation is None or evaluation.reproducibility is None:
+        return ""
+    return f"""
+## Reproducibility
+
+{repeated_table(evaluation.reproducibility)}
+
+The paper's spread is that of 52 clinical subjects, scanned along three directions each.
+"""

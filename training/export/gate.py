@@ -6,11 +6,13 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from training.evaluation.comparison import bootstrap_interval
 from training.evaluation.report import Evaluation, Section
 from training.export.errors import ExportError
 
 FORCE = "or publish it all the same with --force"
 MEASURE = "fetalhead-train evaluate"
+FEWEST_PAIRED = 2
 
 
 class WorseModelError(ExportError):
@@ -32,8 +34,7 @@ def require_no_worse(candidate: Evaluation | None, active: Evaluation | None, ve
     difference = ours - locked.dsc.mean
     text = (
         f"DSC {ours:.4f} against {locked.dsc.mean:.4f} of version {version} on the same {locked.cases} test cases "
-        f"({difference:+.4f}{_worse_on(own.dsc_by_case, locked.dsc_by_case)}); mean volume error "
-        f"{own.volume_error_percent.mean:.2f} % against {locked.volume_error_percent.mean:.2f} %"
+        f"({difference:+.4f}{_paired(own.dsc_by_case, locked.dsc_by_case)}); {_volumes(own, locked)}"
     )
     if difference < 0:
         raise WorseModelError(f"the candidate is worse: {text}; train it further, {FORCE}")
@@ -60,6 +61,22 @@ def _range(seeds: str) -> list[str]:
     return [str(n) for n in range(int(first), int(last) + 1)] if first.isdecimal() and last.isdecimal() else []
 
 
-def _worse_on(own: Mapping[str, float], locked: Mapping[str, float]) -> str:
-    common = own.keys() & locked.keys()
-    return f", lower in {sum(own[case] < locked[case] for case in common)} of them" if common else ""
+def _paired(own: Mapping[str, float], locked: Mapping[str, float]) -> str:
+    """What the cases that both measured say: the interval of the mean difference, and in how many it is lower."""
+    common = sorted(own.keys() & locked.keys())
+    if len(common) < FEWEST_PAIRED:
+        return ""
+    differences = np.array([own[case] - locked[case] for case in common])
+    low, high = bootstrap_interval(differences, seed=0)
+    lower = int((differences < 0).sum())
+    return f", 95 % interval {low:+.4f} to {high:+.4f} by bootstrap over cases, lower in {lower} of them"
+
+
+def _volumes(own: Section, locked: Section) -> str:
+    """Mean absolute error and bias of the volumes, and how much they changed."""
+    error, before = own.volume_error_percent.mean, locked.volume_error_percent.mean
+    changed = abs(own.volume_bias_ml) - abs(locked.volume_bias_ml)
+    return (
+        f"mean absolute volume error {error:.2f} % against {before:.2f} % ({error - before:+.2f}), bias "
+        f"{own.volume_bias_ml:+.1f} mL against {locked.volume_bias_ml:+.1f} mL ({changed:+.1f} in size)"
+    )

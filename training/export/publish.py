@@ -22,17 +22,16 @@ from app.inference.manifest import (
     SetAccuracy,
     Tiling,
     TrainingRecord,
-    VolumeInterval,
 )
 from training.auto_context import level_folder, load_cascade
 from training.checkpoint import LevelWeights, load_level
-from training.config_data import SIMULATED
 from training.config_network import NetworkConfig
 from training.data import CaseSource, GridCase, prepare
 from training.evaluation.report import Evaluation, Section
 from training.export.card import model_card
 from training.export.errors import ExportError
 from training.export.gate import require_no_worse
+from training.export.history import fit_commands, trained, with_commands
 from training.export.onnx import export_level, with_half_weights
 from training.export.parity import Float32, Parity, halving_is_harmless, require_parity
 from training.export.reparameterize import reparameterize
@@ -44,7 +43,6 @@ NAME = "fetal_head"
 SELFTEST_FILE, CARD_FILE, EVALUATION_FILE = "selftest.npz", "model_card.md", "evaluation.json"
 MAX_BYTES = 96 * 2**20
 PARITY_CASES = 3
-FLOOR_ML = 5.0
 
 
 @dataclass(frozen=True)
@@ -77,7 +75,7 @@ def export(run: Path, cases: CaseSource, store: Path, created: datetime, note: s
     prepared = [prepare(cases.load(seed), config.preprocessing) for seed in seeds]
     model = exported(run, prepared)
     files = _files(model)
-    manifest = with_rules(_manifest(model, files, weights, created), run).model_copy(update={"name": name})
+    manifest = with_rules(_manifest(model, files, weights, (created, run)), run).model_copy(update={"name": name})
     if note:
         training = manifest.training.model_copy(update={"description": f"{manifest.training.description}. {note}"})
         manifest = manifest.model_copy(update={"training": training})
@@ -110,8 +108,11 @@ def publish(
     evaluation: Evaluation | None,
     baseline: Evaluation | None = None,
     force: bool = False,
+    command: str | None = None,
 ) -> Path:
     """Publish an exported candidate with its evaluation as the next version of the store, by one atomic rename.
+
+    The manifest's commands go on with those of the evaluation and, where it is told, the command that publishes.
 
     Raises WorseModelError where it is worse than the newest version on that one's test cases, unless forced.
     `baseline` is the newest version's evaluation where its own, in the store, is of other cases.
@@ -121,10 +122,11 @@ def publish(
     if newest and not force:
         require_no_worse(evaluation, baseline or _stored_evaluation(store / manifest.name / str(newest)), newest)
     target = store / manifest.name / str(_next_version(store / manifest.name))
-    update: dict[str, object] = {"version": int(target.name)}
-    if evaluation is not None and evaluation.test is not None:
-        update |= {"accuracy": _accuracy(evaluation), "volume_interval": _interval(evaluation.test)}
-    published = manifest.model_copy(update=update)
+    update: dict[str, object] = {"version": int(target.name), "volume_interval": None}
+    if evaluation is not None:
+        update |= {"accuracy": _accuracy(evaluation), "volume_interval": evaluation.volume_interval}
+    told = (*manifest.training.commands, *_measuring(evaluation), *([command] if command else []))
+    published = with_commands(manifest.model_copy(update=update), told)
     with _draft(target) as draft:
         for name in published.file_hashes:
             shutil.copyfile(candidate / name, draft / name)
@@ -136,6 +138,15 @@ def publish(
             text = evaluation.model_dump_json(indent=2, exclude_none=True) + "\n"
             (draft / EVALUATION_FILE).write_text(text, encoding="utf-8")
     return target
+
+
+def _measuring(evaluation: Evaluation | None) -> list[str]:
+    """The commands that measured what an evaluation holds."""
+    if evaluation is None:
+        return []
+    told = [part.command for part in evaluation.sections.values()]
+    repeated = [] if evaluation.reproducibility is None else [evaluation.reproducibility.command]
+    return [command for command in (*told, *repeated) if command]
 
 
 def _stored_evaluation(folder: Path) -> Evaluation | None:
@@ -178,9 +189,10 @@ def _files(model: ExportedModel) -> dict[str, bytes]:
 
 
 def _manifest(
-    model: ExportedModel, files: dict[str, bytes], weights: Sequence[LevelWeights], created: datetime
+    model: ExportedModel, files: dict[str, bytes], weights: Sequence[LevelWeights], origin: tuple[datetime, Path]
 ) -> ModelManifest:
     config = weights[0].config
+    created, run = origin
     hashes = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
     levels = [name for name in files if name != SELFTEST_FILE]
     return ModelManifest(
@@ -196,40 +208,11 @@ def _manifest(
         training=TrainingRecord(
             data=config.data.source,
             preset=config.name,
-            commands=commands(weights),
-            description=f"{_history(weights)}; re-parameterised exactly ({model.algebra}); "
+            commands=fit_commands(config, run),
+            description=f"{trained(weights)}; re-parameterised exactly ({model.algebra}); "
             f"torch and ONNX Runtime agree to {model.parity.max_difference:.1e}",
         ),
     )
-
-
-def commands(weights: Sequence[LevelWeights]) -> tuple[str, ...]:
-    """The commands that make such a model again, in order."""
-    config = weights[0].config
-    run = f"runs/{config.name}"
-    own = "" if config.data.source == SIMULATED else " --data DIR"
-    presets = (*(config.data.continues or "").split(), config.name)
-    starts = ("", *(f" --from runs/{name}" for name in presets[:-1]))
-    owns = (*("" for _ in presets[:-1]), own)
-    return (
-        *(f"fetalhead-train fit {name}{data}{start}" for name, data, start in zip(presets, owns, starts, strict=True)),
-        f"fetalhead-train export {run}",
-        f"fetalhead-train focus {run}/store/{NAME}/1",
-        f"fetalhead-train calibrate {run}/store/{NAME}/1",
-        f"fetalhead-train evaluate --store {run}/store --out {run}/evaluation --cohort test --cases 200",
-        f"fetalhead-train evaluate --store {run}/store --out {run}/evaluation --cohort shifted --cases 100",
-        f"fetalhead-train publish {run}/store/{NAME}/1 --evaluation {run}/evaluation/evaluation.json",
-    )
-
-
-def _history(weights: Sequence[LevelWeights]) -> str:
-    """How long each level trained, and on how many cases."""
-    parts = [
-        f"level {w.context_level}: {w.steps} steps in {w.spent_s / 60:.0f} min on {w.cases} simulated cases"
-        + ("" if w.validation_dsc is None else f", validation DSC {w.validation_dsc:.4f} on the network's grid")
-        for w in weights
-    ]
-    return f"{weights[0].config.description}; " + "; ".join(parts)
 
 
 def _accuracy(evaluation: Evaluation) -> AccuracySummary | None:
@@ -247,15 +230,6 @@ def _set_accuracy(part: Section) -> SetAccuracy:
         volume_error_percent_mean=part.volume_error_percent.mean,
         volume_bias_ml=part.volume_bias_ml,
         volume_loa_half_width_ml=part.volume_loa_half_width_ml,
-    )
-
-
-def _interval(test: Section) -> VolumeInterval:
-    """Relative limits of agreement on the test cases."""
-    return VolumeInterval(
-        bias_percent=round(test.agreement.relative_bias_percent, 3),
-        half_width_percent=round(max(0.1, test.agreement.relative_loa_half_width_percent), 3),
-        floor_ml=FLOOR_ML,
     )
 
 

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from training.config import ConfigError, TrainingConfig
-from training.evaluation import report
 from training.evaluation.calibration import Labelled
 from training.evaluation.cases import CaseResult, Segment
+from training.evaluation.provenance import note
+from training.evaluation.writing import OWN_REPRODUCIBILITY, REPEATED, write_folder
 from training.export.rules import KeptChange, keep_rules, threshold_of
 from training.export.weights import weights_of
 from training.own_data.averaging import Beginning, ShownCases, average_run
@@ -22,10 +23,12 @@ from training.own_data.measuring import (
     own_reproducibility,
     repeat_own,
     repeated_cases,
+    write_scans,
 )
 from training.own_data.split import split_cases
 
 FEWEST_CALIBRATING = 3
+SCANS_FILE = "repeated_scans.csv"
 Shown = Callable[[Iterable[CaseResult], int, str], Iterable[CaseResult]]
 
 
@@ -57,8 +60,8 @@ class OwnData:
         split = split_cases(self._usable().cases, self.folder, kept if kept.is_file() else self.split)
         return OwnCases(numbered(split))
 
-    def evaluate(self, part: str, segment: Segment, out: Path, shown: Shown) -> str:
-        """Measure the cases of a part against their labels, write the report; returns its table."""
+    def evaluate(self, part: str, segment: Segment, out: Path, shown: Shown, command: str) -> str:
+        """Measure the cases of a part against their labels, write the report, which tells the command; its table."""
         cases = split_cases(self._usable().cases, self.folder, self.split).part(part)
         if not cases:
             raise ConfigError(f"no case in part {part!r} of {self.folder}")
@@ -66,7 +69,8 @@ class OwnData:
         results = list(shown(evaluate_own(cases, segment), len(cases), part))
         lines = [result.model_dump_json() + "\n" for result in results]
         (out / f"{part}.jsonl").write_text("".join(lines), encoding="utf-8")
-        return report.write_folder(out, f"fetalhead-train evaluate --data {self.folder.name} --part {part}", "own")
+        note(out, part, command)
+        return write_folder(out, "own")
 
     def labelled(self, part: str) -> tuple[Callable[[], Iterable[Labelled]], int]:
         """The cases of a part, to be read as often as wanted, and how many; ConfigError where there are too few."""
@@ -78,15 +82,19 @@ class OwnData:
             )
         return lambda: labelled_own(cases), len(cases)
 
-    def reproducibility(self, segment: Segment, out: Path) -> str:
-        """Measure patients with several scans; labels are not needed."""
-        groups = repeated_cases(self._usable(with_labels=False).cases)
-        found = own_reproducibility(list(repeat_own(groups, segment)))
+    def reproducibility(self, segment: Segment, out: Path, command: str) -> str:
+        """Measure patients with several scans, without labels, and keep every scan's volume; returns the tables."""
+        repeated = repeated_cases(self._usable(with_labels=False).cases)
+        for who in repeated.left_out:
+            print(f"left out: {who}", file=sys.stderr)
+        scans = list(repeat_own(repeated.groups, segment))
+        found = own_reproducibility(scans, repeated.left_out)
         out.mkdir(parents=True, exist_ok=True)
+        write_scans(out / SCANS_FILE, scans)
         text = found.model_dump_json(indent=2, exclude_none=True)
-        (out / report.OWN_REPRODUCIBILITY).write_text(text + "\n", encoding="utf-8")
-        report.write_folder(out, f"fetalhead-train reproducibility --data {self.folder.name}", "own")
-        return text
+        (out / OWN_REPRODUCIBILITY).write_text(text + "\n", encoding="utf-8")
+        note(out, REPEATED, command)
+        return write_folder(out, "own")
 
     def _usable(self, with_labels: bool = True) -> OwnFolder:
         """The folder's usable cases; what was left out is said on standard error."""

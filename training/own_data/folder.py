@@ -3,7 +3,7 @@
     DIR/images/CASE.nii.gz        DIR/labels/CASE.nii.gz
     DIR/imagesTr/CASE_0000.nii.gz DIR/labelsTr/CASE.nii.gz      (nnU-Net)
 
-The patient is the case's name before its last underscore: `P07_1` and `P07_2` are two scans of `P07`.
+Which cases are of one patient: `patients`.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from app.imaging.nifti import DecodeLimits, decode_nifti
 from app.imaging.volume import Volume
 from training.config import ConfigError
 from training.data import Case
+from training.own_data.patients import before_underscore, taken_apart, told_patients
 
 LAYOUTS = (("images", "labels", ""), ("imagesTr", "labelsTr", "_0000"), ("imagesTs", "labelsTs", "_0000"))
 ENDINGS = (".nii.gz", ".nii")
@@ -28,16 +29,12 @@ SAME_GRID_MM = 1e-2
 
 @dataclass(frozen=True)
 class OwnCase:
-    """Where one case lies; without a label it serves repeated measurements alone."""
+    """Where one case lies and whose it is; without a label it serves repeated measurements alone."""
 
     name: str
     image: Path
     label: Path | None
-
-    @property
-    def patient(self) -> str:
-        """The name before its last underscore, the whole name where there is none."""
-        return self.name.rpartition("_")[0] or self.name
+    patient: str
 
 
 @dataclass(frozen=True)
@@ -55,16 +52,18 @@ class Problem:
 
 @dataclass(frozen=True)
 class OwnFolder:
-    """The usable cases by name and the problems of the others."""
+    """The usable cases by name, the problems of the others, and a warning about whose they are, if any."""
 
     root: Path
     cases: tuple[OwnCase, ...]
     problems: tuple[Problem, ...]
+    warning: str | None = None
 
     def report(self) -> str:
         """What was found, a line for every case that was left out."""
         patients = len({case.patient for case in self.cases})
         lines = [f"{self.root}: {len(self.cases)} usable cases of {patients} patients"]
+        lines += [f"note: {self.warning}"] if self.warning else []
         return "\n".join([*lines, *(f"left out: {problem}" for problem in self.problems)])
 
 
@@ -102,19 +101,22 @@ def read_folder(root: Path, with_labels: bool = True) -> OwnFolder:
         raise ConfigError(f"{root} holds neither images/ nor imagesTr/; expected {_layouts()}")
     cases: list[OwnCase] = []
     problems: list[Problem] = []
+    told = told_patients(root)
     for images, labels, suffix in found:
         pictures, truths = _files(root / images, suffix), _files(root / labels, "")
         for name in sorted(pictures.keys() | truths.keys()):
             problem = _unpaired(name, pictures, truths, (images, labels)) if with_labels else None
             if name not in pictures and problem is None:
                 continue
-            case = None if problem else OwnCase(name, pictures[name], truths.get(name))
+            patient = told.get(name) or (name if suffix else before_underscore(name))
+            case = None if problem else OwnCase(name, pictures[name], truths.get(name), patient)
             problem = problem or (check(case) if case else None)
             if problem is not None:
                 problems.append(problem)
             elif case is not None:
                 cases.append(case)
-    return OwnFolder(root, tuple(sorted(cases, key=lambda case: case.name)), tuple(problems))
+    apart = taken_apart(c.name for c in cases if c.name not in told and c.patient == c.name)
+    return OwnFolder(root, tuple(sorted(cases, key=lambda case: case.name)), tuple(problems), apart)
 
 
 def check(case: OwnCase) -> Problem | None:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import csv
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
-from app.imaging.volume import Volume
 from training.config import ConfigError
 from training.evaluation.calibration import Labelled
 from training.evaluation.cases import CaseResult, Facts, Segment, judged_case
 from training.evaluation.reproducibility import MIN_VIEWS, Reproducibility, spread
 from training.own_data.folder import OwnCase, read_case
+from training.own_data.patients import REMEDY, all_one
 
 OWN = "own"
 
@@ -33,7 +36,26 @@ def labelled_own(cases: Sequence[OwnCase]) -> Iterator[Labelled]:
         yield Labelled(number, image, label)
 
 
-def repeated_cases(cases: Sequence[OwnCase]) -> dict[str, list[OwnCase]]:
+@dataclass(frozen=True)
+class RepeatedScan:
+    """One measured scan of a patient who has several; the voxel's edges in mm."""
+
+    patient: str
+    scan: str
+    measured_ml: float
+    verdict: str
+    spacing_mm: tuple[float, float, float]
+
+
+@dataclass(frozen=True)
+class RepeatedCases:
+    """The patients with equally many scans, by name, and who was left out for having another number."""
+
+    groups: dict[str, list[OwnCase]]
+    left_out: tuple[str, ...]
+
+
+def repeated_cases(cases: Sequence[OwnCase]) -> RepeatedCases:
     """The patients with as many scans as most of those who have several; ConfigError below 2 such patients."""
     by_patient: dict[str, list[OwnCase]] = {}
     for case in cases:
@@ -42,28 +64,41 @@ def repeated_cases(cases: Sequence[OwnCase]) -> dict[str, list[OwnCase]]:
     views = max(counts, key=lambda n: (counts[n], n), default=0)
     groups = {patient: found for patient, found in by_patient.items() if len(found) == views}
     if views == 0 or len(groups) < MIN_VIEWS:
+        found = f"{len(by_patient)} patients with {sorted({len(c) for c in by_patient.values()})} scans"
         raise ConfigError(
             "repeated measurements need 2 or more patients with as many scans each, named such as P07_1 and P07_2; "
-            f"found {len(by_patient)} patients with {sorted({len(c) for c in by_patient.values()})} scans"
+            f"found {all_one({case.name: case.patient for case in cases}) or f'{found}; {REMEDY}'}"
         )
-    return groups
+    others = sorted((patient, len(found)) for patient, found in by_patient.items() if patient not in groups)
+    left_out = tuple(
+        f"{patient}: number of scans {number}, compared are patients with {views}" for patient, number in others
+    )
+    return RepeatedCases(groups, left_out)
 
 
-def repeat_own(groups: dict[str, list[OwnCase]], segment: Segment) -> Iterator[tuple[str, float]]:
-    """Patient and measured volume in mL of every scan; labels are not needed."""
+def repeat_own(groups: dict[str, list[OwnCase]], segment: Segment) -> Iterator[RepeatedScan]:
+    """Every scan of every patient, measured; labels are not needed."""
     for patient, cases in groups.items():
         for case in cases:
             image, _ = read_case(case)
-            yield patient, _millilitres(image, segment)
+            answer = segment(image, None)
+            volume_ml = float(answer.mask.sum()) * image.geometry.voxel_volume_mm3 / 1000
+            yield RepeatedScan(patient, case.name, volume_ml, answer.verdict, image.geometry.spacing_mm)
 
 
-def own_reproducibility(measured: Sequence[tuple[str, float]]) -> Reproducibility:
+def own_reproducibility(measured: Sequence[RepeatedScan], left_out: tuple[str, ...] = ()) -> Reproducibility:
     """The spread of repeated measurements, by patient."""
     by_patient: dict[str, list[float]] = {}
-    for patient, volume in measured:
-        by_patient.setdefault(patient, []).append(volume)
-    return spread(list(by_patient.values()))
+    for scan in measured:
+        by_patient.setdefault(scan.patient, []).append(scan.measured_ml)
+    edges = [round(edge, 4) for scan in measured for edge in scan.spacing_mm]
+    beside = {"left_out": left_out, "spacing_mm": (min(edges), max(edges))}
+    return spread(list(by_patient.values())).model_copy(update=beside)
 
 
-def _millilitres(image: Volume, segment: Segment) -> float:
-    return float(segment(image, None).mask.sum()) * image.geometry.voxel_volume_mm3 / 1000
+def write_scans(path: Path, measured: Sequence[RepeatedScan]) -> None:
+    """The volume of every scan as a CSV."""
+    with path.open("w", encoding="utf-8", newline="") as handle:
+        writer = csv.writer(handle, lineterminator="\n")
+        writer.writerow(["patient", "scan", "measured_ml", "verdict"])
+        writer.writerows([scan.patient, scan.scan, f"{scan.measured_ml:.3f}", scan.verdict] for scan in measured)

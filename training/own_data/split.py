@@ -6,11 +6,12 @@ import csv
 import hashlib
 import tomllib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from training.config import ConfigError
 from training.own_data.folder import OwnCase
+from training.own_data.patients import REMEDY, all_one, read_patients
 
 PARTS = ("train", "validation", "test")
 SHARES = {"validation": 0.15, "test": 0.15}
@@ -36,25 +37,33 @@ class Split:
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("w", encoding="utf-8", newline="") as handle:
             writer = csv.writer(handle, lineterminator="\n")
-            writer.writerow(["name", "part"])
-            writer.writerows([case.name, part] for part in PARTS for case in self.part(part))
+            writer.writerow(["name", "part", "patient"])
+            writer.writerows([case.name, part, case.patient] for part in PARTS for case in self.part(part))
 
 
 def split_cases(cases: Iterable[OwnCase], root: Path, file: Path | None = None) -> Split:
     """The split of a file, of `split.csv` or `split.toml` in the folder, or else by a hash of the patients' names.
 
+    A column `patient` in the file says whose cases are, beyond what the folder says.
+
     Raises ConfigError where a patient lies on two sides, a case on none, or there are fewer than 3 patients to split.
     """
-    known = sorted(cases, key=lambda case: case.name)
     file = file or next((root / name for name in FILES if (root / name).is_file()), None)
-    parts = _by_hash({case.patient for case in known}) if file is None else _read(file)
+    told = read_patients(file) if file is not None and file.suffix == ".csv" else {}
+    known = [
+        replace(case, patient=told.get(case.name, case.patient)) for case in sorted(cases, key=lambda case: case.name)
+    ]
+    parts = _by_hash({case.name: case.patient for case in known}) if file is None else _read(file)
     sides = {case.name: _side(case, parts, file) for case in known}
     _keep_patients_together(known, sides)
     return Split(*(tuple(case for case in known if sides[case.name] == part) for part in PARTS))
 
 
-def _by_hash(patients: set[str]) -> dict[str, str]:
+def _by_hash(patient_of: Mapping[str, str]) -> dict[str, str]:
     """15 % of the patients to test and to validate, at least one each; the same patients always fall alike."""
+    if (why := all_one(patient_of)) is not None:
+        raise ConfigError(f"one patient cannot be split into train, validation and test: {why}")
+    patients = set(patient_of.values())
     if len(patients) < MIN_PATIENTS:
         raise ConfigError(
             f"{len(patients)} patients cannot be split into train, validation and test; "
@@ -95,4 +104,8 @@ def _keep_patients_together(cases: Iterable[OwnCase], sides: Mapping[str, str]) 
         by_patient.setdefault(case.patient, set()).add(sides[case.name])
     torn = sorted(patient for patient, found in by_patient.items() if len(found) > 1)
     if torn:
-        raise ConfigError(f"patient {torn[0]} is in {' and '.join(sorted(by_patient[torn[0]]))}; keep it on one side")
+        sides_of = " and ".join(sorted(by_patient[torn[0]]))
+        raise ConfigError(
+            f"patient {torn[0]} is in {sides_of}; keep it on one side, "
+            f"or, where its cases are of several patients, {REMEDY}"
+        )

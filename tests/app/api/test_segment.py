@@ -12,7 +12,7 @@ from PIL import Image
 
 from app.api.schemas import NOTICE, Report
 from tests.app.api.service import Service, assert_problem, post, running_service, until
-from tests.makers import NiftiOptions, sphere_ml, sphere_volume, volume_bytes
+from tests.makers import NiftiOptions, publish_threshold_model, sphere_ml, sphere_volume, volume_bytes
 
 
 class TestReport:
@@ -60,6 +60,18 @@ class TestReport:
         assert (report["head_volume_ml"], report["head_volume_interval_ml"], report["biometry"]) == (None, None, None)
         assert report["flags"][0]["remedy"]
         assert "x-head-volume-ml" not in answer.headers
+
+    def test_a_model_without_an_interval_answers_all_the_same(self, tmp_path: Path, sphere: bytes) -> None:
+        publish_threshold_model(tmp_path / "models", volume_interval=None)
+        with running_service(tmp_path / "data", tmp_path / "models") as service:
+            report = post(service.client, sphere).json()
+            table = service.client.get("/volume", headers={"Accept": "text/csv"}).text
+            picture = service.client.get(report["preview"])
+        assert report["head_volume_ml"] == pytest.approx(sphere_ml(), rel=0.01)
+        assert report["head_volume_interval_ml"] is None
+        assert Report.model_validate(report).head_volume_interval_ml is None
+        assert f",{report['head_volume_ml']},,," in table
+        assert picture.headers["content-type"] == "image/png"
 
     def test_spacing_may_come_with_a_file_that_has_none(self, client: httpx.Client) -> None:
         bare = volume_bytes(sphere_volume(), NiftiOptions(sform_code=0, qform_code=0, edits={"pixdim": [1.0] * 8}))

@@ -101,6 +101,14 @@ def test_stages_are_announced_and_timed(segmenter: HeadSegmenter) -> None:
     assert sum(found.timings_s[stage] for stage in STAGES) <= found.timings_s["total"]
 
 
+def test_a_model_that_too_few_cases_validated_gives_a_number_without_an_interval(tmp_path: Path) -> None:
+    publish_threshold_model(tmp_path, volume_interval=None)
+    found = HeadSegmenter(ModelStore(tmp_path).resolve("fetal_head"), ON_CPU).segment(sphere_volume())
+    assert found.verdict == "ok"
+    assert found.head_volume_ml == pytest.approx(sphere_ml(), rel=0.01)
+    assert found.head_volume_interval_ml is None
+
+
 def test_a_rejected_head_has_a_mask_but_no_number(segmenter: HeadSegmenter) -> None:
     found = segmenter.segment(sphere_volume(18.0))
     assert found.verdict == "reject"

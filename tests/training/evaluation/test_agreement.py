@@ -1,6 +1,8 @@
+import numpy as np
 import pytest
+from scipy import stats
 
-from training.evaluation.agreement import agreement
+from training.evaluation.agreement import Agreement, agreement
 
 
 def test_hand_worked_limits_of_agreement() -> None:
@@ -25,3 +27,20 @@ def test_too_few_or_empty_volumes_are_refused() -> None:
         agreement([100], [100])
     with pytest.raises(ValueError, match="positive true volumes"):
         agreement([100, 0], [100, 0])
+
+
+def test_the_slope_has_an_interval_and_a_p() -> None:
+    found = agreement([100, 201, 303, 404, 506], [100, 200, 300, 400, 500])
+    mean, difference = np.array([100, 200.5, 301.5, 402, 503]), np.array([0, 1, 3, 4, 6])
+    known = stats.linregress(mean, difference)
+    assert found.proportional_bias == pytest.approx(known.slope)
+    assert found.proportional_bias_p == pytest.approx(known.pvalue)
+    half = 3.182446 * known.stderr
+    assert found.proportional_bias_ci95 == pytest.approx((known.slope - half, known.slope + half), rel=1e-5)
+
+
+@pytest.mark.parametrize(("measured", "true"), [([99, 101], [98, 103]), ([99, 101, 100], [101, 99, 100])])
+def test_where_there_is_no_slope_none_is_told(measured: list[float], true: list[float]) -> None:
+    found = agreement(measured, true)
+    assert (found.proportional_bias, found.proportional_bias_ci95, found.proportional_bias_p) == (None, None, None)
+    assert Agreement.model_validate_json(found.model_dump_json(exclude_none=True)) == found

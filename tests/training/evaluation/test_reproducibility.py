@@ -3,6 +3,7 @@ import pytest
 from tests.training.evaluation.test_report import result
 from training.evaluation.cases import CaseResult
 from training.evaluation.reproducibility import complete_groups, reproducibility
+from training.evaluation.tables import repeated_table
 
 
 def views(subject: int, *volumes: float) -> list[CaseResult]:
@@ -16,6 +17,26 @@ def test_hand_worked_spread() -> None:
     assert found.mean_sd_population_ml == pytest.approx(2 * (2 / 3) ** 0.5)
     assert found.within_subject_sd_ml == pytest.approx(5**0.5)
     assert found.icc == pytest.approx((15000 - 5) / (15000 + 10))
+    assert found.icc_ci95 is not None
+    assert found.icc_ci95[0] < found.icc < found.icc_ci95[1]
+    assert found.icc_agreement == pytest.approx((15000 - 2) / (15000 + 2 * 2 + 3 / 2 * (8 - 2)))
+    assert found.spacing_mm is None
+
+
+def test_a_subject_whose_head_was_never_found_has_no_coefficient_of_variation() -> None:
+    found = reproducibility([*views(1, 99, 100, 101), *views(2, 0, 0, 0)])
+    assert found.wcv_percent == pytest.approx(1.0)
+    with pytest.raises(ValueError, match="every scan measures 0 mL"):
+        reproducibility([*views(1, 0, 0), *views(2, 0, 0)])
+
+
+def test_the_voxels_of_the_scans_are_told() -> None:
+    edges = {"spacing_mm": (0.38, 0.38, 0.5)}
+    results = [r.model_copy(update=edges) for r in (*views(1, 99, 101), *views(2, 197, 203))]
+    assert reproducibility(results).spacing_mm == (0.38, 0.5)
+    table = repeated_table(reproducibility(results))
+    assert "| Voxels (mm) |  | 0.38 to 0.5 |" in table
+    assert "| Mean SD (mL) | 11.524 (1.960 to 49.869) | 2.83 (1.41 to 4.24) |" in table
 
 
 def test_unequal_groups_are_refused() -> None:

@@ -17,12 +17,15 @@ def without_cases(found: Evaluation) -> Evaluation:
 
 def test_a_better_or_equal_model_passes_and_the_difference_is_told() -> None:
     text = require_no_worse(evaluation(0.95, 0.97), evaluation(0.94, 0.96), 3)
-    assert "DSC 0.9600 against 0.9500 of version 3 on the same 2 test cases (+0.0100, lower in 0 of them)" in text
+    assert "DSC 0.9600 against 0.9500 of version 3 on the same 2 test cases (+0.0100" in text
+    assert "95 % interval +0.0100 to +0.0100 by bootstrap over cases, lower in 0 of them)" in text
     require_no_worse(evaluation(0.95, 0.97), evaluation(0.95, 0.97), 3)
 
 
 def test_a_worse_model_is_refused_and_told_by_how_much() -> None:
-    with pytest.raises(WorseModelError, match=r"-0\.0150, lower in 1 of them.*--force"):
+    with pytest.raises(
+        WorseModelError, match=r"-0\.0150, 95 % interval -0\.0300 to \+0\.0000 by .*, lower in 1 of them.*--force"
+    ):
         require_no_worse(evaluation(0.91, 0.96), evaluation(0.94, 0.96), 3)
 
 
@@ -47,3 +50,12 @@ def test_what_was_not_measured_is_not_published() -> None:
         require_no_worse(None, evaluation(0.9, 0.9), 1)
     with pytest.raises(WorseModelError, match="version 1 has no evaluation"):
         require_no_worse(evaluation(0.9, 0.9), None, 1)
+
+
+def test_the_change_of_the_volumes_is_told_too() -> None:
+    worse = Evaluation(test=section([result(10, 231).model_copy(update={"dsc": 0.9}), result(11, 232.1)]))
+    better = Evaluation(test=section([result(10, 207.9).model_copy(update={"dsc": 0.95}), result(11, 208.89)]))
+    with pytest.raises(WorseModelError) as refused:
+        require_no_worse(worse, better, 3)
+    assert "mean absolute volume error 10.00 % against 1.00 % (+9.00)" in str(refused.value)
+    assert "bias +21.0 mL against -2.1 mL (+18.9 in size)" in str(refused.value)

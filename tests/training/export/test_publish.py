@@ -4,17 +4,24 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from app.inference.manifest import VolumeInterval
 from app.inference.model_store import ModelStore
 from app.inference.segmenter import HeadSegmenter
 from app.inference.session import RuntimeSettings
+from tests.makers import publish_threshold_model
+from tests.training.evaluation.test_report import result
 from training import auto_context
 from training.checkpoint import LevelWeights
-from training.config import BudgetConfig, TrainingConfig
+from training.config import BudgetConfig, TrainingConfig, load_config
 from training.data import PhantomCache
 from training.evaluation.cases import evaluate_cases, in_process
+from training.evaluation.interval import held
 from training.evaluation.report import Evaluation, section
+from training.evaluation.reproducibility import spread
+from training.export.card import missing_interval, model_card
 from training.export.errors import ExportError
-from training.export.publish import commands, export, publish
+from training.export.history import fit_commands, record, trained
+from training.export.publish import export, publish
 from training.phantom.cohort import request_for
 
 
@@ -31,10 +38,11 @@ def test_trained_model_is_exported_evaluated_published_and_served(candidate: Pat
     segmenter = HeadSegmenter(ModelStore(candidate.parent.parent).resolve("fetal_head"), settings)
     requests = [request_for("test", number, 4.0) for number in range(2)]
     results = list(evaluate_cases(requests, in_process(segmenter), tmp_path / "test.jsonl"))
-    measured = section(results)
-    evaluation = Evaluation(test=measured, held_out=measured, command="fetalhead-train evaluate")
+    measured = section(results).model_copy(update={"command": "fetalhead-train evaluate --cohort test --cases 2"})
+    evaluation = Evaluation(test=measured, held_out=measured.model_copy(update={"command": ""}))
 
-    first = publish(candidate, tmp_path / "store", evaluation)
+    last = "fetalhead-train publish candidate"
+    first = publish(candidate, tmp_path / "store", evaluation, command=last)
     with pytest.raises(ExportError, match="not measured"):
         publish(candidate, tmp_path / "store", None)
     second = publish(candidate, tmp_path / "store", None, force=True)
@@ -52,7 +60,12 @@ def test_trained_model_is_exported_evaluated_published_and_served(candidate: Pat
     card = served.model_card()
     assert card is not None
     assert "simulated data alone" in card
-    assert "fetalhead-train fit smoke" in card
+    told = served.manifest.training.commands
+    assert told[0].startswith("fetalhead-train fit smoke")
+    assert told[1:] == ("fetalhead-train evaluate --cohort test --cases 2", last)
+    assert all(command in card for command in told)
+    assert served.manifest.volume_interval is None
+    assert "at least 10 are needed" in card
     assert "`held_out`: patients on whom nothing was chosen or adjusted." in card
     assert served.evaluation()["held_out"]["cases"] == 2
 
@@ -70,28 +83,96 @@ def test_export_leaves_an_existing_candidate_alone(candidate: Path, cache: Phant
         export(run, cache, candidate.parent.parent, datetime(2026, 1, 2, tzinfo=UTC))
 
 
+def weights(smoke: TrainingConfig, source: str, continues: str | None) -> LevelWeights:
+    data = smoke.data.model_copy(update={"source": source, "continues": continues})
+    return LevelWeights(
+        1, {}, smoke.model_copy(update={"data": data, "budget": load_config("smoke").budget}), 1, 1.0, 8, None
+    )
+
+
+OWN = "--data DIR --split"
+
+
 @pytest.mark.parametrize(
-    ("source", "continues", "fits"),
+    ("source", "continues", "run", "fits"),
     [
-        ("simulated", None, ["fetalhead-train fit smoke"]),
-        ("simulated", "release", ["fetalhead-train fit release", "fetalhead-train fit smoke --from runs/release"]),
+        ("simulated", None, "runs/smoke", ["smoke"]),
+        ("simulated", None, "runs/other", ["smoke --run runs/other"]),
+        ("simulated", "release", "runs/smoke", ["release", "smoke --from runs/release"]),
         (
             "simulated",
             "release longer",
+            "runs/smoke",
+            ["release", "longer --from runs/release", "smoke --from runs/longer"],
+        ),
+        ("3 own volumes of 3 patients", None, "runs/smoke", [f"smoke {OWN} runs/smoke/split.csv"]),
+        (
+            "simulated, then 3 own volumes of 3 patients",
+            "release longer",
+            "runs/own",
             [
-                "fetalhead-train fit release",
-                "fetalhead-train fit longer --from runs/release",
-                "fetalhead-train fit smoke --from runs/longer",
+                "release",
+                "longer --from runs/release",
+                f"smoke {OWN} runs/own/split.csv --from runs/longer --run runs/own",
             ],
         ),
-        ("3 own volumes of 3 patients", None, ["fetalhead-train fit smoke --data DIR"]),
+        (
+            "3 own volumes of 3 patients, then 4 own volumes of 4 patients",
+            "first",
+            "runs/smoke",
+            [f"first {OWN} runs/first/split.csv", f"smoke {OWN} runs/smoke/split.csv --from runs/first"],
+        ),
     ],
 )
 def test_the_commands_start_where_the_training_did(
-    source: str, continues: str | None, fits: list[str], smoke: TrainingConfig
+    source: str, continues: str | None, run: str, fits: list[str], smoke: TrainingConfig
 ) -> None:
-    data = smoke.data.model_copy(update={"source": source, "continues": continues})
-    level = LevelWeights(1, {}, smoke.model_copy(update={"data": data}), 1, 1.0, 1, None)
-    told = commands([level])
-    assert list(told[: len(fits)]) == fits
-    assert told[len(fits)] == "fetalhead-train export runs/smoke"
+    config = weights(smoke, source, continues).config
+    assert list(fit_commands(config, Path(run))) == [f"fetalhead-train fit {fit}" for fit in fits]
+
+
+def test_a_budget_that_was_replaced_is_told(smoke: TrainingConfig) -> None:
+    config = weights(smoke, "simulated", None).config.with_minutes(2.5)
+    assert fit_commands(config, Path("runs/smoke")) == ("fetalhead-train fit smoke --minutes 2.5",)
+
+
+def test_the_card_says_what_it_learned_from(smoke: TrainingConfig) -> None:
+    assert "on 8 simulated cases" in trained([weights(smoke, "simulated", None)])
+    assert "on 8 own volumes" in trained([weights(smoke, "simulated, then 8 own volumes of 8 patients", "release")])
+
+
+def test_a_command_that_is_run_again_takes_the_place_of_the_first(tmp_path: Path) -> None:
+    model = publish_threshold_model(tmp_path)
+    for command in ("focus A --cases 2", "calibrate A --cases 80", "focus A --cases 20"):
+        record(model, f"fetalhead-train {command}")
+    told = ModelStore(tmp_path).resolve("fetal_head").manifest.training.commands
+    assert told == ("none", "fetalhead-train calibrate A --cases 80", "fetalhead-train focus A --cases 20")
+
+
+def test_too_few_cases_publish_no_interval_and_the_card_says_why() -> None:
+    few = Evaluation(test=section([result(n) for n in range(9)]))
+    assert missing_interval(few) == "9 test cases got a volume, at least 10 are needed; measure more"
+    assert missing_interval(None) == "the model was not measured on test cases"
+    enough = Evaluation(test=section([result(n) for n in range(10)]))
+    assert "write it anew" in (missing_interval(enough) or "")
+    assert missing_interval(enough.model_copy(update={"volume_interval": VolumeInterval()})) is None
+
+
+def test_the_card_tells_interval_and_reproducibility(tmp_path: Path) -> None:
+    publish_threshold_model(tmp_path, volume_interval=VolumeInterval(bias_percent=1.0, half_width_percent=12.0))
+    manifest = ModelStore(tmp_path).resolve("fetal_head").manifest
+    known = section([result(n) for n in range(12)])
+    checked = known.model_copy(update={"interval_held": held([result(n) for n in range(12)], VolumeInterval())})
+    evaluation = Evaluation(
+        test=known, shifted=checked, volume_interval=manifest.volume_interval,
+        reproducibility=spread([[100.0, 104.0], [200.0, 206.0]]),
+    )  # fmt: skip
+    card = model_card(manifest, evaluation)
+    assert "of +1.0 %,\n± 12.0 % of it" in card
+    assert "`shifted` 12 of 12 (100 %, 76 to 100 %)" in card
+    assert "| | paper | 2 subjects, 2 scans each |" in card
+    assert "11.524" in card
+    assert "ICC(1,1)" in card
+    alone = model_card(manifest, None)
+    assert "None is given: the model was not measured on test cases." in alone
+    assert "Reproducibility" not in alone

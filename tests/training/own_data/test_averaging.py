@@ -32,7 +32,7 @@ def case(tmp_path: Path) -> OwnCase:
     image, truth = tmp_path / "image.nii.gz", tmp_path / "label.nii.gz"
     image.write_bytes(encode_volume(volume))
     truth.write_bytes(encode_volume(label))
-    return OwnCase(name="P1_1", image=image, label=truth)
+    return OwnCase(name="P1_1", image=image, label=truth, patient="P1")
 
 
 class Found(NamedTuple):

@@ -1,3 +1,4 @@
+import csv
 import json
 import shutil
 from pathlib import Path
@@ -7,6 +8,7 @@ import pytest
 
 from app.imaging.nifti import encode_volume
 from app.inference.manifest import ModelManifest
+from tests.makers import publish_threshold_model, sphere_ml, sphere_volume
 from training import cli
 from training.checkpoint import load_level
 from training.export.publish import recalibrate
@@ -14,6 +16,8 @@ from training.export.rules import kept_change
 from training.export.weights import pack_weights, unpack_weights, weights_of
 from training.own_data.averaging import SHARES
 from training.phantom import SimulationRequest, simulate
+
+Capture = pytest.CaptureFixture[str]
 
 
 @pytest.fixture(scope="module")
@@ -66,6 +70,15 @@ def test_own_volumes_go_all_the_way_to_a_published_model(published: Path) -> Non
     assert evaluation["test"]["seeds"] == "P3_0..P3_1"
     manifest = json.loads((model / "manifest.json").read_text(encoding="utf-8"))
     assert manifest["training"]["data"] == "4 own volumes of 2 patients"
+    told = [command.split()[1] for command in manifest["training"]["commands"]]
+    assert told == ["fit", "export", "evaluate", "publish"]
+    fit, exported, measured, _ = manifest["training"]["commands"]
+    assert "--data DIR --split run/split.csv" in fit
+    assert "--data " in exported
+    assert "--split split.csv" in measured
+    assert measured == evaluation["test"]["command"] == evaluation["command"]
+    assert manifest["volume_interval"] is None
+    assert "on 2 own volumes" in manifest["training"]["description"]
     card = (model / "model_card.md").read_text(encoding="utf-8")
     assert "Trained on: 4 own volumes of 2 patients" in card
     assert "simulated data alone" not in card
@@ -138,3 +151,30 @@ def test_repeated_scans_need_no_labels(published: Path, folder: Path, tmp_path: 
     assert cli.main(["reproducibility", "--data", str(scans), *options]) == 0
     found = json.loads((out / "evaluation.json").read_text(encoding="utf-8"))["reproducibility"]
     assert (found["groups"], found["views"]) == (4, 2)
+    assert found["spacing_mm"] == [5.0, 5.0]
+    assert "left_out" not in found or found["left_out"] == []
+    typed = found["command"].split()
+    assert typed[:4] == ["fetalhead-train", "reproducibility", "--data", "scans"]
+
+
+def test_patients_with_another_number_of_scans_are_named(folder: Path, tmp_path: Path, capsys: Capture) -> None:
+    publish_threshold_model(tmp_path / "models")
+    images = tmp_path / "scans" / "images"
+    images.mkdir(parents=True)
+    radii = {"A_1": 30.0, "A_2": 30.2, "B_1": 34.0, "B_2": 34.5, "C_1": 33.0, "D_1": 33.0, "D_2": 33.2, "D_3": 33.4}
+    for name, radius in radii.items():
+        (images / f"{name}.nii.gz").write_bytes(encode_volume(sphere_volume(radius)))
+    out = tmp_path / "out"
+    arguments = ["reproducibility", "--data", str(tmp_path / "scans"), "--store", str(tmp_path / "models")]
+    assert cli.main([*arguments, "--out", str(out)]) == 0
+    told = capsys.readouterr()
+    wanted = [
+        "C: number of scans 1, compared are patients with 2",
+        "D: number of scans 3, compared are patients with 2",
+    ]
+    assert all(f"left out: {who}" in told.err and who in told.out for who in wanted)
+    assert json.loads((out / "evaluation.json").read_text(encoding="utf-8"))["reproducibility"]["left_out"] == wanted
+    with (out / "repeated_scans.csv").open(encoding="utf-8") as table:
+        rows = list(csv.DictReader(table))
+    assert [(row["patient"], row["scan"]) for row in rows] == [("A", "A_1"), ("A", "A_2"), ("B", "B_1"), ("B", "B_2")]
+    assert float(rows[0]["measured_ml"]) == pytest.approx(sphere_ml(30.0), rel=0.02)

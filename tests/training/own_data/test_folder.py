@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +8,7 @@ from app.imaging.nifti import encode_volume
 from app.imaging.volume import Volume, VolumeGeometry
 from training.config import ConfigError
 from training.own_data.folder import OwnCases, read_folder
+from training.own_data.measuring import repeated_cases
 from training.own_data.split import split_cases
 
 SHAPE = (24, 20, 22)
@@ -40,12 +42,70 @@ def test_pairs_are_found_by_name_in_both_layouts(tmp_path: Path) -> None:
     write(tmp_path / "labelsTr" / "P3_1.nii.gz", head(255))
     found = read_folder(tmp_path)
     assert [(case.name, case.patient) for case in found.cases] == [
-        ("P1_1", "P1"), ("P1_2", "P1"), ("P2", "P2"), ("P3_1", "P3"),
+        ("P1_1", "P1"), ("P1_2", "P1"), ("P2", "P2"), ("P3_1", "P3_1"),
     ]  # fmt: skip
     assert found.problems == ()
     assert "4 usable cases of 3 patients" in found.report()
     case = OwnCases(found.cases).load(3)
     assert (case.truth.data.max(), case.truth.data.sum()) == (1, head().sum())
+
+
+def nnunet(root: Path, *names: str) -> Path:
+    for name in names:
+        write(root / "imagesTr" / f"{name}_0000.nii.gz", scan())
+        write(root / "labelsTr" / f"{name}.nii.gz", head())
+    return root
+
+
+def test_nnu_net_s_usual_names_are_patients_of_their_own(tmp_path: Path) -> None:
+    found = read_folder(nnunet(tmp_path, "case_001", "case_002", "case_003"))
+    assert [case.patient for case in found.cases] == ["case_001", "case_002", "case_003"]
+    assert "3 usable cases of 3 patients" in found.report()
+    assert "note:" not in found.report()
+    split = split_cases(found.cases, tmp_path)
+    assert [len(part) for part in (split.train, split.validation, split.test)] == [1, 1, 1]
+
+
+def test_scans_that_nnu_net_s_layout_takes_apart_are_warned_of(tmp_path: Path) -> None:
+    nnunet(tmp_path, "P1_1", "P1_2", "P2_1", "P3_1")
+    assert "note: P1_1 and P1_2 count as two patients" in read_folder(tmp_path).report()
+    (tmp_path / "patients.csv").write_text("name,patient\nP1_1,P1\nP1_2,P1\n", encoding="utf-8")
+    told = read_folder(tmp_path)
+    assert [case.patient for case in told.cases] == ["P1", "P1", "P2_1", "P3_1"]
+    assert "note:" not in told.report()
+
+
+def test_a_table_says_whose_the_cases_are(tmp_path: Path) -> None:
+    make(tmp_path, "a_1", "a_2", "a_3", "a_4")
+    rows = "name,part,patient\na_1,train,A\na_2,train,A\na_3,validation,B\na_4,test,C\n"
+    (tmp_path / "split.csv").write_text(rows, encoding="utf-8")
+    found = read_folder(tmp_path)
+    assert [case.patient for case in found.cases] == ["A", "A", "B", "C"]
+    split = split_cases(found.cases, tmp_path)
+    split.write(tmp_path / "elsewhere" / "split.csv")
+    (tmp_path / "split.csv").unlink()
+    again = split_cases(read_folder(tmp_path).cases, tmp_path, tmp_path / "elsewhere" / "split.csv")
+    assert again == split
+    (tmp_path / "patients.csv").write_text("case;who\na_1;A\n", encoding="utf-8")
+    with pytest.raises(ConfigError, match="names no patient; expected the columns name,patient"):
+        read_folder(tmp_path)
+
+
+def test_a_rule_that_makes_all_cases_one_patient_is_named_with_its_remedy(tmp_path: Path) -> None:
+    cases = read_folder(make(tmp_path, "case_001", "case_002", "case_003", "case_004")).cases
+    told = (
+        "all 4 cases count as one patient, 'case': the patient is the name before its last underscore, so case_001 and "
+        "case_002 are two scans of 'case'; say in patients.csv"
+    )
+    with pytest.raises(ConfigError, match=re.escape(told)):
+        split_cases(cases, tmp_path)
+    with pytest.raises(ConfigError, match=re.escape(told)):
+        repeated_cases(cases)
+    (tmp_path / "split.csv").write_text(
+        "name,part\ncase_001,train\ncase_002,test\ncase_003,validation\ncase_004,train\n"
+    )
+    with pytest.raises(ConfigError, match=r"patient case is in test and train and validation; .* say in patients\.csv"):
+        split_cases(cases, tmp_path)
 
 
 def test_every_case_that_does_not_fit_is_named_with_its_reason(tmp_path: Path) -> None:

@@ -1,0 +1,79 @@
+"""Intraclass correlations of single measurements and their intervals (Shrout, Fleiss 1979; McGraw, Wong 1996)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+from scipy import stats
+
+Values: TypeAlias = "np.ndarray[tuple[int, ...], np.dtype[np.float64]]"
+
+
+@dataclass(frozen=True)
+class Intraclass:
+    """A correlation with its 95 % interval, which is None where repeated measurements do not differ at all."""
+
+    value: float
+    ci95: tuple[float, float] | None
+
+
+def one_way(values: Values) -> Intraclass | None:
+    """ICC(1,1) of values (subjects, repeats), the order of repeats meaning nothing; None where nothing varies."""
+    n, k = values.shape
+    means = values.mean(axis=1)
+    between = k * float(((means - values.mean()) ** 2).sum()) / (n - 1)
+    within = float(((values - means[:, None]) ** 2).sum()) / (n * (k - 1))
+    if between + within == 0:
+        return None
+    value = (between - within) / (between + (k - 1) * within)
+    if within == 0:
+        return Intraclass(value, None)
+    ratio = between / within
+    low = ratio / float(stats.f.ppf(0.975, n - 1, n * (k - 1)))
+    high = ratio * float(stats.f.ppf(0.975, n * (k - 1), n - 1))
+    return Intraclass(value, ((low - 1) / (low + k - 1), (high - 1) / (high + k - 1)))
+
+
+def agreement(values: Values) -> Intraclass | None:
+    """ICC(A,1) of values (subjects, ways of measuring), each column one way; None where nothing varies.
+
+    Columns count as a random sample of ways; their systematic differences count against agreement.
+    """
+    n, k = values.shape
+    rows, columns, rest = _mean_squares(values)
+    denominator = rows + (k - 1) * rest + k / n * (columns - rest)
+    if denominator <= 0:
+        return None
+    value = (rows - rest) / denominator
+    if rest == 0 or value >= 1:
+        return Intraclass(value, None)
+    freedom = _freedom(value, columns, rest, (n, k))
+    upper = float(stats.f.ppf(0.975, n - 1, freedom))
+    lower = float(stats.f.ppf(0.975, freedom, n - 1))
+    others = k * columns + (k * n - k - n) * rest
+    low = n * (rows - upper * rest) / (upper * others + n * rows)
+    high = n * (lower * rows - rest) / (others + n * lower * rows)
+    return Intraclass(value, (low, high))
+
+
+def _mean_squares(values: Values) -> tuple[float, float, float]:
+    """Mean squares of rows, columns and what is left."""
+    n, k = values.shape
+    centred = values - values.mean()
+    by_row, by_column = centred.mean(axis=1), centred.mean(axis=0)
+    rest = centred - by_row[:, None] - by_column[None, :]
+    return (
+        k * float((by_row**2).sum()) / (n - 1),
+        n * float((by_column**2).sum()) / (k - 1),
+        float((rest**2).sum()) / ((n - 1) * (k - 1)),
+    )
+
+
+def _freedom(value: float, columns: float, rest: float, shape: tuple[int, int]) -> float:
+    """Satterthwaite's degrees of freedom of the denominator (McGraw and Wong, table 7)."""
+    n, k = shape
+    a = k * value / (n * (1 - value)) * columns
+    b = (1 + k * value * (n - 1) / (n * (1 - value))) * rest
+    return (a + b) ** 2 / (a**2 / (k - 1) + b**2 / ((n - 1) * (k - 1)))
