@@ -22,7 +22,8 @@ def activate_at_next_start(settings: Settings, version: int) -> str:
         raise ActivationRefusedError(f"FETALHEAD_MODEL_VERSION is {settings.model_version} and would win; unset it.")
     segmenter = load_segmenter(settings, version)
     remember_version(settings.data_dir, settings.model_name, version)
-    return f"{settings.model_name} {version} passed its self-test ({segmenter.provider}); the next start serves it"
+    tested = f"{settings.model_name} {version} passed its self-test ({segmenter.provider})"
+    return f"{tested}; the next start serves it, with FETALHEAD_DATA_DIR {settings.data_dir.absolute()}"
 
 
 def activate_in_service(url: str, version: int, api_key: str | None) -> str:

@@ -31,6 +31,7 @@ DOCS = """<!doctype html>
 <html lang="en">
   <head>
     <meta charset="utf-8">
+    <meta name="viewport" content="width=device-width, initial-scale=1">
     <title>fetalhead API</title>
     <link rel="icon" href="data:,">
     <link rel="stylesheet" href="/docs/assets/swagger-ui.css">
@@ -46,6 +47,7 @@ PAGE = """<!doctype html>
 <html lang="en">
   <head>
     <meta charset="utf-8">
+    <meta name="viewport" content="width=device-width, initial-scale=1">
     <title>{title}</title>
     <link rel="icon" href="data:,">
     <link rel="stylesheet" href="/static/page.css">

@@ -22,9 +22,15 @@ form.addEventListener("submit", async (event) => {
 function filledFields() {
   const fields = new FormData(form);
   for (const name of ["gestational_age_weeks", "subject"]) {
-    if (!fields.get(name)) fields.delete(name);
+    if (!fields.get(name).trim()) fields.delete(name);
   }
+  if (fields.has("gestational_age_weeks")) fields.set("gestational_age_weeks", weeks(fields.get("gestational_age_weeks")));
   return fields;
+}
+
+function weeks(text) {
+  const [whole, days] = text.split("+");
+  return days === undefined ? whole.trim().replace(",", ".") : (Number(whole) + Number(days) / 7).toFixed(2);
 }
 
 function showReport(report) {

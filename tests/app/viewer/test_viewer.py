@@ -33,6 +33,8 @@ SLANTED = nifti_bytes(
     NiftiOptions(compress=True),
 )
 """The sphere stored in another order and turned in space: what is drawn must come back where it was drawn."""
+BARE = volume_bytes(sphere_volume(), NiftiOptions(sform_code=0, qform_code=0, edits={"pixdim": [0.0] * 8}))
+"""The sphere in a file that does not say how large its voxels are."""
 SOURCE = Path(__file__).resolve().parents[3] / "app/viewer/source"
 MINUS = "\N{MINUS SIGN}"
 SEEN_TIMEOUT_MS = 600_000
@@ -64,10 +66,14 @@ def test_a_volume_is_dropped_measured_looked_at_found_again_and_downloaded(brows
         visit.open()
         expect(visit.page.locator("#model")).to_have_text("fetal_head 1")
         visit.look("start-light")
-        visit.page.fill("#weeks", "24")
-        visit.page.fill("#subject", "S-017")
         drop(visit, SPHERE)
+        visit.page.fill("#weeks", "24+3")
+        visit.page.fill("#subject", "S-017")
+        visit.look("chosen-light")
+        assert visit.page.locator("#volume").count() == 0, "nothing is sent before it is asked for"
+        visit.page.click(".measure-button")
         expect(visit.page.locator("#volume")).to_have_text(re.compile(r"23[678]"))
+        expect(visit.page.locator(".figure")).to_contain_text("24+3 weeks")
         expect(visit.page.locator(".interval")).to_contain_text("95 % interval")
         wait_for_planes(visit)
         visit.look("result-light")
@@ -161,30 +167,148 @@ def test_a_mask_is_edited_filled_saved_and_decided(browser: Browser, service: Se
 def test_what_cannot_be_measured_says_what_to_do_and_shows_names_as_text(browser: Browser, base: str) -> None:
     with visiting(browser, base, expected=("415", "422", "pixDims"), scheme="dark") as visit:
         visit.open()
-        drop(visit, b"no volume at all", HOSTILE)
+        measure(visit, b"no volume at all", HOSTILE)
         problem = visit.page.locator(".problem")
         expect(problem).to_contain_text("Not a volume file")
         expect(problem.locator(".remedy")).to_contain_text("What to do")
         assert visit.page.locator("main img").count() == 0
         visit.look("error-dark")
-        drop(visit, volume_bytes(sphere_volume(shape=(12, 12, 12), spacing_mm=(0.5, 0.5, 0.5))))
+        measure(visit, volume_bytes(sphere_volume(shape=(12, 12, 12), spacing_mm=(0.5, 0.5, 0.5))))
         expect(problem).to_contain_text("too small")
-        drop(
-            visit, volume_bytes(sphere_volume(), NiftiOptions(sform_code=0, qform_code=0, edits={"pixdim": [0.0] * 8}))
-        )
+        measure(visit, BARE)
         expect(problem.locator(".remedy")).to_contain_text("Type the voxel size")
         expect(visit.page.locator("#spacing")).to_be_focused()
         visit.look("no-spacing-dark")
         visit.page.keyboard.type("2")
-        drop(
-            visit, volume_bytes(sphere_volume(), NiftiOptions(sform_code=0, qform_code=0, edits={"pixdim": [0.0] * 8}))
-        )
+        visit.page.keyboard.press("Enter")
         expect(visit.page.locator("#volume")).to_have_text(re.compile(r"23[678]"))
         wait_for_planes(visit)
         visit.page.click("text=Edit the mask")
         expect(visit.page.locator(".edited-volume")).to_contain_text("as measured")
         visit.page.click("text=Save the mask")
         expect(visit.page.locator("#edited")).to_have_text(re.compile(r"Edited: 23[678] mL"))
+
+
+def test_what_was_typed_wrongly_is_said_before_anything_is_sent(browser: Browser, base: str) -> None:
+    with visiting(browser, base, scheme="light") as visit:
+        visit.open()
+        visit.page.click(".measure-button")
+        expect(visit.page.locator(".drop .wrong")).to_have_text("Choose a volume first.")
+        visit.page.fill("#weeks", "26+9")
+        visit.page.fill("#subject", "Mrs Smith")
+        measure(visit, SPHERE)
+        expect(visit.page.locator("#weeks")).to_be_focused()
+        for name, words in {"weeks": "Write 26+4 or 26.6", "subject": "Write a pseudonym"}.items():
+            expect(visit.page.locator(f"#{name}-hint")).to_contain_text(words)
+            assert visit.page.get_attribute(f"#{name}", "aria-invalid") == "true"
+        visit.look("typed-wrongly-light")
+        visit.page.fill("#weeks", "26w3d")
+        visit.page.fill("#subject", "S-040")
+        expect(visit.page.locator("[aria-invalid]")).to_have_count(0)
+        visit.page.press("#subject", "Enter")
+        expect(visit.page.locator(".figure")).to_contain_text("26+3 weeks")
+
+
+def test_a_file_can_be_taken_back_and_chosen_again(browser: Browser, base: str) -> None:
+    file: Any = {"name": "s.nii.gz", "mimeType": "", "buffer": SPHERE}
+    with visiting(browser, base) as visit:
+        visit.open()
+        for _ in range(2):
+            visit.page.set_input_files("#file", file)
+            expect(visit.page.locator(".chosen li")).to_have_count(1)
+            visit.page.click("button:has-text('Remove')")
+            expect(visit.page.locator(".chosen li")).to_have_count(0)
+
+
+def test_a_file_that_vanished_after_it_was_chosen(browser: Browser, base: str, tmp_path: Path) -> None:
+    path = tmp_path / "volume.nii.gz"
+    path.write_bytes(SPHERE)
+    with visiting(browser, base, expected=("ERR_",)) as visit:
+        visit.open()
+        visit.page.set_input_files("#file", path)
+        path.unlink()
+        visit.page.click(".measure-button")
+        expect(visit.page.locator(".problem")).to_contain_text("The file cannot be read")
+
+
+def test_several_volumes_are_measured_one_after_the_other(browser: Browser, service: Service, base: str) -> None:
+    files: Any = [
+        {"name": name, "mimeType": "", "buffer": content}
+        for name, content in {"a.nii.gz": SPHERE, "broken.nii": b"none", "bare.nii": BARE, "b.nii.gz": SLANTED}.items()
+    ]
+    with visiting(browser, base, PHONE, expected=("415", "422", "pixDims"), scheme="light") as visit:
+        visit.open()
+        visit.page.set_input_files("#file", files)
+        visit.page.fill("#weeks", "25+0")
+        visit.page.fill("#subject", "S-041")
+        with service.busy():
+            visit.page.click(".measure-button")
+            expect(visit.page.locator(".batch li").first).to_contain_text("being measured")
+            expect(visit.page.locator(".progress button", has_text="Stop")).to_be_visible()
+            visit.look("several-working-phone-light", whole=True)
+        rows = visit.page.locator(".batch li")
+        expect(visit.page.locator(".batch h2")).to_have_text("2 of 4 volumes measured")
+        expect(rows.nth(0)).to_contain_text(re.compile(r"23[678] mL"))
+        expect(rows.nth(1)).to_contain_text("Not a volume file. Convert the scan to NIfTI")
+        expect(rows.nth(2)).to_contain_text("Type the voxel size")
+        expect(rows.nth(3)).to_contain_text("mL")
+        expect(visit.page.locator(".chosen li")).to_have_text([re.compile("broken.nii"), re.compile("bare.nii")])
+        visit.look("several-phone-light", whole=True)
+        visit.page.click(".batch a >> nth=0")
+        wait_for_planes(visit)
+        expect(visit.page.locator(".own-file")).to_have_count(0)
+        visit.page.click("text=Measure >> nth=0")
+        expect(rows).to_have_count(4)
+    assert len(service.client.get("/volume", params={"subject": "S-041"}).json()["items"]) == 2
+
+
+def test_the_fields_are_empty_for_the_next_patient(browser: Browser, base: str) -> None:
+    with visiting(browser, base) as visit:
+        visit.open()
+        visit.page.fill("#weeks", "25")
+        visit.page.fill("#subject", "S-042")
+        measure(visit, SPHERE)
+        expect(visit.page.locator("#volume")).to_be_visible()
+        visit.page.click("nav >> text=Measure")
+        expect(visit.page.locator("#subject")).to_have_value("")
+        expect(visit.page.locator("#weeks")).to_have_value("")
+        expect(visit.page.locator(".chosen li")).to_have_count(0)
+
+
+def test_a_good_measurement_with_a_note_does_not_say_that_all_is_well(
+    browser: Browser, service: Service, base: str
+) -> None:
+    report = post(service.client, BARE, subject="S-043", spacing_mm="2,2,2").json()
+    assert (report["verdict"], [flag["code"] for flag in report["flags"]]) == ("ok", ["spacing_supplied"])
+    with visiting(browser, base, expected=("pixDims",), scheme="light") as visit:
+        visit.open(f"/#/segmentation/{report['id']}")
+        expect(visit.page.locator(".verdict.ok h2")).to_have_text("Measured, with a note")
+        expect(visit.page.locator(".verdict")).not_to_contain_text("Every check passed")
+        wait_for_planes(visit)
+        visit.look("with-a-note-light")
+        visit.page.goto(f"{base}/#/past")
+        expect(visit.page.locator("tbody tr", has_text="S-043")).to_contain_text("with a note")
+
+
+def test_without_a_model_the_page_says_so_before_a_volume_is_sent(browser: Browser, tmp_path: Path) -> None:
+    (tmp_path / "models").mkdir()
+    with (
+        running_service(tmp_path / "data", tmp_path / "models", wait=False) as service,
+        visiting(browser, str(service.client.base_url).rstrip("/"), PHONE, expected=("503",)) as visit,
+    ):
+        visit.open()
+        expect(visit.page.locator("#model")).to_have_text("No model")
+        expect(visit.page.locator("#outage")).to_contain_text("Nothing can be measured now")
+        visit.look("without-model")
+
+
+def test_the_pages_for_developers_fit_a_phone(browser: Browser, base: str) -> None:
+    with visiting(browser, base, PHONE, is_mobile=True) as visit:
+        for path, selector in {"/problems": "table", "/problems/no_spacing": "p", "/docs": ".opblock"}.items():
+            visit.page.goto(base + path)
+            visit.page.wait_for_selector(selector)
+            assert visit.page.evaluate("innerWidth") == PHONE[0], path
+            assert visit.page.evaluate("document.documentElement.scrollWidth") <= PHONE[0], path
 
 
 def test_a_rejected_measurement_says_why_and_what_to_do(browser: Browser, service: Service, base: str) -> None:
@@ -262,7 +386,7 @@ def test_a_service_with_keys_is_asked_with_the_key_of_this_tab(browser: Browser,
         expect(visit.page.locator(".empty")).to_contain_text("Nothing was measured yet")
         visit.look("past-empty")
         visit.page.click("text=Measure a volume")
-        drop(visit, SPHERE)
+        measure(visit, SPHERE)
         expect(visit.page.locator("#volume")).to_have_text(re.compile(r"23[678]"))
         wait_for_planes(visit)
         assert downloaded(visit, "Mask") == pytest.approx(sphere_ml(), rel=0.01)
@@ -274,12 +398,14 @@ def test_everything_can_be_done_by_keys(browser: Browser, service: Service, base
     with visiting(browser, base) as visit:
         visit.page.on("filechooser", lambda chooser: choosers.append(chooser))  # noqa: PLW0108  # a builtin takes no marks
         visit.open()
-        visit.page.focus("#subject")
-        visit.page.keyboard.type("S-030")
-        tab_to(visit, ".drop button", backwards=True)
+        tab_to(visit, ".drop button")
         visit.page.keyboard.press("Enter")
         wait_until(visit, lambda: choosers)
         choosers[0].set_files({"name": "s.nii.gz", "mimeType": "", "buffer": SPHERE})
+        tab_to(visit, "#subject")
+        visit.page.keyboard.type("S-030")
+        tab_to(visit, ".measure-button")
+        visit.page.keyboard.press("Enter")
         wait_for_planes(visit)
         tab_to(visit, ".editing button")
         visit.page.keyboard.press("Enter")
@@ -318,7 +444,7 @@ def test_everything_can_be_done_by_keys(browser: Browser, service: Service, base
 def test_a_volume_that_waits_can_be_cancelled(browser: Browser, service: Service, base: str) -> None:
     with visiting(browser, base, PHONE, scheme="dark") as visit, service.busy():
         visit.open()
-        drop(visit, SPHERE)
+        measure(visit, SPHERE)
         expect(visit.page.locator(".progress")).to_be_visible()
         cancel = visit.page.locator(".progress button", has_text="Cancel")
         expect(cancel).to_be_visible()
@@ -348,7 +474,7 @@ def test_from_start_to_a_seen_result(browser: Browser, tmp_path: Path, capsys: p
         times["service"] = time.monotonic() - began
         with visiting(browser, service.url) as visit:
             visit.open()
-            drop(visit, encode_volume(patient.volume))
+            measure(visit, encode_volume(patient.volume))
             times["page"] = time.monotonic() - began
             visit.page.wait_for_selector("#volume", timeout=SEEN_TIMEOUT_MS)
             times["number"] = time.monotonic() - began
@@ -380,9 +506,14 @@ def test_without_its_bundle_the_page_says_how_to_get_it_and_measures(
         expect(visit.page.locator("#result")).to_contain_text("Convert the scan to NIfTI")
         visit.look("without-node-error", whole=True)
         visit.page.set_input_files("[name=volume]", {"name": "s.nii.gz", "mimeType": "", "buffer": SPHERE})
+        visit.page.fill("[name=gestational_age_weeks]", "26+3")
         visit.page.click("form button")
         expect(visit.page.locator("#headline")).to_contain_text(re.compile(r"23[678]"))
         expect(visit.page.locator("#preview")).to_be_visible()
+        with visit.page.expect_response("**/segmentations/*") as answer:
+            visit.page.click("#report")
+        assert answer.value.json()["gestational_age_weeks"] == 26.43
+        visit.page.go_back()
         visit.look("without-node", whole=True)
 
 
@@ -447,6 +578,12 @@ def tab_to(visit: Visit, selector: str, backwards: bool = False) -> None:
 def drop(visit: Visit, content: bytes, name: str = "volume.nii.gz") -> None:
     visit.page.wait_for_selector(".drop")
     visit.page.evaluate(DROP, [base64.b64encode(content).decode(), name])
+
+
+def measure(visit: Visit, content: bytes, name: str = "volume.nii.gz") -> None:
+    """Drops a volume and sends it."""
+    drop(visit, content, name)
+    visit.page.click(".measure-button")
 
 
 def wait_for_planes(visit: Visit) -> None:

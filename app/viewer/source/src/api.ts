@@ -26,6 +26,14 @@ const UNREACHABLE: Problem = {
   remedy: "Check that the service runs (make serve) and that you are connected, then try again.",
 };
 
+const UNREADABLE: Problem = {
+  title: "The file cannot be read",
+  detail: "It was changed, moved or removed after it was chosen.",
+  status: 0,
+  code: "unreadable_file",
+  remedy: "Choose it again, then press Measure.",
+};
+
 export class Api {
   constructor(private readonly askForKey: AskForKey) {}
 
@@ -99,9 +107,17 @@ function post(file: File, fields: Fields, onSent: (fraction: number) => void): P
     request.upload.onprogress = (event) => onSent(event.lengthComputable ? event.loaded / event.total : 0);
     request.upload.onload = () => onSent(1);
     request.onload = () => resolve({ status: request.status, body: request.responseText });
-    request.onerror = () => reject(new ServiceError(UNREACHABLE));
+    request.onerror = () => void isReadable(file).then((readable) => reject(new ServiceError(readable ? UNREACHABLE : UNREADABLE)));
     request.send(form);
   });
+}
+
+/** Whether the file is still what was chosen; browsers refuse to read it otherwise. */
+async function isReadable(file: File): Promise<boolean> {
+  return file.slice(0, 1).arrayBuffer().then(
+    () => true,
+    () => false,
+  );
 }
 
 async function problemOf(status: number, content: () => unknown): Promise<Problem> {

@@ -3,7 +3,7 @@
 import { Api } from "./api";
 import { byId, h } from "./dom";
 import { askForKey } from "./key";
-import { showMeasure } from "./measure";
+import { MeasurePage } from "./measure";
 import { showPast, showSubject } from "./past";
 import { problemBox } from "./problem";
 import { showResult } from "./result";
@@ -11,9 +11,14 @@ import { offerThemes } from "./theme";
 import type { Readiness } from "./types";
 
 const READY_RETRY_MS = 2000;
+const WAITING: Record<string, string> = { model_failed: "No model", stopping: "The service is being stopped" };
 const api = new Api(askForKey);
 /** Volumes that were measured since the page was opened; the service keeps none. */
 const files = new Map<string, File>();
+const measurePage = new MeasurePage(api, (id, file, goThere) => {
+  files.set(id, file);
+  if (goThere) location.hash = `#/segmentation/${id}`;
+});
 let close: () => void = () => undefined;
 
 function route(): void {
@@ -26,17 +31,12 @@ function route(): void {
     if (page === "past") showPast(main, api);
     else if (page === "subject" && argument) showSubject(main, api, argument);
     else if (page === "segmentation" && argument) close = showResult(main, api, argument, files);
-    else showMeasure(main, api, measured);
+    else measurePage.show(main);
   } catch (error) {
     main.replaceChildren(problemBox(error));
   }
   document.title = `${main.querySelector("h1")?.textContent ?? "fetalhead"} · fetalhead`;
   window.scrollTo(0, 0);
-}
-
-function measured(id: string, file: File): void {
-  files.set(id, file);
-  location.hash = `#/segmentation/${id}`;
 }
 
 function markPage(current: string): void {
@@ -54,14 +54,23 @@ async function showModel(): Promise<void> {
     const { model, runtime } = (await answer.json()) as Readiness;
     place.className = "model ready";
     place.replaceChildren(h("span", { class: "dot" }), `${model.name} ${model.version}`);
+    showOutage(false);
     place.title = `Ready, on ${runtime.provider} (${runtime.precision})`;
     return;
   }
-  const failed = answer !== null && ((await answer.json().catch(() => ({}))) as { code?: string }).code === "model_failed";
+  const code = answer && ((await answer.json().catch(() => ({}))) as { code?: string }).code;
   place.className = "model waiting";
-  const text = failed ? "No model: see Readiness below" : answer ? "The model is loading" : "No connection";
-  place.replaceChildren(h("span", { class: "dot" }), text);
+  place.replaceChildren(h("span", { class: "dot" }), answer ? (WAITING[code ?? ""] ?? "The model is loading") : "No connection");
+  showOutage(code === "model_failed");
   setTimeout(() => void showModel(), READY_RETRY_MS);
+}
+
+/** Tells before a volume is sent in vain. */
+function showOutage(out: boolean): void {
+  const place = byId("outage");
+  if (place.hidden === !out) return;
+  place.hidden = !out;
+  place.textContent = out ? "Nothing can be measured now: the service has no model. The operator finds why under Readiness, at the foot of this page, and in the service's log." : "";
 }
 
 offerThemes(byId("theme"));

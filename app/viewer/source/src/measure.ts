@@ -1,34 +1,132 @@
-// The first page: a volume is dropped, its stages are shown while it is measured.
+// The first page: volumes are chosen, what is known of them is typed, then they are measured one after the other.
 
-import type { Api, Fields } from "./api";
-import { announce, byId, h } from "./dom";
-import { problemBox } from "./problem";
-import { ServiceError } from "./api";
+import { type Api, type Fields, ServiceError } from "./api";
+import { Chooser } from "./chooser";
+import { announce, h } from "./dom";
+import { EntryFields } from "./fields";
+import { problemBox, problemOf, remedyOf } from "./problem";
+import { Progress } from "./progress";
 import type { Problem, Report, Unfinished } from "./types";
-import { STAGES } from "./words";
+import { millilitres, verdictName } from "./words";
 
 const FIRST_POLL_MS = 250;
 const LAST_POLL_MS = 2000;
 const SLOWER = 1.2;
-const PATTERN = "[A-Za-z0-9._\\-]{1,64}";
-const SPACING = "\\s*[0-9.]+\\s*(,\\s*[0-9.]+\\s*,\\s*[0-9.]+\\s*)?";
 
-/** Shows the page; `onMeasured` hears which segmentation is ready, and the file it was made from. */
-export function showMeasure(main: HTMLElement, api: Api, onMeasured: (id: string, file: File) => void): void {
-  const work = h("div", { class: "work" });
-  const form = entryForm();
-  const begin = (file: File) => {
-    void measure(api, file, fieldsOf(form), work).then((id) => id && onMeasured(id, file));
-  };
-  main.replaceChildren(
-    h(
-      "div",
-      { class: "measure-head" },
-      h("h1", {}, "Measure a fetal head"),
-      h("p", { class: "lead" }, "Drop a 3D ultrasound volume. You get the head's outline and its volume in millilitres."),
-    ),
-    h("div", { class: "measure" }, h("div", { class: "entry" }, dropZone(form, begin), form, noVolume()), work),
-  );
+/** Hears which segmentation was made of a file, and whether the reader waits for that one alone. */
+export type OnMeasured = (id: string, file: File, goThere: boolean) => void;
+
+/** Stays as it is while other pages are shown: volumes may still be on their way. */
+export class MeasurePage {
+  private readonly button = h("button", { type: "submit", class: "measure-button" }, "Measure");
+  private readonly chooser = new Chooser((count) => this.button.classList.toggle("primary", count > 0));
+  private readonly fields = new EntryFields();
+  private readonly work = h("div", { class: "work" });
+  private readonly content: Node[];
+  private busy = false;
+
+  constructor(
+    private readonly api: Api,
+    private readonly onMeasured: OnMeasured,
+  ) {
+    const begin = (event: Event) => (event.preventDefault(), void this.begin());
+    this.content = [
+      h(
+        "div",
+        { class: "measure-head" },
+        h("h1", {}, "Measure a fetal head"),
+        h("p", { class: "lead" }, "Choose a 3D ultrasound volume. You get the head's outline and its volume in millilitres."),
+      ),
+      h(
+        "div",
+        { class: "measure" },
+        h("form", { class: "entry", novalidate: true, onsubmit: begin }, this.chooser.element, this.fields.element, this.button, noVolume()),
+        this.work,
+      ),
+    ];
+  }
+
+  show(main: HTMLElement): void {
+    main.replaceChildren(...this.content);
+  }
+
+  private async begin(): Promise<void> {
+    if (this.busy) return announce("Measuring already");
+    const files = [...this.chooser.files];
+    if (files.length === 0) return this.chooser.complain();
+    const fields = this.fields.read();
+    if (!fields) return;
+    this.occupy(true);
+    try {
+      const left = files.length === 1 ? await this.one(files[0]!, fields) : await this.several(files, fields);
+      this.chooser.leave(left);
+      if (left.length === 0) this.fields.clear();
+    } finally {
+      this.occupy(false);
+    }
+  }
+
+  private occupy(busy: boolean): void {
+    this.busy = busy;
+    this.button.textContent = busy ? "Measuring" : "Measure";
+    this.button.setAttribute("aria-disabled", String(busy));
+  }
+
+  /** Gives the file back where it was not measured. */
+  private async one(file: File, fields: Fields): Promise<File[]> {
+    const progress = new Progress(file.name);
+    this.occupyWork(progress.element);
+    try {
+      const { id } = await measured(this.api, file, fields, progress, "Cancel");
+      announce("Measured.");
+      this.work.replaceChildren();
+      this.onMeasured(id, file, this.work.isConnected);
+      return [];
+    } catch (error) {
+      this.occupyWork(problemBox(error));
+      this.mend(error);
+      return [file];
+    }
+  }
+
+  /** Gives back what was not measured; one that fails does not stop the rest. */
+  private async several(files: File[], fields: Fields): Promise<File[]> {
+    const batch = new Batch(files);
+    this.occupyWork(batch.element);
+    const left: File[] = [];
+    let failure: unknown = null;
+    for (const file of files) {
+      if (batch.stopped) {
+        left.push(file);
+        continue;
+      }
+      try {
+        const report = await measured(this.api, file, fields, batch.enter(file), "Stop", () => (batch.stopped = true));
+        this.onMeasured(report.id, file, false);
+        batch.done(file, report);
+      } catch (error) {
+        batch.failed(file, problemOf(error));
+        if (lacksSpacing(error)) failure = error;
+        left.push(file);
+      }
+    }
+    batch.end(files.length - left.length);
+    this.mend(failure);
+    return left;
+  }
+
+  private occupyWork(element: HTMLElement): void {
+    this.work.replaceChildren(element);
+    this.work.scrollIntoView({ block: "nearest" }); // on a phone it lies below the form
+  }
+
+  private mend(error: unknown): void {
+    if (lacksSpacing(error) && this.work.isConnected) this.fields.askForSpacing();
+  }
+}
+
+function lacksSpacing(error: unknown): boolean {
+  return error instanceof ServiceError && error.problem.code === "no_spacing";
 }
 
 /** For somebody who only wants to see what the page does. */
@@ -37,96 +135,19 @@ function noVolume(): HTMLElement {
   return h("p", { class: "small hint" }, "No volume at hand? ", command, " simulates one, as patient/volume.nii.gz.");
 }
 
-function entryForm(): HTMLFormElement {
-  return h(
-    "form",
-    { class: "fields", novalidate: true },
-    h(
-      "div",
-      { class: "field" },
-      h("label", { for: "weeks" }, "Gestational age, weeks"),
-      h("input", { id: "weeks", name: "gestational_age_weeks", type: "number", min: 10, max: 42, step: 0.1, inputmode: "decimal", placeholder: "optional, such as 26.4" }),
-    ),
-    h(
-      "div",
-      { class: "field" },
-      h("label", { for: "subject" }, "Subject"),
-      h("input", { id: "subject", name: "subject", maxlength: 64, pattern: PATTERN, autocomplete: "off", spellcheck: "false", placeholder: "optional pseudonym, such as S-017", "aria-describedby": "subject-hint" }),
-      h("p", { id: "subject-hint", class: "small" }, "A pseudonym, never a name. Volumes of one subject are drawn over gestational age."),
-    ),
-    h(
-      "div",
-      { class: "field", id: "spacing-field", hidden: true },
-      h("label", { for: "spacing" }, "Voxel size, mm"),
-      h("input", { id: "spacing", name: "spacing_mm", pattern: SPACING, autocomplete: "off", placeholder: "such as 0.4, or 0.4, 0.4, 0.5", "aria-describedby": "spacing-hint" }),
-      h("p", { id: "spacing-hint", class: "small" }, "Only for files that do not say it themselves: one number, or one for each axis."),
-    ),
-  );
-}
-
-function fieldsOf(form: HTMLFormElement): Fields {
-  const fields = Object.fromEntries([...new FormData(form)].map(([name, value]) => [name, String(value).trim()]));
-  const spacing = fields.spacing_mm ?? "";
-  return { ...fields, spacing_mm: spacing && !spacing.includes(",") ? `${spacing},${spacing},${spacing}` : spacing };
-}
-
-function dropZone(form: HTMLFormElement, begin: (file: File) => void): HTMLElement {
-  const chooser = h("input", { type: "file", id: "file", class: "unseen", tabindex: -1, "aria-hidden": "true" });
-  const start = (files: FileList | null) => {
-    const [file] = files ?? [];
-    if (!file || !form.reportValidity()) return;
-    begin(file);
-    chooser.value = "";
-  };
-  chooser.addEventListener("change", () => start(chooser.files));
-  const zone = h(
-    "div",
-    { class: "drop" },
-    h("p", { class: "drop-title" }, "Drop a volume here"),
-    h("p", { class: "small" }, "NIfTI, .nii or .nii.gz. The service keeps no copy of it."),
-    h("button", { type: "button", class: "primary", onclick: () => chooser.click() }, "Choose a file"),
-    chooser,
-  );
-  const over = (on: boolean) => zone.classList.toggle("over", on);
-  zone.addEventListener("dragover", (event) => {
-    event.preventDefault();
-    over(true);
+/** Sends a volume and waits for its report; a ServiceError where there is none. */
+async function measured(api: Api, file: File, fields: Fields, progress: Progress, stop: string, onStop = () => {}): Promise<Report> {
+  progress.enter("upload");
+  const accepted = await api.upload(file, fields, (sent) => progress.sent(sent));
+  progress.offerCancel(stop, () => {
+    onStop();
+    void api.answer(`/segmentations/${accepted.id}`, { method: "DELETE" });
   });
-  zone.addEventListener("dragleave", () => over(false));
-  zone.addEventListener("drop", (event) => {
-    event.preventDefault();
-    over(false);
-    start(event.dataTransfer?.files ?? null);
-  });
-  return zone;
+  return completed(api, accepted, progress);
 }
 
-async function measure(api: Api, file: File, fields: Fields, work: HTMLElement): Promise<string | null> {
-  const progress = new Progress(file.name);
-  work.replaceChildren(progress.element);
-  work.scrollIntoView({ block: "nearest" }); // on a phone it lies below the form
-  try {
-    progress.enter("upload");
-    const accepted = await api.upload(file, fields, (sent) => progress.sent(sent));
-    const measured = await completed(api, accepted, progress);
-    announce("Measured.");
-    return measured;
-  } catch (error) {
-    work.replaceChildren(problemBox(error));
-    work.scrollIntoView({ block: "nearest" });
-    if (error instanceof ServiceError && error.problem.code === "no_spacing") askForSpacing();
-    return null;
-  }
-}
-
-function askForSpacing(): void {
-  byId("spacing-field").hidden = false;
-  byId("spacing").focus();
-}
-
-async function completed(api: Api, accepted: Unfinished | Report, progress: Progress): Promise<string> {
-  let state: Unfinished | Report = accepted;
-  progress.offerCancel(() => void api.answer(`/segmentations/${accepted.id}`, { method: "DELETE" }));
+async function completed(api: Api, accepted: Unfinished | Report, progress: Progress): Promise<Report> {
+  let state = accepted;
   let pause = FIRST_POLL_MS;
   while (state.status === "queued" || state.status === "running") {
     progress.enter(state.status === "queued" ? "queued" : (state.stage ?? "preprocess"));
@@ -134,7 +155,7 @@ async function completed(api: Api, accepted: Unfinished | Report, progress: Prog
     pause = Math.min(LAST_POLL_MS, pause * SLOWER);
     state = await api.json<Unfinished | Report>(`/segmentations/${accepted.id}`);
   }
-  if (state.status === "completed") return state.id;
+  if (state.status === "completed") return state;
   throw new ServiceError(state.status === "failed" && state.problem ? state.problem : CANCELLED);
 }
 
@@ -143,53 +164,50 @@ const CANCELLED: Problem = {
   detail: "The measurement was stopped before it was done; nothing of it is kept.",
   status: 0,
   code: "cancelled",
-  remedy: "Drop the volume again to measure it.",
+  remedy: "Press Measure to measure the volume again.",
 };
 
-/** The list of stages, each waiting, under way or done. */
-class Progress {
+/** Several volumes: what became of each, and the stages of the one that is being measured. */
+class Batch {
   readonly element: HTMLElement;
-  private readonly items: Map<string, HTMLElement>;
-  private readonly bar = h("progress", { max: STAGES.length, value: 0, "aria-label": "Progress of the measurement" });
-  private readonly cancel = h("button", { type: "button", hidden: true }, "Cancel");
+  stopped = false;
+  private readonly title = h("h2", { id: "batch-title" });
+  private readonly rows: Map<File, HTMLElement>;
+  private readonly current = h("div", {});
 
-  constructor(name: string) {
-    this.items = new Map(STAGES.map(([stage, text]) => [stage, h("li", {}, text)]));
-    this.element = h(
-      "section",
-      { class: "progress", "aria-label": "Progress" },
-      h("h2", {}, "Measuring"),
-      h("p", { class: "file" }, name),
-      this.bar,
-      h("ol", { class: "stages" }, ...this.items.values()),
-      this.cancel,
-    );
+  constructor(private readonly files: File[]) {
+    this.rows = new Map(files.map((file) => [file, h("p", { class: "small" }, "waiting")]));
+    this.title.textContent = `Measuring ${files.length} volumes`;
+    const rows = [...this.rows].map(([file, state]) => h("li", {}, h("p", { class: "file" }, file.name), state));
+    const list = h("section", { class: "batch", "aria-labelledby": "batch-title" }, this.title, h("ol", {}, ...rows));
+    this.element = h("div", { class: "work" }, list, this.current);
   }
 
-  /** Notes the stage that begins; those before it are done. */
-  enter(stage: string): void {
-    const at = STAGES.findIndex(([name]) => name === stage);
-    if (at < 0 || this.bar.value === at + 0.5) return;
-    STAGES.forEach(([name], index) => {
-      const item = this.items.get(name)!;
-      item.className = index < at ? "done" : index === at ? "now" : "";
-      if (index === at) item.setAttribute("aria-current", "step");
-      else item.removeAttribute("aria-current");
-    });
-    this.bar.value = at + 0.5;
-    announce(STAGES[at]![1]);
+  enter(file: File): Progress {
+    const progress = new Progress(file.name);
+    this.say(file, "being measured");
+    this.current.replaceChildren(progress.element);
+    return progress;
   }
 
-  sent(fraction: number): void {
-    if (fraction >= 1) this.enter("decode");
-    else this.bar.value = fraction;
+  done(file: File, report: Report): void {
+    const volume = report.head_volume_ml === null ? "No volume" : `${millilitres(report.head_volume_ml)} mL`;
+    const chip = h("span", { class: `chip ${report.verdict}` }, verdictName(report.verdict, report.flags.length));
+    this.say(file, h("a", { href: `#/segmentation/${report.id}` }, volume), " ", chip);
   }
 
-  offerCancel(cancel: () => void): void {
-    this.cancel.hidden = false;
-    this.cancel.addEventListener("click", () => {
-      this.cancel.disabled = true;
-      cancel();
-    });
+  failed(file: File, problem: Problem): void {
+    this.say(file, h("strong", { class: "wrong" }, problem.title), `. ${remedyOf(problem)}`);
+  }
+
+  end(count: number): void {
+    this.current.replaceChildren();
+    for (const [, state] of this.rows) if (state.textContent === "waiting") state.textContent = "not measured";
+    this.title.textContent = `${count} of ${this.files.length} volumes measured`;
+    announce(this.title.textContent);
+  }
+
+  private say(file: File, ...content: (Node | string)[]): void {
+    this.rows.get(file)!.replaceChildren(...content);
   }
 }

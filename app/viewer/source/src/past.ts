@@ -1,12 +1,13 @@
 // Past measurements: searched, and one subject's volumes over gestational age.
 
+import { weeksAndDays } from "./age";
 import type { Api } from "./api";
 import { growthChart, measuredPoints } from "./chart";
 import { announce, h } from "./dom";
 import { problemBox } from "./problem";
 import { repeatedScans, repeatsFigure } from "./repeats";
 import type { GrowthBand, VolumeItem, VolumePage } from "./types";
-import { DECISION_NAMES, VERDICT_NAMES, day, millilitres } from "./words";
+import { DECISION_NAMES, VERDICT_NAMES, day, millilitres, verdictName } from "./words";
 
 const TYPING_PAUSE_MS = 250;
 const PAGE_SIZE = 50;
@@ -161,9 +162,9 @@ function row(item: VolumeItem): HTMLElement {
       { class: "number strong" },
       item.head_volume_ml === null && !edited ? "none" : millilitres(edited ?? item.head_volume_ml ?? 0),
     ),
-    h("td", {}, h("span", { class: `chip ${item.verdict}` }, VERDICT_NAMES[item.verdict])),
+    h("td", {}, h("span", { class: `chip ${item.verdict}` }, verdictName(item.verdict, item.flags.length))),
     h("td", {}, item.decision ? DECISION_NAMES[item.decision] : "open"),
-    h("td", { class: "number" }, item.gestational_age_weeks?.toFixed(1)),
+    h("td", { class: "number" }, item.gestational_age_weeks !== null && weeksAndDays(item.gestational_age_weeks)),
     h("td", { class: "number" }, edited ? "edited" : interval && `${millilitres(interval[0])} to ${millilitres(interval[1])}`),
   );
 }

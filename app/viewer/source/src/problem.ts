@@ -15,7 +15,7 @@ export class Complaint extends ServiceError {
 
 /** The box that shows an error of any kind. */
 export function problemBox(error: unknown): HTMLElement {
-  const problem = asProblem(error);
+  const problem = problemOf(error);
   announce(`${problem.title}. ${problem.detail} ${remedyOf(problem)}`);
   const facts: [string, string | undefined][] = [
     ["Expected", problem.expected],
@@ -28,16 +28,17 @@ export function problemBox(error: unknown): HTMLElement {
     h("h2", {}, problem.title),
     problem.detail !== "" && h("p", {}, asSentence(problem.detail)),
     h("dl", {}, ...facts.flatMap(([name, value]) => (value ? [h("dt", {}, name), h("dd", {}, value)] : []))),
-    h("p", { class: "remedy" }, h("strong", {}, "What to do: "), asSentence(remedyOf(problem))),
+    h("p", { class: "remedy" }, h("strong", {}, "What to do: "), remedyOf(problem)),
   );
 }
 
 /** What somebody at this page does; the service's own words are for those who write programs. */
-function remedyOf({ code, remedy }: Problem): string {
-  return (remedies as Record<string, string>)[code] ?? remedy ?? "try again";
+export function remedyOf({ code, remedy }: Problem): string {
+  return asSentence((remedies as Record<string, string>)[code] ?? remedy ?? "try again");
 }
 
-function asProblem(error: unknown): Problem {
+/** What went wrong, of whatever kind. */
+export function problemOf(error: unknown): Problem {
   if (error instanceof ServiceError) return error.problem;
   return {
     title: "This page could not go on",

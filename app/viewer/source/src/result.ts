@@ -1,5 +1,6 @@
 // One measurement: the number with its interval, what the checks say, the planes, and what the reader makes of it.
 
+import { weeksAndDays } from "./age";
 import { type Api, ServiceError } from "./api";
 import { DecisionPanel } from "./decision";
 import { h } from "./dom";
@@ -7,7 +8,7 @@ import { Editing } from "./editing";
 import { fileHash, fileProblem } from "./own-file";
 import { Complaint, problemBox } from "./problem";
 import type { Edit, Flag, Report, Unfinished } from "./types";
-import { VERDICTS, asSentence, day, flagTitle, millilitres } from "./words";
+import { asSentence, day, flagTitle, millilitres, verdictWords } from "./words";
 import { Viewport } from "./viewport";
 
 const SIZES: Record<string, string> = {
@@ -72,7 +73,7 @@ function showEdit(edit: Edit | null): void {
 
 function measured(report: Report): HTMLElement {
   const interval = report.head_volume_interval_ml;
-  const when = h("p", { class: "small" }, day(report.created_at), report.gestational_age_weeks !== null && `, ${report.gestational_age_weeks.toFixed(1)} weeks`);
+  const when = h("p", { class: "small" }, day(report.created_at), report.gestational_age_weeks !== null && `, ${weeksAndDays(report.gestational_age_weeks)} weeks`);
   const subject = report.subject && h("p", {}, h("a", { href: `#/subject/${encodeURIComponent(report.subject)}` }, "All volumes of this subject"));
   const edited = h("p", { id: "edited" });
   if (report.head_volume_ml === null) return h("section", { class: "figure" }, h("p", { class: "big none" }, "No volume"), edited, when, subject);
@@ -88,7 +89,7 @@ function measured(report: Report): HTMLElement {
 }
 
 function verdict(report: Report): HTMLElement {
-  const words = VERDICTS[report.verdict];
+  const words = verdictWords(report.verdict, report.flags.length);
   return h(
     "section",
     { class: `verdict ${report.verdict}` },

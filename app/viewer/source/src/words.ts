@@ -2,11 +2,31 @@
 
 import type { Decision, Verdict } from "./types";
 
-export const VERDICTS: Record<Verdict, { title: string; text: string }> = {
+interface Words {
+  title: string;
+  text: string;
+}
+
+const VERDICTS: Record<Verdict, Words> = {
   ok: { title: "No reason for doubt", text: "Every check passed. Look at the outline once before you use the number." },
   review: { title: "Look before you use it", text: "The checks below found something. The outline decides." },
   reject: { title: "Not measured", text: "No volume is given, because the checks below failed." },
 };
+
+const NOTED: Words = {
+  title: "Measured, with a note",
+  text: "Nothing here makes the number doubtful, but know what is noted below. Look at the outline once before you use it.",
+};
+
+/** What a verdict means; a measurement without doubt may still carry notes. */
+export function verdictWords(verdict: Verdict, flags: number): Words {
+  return verdict === "ok" && flags > 0 ? NOTED : VERDICTS[verdict];
+}
+
+/** The same in two words. */
+export function verdictName(verdict: Verdict, flags: number): string {
+  return verdict === "ok" && flags > 0 ? "with a note" : VERDICT_NAMES[verdict];
+}
 
 export const VERDICT_NAMES: Record<Verdict, string> = { ok: "no doubt", review: "look first", reject: "not measured" };
 
@@ -29,6 +49,7 @@ const FLAGS: Record<string, string> = {
   size_contradicts_age: "The size contradicts the gestational age",
   size_unusual_for_age: "The size is unusual for the gestational age",
   units_assumed: "Millimetres were assumed",
+  spacing_suspicious: "The spacing is most likely a placeholder",
   spacing_supplied: "The spacing came with the request",
 };
 
