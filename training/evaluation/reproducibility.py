@@ -95,8 +95,10 @@ def spread(groups: Sequence[Sequence[float]]) -> Reproducibility:
     )
 
 
-def complete_groups(results: Sequence[CaseResult]) -> list[CaseResult]:
-    """Leave out subjects whose last view is not measured yet."""
+def complete_groups(results: Sequence[CaseResult]) -> tuple[list[CaseResult], tuple[str, ...]]:
+    """The views of subjects that have as many as any, and who was left out for having fewer."""
     views = Counter(r.subject_seed for r in results)
     most = max(views.values(), default=0)
-    return [r for r in results if views[r.subject_seed] == most]
+    missing = sorted((subject or 0, number) for subject, number in views.items() if number < most)
+    left_out = tuple(f"subject {subject}: {number} of {most} views measured" for subject, number in missing)
+    return [r for r in results if views[r.subject_seed] == most], left_out

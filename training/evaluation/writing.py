@@ -46,9 +46,9 @@ def write_folder(folder: Path, data: str = "simulated") -> str:
 
 def _repeated(folder: Path, command: str) -> Reproducibility | None:
     """The spread of repeated scans, simulated or of one's own, that were measured into the folder."""
-    found = complete_groups(read_journal(folder / f"{REPEATED}.jsonl"))
+    found, left_out = complete_groups(read_journal(folder / f"{REPEATED}.jsonl"))
     if len({r.subject_seed for r in found}) > 1:
-        return reproducibility(found).model_copy(update={"command": command})
+        return reproducibility(found).model_copy(update={"command": command, "left_out": left_out})
     own = _own_spread(folder)
     return own and own.model_copy(update={"command": command})
 

@@ -67,7 +67,7 @@ def _by_hash(patient_of: Mapping[str, str]) -> dict[str, str]:
     if len(patients) < MIN_PATIENTS:
         raise ConfigError(
             f"{len(patients)} patients cannot be split into train, validation and test; "
-            f"add cases, or say which is which in {FILES[0]}"
+            f"add cases, say which is which in {FILES[0]}, or, where they are of more patients, {REMEDY}"
         )
     order = sorted(patients, key=lambda name: hashlib.sha256(name.encode()).hexdigest())
     held = {part: max(1, round(share * len(order))) for part, share in SHARES.items()}

@@ -43,4 +43,6 @@ def test_unequal_groups_are_refused() -> None:
     results = [*views(1, 99, 100, 101), *views(2, 197, 200)]
     with pytest.raises(ValueError, match=r"got \[2, 3\]"):
         reproducibility(results)
-    assert {r.subject_seed for r in complete_groups(results)} == {1}
+    whole, left_out = complete_groups(results)
+    assert {r.subject_seed for r in whole} == {1}
+    assert left_out == ("subject 2: 2 of 3 views measured",)

@@ -1,3 +1,4 @@
+import json
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from tests.makers import publish_threshold_model
 from tests.training.evaluation.test_report import result
 from training import auto_context
 from training.checkpoint import LevelWeights
+from training.cli import main
 from training.config import BudgetConfig, TrainingConfig, load_config
 from training.data import PhantomCache
 from training.evaluation.cases import evaluate_cases, in_process
@@ -156,6 +158,18 @@ def test_too_few_cases_publish_no_interval_and_the_card_says_why() -> None:
     enough = Evaluation(test=section([result(n) for n in range(10)]))
     assert "write it anew" in (missing_interval(enough) or "")
     assert missing_interval(enough.model_copy(update={"volume_interval": VolumeInterval()})) is None
+
+
+def test_publishing_says_that_no_interval_goes_with_the_volumes(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    candidate = publish_threshold_model(tmp_path / "candidate")
+    assert main(["publish", str(candidate), "--store", str(tmp_path / "store"), "--json"]) == 0
+    told = capsys.readouterr()
+    why = "the model was not measured on test cases"
+    assert f"no 95 % interval goes with its volumes: {why}" in told.err
+    assert json.loads(told.out)["no_interval"] == why
+    assert ModelStore(tmp_path / "store").resolve("fetal_head").manifest.volume_interval is None
 
 
 def test_the_card_tells_interval_and_reproducibility(tmp_path: Path) -> None:
