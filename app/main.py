@@ -8,14 +8,14 @@ from contextlib import asynccontextmanager
 from importlib.metadata import version
 
 from fastapi import FastAPI, Security
-from fastapi.security import HTTPBearer
+from fastapi.security import APIKeyHeader, HTTPBearer
 
 from app.access.control import Access
 from app.api import growth, health, models, pages, pictures, reviews, segment, segmentations, subjects, volume
-from app.api.documentation import problems
+from app.api.documentation import describe_own_answers, problems
 from app.api.errors import install_handlers
 from app.api.jobs import Jobs, Limits
-from app.api.middleware import Observed
+from app.api.middleware import Headed, Observed
 from app.api.security import Guarded
 from app.api.serving import ServedModel
 from app.api.state import ServiceState
@@ -41,16 +41,24 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         lifespan=_lifespan,
         docs_url=None,
         redoc_url=None,
-        dependencies=[Security(HTTPBearer(auto_error=False, description="An API key, or a token."))],  # for /docs alone
+        dependencies=[  # for /docs alone
+            Security(HTTPBearer(auto_error=False, description="An API key, or a token.")),
+            Security(APIKeyHeader(name="X-API-Key", auto_error=False, description="An API key.")),
+        ],
     )
     app.state.settings = settings
     app.state.metrics = Metrics()
     app.state.access = Access(settings)
+    app.add_middleware(Headed)
     app.add_middleware(Guarded, access=app.state.access, metrics_public=settings.metrics_public)
     app.add_middleware(Observed, metrics=app.state.metrics)
     install_handlers(app)
-    for module in (segment, segmentations, reviews, volume, subjects, pictures, growth, models, health, pages):
-        app.include_router(module.router, responses=problems("unauthenticated", "forbidden", "rate_limited"))
+    refusals = ("unauthenticated", "forbidden", "rate_limited")
+    for module in (segment, segmentations, reviews, volume, subjects, pictures):
+        app.include_router(module.router, responses=problems(*refusals, "database_unavailable"))
+    for module in (growth, models, health, pages):
+        app.include_router(module.router, responses=problems(*refusals))
+    describe_own_answers(app)
     pages.mount_static(app)
     return app
 

@@ -2,10 +2,37 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
+
+from fastapi import FastAPI
 
 from app.api.errors import MEDIA_TYPE, problem_body
 from app.api.problems import PROBLEMS
+
+FOREIGN: Final = ("HTTPValidationError", "ValidationError")
+"""Schemas of FastAPI's own way of refusing a request, which is never used here."""
+
+
+def describe_own_answers(app: FastAPI) -> None:
+    """Has the OpenAPI document leave out the 422 that FastAPI adds wherever none is described."""
+    generate = app.openapi
+
+    def document() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            _remove_foreign(generate())
+        return generate()
+
+    app.openapi = document  # type: ignore[method-assign]  # FastAPI's documented way
+
+
+def _remove_foreign(document: dict[str, Any]) -> None:
+    foreign = {"$ref": f"#/components/schemas/{FOREIGN[0]}"}
+    for operation in (operation for methods in document["paths"].values() for operation in methods.values()):
+        refused = operation["responses"].get("422", {}).get("content", {}).get("application/json", {})
+        if refused.get("schema") == foreign:
+            del operation["responses"]["422"]
+    for name in FOREIGN:
+        document["components"]["schemas"].pop(name, None)
 
 
 def problems(*codes: str) -> dict[int | str, dict[str, Any]]:

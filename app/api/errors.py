@@ -3,7 +3,7 @@
 ProblemError            raised within app.api; carries a code of `app.api.problems`
 ImagingError            from app.imaging: unreadable 400, too large 413, no volume file 415, not measurable 422
 RecordsError            from app.records: unknown 404, key reused 409, damaged 500, database away 503
-RequestValidationError  from FastAPI: 422
+RequestValidationError  from FastAPI: 422; a body that is no JSON 400
 HTTPException           from Starlette: unknown path 404, wrong method 405
 OSError                 of a disk that is full, read-only or broken: 503
 OutOfMemory             also Python's MemoryError: 503; the next volume may well fit
@@ -25,6 +25,7 @@ from starlette.exceptions import HTTPException
 
 from app.api.problem_type import ProblemType
 from app.api.problems import PROBLEMS
+from app.api.validation import MALFORMED_JSON, complaint
 from app.imaging.errors import ImagingError, NotAVolumeFile, TooLarge, UnreadableFile
 from app.inference.errors import OutOfMemory
 from app.monitoring.logs import exception_fields
@@ -33,6 +34,7 @@ from app.records.errors import (
     DatabaseUnavailableError,
     KeyReusedError,
     NotEditedError,
+    NothingToAcceptError,
     RecordsError,
     UnknownSegmentationError,
 )
@@ -131,8 +133,10 @@ def _fallback(error: ImagingError) -> str:
 
 def _validation_problem(error: RequestValidationError) -> ProblemError:
     first = error.errors()[0]
-    name = str(first["loc"][-1])  # the value itself is not repeated: it may be a name
-    return ProblemError("invalid_parameter", f"The parameter {name} cannot be used.", expected=str(first["msg"]))
+    if first["type"] == MALFORMED_JSON:
+        return ProblemError("malformed_json")
+    detail, expected = complaint(first)
+    return ProblemError("invalid_parameter", detail, expected=expected)
 
 
 def _http_problem(error: HTTPException) -> ProblemError:
@@ -169,6 +173,7 @@ TRANSLATIONS: dict[type[Exception], Callable[[Any], ProblemError]] = {
     ImagingError: _imaging_problem,
     UnknownSegmentationError: lambda error: ProblemError("unknown_segmentation", str(error)),
     NotEditedError: lambda _: ProblemError("not_edited"),
+    NothingToAcceptError: lambda _: ProblemError("nothing_to_accept"),
     KeyReusedError: lambda _: ProblemError("key_reused"),
     DamagedArtifactError: lambda _: ProblemError("damaged_record"),
     OSError: _storage_problem,

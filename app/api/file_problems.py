@@ -58,6 +58,10 @@ _NOT_MEASURABLE = {
     "empty_image": ("Every voxel is zero.", EXPORT),
     "constant_image": ("Every voxel has the same value.", EXPORT),
     "empty_field_of_view": ("Nothing of the volume is left on the network's grid.", EXPORT),
+    "extent_too_large": (
+        "The volume is larger than any ultrasound probe sees.",
+        "Check the spacing and its unit in the file's header; cut away what is not of the scan.",
+    ),
     "too_small": ("The volume is too small to show a head.", "Send the whole scan, not a cut-out of it."),
     "mask_grid_differs": (
         "The mask does not lie on the grid of the volume that was measured.",

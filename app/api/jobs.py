@@ -77,6 +77,8 @@ class Jobs:
         self._inference = ThreadPoolExecutor(1, "inference")
         self._finishing = ThreadPoolExecutor(1, "finishing")
         self._closing = False
+        self.repeating = asyncio.Semaphore(limits.held)
+        """Places for bodies that repeat an earlier request: read, compared, and not computed."""
 
     def require_open(self) -> None:
         """The problem `stopping` from `refuse_new` on."""

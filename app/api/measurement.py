@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from app.api.layers import encode_layers
@@ -19,6 +19,7 @@ from app.api.serving import model_answer, runtime_answer
 from app.api.upload import Upload
 from app.doubts import find_doubts
 from app.imaging.nifti import DecodeLimits, NiftiFile, decode_nifti, encode_nifti
+from app.imaging.quality import VERDICTS
 from app.inference.manifest import ModelManifest
 from app.inference.segmenter import HeadSegmenter, Segmentation
 from app.preview import PreviewText, draw_preview
@@ -66,9 +67,10 @@ def decode(upload: Upload, limits: DecodeLimits) -> tuple[NiftiFile, float]:
 
 def finish(order: Order, segmenter: HeadSegmenter, segmentation: Segmentation) -> Outcome:
     """Encodes the mask, draws the preview and writes the report."""
+    segmentation = _judged_with_file(order.file, segmentation)
     started = time.perf_counter()
     mask = encode_nifti(segmentation.mask, order.file.header)
-    text = _preview_text(order.file, segmentation, segmenter.manifest)
+    text = _preview_text(segmentation, segmenter.manifest)
     rules = segmenter.manifest.postprocessing
     doubts = find_doubts(segmentation.level_probabilities, segmentation.preprocessed, rules.threshold)
     preview = draw_preview(order.file.volume, segmentation.mask, text, doubts)
@@ -80,12 +82,19 @@ def finish(order: Order, segmenter: HeadSegmenter, segmentation: Segmentation) -
     return Outcome(report, Measurement(report.verdict, report.head_volume_ml, stored, files))
 
 
-def _preview_text(file: NiftiFile, segmentation: Segmentation, manifest: ModelManifest) -> PreviewText:
+def _judged_with_file(file: NiftiFile, segmentation: Segmentation) -> Segmentation:
+    """What the file makes doubtful added to what the measurement does; first comes what the verdict is owed to."""
+    own, found = file.flags, segmentation.flags
+    flags = (*found, *own) if segmentation.verdict == "reject" else (*own, *found)
+    return replace(segmentation, verdict=max(file.verdict, segmentation.verdict, key=VERDICTS.index), flags=flags)
+
+
+def _preview_text(segmentation: Segmentation, manifest: ModelManifest) -> PreviewText:
     return PreviewText(
         verdict=segmentation.verdict,
         head_volume_ml=segmentation.head_volume_ml,
         interval_ml=segmentation.head_volume_interval_ml,
-        flags=tuple(flag.code for flag in (*file.flags, *segmentation.flags)),
+        flags=tuple(flag.code for flag in segmentation.flags),
         model=f"{manifest.name} {manifest.version}",
     )
 
@@ -93,14 +102,13 @@ def _preview_text(file: NiftiFile, segmentation: Segmentation, manifest: ModelMa
 def _report(order: Order, segmenter: HeadSegmenter, segmentation: Segmentation, timings_s: dict[str, float]) -> Report:
     geometry = order.file.volume.geometry
     biometry = segmentation.biometry
-    flags = (*order.file.flags, *segmentation.flags)
     return Report(
         id=order.id,
         created_at=order.created_at,
         subject=order.subject,
         gestational_age_weeks=order.gestational_age_weeks,
         verdict=segmentation.verdict,
-        flags=tuple(FlagAnswer(code=flag.code, detail=flag.detail, remedy=flag.remedy) for flag in flags),
+        flags=tuple(FlagAnswer(**flag.model_dump()) for flag in segmentation.flags),
         head_volume_ml=_rounded(segmentation.head_volume_ml),
         head_volume_interval_ml=_rounded_pair(segmentation.head_volume_interval_ml),
         quality=QualityAnswer(**segmentation.quality.model_dump()),

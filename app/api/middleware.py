@@ -1,4 +1,4 @@
-"""Around every request: headers that harden the answer, metrics, a log line, and an answer to the unforeseen."""
+"""Around every request: hardening headers, metrics, a log line, HEAD, and an answer to the unforeseen."""
 
 from __future__ import annotations
 
@@ -66,6 +66,28 @@ class Observed:
         fields = {"route": route, "method": method, "status": status, "seconds": round(seconds, 4)}
         level = logging.DEBUG if route.startswith(("/health", "/metrics")) else logging.INFO
         log.log(level, "request", extra={"fields": fields})
+
+
+class Headed:
+    """ASGI middleware. HEAD is answered as GET is, without the body: load balancers ask so."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serves one request."""
+        if scope["type"] != "http" or scope["method"] != "HEAD":
+            await self._app(scope, receive, send)
+            return
+
+        async def send_head(message: Message) -> None:
+            await send({**message, "body": b""} if message["type"] == "http.response.body" else message)
+
+        asked = {**scope, "method": "GET"}
+        try:
+            await self._app(asked, receive, send_head)
+        finally:
+            scope["route"] = asked.get("route")  # for the metrics
 
 
 def route_template(scope: Scope) -> str:

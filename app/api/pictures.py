@@ -53,7 +53,7 @@ def _drawn(media_type: str, *codes: str) -> dict[int | str, dict[str, Any]]:
 async def get_report(segmentation_id: SegmentationId, state: State) -> Response:
     """One page: three planes, the surface, the numbers, the model, the flags and the notice."""
     _check_libraries()
-    stored = await run_in_threadpool(state.repository.find, str(segmentation_id))
+    stored = await run_in_threadpool(state.repository.find, segmentation_id)
     report = completed_report(stored)
     content = await run_in_threadpool(_pdf, state, report)
     headers = {"Content-Disposition": f'inline; filename="head-volume-{stored.id}.pdf"'}
@@ -83,7 +83,7 @@ async def get_growth(state: State, query: Annotated[ChartQuery, Query()]) -> Res
     responses=_drawn(SVG),
 )
 async def get_repeatability(state: State, query: Annotated[ChartQuery, Query()]) -> Response:
-    """Bland and Altman's plot of the scans that a subject had on one day, as the model measured them.
+    """Bland and Altman's plot of the scans that a subject had on one day, at one age, as the model measured them.
 
     Edited volumes are not drawn, since they tell of the reader; what a reader rejected is left out.
     """
@@ -137,4 +137,5 @@ def _measured(state: ServiceState, query: ChartQuery, edited: bool) -> Iterator[
                 volume_ml=volume_ml,
                 interval_ml=item.head_volume_interval_ml if by_reader is None else None,
                 verdict=item.verdict,
+                input_sha256=item.input_sha256,
             )

@@ -18,6 +18,13 @@ _REQUEST = (
         "The body is not complete, well-formed multipart/form-data.",
         "Let an HTTP library build the body: curl -F volume=@head.nii.gz",
     ),
+    ProblemType(
+        "malformed_json",
+        400,
+        "Malformed JSON",
+        "The body is no well-formed JSON.",
+        "Let a JSON library write the body; names and texts stand between double quotes.",
+    ),
     ProblemType("not_found", 404, "Not found", "There is nothing at this path.", "See /docs for what there is."),
     ProblemType(
         "unknown_segmentation",
@@ -70,6 +77,13 @@ _REQUEST = (
         "Send the mask first (PUT /segmentations/{id}/mask), or decide accept or reject.",
     ),
     ProblemType(
+        "nothing_to_accept",
+        409,
+        "Nothing to accept",
+        "The measurement has the verdict reject: it has no volume that could be accepted.",
+        "Decide reject; or send a mask that you stand for (PUT /segmentations/{id}/mask) and decide edit.",
+    ),
+    ProblemType(
         "not_completed",
         409,
         "Not completed",
@@ -96,6 +110,13 @@ _REQUEST = (
         "Not multipart/form-data",
         "The request's body is of another media type.",
         "Send the file as the field volume: curl -F volume=@head.nii.gz",
+    ),
+    ProblemType(
+        "not_bare",
+        415,
+        "A form, not the bare file",
+        "The mask came inside a form.",
+        "Send the file alone as the request's body: curl -T mask.nii.gz",
     ),
 )
 _ACCESS = (

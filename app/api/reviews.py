@@ -16,6 +16,8 @@ from app.api.schemas import DecisionAnswer, DecisionList, DecisionRequest, EditA
 from app.api.security import Caller
 from app.api.segmentations import SegmentationId, completed_report
 from app.api.state import ServiceState, State
+from app.api.upload import drain
+from app.api.validation import MALFORMED_JSON, complaint
 from app.imaging.edited_mask import EditedMask, read_edited_mask
 from app.imaging.nifti import DecodeLimits
 from app.records.artifacts import MASK
@@ -42,7 +44,15 @@ DECISION_BODY: dict[str, Any] = {
     "/decision",
     summary="Accept, edit or reject",
     openapi_extra=DECISION_BODY,
-    responses=problems("unknown_segmentation", "not_completed", "not_edited", "invalid_decision", "invalid_parameter"),
+    responses=problems(
+        "malformed_json",
+        "unknown_segmentation",
+        "not_completed",
+        "not_edited",
+        "nothing_to_accept",
+        "body_too_large",
+        "invalid_decision",
+    ),
 )
 async def post_decision(
     segmentation_id: SegmentationId, request: Request, state: State, principal: Caller
@@ -52,21 +62,21 @@ async def post_decision(
     Every decision is kept; the latest counts. The reason is for people, and stays out of the audit trail.
     """
     wanted = _decision_request(await read_body(request, MAX_DECISION_BYTES, state.settings.upload_timeout_s))
-    completed_report(await run_in_threadpool(state.repository.find, str(segmentation_id)))
+    completed_report(await run_in_threadpool(state.repository.find, segmentation_id))
     verdict = Verdict(wanted.decision, wanted.reason.strip())
-    decision = await run_in_threadpool(state.reviews.decide, str(segmentation_id), verdict, principal.name)
+    decision = await run_in_threadpool(state.reviews.decide, segmentation_id, verdict, principal.name)
     return decision_answer(decision)
 
 
 @router.get(
     "/decisions",
     summary="Every decision",
-    responses=problems("unknown_segmentation", "not_completed", "invalid_parameter"),
+    responses=problems("unknown_segmentation", "not_completed"),
 )
 async def get_decisions(segmentation_id: SegmentationId, state: State) -> DecisionList:
     """The decisions about a measurement, oldest first."""
-    completed_report(await run_in_threadpool(state.repository.find, str(segmentation_id)))
-    history = await run_in_threadpool(state.reviews.history, str(segmentation_id))
+    completed_report(await run_in_threadpool(state.repository.find, segmentation_id))
+    history = await run_in_threadpool(state.reviews.history, segmentation_id)
     return DecisionList(decisions=tuple(map(decision_answer, history)))
 
 
@@ -75,7 +85,19 @@ async def get_decisions(segmentation_id: SegmentationId, state: State) -> Decisi
     summary="Replace the mask",
     openapi_extra=MASK_BODY,
     responses=problems(
-        "unknown_segmentation", "not_completed", "body_too_large", "mask_grid_differs", "empty_mask", "not_a_mask"
+        "unreadable",
+        "truncated",
+        "unknown_segmentation",
+        "upload_timeout",
+        "not_completed",
+        "body_too_large",
+        "too_large",
+        "not_bare",
+        "not_a_volume",
+        "not_nifti",
+        "mask_grid_differs",
+        "empty_mask",
+        "not_a_mask",
     ),
 )
 async def put_mask(segmentation_id: SegmentationId, request: Request, state: State, principal: Caller) -> EditAnswer:
@@ -83,17 +105,20 @@ async def put_mask(segmentation_id: SegmentationId, request: Request, state: Sta
 
     The model's mask and every earlier edited one are kept; the report keeps the volume that was measured.
     """
-    report = completed_report(await run_in_threadpool(state.repository.find, str(segmentation_id)))
+    report = completed_report(await run_in_threadpool(state.repository.find, segmentation_id))
+    if request.headers.get("content-type", "").lower().startswith("multipart/"):
+        await drain(request)
+        raise ProblemError("not_bare")
     payload = await read_body(request, state.settings.max_upload_bytes, state.settings.upload_timeout_s)
     mask = await state.jobs.decode(lambda: _read_mask(state, report, payload))
     edit = await run_in_threadpool(
         state.reviews.store_mask,
-        str(segmentation_id),
+        segmentation_id,
         mask.content,
         round(mask.head_volume_ml, VOLUME_DECIMALS),
         principal.name,
     )
-    return edit_answer(str(segmentation_id), edit)
+    return edit_answer(segmentation_id, edit)
 
 
 def _decision_request(body: bytes) -> DecisionRequest:
@@ -101,8 +126,10 @@ def _decision_request(body: bytes) -> DecisionRequest:
         return DecisionRequest.model_validate_json(body)
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
-        where = ".".join(map(str, first["loc"])) or "the body"
-        raise ProblemError("invalid_decision", expected=f"{where}: {first['msg']}") from error
+        if first["type"] == MALFORMED_JSON:
+            raise ProblemError("malformed_json") from error
+        detail, expected = complaint({**first, "loc": ("body", *first["loc"])})
+        raise ProblemError("invalid_decision", detail, expected=expected) from error
 
 
 def _read_mask(state: ServiceState, report: dict[str, Any], payload: bytes) -> EditedMask:

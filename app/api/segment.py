@@ -21,7 +21,8 @@ from app.api.negotiation import preferred_type
 from app.api.schemas import Report, Unfinished
 from app.api.security import Caller
 from app.api.state import ServiceState, State
-from app.api.upload import Upload, drain, read_upload
+from app.api.upload import TEXT_FIELDS, Upload, drain, read_upload
+from app.api.validation import not_known
 from app.imaging.nifti import DecodeLimits
 from app.inference.segmenter import HeadSegmenter
 from app.records.segmentation import NewSegmentation, StoredSegmentation
@@ -105,7 +106,7 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
 
 @dataclass(frozen=True)
 class _Wishes:
-    """What the request's headers ask for, and who asks."""
+    """What the request's headers ask for, and who asks; `key` is the Idempotency-Key."""
 
     owner: str
     media_type: str
@@ -118,7 +119,7 @@ async def segment(
     request: Request,
     state: State,
     principal: Caller,
-    accept: Annotated[str | None, Header()] = None,
+    accept: Annotated[str | None, Header(include_in_schema=False)] = None,
     prefer: Annotated[str | None, Header(description="respond-async: answer 202 at once.")] = None,
     idempotency_key: Annotated[
         str | None, Header(min_length=1, max_length=255, description="Same key, same content: computed once.")
@@ -126,16 +127,29 @@ async def segment(
 ) -> Response:
     """Segments the head in a volume and measures it."""
     try:
+        _refuse_query(request)
         wishes = _Wishes(principal.name, _media_type(accept), idempotency_key, _asks_async(prefer))
-        segmenter = state.model.require()
-        with state.jobs.slot() as slot:
-            limit, timeout_s = state.settings.max_upload_bytes, state.settings.upload_timeout_s
-            stored = await _accepted(state, await read_upload(request, limit, timeout_s), wishes, segmenter, slot)
+        upload = await _repeated(state, request, wishes)
+        stored = None if upload is None else await _earlier(state, (await _digests(upload))[1], wishes)
+        stored = stored or await _new(state, request, upload, wishes)
         return await _answer(state, request, stored, wishes)
     except ProblemError as error:
         if error.kind.code != "upload_timeout":
             await drain(request)
         raise
+
+
+def _refuse_query(request: Request) -> None:
+    """What stands in the query would be lost: everything about a volume is a field of the form."""
+    name = next(iter(request.query_params), None)
+    if name is None:
+        return
+    raise ProblemError(
+        "invalid_parameter",
+        not_known("query", name),
+        expected="no parameters in the address",
+        remedy=f"Send it as a field of the form: curl -F {name}=..." if name in TEXT_FIELDS else "Leave it out.",
+    )
 
 
 def _media_type(accept: str | None) -> str:
@@ -150,15 +164,43 @@ def _asks_async(prefer: str | None) -> bool:
     return any(preference.split(";")[0].strip().lower() == "respond-async" for preference in preferences)
 
 
+async def _repeated(state: ServiceState, request: Request, wishes: _Wishes) -> Upload | None:
+    """The body of a request whose key belongs to an earlier one: it takes no place in the queue and needs no model."""
+    if wishes.key is None or not await run_in_threadpool(state.repository.has_key, wishes.key, wishes.owner):
+        return None
+    state.jobs.require_open()
+    async with state.jobs.repeating:
+        return await _upload(state, request)
+
+
+async def _earlier(state: ServiceState, request_sha256: str, wishes: _Wishes) -> StoredSegmentation | None:
+    if wishes.key is None:
+        return None
+    return await run_in_threadpool(state.repository.find_by_key, wishes.key, request_sha256, wishes.owner)
+
+
+async def _new(state: ServiceState, request: Request, upload: Upload | None, wishes: _Wishes) -> StoredSegmentation:
+    segmenter = state.model.require()
+    with state.jobs.slot() as slot:
+        return await _accepted(state, upload or await _upload(state, request), wishes, segmenter, slot)
+
+
+async def _upload(state: ServiceState, request: Request) -> Upload:
+    return await read_upload(request, state.settings.max_upload_bytes, state.settings.upload_timeout_s)
+
+
+async def _digests(upload: Upload) -> tuple[str, str]:
+    return await run_in_threadpool(digests, upload)
+
+
 async def _accepted(
     state: ServiceState, upload: Upload, wishes: _Wishes, segmenter: HeadSegmenter, slot: Slot
 ) -> StoredSegmentation:
     """The segmentation of this upload, under way from now on; or the earlier one that its key belongs to."""
-    input_sha256, request_sha256 = await run_in_threadpool(digests, upload)
-    if wishes.key is not None:
-        earlier = await run_in_threadpool(state.repository.find_by_key, wishes.key, request_sha256, wishes.owner)
-        if earlier is not None:
-            return earlier
+    input_sha256, request_sha256 = await _digests(upload)
+    earlier = await _earlier(state, request_sha256, wishes)
+    if earlier is not None:
+        return earlier
     limits = DecodeLimits(max_bytes=state.settings.max_unpacked_bytes, max_voxels=state.settings.max_voxels)
     file, decode_s = await state.jobs.decode(lambda: decode(upload, limits))
     new = NewSegmentation(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import APIRouter, Depends, Path, Query, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse
 
@@ -21,9 +21,23 @@ from app.records.reviews import Edit
 from app.records.segmentation import StoredSegmentation
 
 router = APIRouter(prefix="/segmentations/{segmentation_id}", tags=["segmentation"])
-SegmentationId = Annotated[UUID, Path(description="The identifier that POST /segment gave.")]
 MaskVersion = Literal["latest", "original", "edited"]
-FILE_PROBLEMS = ("unknown_segmentation", "not_completed", "invalid_parameter", "damaged_record")
+FILE_PROBLEMS = ("unknown_segmentation", "not_completed", "damaged_record")
+
+
+def _known_form(
+    segmentation_id: Annotated[
+        str, Path(description="The identifier that POST /segment gave.", json_schema_extra={"format": "uuid"})
+    ],
+) -> str:
+    """The identifier as it is stored; what cannot be one belongs to no segmentation."""
+    try:
+        return str(UUID(segmentation_id))
+    except ValueError as error:
+        raise ProblemError("unknown_segmentation") from error
+
+
+SegmentationId = Annotated[str, Depends(_known_form)]
 
 
 def _file(media_type: str, *codes: str) -> dict[int | str, dict[str, Any]]:
@@ -40,12 +54,12 @@ def _file(media_type: str, *codes: str) -> dict[int | str, dict[str, Any]]:
     response_model=None,
     responses={
         200: {"model": Report | Unfinished, "description": "The report, or the state of an unfinished one."},
-        **problems("unknown_segmentation", "invalid_parameter"),
+        **problems("unknown_segmentation"),
     },
 )
 async def get_segmentation(segmentation_id: SegmentationId, state: State) -> Response:
     """The report; or the state of a segmentation that is queued, running, failed or cancelled."""
-    stored = await run_in_threadpool(state.repository.find, str(segmentation_id))
+    stored = await run_in_threadpool(state.repository.find, segmentation_id)
     if stored.report is not None:
         reviews = await run_in_threadpool(state.reviews.latest, [stored.id])
         review = review_answer(stored.id, reviews.get(stored.id))
@@ -54,7 +68,7 @@ async def get_segmentation(segmentation_id: SegmentationId, state: State) -> Res
     return JSONResponse(unfinished_answer(stored, job).model_dump(mode="json", exclude_none=True))
 
 
-@router.get("/mask", summary="Mask", response_model=None, responses=_file(GZIP, "not_edited"))
+@router.get("/mask", summary="Mask", response_model=None, responses=_file(GZIP, "not_edited", "invalid_parameter"))
 async def get_mask(
     segmentation_id: SegmentationId,
     state: State,
@@ -64,37 +78,37 @@ async def get_mask(
 ) -> Response:
     """The mask, .nii.gz: the very grid, affine and codes of the upload; 1 in the head, 0 elsewhere."""
     if wanted != "original":
-        report = completed_report(await run_in_threadpool(state.repository.find, str(segmentation_id)))
-        edited = await run_in_threadpool(state.reviews.edited_mask, str(segmentation_id))
+        report = completed_report(await run_in_threadpool(state.repository.find, segmentation_id))
+        edited = await run_in_threadpool(state.reviews.edited_mask, segmentation_id)
         if edited is not None:
             return _edited_mask(report, *edited)
         if wanted == "edited":
             raise ProblemError("not_edited", "No edited mask was stored.")
-    return await _artifact(state, str(segmentation_id), MASK, GZIP)
+    return await _artifact(state, segmentation_id, MASK, GZIP)
 
 
 @router.get("/preview.png", summary="Preview", response_model=None, responses=_file("image/png"))
 async def get_preview(segmentation_id: SegmentationId, state: State) -> Response:
     """Three orthogonal planes through the head, with its outline, a scale and the result."""
-    return await _artifact(state, str(segmentation_id), PREVIEW, "image/png")
+    return await _artifact(state, segmentation_id, PREVIEW, "image/png")
 
 
 @router.get("/probability", summary="Probability", response_model=None, responses=_file(GZIP, "unknown_layer"))
 async def get_probability(segmentation_id: SegmentationId, state: State) -> Response:
     """The network's probability of head, .nii.gz on the network's grid in steps of 1/255; for looking at."""
-    return await _layer(state, str(segmentation_id), PROBABILITY)
+    return await _layer(state, segmentation_id, PROBABILITY)
 
 
 @router.get("/disagreement", summary="Disagreement", response_model=None, responses=_file(GZIP, "unknown_layer"))
 async def get_disagreement(segmentation_id: SegmentationId, state: State) -> Response:
     """How far the probabilities of the last two context levels lie apart, .nii.gz on the network's grid."""
-    return await _layer(state, str(segmentation_id), DISAGREEMENT)
+    return await _layer(state, segmentation_id, DISAGREEMENT)
 
 
 @router.get("/archive.zip", summary="Everything in one file", response_model=None, responses=_file(ZIP))
 async def get_archive(segmentation_id: SegmentationId, state: State) -> Response:
     """Mask, report and preview in a zip: what POST /segment answers to Accept: application/zip."""
-    stored = await run_in_threadpool(state.repository.find, str(segmentation_id))
+    stored = await run_in_threadpool(state.repository.find, segmentation_id)
     report = completed_report(stored)
     content = await run_in_threadpool(archive, state.repository, stored, report)
     return Response(content, media_type=ZIP, headers={**named("segmentation.zip"), **summary_headers(report)})
@@ -105,14 +119,14 @@ async def get_archive(segmentation_id: SegmentationId, state: State) -> Response
     summary="Cancel or erase",
     status_code=204,
     response_model=None,
-    responses=problems("unknown_segmentation", "invalid_parameter", "forbidden"),
+    responses=problems("unknown_segmentation", "forbidden"),
 )
 async def delete_segmentation(segmentation_id: SegmentationId, state: State, principal: Caller) -> Response:
     """Cancels a segmentation that is on its way; erases a finished one: measurement, mask and preview.
 
     Operators may do so with their own, admins with all.
     """
-    stored = await run_in_threadpool(state.repository.find, str(segmentation_id))
+    stored = await run_in_threadpool(state.repository.find, segmentation_id)
     require_owner(principal, stored.owner)
     await run_in_threadpool(state.repository.remove, stored.id, principal.name)
     state.jobs.end(stored.id)

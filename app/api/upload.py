@@ -17,6 +17,9 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.requests import ClientDisconnect, Request
 
 from app.api.errors import ProblemError
+from app.api.problems import PROBLEMS
+from app.api.validation import not_known
+from app.imaging.nifti import SPACING_MM
 
 VOLUME_FIELD: Final = "volume"
 TEXT_FIELDS: Final = ("gestational_age_weeks", "subject", "spacing_mm")
@@ -27,6 +30,7 @@ DRAIN_BYTES: Final = 8 * 1024 * 1024
 DRAIN_SECONDS: Final = 2.0
 GESTATIONAL_AGE_WEEKS: Final = (10.0, 42.0)
 SUBJECT: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
+NUMBER: Final = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -88,6 +92,7 @@ class _Form:
 
     def __init__(self) -> None:
         self.texts: dict[str, str] = {}
+        self.unknown: list[str] = []
         self.volume: io.BytesIO | None = None
         self.ended = False
         self._header_name = bytearray()
@@ -127,13 +132,15 @@ class _Form:
         _, options = parse_options_header(self._disposition)
         name = options.get(b"name", b"").decode("ascii", "replace")
         if name not in (VOLUME_FIELD, *TEXT_FIELDS):
-            raise ProblemError("unknown_field", expected=f"the fields {VOLUME_FIELD}, {', '.join(TEXT_FIELDS)}")
+            self.unknown.append(name)
         if name in self.texts or (name == VOLUME_FIELD and self.volume is not None):
             raise ProblemError("repeated_field", f"The field {name} is there more than once.", expected="one of each")
         self._part = _Part(name)
 
     def _add_data(self, data: bytes, start: int, end: int) -> None:
         part = self._part
+        if part.name in self.unknown:
+            return
         if part.name != VOLUME_FIELD and part.content.tell() + end - start > MAX_TEXT_BYTES:
             raise ProblemError(
                 "invalid_field", f"The field {part.name} is too long.", expected=f"at most {MAX_TEXT_BYTES} bytes"
@@ -143,7 +150,7 @@ class _Form:
     def _end_part(self) -> None:
         if self._part.name == VOLUME_FIELD:
             self.volume = self._part.content
-        else:
+        elif self._part.name not in self.unknown:
             self.texts[self._part.name] = self._part.content.getvalue().decode("utf-8", "replace").strip()
 
     def _end(self) -> None:
@@ -178,7 +185,17 @@ def _too_large(limit: int, declared: int | None = None) -> ProblemError:
     return ProblemError("body_too_large", expected=f"at most {limit} bytes", got=got)
 
 
+def _unknown_field(form: _Form) -> ProblemError:
+    detail, remedy = not_known("field", form.unknown[0]), None
+    if form.volume is None:
+        detail, remedy = f"{detail} The field {VOLUME_FIELD} is missing.", PROBLEMS["missing_volume"].remedy
+    expected = f"the fields {VOLUME_FIELD}, {', '.join(TEXT_FIELDS)}"
+    return ProblemError("unknown_field", detail, expected=expected, remedy=remedy)
+
+
 def _validated(form: _Form) -> Upload:
+    if form.unknown:
+        raise _unknown_field(form)
     if form.volume is None:
         raise ProblemError("missing_volume")
     texts = {name: text for name, text in form.texts.items() if text}
@@ -194,10 +211,7 @@ def _weeks(text: str | None) -> float | None:
     if text is None:
         return None
     least, greatest = GESTATIONAL_AGE_WEEKS
-    try:
-        weeks = float(text)
-    except ValueError:
-        weeks = float("nan")
+    weeks = _number(text)
     if not least <= weeks <= greatest:
         raise ProblemError(
             "invalid_field",
@@ -224,9 +238,21 @@ def _spacing(text: str | None) -> tuple[float, float, float] | None:
     if text is None:
         return None
     try:
-        i, j, k = (float(piece) for piece in re.split(r"[,;\s]+", text.strip("[]() ")))
+        i, j, k = (_number(piece) for piece in re.split(r"[,;\s]+", text.strip("[]() ")))
     except ValueError as error:
-        raise ProblemError(
-            "invalid_field", "The field spacing_mm is no spacing.", expected="three numbers in mm, such as 0.4,0.4,0.4"
-        ) from error
+        raise _no_spacing() from error
+    least, greatest = SPACING_MM
+    if not all(least <= step <= greatest for step in (i, j, k)):
+        raise _no_spacing()
     return i, j, k
+
+
+def _no_spacing() -> ProblemError:
+    least, greatest = SPACING_MM
+    expected = f"three numbers from {least:g} to {greatest:g}, in mm, such as 0.4,0.4,0.4"
+    return ProblemError("invalid_field", "The field spacing_mm is no spacing.", expected=expected)
+
+
+def _number(text: str) -> float:
+    """The number, NaN where it is none: Python itself takes more for numbers than people do, such as 2_6."""
+    return float(text) if NUMBER.fullmatch(text) else math.nan

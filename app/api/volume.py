@@ -5,10 +5,9 @@ from __future__ import annotations
 import base64
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
-from datetime import UTC, datetime
-from itertools import islice
+from itertools import chain, islice
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Header, Query, Response
@@ -19,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from app.api.answers import JSON, location
 from app.api.documentation import problems
 from app.api.errors import ProblemError
+from app.api.moments import Moment
 from app.api.negotiation import preferred_type
 from app.api.state import ServiceState, State
 from app.api.volume_schemas import DayStatistics, VolumeItem, VolumePage, VolumeSummary, WeekStatistics
@@ -44,6 +44,7 @@ COLUMNS = (
     "model_version",
     "decision",
     "edited_volume_ml",
+    "input_sha256",
 )
 
 
@@ -53,8 +54,8 @@ class VolumeQuery(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     subject: str | None = Field(None, pattern=SUBJECT_PATTERN, description="Pseudonym.")
-    since: datetime | None = Field(None, description="Measured at this moment or later (UTC where it names no zone).")
-    until: datetime | None = Field(None, description="Measured before this moment.")
+    since: Moment | None = Field(None, description="Measured at this moment or later (UTC where it names no zone).")
+    until: Moment | None = Field(None, description="Measured before this moment.")
     verdict: Literal["ok", "review", "reject"] | None = None
     model_version: int | None = Field(None, ge=1, le=2**31 - 1)
     search: str | None = Field(
@@ -67,8 +68,8 @@ class VolumeQuery(BaseModel):
         """The filter."""
         return MeasurementFilter(
             subject=self.subject,
-            since=_with_zone(self.since),
-            until=_with_zone(self.until),
+            since=self.since,
+            until=self.until,
             verdict=self.verdict,
             model_version=self.model_version,
             search=self.search or None,
@@ -85,11 +86,13 @@ class VolumeQuery(BaseModel):
             "content": {CSV: {"schema": {"type": "string"}}},
             "description": "The measurements.",
         },
-        **problems("not_acceptable", "invalid_parameter"),
+        **problems("not_acceptable", "invalid_parameter", "database_unavailable"),
     },
 )
 async def get_volume(
-    state: State, query: Annotated[VolumeQuery, Query()], accept: Annotated[str | None, Header()] = None
+    state: State,
+    query: Annotated[VolumeQuery, Query()],
+    accept: Annotated[str | None, Header(include_in_schema=False)] = None,
 ) -> Response:
     """The measured head volumes, newest first, with statistics over all that the filters let through.
 
@@ -100,7 +103,9 @@ async def get_volume(
         raise ProblemError("not_acceptable", expected=", ".join(OFFERS))
     if chosen == CSV:
         headers = {"Content-Disposition": 'attachment; filename="head-volumes.csv"'}
-        return StreamingResponse(_table(state, query.wanted()), media_type=CSV, headers=headers)
+        lines = _table(state, query.wanted())
+        beginning = await run_in_threadpool(next, lines)  # what goes wrong here can still be told with its own status
+        return StreamingResponse(chain([beginning], lines), media_type=CSV, headers=headers)
     page = await run_in_threadpool(_page, state, query)
     return JSONResponse(page.model_dump(mode="json"))
 
@@ -146,25 +151,30 @@ def _day(day: DaySeries) -> DayStatistics:
 
 
 def _table(state: ServiceState, wanted: MeasurementFilter) -> Iterator[str]:
-    yield _line(COLUMNS)
-    for item, review in reviewed(state, wanted):
-        low, high = item.head_volume_interval_ml or (None, None)
-        yield _line(
-            (
-                item.id,
-                item.created_at.isoformat(),
-                item.subject,
-                item.gestational_age_weeks,
-                item.head_volume_ml,
-                low,
-                high,
-                item.verdict,
-                " ".join(item.flags),
-                item.model_version,
-                None if review.decision is None else review.decision.decision,
-                None if review.edit is None else review.edit.head_volume_ml,
-            )
-        )
+    """The table in pieces: the header with the first rows, then the others."""
+    rows = (_row(item, review) for item, review in reviewed(state, wanted))
+    yield _lines([COLUMNS, *islice(rows, REVIEWED_AT_ONCE)])
+    while piece := list(islice(rows, REVIEWED_AT_ONCE)):
+        yield _lines(piece)
+
+
+def _row(item: MeasurementItem, review: Review) -> tuple[Any, ...]:
+    low, high = item.head_volume_interval_ml or (None, None)
+    return (
+        item.id,
+        item.created_at.isoformat(),
+        item.subject,
+        item.gestational_age_weeks,
+        item.head_volume_ml,
+        low,
+        high,
+        item.verdict,
+        " ".join(item.flags),
+        item.model_version,
+        None if review.decision is None else review.decision.decision,
+        None if review.edit is None else review.edit.head_volume_ml,
+        item.input_sha256,
+    )
 
 
 def reviewed(state: ServiceState, wanted: MeasurementFilter) -> Iterator[tuple[MeasurementItem, Review]]:
@@ -175,9 +185,9 @@ def reviewed(state: ServiceState, wanted: MeasurementFilter) -> Iterator[tuple[M
         yield from ((item, reviews.get(item.id, Review())) for item in batch)
 
 
-def _line(values: tuple[Any, ...]) -> str:
+def _lines(rows: Iterable[tuple[Any, ...]]) -> str:
     text = io.StringIO()
-    csv.writer(text).writerow(["" if value is None else value for value in values])
+    csv.writer(text).writerows(["" if value is None else value for value in row] for row in rows)
     return text.getvalue()
 
 
@@ -197,7 +207,3 @@ def _sequence(cursor: str | None) -> int | None:
         raise ProblemError(
             "invalid_parameter", "The parameter cursor cannot be used.", expected="the member next of a page"
         ) from error
-
-
-def _with_zone(moment: datetime | None) -> datetime | None:
-    return moment.replace(tzinfo=UTC) if moment is not None and moment.tzinfo is None else moment

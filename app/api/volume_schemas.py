@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from datetime import date, datetime
+from typing import Annotated
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from app.api.schemas import NOTICE, Answer, DecisionWord, Verdict
+
+ML_DECIMALS = 3
+Millilitres = Annotated[float, AfterValidator(lambda ml: round(ml, ML_DECIMALS))]
+"""What is computed of volumes, to a thousandth of a mL: a digit more than volumes have."""
 
 
 class VolumeItem(Answer):
@@ -23,6 +28,7 @@ class VolumeItem(Answer):
     model_version: int
     decision: DecisionWord | None = Field(None, description="A reader's latest decision.")
     edited_volume_ml: float | None = Field(None, description="Volume of the latest edited mask.")
+    input_sha256: str | None = Field(description="SHA-256 of the file as it was sent.")
     href: str
 
 
@@ -30,8 +36,8 @@ class StatisticsAnswer(Answer):
     """Statistics of head volumes; the SD divides by n - 1."""
 
     count: int
-    mean_ml: float | None
-    sd_ml: float | None
+    mean_ml: Millilitres | None
+    sd_ml: Millilitres | None
     min_ml: float | None
     max_ml: float | None
 
@@ -53,8 +59,9 @@ class VolumeSummary(StatisticsAnswer):
     """Statistics over everything the filters let through, not only over this page."""
 
     by_gestational_week: tuple[WeekStatistics, ...]
-    reproducibility_sd_ml: float | None = Field(
-        description="Mean, over subjects measured more than once on one day, of the SD within the group (n - 1)."
+    reproducibility_sd_ml: Millilitres | None = Field(
+        description="Mean, over the groups of different scans of one subject on one day and of one gestational age (or "
+        "none), of the SD within the group (n - 1)."
     )
     reproducibility_groups: int
     series: tuple[DayStatistics, ...] | None = Field(

@@ -17,7 +17,7 @@ from app.api.upload import Upload
 from app.batch.cases import Case
 from app.batch.engines import Engine, Measured, Work, sha256, with_page
 from app.client.errors import FetalHeadError, ServiceProblem
-from app.imaging.nifti_affine import SPACING_TOLERANCE
+from app.imaging.nifti_affine import SPACING_SUSPICIOUS, SPACING_TOLERANCE
 
 REMEDIES: Final = {
     "no_spacing": "Write the spacing into the file's header, or give it: --spacing-mm X,Y,Z, in mm.",
@@ -128,9 +128,12 @@ def _earlier(report_path: Path, upload: Upload, engine: Engine, wishes: Wishes) 
 
 def _has_spacing(report: Mapping[str, Any], supplied: tuple[float, float, float] | None) -> bool:
     """Whether a report is what the spacing that is supplied now, or none, would give again."""
-    was_supplied = any(flag["code"] == "spacing_supplied" for flag in report["flags"])
+    codes = {flag["code"] for flag in report["flags"]}
+    was_supplied = "spacing_supplied" in codes
     if supplied is None:
         return not was_supplied
+    if SPACING_SUSPICIOUS in codes:
+        return False
     return np.allclose(report["input"]["spacing_mm"], supplied, rtol=0.0 if was_supplied else SPACING_TOLERANCE)
 
 

@@ -32,10 +32,10 @@ def read_edited_mask(payload: bytes, original: bytes, spacing_mm: Float3, limits
     Both are .nii or .nii.gz. `spacing_mm` is the measured volume's, for files that have none of their own.
     """
     replaced, edited = OpenNifti(original, limits), OpenNifti(payload, limits)
-    geometry = _geometry(replaced.header, spacing_mm)
+    geometry, _ = locate(replaced.header, spacing_mm)
     _check_shape(edited.header, geometry)
     if _has_affine(replaced.header):
-        _check_place(_geometry(edited.header, spacing_mm), geometry)
+        _check_place(_geometry(edited.header, spacing_mm), _geometry(replaced.header, spacing_mm))
     mask = _binary(edited.voxels())
     return EditedMask(encode_nifti(mask, replaced.header), head_volume_ml(mask, geometry))
 

@@ -12,9 +12,9 @@ from isal import igzip
 from numpy.typing import NDArray
 
 from app.imaging.errors import NotMeasurable, TooLarge, UnreadableFile
-from app.imaging.nifti_affine import locate
+from app.imaging.nifti_affine import SPACING_SUSPICIOUS, locate
 from app.imaging.nifti_header import HEADER_BYTES, Encoding, NiftiHeader, header_length, parse_header
-from app.imaging.quality import Flag
+from app.imaging.quality import Flag, Verdict
 from app.imaging.unpack import SEND_AGAIN, ByteStream
 from app.imaging.volume import Float3, Index3, Volume, VolumeGeometry
 
@@ -22,6 +22,7 @@ COMPRESSION_LEVEL = 2
 LARGEST_MAGNITUDE = 1e30
 FRACTION_STEPS = 255
 NO_EXTENSIONS = b"\0\0\0\0"
+SPACING_MM = (0.1, 3.0)
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,9 @@ class DecodeLimits:
     max_voxels: int = 200_000_000
     min_axis_voxels: int = 8
     min_extent_mm: float = 20.0
-    spacing_mm: tuple[float, float] = (0.1, 3.0)
+    max_extent_mm: float = 400.0
+    """A sector of 85 degrees that reaches 220 mm from the apex, the widest of an obstetric probe, is 300 mm wide."""
+    spacing_mm: tuple[float, float] = SPACING_MM
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,6 +45,11 @@ class NiftiFile:
     volume: Volume
     header: NiftiHeader
     flags: tuple[Flag, ...] = ()
+
+    @property
+    def verdict(self) -> Verdict:
+        """The best verdict that a measurement of this file may have."""
+        return "review" if any(flag.code == SPACING_SUSPICIOUS for flag in self.flags) else "ok"
 
 
 def decode_nifti(payload: bytes, limits: DecodeLimits | None = None, spacing_mm: Float3 | None = None) -> NiftiFile:
@@ -117,6 +125,13 @@ def encode_fractions(volume: Volume) -> bytes:
 
 
 def _check_size(shape: Index3, encoding: Encoding, limits: DecodeLimits) -> None:
+    if encoding.offset > limits.max_bytes:
+        raise UnreadableFile(
+            "bad_voxel_offset",
+            "the header points beyond any file's end for the voxels",
+            expected=f"up to byte {limits.max_bytes}",
+            got=f"byte {encoding.offset:.3g}",
+        )
     voxels = math.prod(shape)
     size = encoding.offset + voxels * encoding.dtype.itemsize
     if voxels > limits.max_voxels or size > limits.max_bytes:
@@ -137,7 +152,7 @@ def _check_measurable(geometry: VolumeGeometry, limits: DecodeLimits) -> None:
             "spacing_out_of_range",
             "no ultrasound volume of a fetal head has this spacing",
             expected=f"{lowest:g} to {highest:g} mm along each axis",
-            got=" x ".join(f"{step:g}" for step in spacing) + " mm",
+            got=f"{_axes(spacing)} mm",
             remedy="check the spacing and its unit in the file's header",
         )
     if min(geometry.shape) < limits.min_axis_voxels or min(geometry.extent_mm) < limits.min_extent_mm:
@@ -145,8 +160,20 @@ def _check_measurable(geometry: VolumeGeometry, limits: DecodeLimits) -> None:
             "too_small",
             "the volume is too small to show a head",
             expected=f"at least {limits.min_axis_voxels} voxels and {limits.min_extent_mm:g} mm along each axis",
-            got=" x ".join(map(str, geometry.shape)),
+            got=f"{_axes(geometry.shape)} voxels, {_axes(geometry.extent_mm)} mm",
         )
+    if max(geometry.extent_mm) > limits.max_extent_mm:
+        raise NotMeasurable(
+            "extent_too_large",
+            "no ultrasound probe sees this far",
+            expected=f"at most {limits.max_extent_mm:g} mm along each axis",
+            got=f"{_axes(geometry.extent_mm)} mm ({_axes(geometry.shape)} voxels of {_axes(spacing)} mm)",
+            remedy="check the spacing and its unit in the file's header; cut away what is not of the scan",
+        )
+
+
+def _axes(values: tuple[float, ...]) -> str:
+    return " x ".join(f"{value:.5g}" for value in values)
 
 
 def _read_voxels(stream: ByteStream, encoding: Encoding, position: int, shape: Index3) -> NDArray[Any]:
@@ -154,8 +181,18 @@ def _read_voxels(stream: ByteStream, encoding: Encoding, position: int, shape: I
     expected = math.prod(shape) * encoding.dtype.itemsize
     gap = encoding.offset - position
     skipped = len(stream.read(gap))
+    if skipped < gap:
+        raise UnreadableFile(
+            "bad_voxel_offset" if skipped else "truncated",
+            "the header points beyond the file's end for the voxels"
+            if skipped
+            else "the file has a header but no voxels",
+            expected=f"voxels from byte {encoding.offset} on",
+            got=f"{position + skipped} bytes",
+            remedy=SEND_AGAIN,
+        )
     buffer = np.empty(expected, dtype=np.uint8)
-    found = stream.read_into(buffer) if skipped == gap else 0
+    found = stream.read_into(buffer)
     if found < expected:
         raise UnreadableFile(
             "truncated",

@@ -13,6 +13,7 @@ from app.imaging.volume import Float3, VolumeGeometry
 
 SPACING_TOLERANCE = 0.01
 AFFINE_TOLERANCE_VOXELS = 0.5
+SPACING_SUSPICIOUS = "spacing_suspicious"
 WRITE_AGAIN = "write the header again with one consistent geometry"
 
 
@@ -20,32 +21,36 @@ def locate(header: NiftiHeader, spacing_mm: Float3 | None) -> tuple[VolumeGeomet
     """Return the grid in mm and what had to be assumed for it.
 
     The sform is taken before the qform; where both are set they must agree, and pixdim must agree with the one that
-    is taken. `spacing_mm` serves files without geometry. Raises `NotMeasurable` for every contradiction.
+    is taken. `spacing_mm` serves files without geometry, and those whose affine is the one that programs write where
+    they know none. Raises `NotMeasurable` for every contradiction.
     """
     scale = SPACE_UNITS.get(header.units_code, -1.0)
     if scale == -1.0:
         raise NotMeasurable(
             "unknown_units", f"unit code {header.units_code} does not exist", expected="m (1), mm (2) or micrometre (3)"
         )
-    affine = _own_affine(header)
+    affine = _own_affine(header, scale or 1.0)
     if affine is None:
         return _without_affine(header, spacing_mm, scale)
     geometry = VolumeGeometry(header.shape, _to_mm(affine, scale or 1.0))
+    assumed = () if scale else (_units_assumed(),)
+    if _is_placeholder(geometry.affine):
+        return _without_spacing(geometry, spacing_mm, assumed)
     _check_spacing(geometry.spacing_mm, spacing_mm)
-    return geometry, () if scale else (_units_assumed(),)
+    return geometry, assumed
 
 
-def _own_affine(header: NiftiHeader) -> NDArray[np.float64] | None:
-    """Return the file's affine in its own units, None where both codes are 0."""
+def _own_affine(header: NiftiHeader, scale: float) -> NDArray[np.float64] | None:
+    """Return the file's affine in its own units (of `scale` mm), None where both codes are 0."""
     sform = _sform(header) if header.sform_code > 0 else None
     qform = _qform(header) if header.qform_code > 0 else None
     chosen = qform if sform is None else sform
     if chosen is None:
         return None
     VolumeGeometry(header.shape, chosen)
-    _check_pixdim(header, chosen)
+    _check_pixdim(header, chosen, scale)
     if sform is not None and qform is not None:
-        _check_agreement(header, sform, qform)
+        _check_agreement(header, sform, qform, scale)
     return chosen
 
 
@@ -68,20 +73,20 @@ def _qform(header: NiftiHeader) -> NDArray[np.float64]:
         ) from error
 
 
-def _check_pixdim(header: NiftiHeader, affine: NDArray[np.float64]) -> None:
+def _check_pixdim(header: NiftiHeader, affine: NDArray[np.float64], scale: float) -> None:
     stated = np.abs(header.pixdim[1:4])
     norms = np.linalg.norm(affine[:3, :3], axis=0)
     if not (np.abs(stated - norms) <= SPACING_TOLERANCE * norms).all():
         raise NotMeasurable(
             "pixdim_contradicts_affine",
             "the header states two different spacings",
-            expected=f"pixdim within 1 % of the affine's {_text(norms)}",
-            got=_text(stated),
+            expected=f"pixdim within 1 % of the affine's {_text(norms * scale)} mm",
+            got=f"{_text(stated * scale)} mm",
             remedy=WRITE_AGAIN,
         )
 
 
-def _check_agreement(header: NiftiHeader, sform: NDArray[np.float64], qform: NDArray[np.float64]) -> None:
+def _check_agreement(header: NiftiHeader, sform: NDArray[np.float64], qform: NDArray[np.float64], scale: float) -> None:
     """Compare where the two put the corners of the volume."""
     corners = np.array([(*np.multiply(bits, np.asarray(header.shape) - 1), 1) for bits in np.ndindex(2, 2, 2)])
     distance = np.linalg.norm(corners @ (sform - qform).T, axis=1).max()
@@ -90,7 +95,7 @@ def _check_agreement(header: NiftiHeader, sform: NDArray[np.float64], qform: NDA
             "qform_sform_disagree",
             "qform and sform put the volume in different places",
             expected="corners within half a voxel of each other",
-            got=f"{distance:.3g} apart",
+            got=f"{distance * scale:.3g} mm apart",
             remedy="set the code of the wrong one to 0",
         )
 
@@ -113,12 +118,41 @@ def _without_affine(
             got=f"codes 0 and pixdim {_text(stated)}",
             remedy="write the spacing into the header, or send it in the field spacing_mm",
         )
-    supplied = Flag(
+    return VolumeGeometry.from_spacing(header.shape, spacing_mm), (_supplied(spacing_mm),)
+
+
+def _is_placeholder(affine: NDArray[np.float64]) -> bool:
+    """Whether this is what programs write where they know no spacing: 1 mm along each axis, unturned, at the origin."""
+    return bool(np.array_equal(np.abs(affine), np.eye(4)))
+
+
+def _without_spacing(
+    geometry: VolumeGeometry, spacing_mm: Float3 | None, assumed: tuple[Flag, ...]
+) -> tuple[VolumeGeometry, tuple[Flag, ...]]:
+    """Return the grid of a file whose 1 mm may not be meant: as it was supplied, else as it stands, with a doubt."""
+    if spacing_mm is None:
+        return geometry, (_suspicious(), *assumed)
+    if np.allclose(geometry.spacing_mm, spacing_mm, rtol=SPACING_TOLERANCE, atol=0):
+        return geometry, assumed
+    return VolumeGeometry.from_spacing(geometry.shape, spacing_mm), (_supplied(spacing_mm),)
+
+
+def _suspicious() -> Flag:
+    return Flag(
+        code=SPACING_SUSPICIOUS,
+        detail="the header says 1 mm along each axis, unturned, from the origin on: what programs write that know no "
+        "spacing; with another one, volume and sizes are others",
+        remedy="write the spacing into the file's header, or send it along as spacing_mm, even if it is 1,1,1",
+    )
+
+
+def _supplied(spacing_mm: Float3) -> Flag:
+    return Flag(
         code="spacing_supplied",
-        detail=f"the file has no spacing; {_text(np.asarray(spacing_mm))} mm came with the request",
+        detail=f"the file has no spacing; {_text(np.asarray(spacing_mm))} mm came with the request; the mask keeps the "
+        "file's header, so its voxels times that header's spacing are not the volume",
         remedy="write the spacing into the file's header",
     )
-    return VolumeGeometry.from_spacing(header.shape, spacing_mm), (supplied,)
 
 
 def _check_spacing(own: Float3, supplied: Float3 | None) -> None:

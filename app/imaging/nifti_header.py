@@ -101,14 +101,21 @@ def parse_header(block: bytes, version: NiftiVersion, order: str) -> tuple[Nifti
     """Return the geometry and the encoding in a whole header block; raise for what must not be measured."""
     at, magic = MAGIC[version]
     found = block[at : at + len(magic)]
-    if found != magic:
-        pair = found in PAIR_MAGIC
+    if found in PAIR_MAGIC:
         raise NotAVolumeFile(
-            "header_of_a_pair" if pair else "wrong_magic",
-            "only the header of a .hdr/.img pair was sent" if pair else "the header lacks NIfTI's magic string",
-            expected=repr(magic),
-            got=repr(found),
+            "header_of_a_pair",
+            "only the header of a .hdr/.img pair was sent",
+            expected="header and voxels in one file",
             remedy=CONVERT,
+        )
+    if found != magic:
+        analyze = version == 1 and not any(found)
+        raise NotAVolumeFile(
+            "wrong_magic",
+            "this is an Analyze 7.5 header, not NIfTI" if analyze else "the header lacks NIfTI's magic string",
+            expected=f"{magic.split(bytes(1))[0].decode()} at byte {at}",
+            got=f"the bytes {found.hex(' ')}",
+            remedy=f"{CONVERT}; Analyze does not say how the volume lies in space" if analyze else CONVERT,
         )
     if version == 1:
         header = nib.Nifti1Header(binaryblock=block, endianness=order, check=False)

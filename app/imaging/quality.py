@@ -15,6 +15,12 @@ VERDICTS: tuple[Verdict, ...] = ("ok", "review", "reject")
 
 LOOK_AT_IT = "look at the mask before using the volume"
 SCAN_AGAIN = "scan again with the whole head well inside the field of view"
+CHECK_AGE_AND_MASK = "check gestational age and mask"
+CHECK_AGE = "check the gestational age"
+WITHOUT_A_VOLUME = {LOOK_AT_IT: SCAN_AGAIN, CHECK_AGE_AND_MASK: CHECK_AGE}
+"""What to do instead where the measurement was rejected: there is nothing to look at before it is used."""
+FIGURES = 3
+"""Significant figures of a number beside its limit; more where it takes more to tell the two apart."""
 
 
 class Flag(BaseModel):
@@ -42,6 +48,13 @@ class Limit(BaseModel):
     def below(self, value: float) -> Verdict:
         """Judge a number of which little is bad."""
         return self._judge(lambda limit: value < limit)
+
+    def of(self, verdict: Verdict) -> float:
+        """Return the threshold of a verdict that this limit gave, "review" or "reject"."""
+        threshold = self.reject if verdict == "reject" else self.review
+        if threshold is None:
+            raise ValueError(f"this limit never gives the verdict {verdict}")
+        return threshold
 
     def _judge(self, beyond: Callable[[float], bool]) -> Verdict:
         if self.reject is not None and beyond(self.reject):
@@ -112,7 +125,7 @@ def assess(
 ) -> Assessment:
     """Judge a measurement from its numbers alone: the same numbers always give the same verdict.
 
-    No flag tells the volume: a rejected measurement has none.
+    The gravest findings come first. No flag tells the volume: a rejected measurement has none.
     """
     if volume_ml == 0:
         nothing = Flag(code="no_head_found", detail="nothing in the volume was taken for a head", remedy=SCAN_AGAIN)
@@ -125,38 +138,70 @@ def assess(
         *_doubts_about_the_size(volume_ml, spec),
         *_doubts_about_the_age(volume_ml, spec, gestational_age_weeks),
     ]
-    verdict = max((judged for judged, _ in findings), key=VERDICTS.index, default=VERDICTS[0])
-    return Assessment(verdict=verdict, flags=tuple(flag for _, flag in findings))
+    findings.sort(key=lambda finding: VERDICTS.index(finding[0]), reverse=True)
+    verdict = findings[0][0] if findings else VERDICTS[0]
+    flags = tuple(flag for _, flag in findings)
+    return Assessment(verdict=verdict, flags=tuple(map(_without_a_volume, flags)) if verdict == "reject" else flags)
 
 
 Finding = tuple[Verdict, Flag]
 
 
+def _without_a_volume(flag: Flag) -> Flag:
+    return flag.model_copy(update={"remedy": WITHOUT_A_VOLUME.get(flag.remedy, flag.remedy)})
+
+
 def _doubts_about_the_mask(numbers: QualityNumbers, spec: QualitySpec) -> Iterator[Finding]:
     """Yield what the two levels and the probability's shape say."""
     checks = (
-        ("levels_disagree", "context_agreement_dsc", "below", "DSC {:.3f} between the two context levels"),
-        ("levels_disagree_in_volume", "level_volume_change", "above", "volume changed by {:.0%} between levels"),
-        ("uncertain_outline", "foreground_entropy", "above", "mean entropy {:.2f} bit in and near the head"),
-        ("several_components", "components", "above", "{} separate pieces look like a head"),
-        ("probability_elsewhere", "outside_mass_fraction", "above", "{:.0%} of the probability lies off the head"),
-        ("soft_outline", "soft_volume_change", "above", "volume depends by {:.0%} on the threshold"),
-        ("implausible_shape", "ellipsoid_ratio", "below", "the mask fills {:.0%} of its ellipsoid"),
+        ("levels_disagree", "context_agreement_dsc", "below", "", "DSC {} between the two context levels"),
+        ("levels_disagree_in_volume", "level_volume_change", "above", " %", "volume changed by {} between levels"),
+        ("uncertain_outline", "foreground_entropy", "above", " bit", "mean entropy {} in and near the head"),
+        ("several_components", "components", "above", "", "{} separate pieces look like a head"),
+        ("probability_elsewhere", "outside_mass_fraction", "above", " %", "{} of the probability lies off the head"),
+        ("soft_outline", "soft_volume_change", "above", " %", "volume depends by {} on the threshold"),
+        ("implausible_shape", "ellipsoid_ratio", "below", " %", "the mask fills {} of the ellipsoid of its extent"),
     )
-    for code, name, side, wording in checks:
+    for code, name, side, unit, wording in checks:
         value = getattr(numbers, name)
         limit: Limit = getattr(spec, name)
         judged: Verdict = "ok" if value is None else getattr(limit, side)(value)
         if judged != "ok":
+            found, allowed = _told_apart(value, limit.of(judged), unit)
+            bound = "at least" if side == "below" else "at most"
             remedy = SCAN_AGAIN if judged == "reject" else LOOK_AT_IT
-            yield judged, Flag(code=code, detail=wording.format(value), remedy=remedy)
+            yield judged, Flag(code=code, detail=f"{wording.format(found)}; limit: {bound} {allowed}", remedy=remedy)
+
+
+def _told_apart(value: float, limit: float, unit: str) -> tuple[str, str]:
+    """Return a number and the limit that it broke with as many figures as it takes to see that it did."""
+    scale = 100 if unit == " %" else 1
+    figures = FIGURES
+    while _figures(value * scale, figures) == _figures(limit * scale, figures) and value != limit:
+        figures += 1
+    return _figures(value * scale, figures) + unit, _figures(limit * scale, figures) + unit
+
+
+def _figures(value: float, figures: int) -> str:
+    """Return the number in plain digits.
+
+    >>> _figures(1234.5, 3), _figures(0.31849, 3), _figures(15.0, 3)
+    ('1234', '0.318', '15')
+    """
+    if value == 0:
+        return "0"
+    decimals = max(0, figures - 1 - math.floor(math.log10(abs(value))))
+    text = f"{value:.{decimals}f}"
+    return text.rstrip("0").rstrip(".") if decimals else text
 
 
 def _many_doubts(count: int, spec: QualitySpec) -> Iterator[Finding]:
     """Yield where so many checks of the mask doubt it at once as never happened with a good one."""
     judged = spec.mask_doubts.above(count)
     if judged != "ok":
-        yield judged, Flag(code="many_doubts", detail=f"{count} checks doubt the outline at once", remedy=SCAN_AGAIN)
+        allowed = _figures(spec.mask_doubts.of(judged), FIGURES)
+        detail = f"{count} checks doubt the outline at once; limit: at most {allowed}"
+        yield judged, Flag(code="many_doubts", detail=detail, remedy=SCAN_AGAIN)
 
 
 def mask_doubts(numbers: QualityNumbers, spec: QualitySpec) -> int:
@@ -170,12 +215,14 @@ def _doubts_about_the_view(numbers: QualityNumbers, spec: QualitySpec) -> Iterat
     if contact is None:
         return
     judged, missing = spec.fov_contact_fraction.above(contact), missing_fraction(contact)
-    meets = f"{contact:.1%} of the head's surface meets the edge of the field of view"
+    meets = "of the head's surface meets the edge of the field of view"
+    lacks = f"a sphere cut off like this lacks {_figures(100 * missing, FIGURES - 1)} % of its volume"
     if judged != "ok":
-        detail = f"{meets}; a sphere cut off like this lacks {missing:.0%} of its volume"
+        found, allowed = _told_apart(contact, spec.fov_contact_fraction.of(judged), " %")
+        detail = f"{found} {meets}; limit: at most {allowed}; {lacks}"
         yield judged, Flag(code="truncated", detail=detail, remedy=SCAN_AGAIN)
     elif spec.fov_contact_note is not None and contact > spec.fov_contact_note:
-        detail = f"{meets}; a sphere cut off like this lacks {missing:.1%} of its volume"
+        detail = f"{_figures(100 * contact, FIGURES)} % {meets}; {lacks}"
         yield "ok", Flag(code="touches_edge", detail=detail, remedy="check that the whole head is in view")
 
 
@@ -209,10 +256,10 @@ def _doubts_about_the_age(volume_ml: float, spec: QualitySpec, weeks: float | No
     judged = spec.age_z.above(abs(z))
     if judged != "ok":
         detail = f"the head's size lies far {side}"
-        yield judged, Flag(code="size_contradicts_age", detail=detail, remedy="check gestational age and mask")
+        yield judged, Flag(code="size_contradicts_age", detail=detail, remedy=CHECK_AGE_AND_MASK)
     elif spec.age_z_note is not None and abs(z) > spec.age_z_note:
         detail = f"the head's size lies more than {spec.age_z_note:g} SD {side}"
-        yield "ok", Flag(code="size_unusual_for_age", detail=detail, remedy="check the gestational age")
+        yield "ok", Flag(code="size_unusual_for_age", detail=detail, remedy=CHECK_AGE)
 
 
 def age_z(volume_ml: float, weeks: float, model_cv: float) -> float:

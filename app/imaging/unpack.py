@@ -74,7 +74,7 @@ class ByteStream:
                 elif piece := self._unpacker.decompress(self._wanted_input(self._unpacker), size):
                     return piece
         except igzip_lib.IsalError as error:  # type: ignore[misc]  # isal's stub declares an instance, not a class
-            raise UnreadableFile("damaged_gzip", f"the gzip stream is damaged: {error}", remedy=SEND_AGAIN) from error
+            raise UnreadableFile("damaged_gzip", "the gzip stream is damaged", remedy=SEND_AGAIN) from error
         return b""
 
     def _wanted_input(self, unpacker: igzip_lib.IgzipDecompressor) -> bytes:
@@ -87,9 +87,12 @@ class ByteStream:
 
     def _begin_next_member(self, unpacker: igzip_lib.IgzipDecompressor) -> None:
         self._position -= len(unpacker.unused_data)
-        another = bytes(self._payload[self._position : self._position + 2]) == GZIP_MAGIC
-        self._unpacker = _unpacker() if another else None
-        self._position = self._position if another else len(self._payload)
+        rest = len(self._payload) - self._position
+        if rest and bytes(self._payload[self._position : self._position + 2]) != GZIP_MAGIC:
+            raise UnreadableFile(
+                "excess_bytes", "the file goes on after its gzip stream", got=f"{rest} more bytes", remedy=SEND_AGAIN
+            )
+        self._unpacker = _unpacker() if rest else None
 
 
 def _unpacker() -> igzip_lib.IgzipDecompressor:

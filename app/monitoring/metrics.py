@@ -63,7 +63,7 @@ class Metrics:
     def _describe_work(self, registry: CollectorRegistry) -> None:
         self.stage_seconds = Histogram(
             "fetalhead_stage_duration_seconds",
-            "Time of one stage of a segmentation",
+            "Time of one stage of a segmentation; the stage total is the sum of all others, leave it out of sums",
             ("stage",),
             buckets=STAGE_SECONDS,
             registry=registry,

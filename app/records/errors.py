@@ -4,6 +4,7 @@ RecordsError
 ├── UnknownSegmentationError     no such id, or it was erased
 ├── KeyReusedError               an idempotency key came back with other content
 ├── NotEditedError               the decision "edit" was made of a measurement without an edited mask
+├── NothingToAcceptError         the decision "accept" was made of a measurement without a volume
 ├── DamagedArtifactError         a stored file is missing or is not what was stored
 ├── BrokenAuditTrailError        the chain of audit lines was altered, or lost its end
 ├── AlteredMeasurementError      a measurement is not what the audit trail says
@@ -43,6 +44,13 @@ class NotEditedError(RecordsError):
 
     def __init__(self, segmentation_id: str) -> None:
         super().__init__(f"Segmentation {segmentation_id} has no edited mask; store one, or decide otherwise.")
+
+
+class NothingToAcceptError(RecordsError):
+    """The decision "accept" needs a measurement that has a volume."""
+
+    def __init__(self, segmentation_id: str) -> None:
+        super().__init__(f"Segmentation {segmentation_id} has the verdict reject: it has no volume to accept.")
 
 
 class DamagedArtifactError(RecordsError):

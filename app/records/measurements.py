@@ -6,12 +6,18 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from statistics import fmean
 from typing import Any
 
-from sqlalchemy import ColumnElement, Engine, Integer, Select, cast, func, or_, select
+from sqlalchemy import ColumnElement, Engine, Integer, Select, SelectBase, cast, func, or_, select
 
 from app.records.database import reading
 from app.records.tables import SegmentationRow as Row
+
+REPEAT = ("subject", "created_day", "gestational_age_weeks")
+"""What scans of which one repeats the other have in common."""
+_VOLUME = Row.head_volume_ml.label("volume")
+_INPUT = Row.report["input"]["sha256"].as_string()
 
 
 @dataclass(frozen=True)
@@ -41,6 +47,7 @@ class MeasurementItem:
     verdict: str
     flags: tuple[str, ...]
     model_version: int
+    input_sha256: str | None
 
 
 @dataclass(frozen=True)
@@ -67,8 +74,9 @@ class DaySeries:
 class Summary:
     """Statistics of all measurements that carry a volume.
 
-    `reproducibility_sd_ml` is the mean, over the groups of two or more volumes of one subject on one day, of the SD
-    within the group (n - 1); None without such a group.
+    `reproducibility_sd_ml` is the mean, over the groups of two or more scans of one subject on one day and of one
+    gestational age (or none), of the SD within the group (n - 1); None without such a group. A file that was measured
+    more than once is one scan, with the mean of its volumes.
     """
 
     overall: Statistics
@@ -102,33 +110,30 @@ class Measurements:
         """Statistics over every measurement the filter lets through, computed in the database."""
         conditions = [*_conditions(wanted), Row.head_volume_ml.is_not(None)]
         week = cast(func.floor(Row.gestational_age_weeks), Integer)
+        dated = select(week.label("week"), _VOLUME).where(*conditions, Row.gestational_age_weeks.is_not(None))
         with reading(self._engine) as session:
-            overall = session.execute(select(*_sums()).where(*conditions)).one()
-            weeks = session.execute(
-                select(week, *_sums())
-                .where(*conditions, Row.gestational_age_weeks.is_not(None))
-                .group_by(week)
-                .order_by(week)
-            ).all()
-            spreads = [_statistics(group).sd_ml for group in session.execute(_repeats(conditions))]
-        known = [spread for spread in spreads if spread is not None]
+            overall = _statistics(session.execute(_spread(select(_VOLUME).where(*conditions))).one())
+            weeks = [(int(row[0]), _statistics(row[1:])) for row in session.execute(_spread(dated, "week"))]
+            groups = session.execute(_spread(_scans(conditions), *REPEAT))
+            spreads = [
+                spread for spread in (_statistics(row[len(REPEAT) :]).sd_ml for row in groups) if spread is not None
+            ]
         return Summary(
-            overall=_statistics(overall),
-            by_gestational_week=tuple((int(row[0]), _statistics(row[1:])) for row in weeks),
-            reproducibility_sd_ml=math.fsum(known) / len(known) if known else None,
-            reproducibility_groups=len(known),
+            overall=overall,
+            by_gestational_week=tuple(weeks),
+            reproducibility_sd_ml=fmean(spreads) if spreads else None,
+            reproducibility_groups=len(spreads),
         )
 
     def series(self, wanted: MeasurementFilter) -> list[DaySeries]:
         """The days on which a subject was measured, oldest first."""
-        query = (
-            select(Row.created_day, func.avg(Row.gestational_age_weeks), *_sums())
-            .where(*_conditions(wanted), Row.head_volume_ml.is_not(None))
-            .group_by(Row.created_day)
-            .order_by(Row.created_day)
-        )
+        conditions = [*_conditions(wanted), Row.head_volume_ml.is_not(None)]
+        days = select(Row.created_day, _VOLUME).where(*conditions)
+        ages = select(Row.created_day, func.avg(Row.gestational_age_weeks)).where(*conditions).group_by(Row.created_day)
         with reading(self._engine) as session:
-            return [DaySeries(row[0], row[1], _statistics(row[2:])) for row in session.execute(query)]
+            weeks = {row[0]: row[1] for row in session.execute(ages)}
+            found = session.execute(_spread(days, "created_day"))
+            return [DaySeries(row[0], weeks.get(row[0]), _statistics(row[1:])) for row in found]
 
 
 def _conditions(wanted: MeasurementFilter) -> list[ColumnElement[bool]]:
@@ -149,27 +154,30 @@ def _conditions(wanted: MeasurementFilter) -> list[ColumnElement[bool]]:
     return conditions
 
 
-def _sums() -> tuple[ColumnElement[Any], ...]:
-    volume = Row.head_volume_ml
-    return func.count(volume), func.sum(volume), func.sum(volume * volume), func.min(volume), func.max(volume)
+def _spread(volumes: SelectBase, *keys: str) -> Select[Any]:
+    """Keys, count, mean, sum of squared deviations from that mean, least and greatest of each group of volumes."""
+    found = volumes.subquery()
+    groups = [found.c[key] for key in keys]
+    mean = func.avg(found.c.volume).over(partition_by=groups or None)
+    centred = select(*groups, found.c.volume, (found.c.volume - mean).label("deviation")).subquery()
+    volume, deviation = centred.c.volume, centred.c.deviation
+    own = [centred.c[key] for key in keys]
+    sums = (func.count(volume), func.avg(volume), func.sum(deviation * deviation), func.min(volume), func.max(volume))
+    return select(*own, *sums).group_by(*own).order_by(*own)
 
 
-def _repeats(conditions: Sequence[ColumnElement[bool]]) -> Select[Any]:
-    return (
-        select(*_sums())
-        .where(*conditions, Row.subject.is_not(None))
-        .group_by(Row.subject, Row.created_day)
-        .having(func.count(Row.head_volume_ml) > 1)
-    )
+def _scans(conditions: Sequence[ColumnElement[bool]]) -> Select[Any]:
+    """One volume of each file, with what repeats have in common."""
+    shared = [getattr(Row, name) for name in REPEAT]
+    mean = func.avg(Row.head_volume_ml).label("volume")
+    return select(*shared, mean).where(*conditions, Row.subject.is_not(None)).group_by(*shared, _INPUT)
 
 
 def _statistics(sums: Sequence[Any]) -> Statistics:
-    count, total, squares, least, greatest = sums
+    count, mean, squares, least, greatest = sums
     if not count:
         return Statistics(0, None, None, None, None)
-    mean = total / count
-    spread = math.sqrt(max(0.0, squares - count * mean * mean) / (count - 1)) if count > 1 else None
-    return Statistics(count, mean, spread, least, greatest)
+    return Statistics(count, mean, math.sqrt(squares / (count - 1)) if count > 1 else None, least, greatest)
 
 
 def _item(row: Row) -> MeasurementItem:
@@ -186,4 +194,5 @@ def _item(row: Row) -> MeasurementItem:
         verdict=row.verdict or "",
         flags=tuple(flag["code"] for flag in report.get("flags", ())),
         model_version=row.model_version,
+        input_sha256=report.get("input", {}).get("sha256"),
     )

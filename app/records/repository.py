@@ -80,6 +80,11 @@ class Repository:
             append_line(session, AuditEvent(new.owner, "accept", new.id, detail))
             return stored_segmentation(row)
 
+    def has_key(self, idempotency_key: str, owner: str = ANYBODY) -> bool:
+        """Whether an owner's key already belongs to a segmentation that neither failed nor was cancelled."""
+        with reading(self._engine) as session:
+            return _living(session, idempotency_key, owner) is not None
+
     def find_by_key(self, idempotency_key: str, request_sha256: str, owner: str = ANYBODY) -> StoredSegmentation | None:
         """The segmentation that an owner's key already belongs to, unless it failed or was cancelled.
 
@@ -87,12 +92,10 @@ class Repository:
             KeyReusedError: the key belongs to a request with other content.
         """
         with reading(self._engine) as session:
-            row = row_by_key(session, key_digest(idempotency_key, owner))
-            if row is None or row.status in ("failed", "cancelled"):
-                return None
-            if row.request_sha256 != request_sha256:
+            row = _living(session, idempotency_key, owner)
+            if row is not None and row.request_sha256 != request_sha256:
                 raise KeyReusedError
-            return stored_segmentation(row)
+            return None if row is None else stored_segmentation(row)
 
     def find(self, segmentation_id: str) -> StoredSegmentation:
         """The segmentation with an id, or UnknownSegmentationError."""
@@ -243,3 +246,8 @@ class Repository:
             tip = session.info.get(TIP)
             if tip is not None and self._anchor is not None:
                 self._anchor.advance(tip)
+
+
+def _living(session: Session, idempotency_key: str, owner: str) -> SegmentationRow | None:
+    row = row_by_key(session, key_digest(idempotency_key, owner))
+    return None if row is None or row.status in ("failed", "cancelled") else row

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from app.records.artifacts import EDITED_MASK, MASK, ArtifactStore
 from app.records.audit import AuditDetail, AuditEvent, append_line
 from app.records.database import reading
-from app.records.errors import NotEditedError, UnknownSegmentationError
+from app.records.errors import NotEditedError, NothingToAcceptError, UnknownSegmentationError
 from app.records.repository import Repository
 from app.records.tables import DecisionRow, EditedMaskRow, SegmentationRow
 
@@ -141,6 +141,7 @@ class Reviews:
         Raises:
             UnknownSegmentationError: there is no such completed segmentation.
             NotEditedError: "edit" without an edited mask.
+            NothingToAcceptError: "accept" of a measurement that was rejected.
         """
         with self._repository.transaction() as session:
             measured = _completed(session, segmentation_id)
@@ -152,6 +153,8 @@ class Reviews:
                 reason=verdict.reason,
             )
             if verdict.decision == "accept":
+                if measured.head_volume_ml is None:
+                    raise NothingToAcceptError(segmentation_id)
                 row.mask_name, row.head_volume_ml = MASK, measured.head_volume_ml
                 row.mask_sha256 = (measured.artifacts or {}).get(MASK)
             elif verdict.decision == "edit":

@@ -57,11 +57,12 @@ class Measured:
     volume_ml: float
     interval_ml: tuple[float, float] | None
     verdict: str
+    input_sha256: str | None = None
 
 
 @dataclass(frozen=True)
 class Pair:
-    """Two scans of one subject on one day: their mean, and the later minus the earlier, in mL."""
+    """Two scans of one subject on one day, at one age: their mean, and the later minus the earlier, in mL."""
 
     mean_ml: float
     difference_ml: float
@@ -87,7 +88,7 @@ def growth_chart(measured: Sequence[Measured], title: str, theme: ThemeName = "l
 def repeatability_chart(pairs: Sequence[Pair], theme: ThemeName = "light") -> bytes:
     """Bland and Altman's plot of repeated scans, with the bias and the 95 % limits of agreement from three pairs on."""
     colours = THEMES[theme]
-    title = f"Repeated scans: {len(pairs)} {'pair' if len(pairs) == 1 else 'pairs'} of one subject and day"
+    title = f"Repeated scans: {len(pairs)} {'pair' if len(pairs) == 1 else 'pairs'} of one subject, day and age"
     figure, axes = _blank(colours, title)
     axes.scatter([p.mean_ml for p in pairs], [p.difference_ml for p in pairs], color=colours.ok, s=22, zorder=3)
     axes.axhline(0, color=colours.ink, linewidth=0.6)
@@ -95,20 +96,24 @@ def repeatability_chart(pairs: Sequence[Pair], theme: ThemeName = "light") -> by
         _draw_limits(axes, [pair.difference_ml for pair in pairs], colours)
     axes.set_xlabel("mean of both, mL")
     axes.set_ylabel("later minus earlier, mL")
-    note = "Each scan with the one before it." if pairs else "No subject was measured twice on one day."
+    note = "Each scan with the one before it." if pairs else "No subject was scanned twice on one day."
     return _svg(figure, colours, title, note)
 
 
 def repeated(measured: Iterable[Measured]) -> list[Pair]:
-    """Each measurement paired with the one before it of the same subject and day."""
-    groups: dict[tuple[str, date], list[Measured]] = defaultdict(list)
-    for one in measured:
+    """Each scan paired with the one before it of the same subject, day and gestational age (or none).
+
+    A file that was measured more than once is one scan, as it was measured last.
+    """
+    groups: dict[tuple[str, date, float | None], dict[str, Measured]] = defaultdict(dict)
+    for one in sorted(measured, key=lambda one: one.at):
         if one.subject is not None:
-            groups[one.subject, one.at.date()].append(one)
+            group = groups[one.subject, one.at.date(), one.weeks]
+            group[one.input_sha256 or f"unknown {len(group)}"] = one
     return [
         Pair((earlier.volume_ml + later.volume_ml) / 2, later.volume_ml - earlier.volume_ml)
         for group in groups.values()
-        for earlier, later in itertools.pairwise(sorted(group, key=lambda one: one.at))
+        for earlier, later in itertools.pairwise(group.values())
     ]
 
 

@@ -20,7 +20,7 @@ class Compared:
 
     pair: Comparison
     difference: SeededDifference
-    p: float
+    p: float | None
     wilcoxon_p: float
 
     @property
@@ -30,7 +30,7 @@ class Compared:
         Resolved is what cases and training seeds agree on: the interval over both and every seed's sign. From one seed
         nothing is, since another may bring the opposite.
         """
-        if not self.difference.one_way:
+        if self.p is None or not self.difference.one_way:
             return "not resolved"
         word = "better" if self.difference.mean > 0 else "worse"
         return word if self.p < ALPHA else f"{word} before correction"
@@ -40,7 +40,9 @@ def compare(measured: Mapping[str, Measured]) -> list[Compared]:
     """The pairs of `systems.COMPARISONS` of which both are measured."""
     pairs = [pair for pair in COMPARISONS if pair.system in measured and pair.against in measured]
     found = [_difference(measured[pair.system], measured[pair.against]) for pair in pairs]
-    p, wilcoxon_p = holm([one.p for one in found]), holm([one.wilcoxon_p for one in found])
+    known = [one.p for one in found if one.p is not None]
+    p = holm(known) if len(known) == len(found) else [None] * len(found)
+    wilcoxon_p = holm([one.wilcoxon_p for one in found])
     return [Compared(*parts) for parts in zip(pairs, found, p, wilcoxon_p, strict=True)]
 
 
@@ -107,7 +109,7 @@ def as_markdown(compared: Sequence[Compared]) -> str:
             one.pair.part,
             f"{100 * one.difference.mean:+.2f} [{low:+.2f}, {high:+.2f}]",
             " ".join(f"{100 * value:+.1f}" for value in one.difference.by_seed),
-            shown_p(one.p),
+            "-" if one.p is None else shown_p(one.p),
             shown_p(one.wilcoxon_p),
             one.finding,
         )

@@ -50,8 +50,8 @@ def paired_difference(this: Mapping[int, float], other: Mapping[int, float], see
 class SeededDifference(BaseModel):
     """Mean of (this - other) over common cases and training seeds, with 95 % interval and p of 0 over both.
 
-    `by_seed` pairs the seeds as given. `wilcoxon_p` is over cases, each system's seeds averaged before: it speaks of
-    these networks, not of the systems trained again.
+    `by_seed` pairs the seeds as given; from one seed there is no p over both. `wilcoxon_p` is over cases, each
+    system's seeds averaged before: it speaks of these networks, not of the systems trained again.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -59,7 +59,7 @@ class SeededDifference(BaseModel):
     cases: int
     mean: float
     ci95: tuple[float, float]
-    p: float
+    p: float | None
     by_seed: tuple[float, ...]
     wilcoxon_p: float
 
@@ -91,7 +91,7 @@ def seeded_difference(
         cases=len(common),
         mean=float((a - b).mean()),
         ci95=(float(low), float(high)),
-        p=_bootstrap_p(resampled),
+        p=_bootstrap_p(resampled) if len(this) > 1 else None,
         by_seed=tuple(float(value) for value in (a - b).mean(axis=1)),
         wilcoxon_p=_wilcoxon((a - b).mean(axis=0)),
     )

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import httpx
+import nibabel as nib
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -88,6 +89,12 @@ REFUSED: dict[str, tuple[int, str, Callable[[], bytes]]] = {
     "all zero": (422, "empty_image", lambda: nifti_bytes(np.zeros_like(GREY), AFFINE)),
     "constant": (422, "constant_image", lambda: nifti_bytes(np.full_like(GREY, 7), AFFINE)),
     "3x3x3": (422, "too_small", lambda: nifti_bytes(GREY[:3, :3, :3], AFFINE)),
+    "60 cm": (422, "extent_too_large", lambda: nifti_bytes(np.resize(GREY, (200, 40, 40)), np.diag([3.0, 3, 3, 1]))),
+    "bytes after the gzip stream": (
+        400,
+        "excess_bytes",
+        lambda: volume_bytes(SPHERE, NiftiOptions(compress=True)) + b"0123456789",
+    ),
     "singular affine": (422, "affine_singular", lambda: nifti_bytes(GREY, singular(), NiftiOptions(qform_code=0))),
     "sheared affine": (422, "affine_sheared", lambda: nifti_bytes(GREY, sheared(), NiftiOptions(qform_code=0))),
     "qform against sform": (422, "qform_sform_disagree", contradicting),
@@ -141,6 +148,37 @@ def test_it_measures_the_same(shared_client: httpx.Client, case: str) -> None:
     answer = post(shared_client, MEASURED[case]())
     assert answer.status_code == 200, answer.text
     assert answer.json()["head_volume_ml"] == pytest.approx(sphere_ml(), rel=0.01)
+
+
+def unplaced() -> bytes:
+    """A sphere of 38.4 mm, exported without its spacing of 2 mm."""
+    return nifti_bytes(GREY, np.eye(4))
+
+
+def test_a_placeholder_for_a_spacing_is_never_ok(shared_client: httpx.Client) -> None:
+    large = sphere_volume(38.4, (96, 96, 96), (1.0, 1.0, 1.0))
+    report = post(shared_client, nifti_bytes(np.asarray(large.data), np.eye(4))).json()
+    assert report["head_volume_ml"] == pytest.approx(sphere_ml(), rel=0.01)
+    assert report["verdict"] == "review"
+    assert report["flags"][0]["code"] == "spacing_suspicious"
+    assert post(shared_client, volume_bytes(large)).json()["verdict"] == "ok"
+
+
+def test_the_grounds_of_a_rejection_come_first(shared_client: httpx.Client) -> None:
+    report = post(shared_client, unplaced()).json()
+    assert report["verdict"] == "reject"
+    codes = [flag["code"] for flag in report["flags"]]
+    assert (codes[0], codes[-1]) == ("implausible_volume", "spacing_suspicious")
+
+
+def test_a_spacing_sent_along_takes_the_place_of_the_placeholder(shared_client: httpx.Client) -> None:
+    report = post(shared_client, unplaced(), spacing_mm="2,2,2").json()
+    assert report["head_volume_ml"] == pytest.approx(sphere_ml(), rel=0.01)
+    assert report["verdict"] == "ok"
+    assert [flag["code"] for flag in report["flags"]] == ["spacing_supplied"]
+    mask = nib.Nifti1Image.from_bytes(gzip.decompress(shared_client.get(report["mask"]).content))
+    edited = shared_client.put(report["mask"], content=nifti_bytes(np.asarray(mask.dataobj), np.eye(4)))
+    assert edited.json()["head_volume_ml"] == pytest.approx(report["head_volume_ml"], abs=0.01)
 
 
 def test_the_unit_that_was_assumed_is_named(shared_client: httpx.Client) -> None:

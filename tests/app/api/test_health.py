@@ -24,6 +24,23 @@ class TestLive:
         assert answer.json()["status"] == "alive"
 
 
+class TestHead:
+    @pytest.mark.parametrize("path", ["/health/live", "/health/ready", "/volume", "/models", "/metrics", "/docs", "/"])
+    def test_it_is_answered_as_get_is_without_a_body(self, shared_client: httpx.Client, path: str) -> None:
+        head, get = shared_client.head(path), shared_client.get(path)
+        assert (head.status_code, head.content) == (get.status_code, b"")
+        assert head.headers["content-type"] == get.headers["content-type"]
+
+    def test_it_needs_something_to_get(self, shared_client: httpx.Client) -> None:
+        assert shared_client.head("/segment").status_code == 405
+        assert shared_client.head("/nothing").status_code == 404
+
+    def test_it_is_counted_as_itself(self, client: httpx.Client) -> None:
+        client.head("/health/live")
+        counted = 'fetalhead_requests_total{method="HEAD",route="/health/live",status="200"}'
+        assert values(client)[counted] == 1
+
+
 class TestReady:
     def test_it_names_the_model_and_the_provider_that_runs(self, shared_client: httpx.Client) -> None:
         body = shared_client.get("/health/ready").json()

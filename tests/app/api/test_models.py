@@ -46,6 +46,34 @@ class TestDetail:
         assert shared_client.get(f"/models/{version}").status_code in {404, 422}
 
 
+class TestActivationBody:
+    @pytest.mark.parametrize("body", [b"{bad", b"", b'{"version": 1'])
+    def test_what_is_no_json(self, shared_client: httpx.Client, body: bytes) -> None:
+        answer = shared_client.put("/models/active", content=body, headers={"Content-Type": "application/json"})
+        assert answer.status_code == (400 if body else 422)
+        assert answer.json()["code"] == ("malformed_json" if body else "invalid_parameter")
+
+    @pytest.mark.parametrize(
+        ("body", "detail", "expected"),
+        [
+            ("[]", "The body is no JSON object.", "application/json"),
+            ("{}", "The member version is missing.", ""),
+            ('{"version": 0}', "The member version cannot be used.", "greater than or equal to 1"),
+            ('{"version": 1, "colour": 2}', "The member colour is not known here.", ""),
+        ],
+    )
+    def test_what_names_no_version(self, shared_client: httpx.Client, body: str, detail: str, expected: str) -> None:
+        answer = shared_client.put("/models/active", content=body, headers={"Content-Type": "application/json"})
+        problem = assert_problem(answer, 422, "invalid_parameter")
+        assert problem["detail"] == detail
+        assert expected in problem.get("expected", "")
+
+    def test_a_body_that_is_not_said_to_be_json(self, shared_client: httpx.Client) -> None:
+        headers = {"Content-Type": "application/x-www-form-urlencoded"}
+        answer = shared_client.put("/models/active", content='{"version": 1}', headers=headers)
+        assert "application/json" in assert_problem(answer, 422, "invalid_parameter")["expected"]
+
+
 class TestFailure:
     def test_a_model_whose_weights_were_altered_is_not_served(self, tmp_path: Path) -> None:
         folder = publish_threshold_model(tmp_path / "models")

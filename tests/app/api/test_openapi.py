@@ -47,6 +47,41 @@ def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:
 
 def test_no_answer_is_described_that_is_never_given(document: dict[str, Any]) -> None:
     assert "HTTPValidationError" not in document["components"]["schemas"]
+    assert "HTTPValidationError" not in str(document["paths"])
+
+
+def test_an_identifier_that_cannot_be_one_is_described_as_unknown(document: dict[str, Any]) -> None:
+    assert {"404"} <= set(document["paths"]["/segmentations/{segmentation_id}"]["get"]["responses"])
+    assert "422" not in document["paths"]["/segmentations/{segmentation_id}"]["get"]["responses"]
+
+
+def test_what_a_mask_may_be_refused_for_is_described(document: dict[str, Any]) -> None:
+    responses = document["paths"]["/segmentations/{segmentation_id}/mask"]["put"]["responses"]
+    assert {"400", "404", "408", "409", "413", "415", "422", "503"} <= set(responses)
+
+
+def test_a_lost_database_is_described_wherever_it_is_needed(document: dict[str, Any]) -> None:
+    for path in ("/volume", "/segmentations/{segmentation_id}", "/segment", "/volume/growth.svg"):
+        (operation,) = (
+            methods[name] for methods in [document["paths"][path]] for name in ("get", "post") if name in methods
+        )
+        examples = operation["responses"]["503"]["content"]["application/problem+json"]["examples"]
+        assert "database_unavailable" in examples, path
+
+
+def test_both_ways_to_send_a_key_are_described(document: dict[str, Any]) -> None:
+    schemes = document["components"]["securitySchemes"]
+    assert {(scheme["type"], scheme.get("name")) for scheme in schemes.values()} == {
+        ("http", None),
+        ("apiKey", "X-API-Key"),
+    }
+    assert all(len(operation["security"]) == 2 for operation in document["paths"]["/volume"].values())
+
+
+def test_accept_is_no_parameter(document: dict[str, Any]) -> None:
+    for methods in document["paths"].values():
+        for operation in methods.values():
+            assert "accept" not in [parameter["name"].lower() for parameter in operation.get("parameters", ())]
 
 
 def test_the_upload_is_described(document: dict[str, Any]) -> None:

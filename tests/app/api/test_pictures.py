@@ -5,6 +5,7 @@ import httpx
 import pytest
 
 from tests.app.api.service import Service, assert_problem, post
+from tests.makers import sphere_volume, volume_bytes
 
 
 def test_the_report_of_a_measurement(service: Service, sphere: bytes) -> None:
@@ -27,8 +28,8 @@ def test_no_report_without_a_measurement(shared_client: httpx.Client) -> None:
 def test_charts_of_what_was_measured(service: Service, sphere: bytes, chart: str, before: str, after: str) -> None:
     path = f"/volume/{chart}.svg"
     empty = service.client.get(path, params={"subject": "S-1"})
-    for _ in range(2):
-        post(service.client, sphere, subject="S-1", gestational_age_weeks="24")
+    for content in (sphere, volume_bytes(sphere_volume(38.0))):
+        post(service.client, content, subject="S-1", gestational_age_weeks="24")
     full = service.client.get(path, params={"subject": "S-1"})
     other = service.client.get(path, params={"subject": "S-2", "theme": "dark"})
     for answer in (empty, full, other):

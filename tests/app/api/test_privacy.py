@@ -69,6 +69,7 @@ def test_it_is_in_no_answer_log_metric_or_file(service: Service, caplog: pytest.
     refused = [send(client, with_canary(edits)) for edits in REFUSED]
     refused += [post(client, with_canary(), subject=CANARY), post(client, with_canary(), None, **{CANARY: "x"})]
     refused += [client.get("/volume", params={"subject": CANARY}), client.get(f"/{CANARY}")]
+    refused += [client.get("/volume", params={CANARY: "x"}), client.post("/segment", params={CANARY: "x"})]
     refused += [client.get(f"/segmentations/{CANARY}"), client.delete(f"/subjects/{CANARY}")]
     assert all(400 <= answer.status_code < 500 for answer in refused)
     answers = [*measured, *refused, client.get("/metrics"), client.get("/volume"), *results(client, measured[0].json())]
@@ -106,7 +107,7 @@ def test_uploads_are_not_written_to_temporary_files(
 def send(client: httpx.Client, content: bytes, accept: str = "*/*") -> httpx.Response:
     headers = {"Idempotency-Key": f"{CANARY} {accept}", "Accept": accept, "User-Agent": CANARY, "X-Patient": CANARY}
     files = {"volume": (f"{CANARY}.nii.gz", content, f"application/{CANARY}")}
-    return client.post("/segment", files=files, headers=headers, params={"patient": CANARY})
+    return client.post("/segment", files=files, headers=headers)
 
 
 def results(client: httpx.Client, report: dict[str, Any]) -> list[httpx.Response]:

@@ -82,6 +82,8 @@ class TestPostgres:
             try:
                 away = assert_problem(client.get(f"/segmentations/{report['id']}"), 503, "database_unavailable")
                 assert "postgres" not in str(away)
+                table = client.get("/volume", headers={"Accept": "text/csv"})
+                assert_problem(table, 503, "database_unavailable")
                 refused = post(client, sphere)
                 assert_problem(refused, 503, "database_unavailable")
                 assert refused.headers["retry-after"]

@@ -1,6 +1,7 @@
 import csv
 import gzip
 import io
+import re
 from typing import Any
 
 import httpx
@@ -71,11 +72,26 @@ class TestDecision:
 
     @pytest.mark.parametrize(
         "body",
-        ["", "{", "[]", '{"decision": "perhaps"}', '{"decision": "reject"}', '{"decision": "accept", "more": 1}'],
+        ["[]", '{"decision": "perhaps"}', '{"decision": "reject"}', '{"decision": "accept", "more": 1}', "{}"],
     )
     def test_what_is_no_decision(self, client: httpx.Client, report: dict[str, Any], body: str) -> None:
         answer = client.post(f"/segmentations/{report['id']}/decision", content=body)
         assert_problem(answer, 422, "invalid_decision")
+        assert not re.search("Value error|Extra inputs|Input should|dictionary", answer.text)
+
+    @pytest.mark.parametrize("body", ["", "{", "{bad"])
+    def test_what_is_no_json(self, client: httpx.Client, report: dict[str, Any], body: str) -> None:
+        answer = client.post(f"/segmentations/{report['id']}/decision", content=body)
+        assert_problem(answer, 400, "malformed_json")
+
+    def test_there_is_nothing_to_accept_where_the_verdict_is_reject(self, client: httpx.Client) -> None:
+        report = post(client, volume_bytes(sphere_volume(12.0))).json()
+        assert report["verdict"] == "reject"
+        assert_problem(decide(client, report, "accept"), 409, "nothing_to_accept")
+        assert decide(client, report, "reject", "too small").status_code == 200
+        mask, affine = smaller(client, report)
+        edit = put(client, report, nifti_bytes(mask, affine)).json()
+        assert decide(client, report, "edit", "drawn anew").json()["head_volume_ml"] == edit["head_volume_ml"]
 
     def test_a_long_body_is_refused(self, client: httpx.Client, report: dict[str, Any]) -> None:
         answer = client.post(f"/segmentations/{report['id']}/decision", content=b"x" * 5000)
@@ -161,5 +177,8 @@ class TestEditedMask:
         mask[0, 0, 0] = 3
         assert_problem(put(client, report, nifti_bytes(mask, affine)), 422, "not_a_mask")
         assert_problem(put(client, report, b"no mask at all"), 415, "not_nifti")
+        path = f"/segmentations/{report['id']}/mask"
+        body = assert_problem(client.put(path, files={"mask": ("m.nii", b"x")}), 415, "not_bare")
+        assert "curl -T" in body["remedy"]
         assert_problem(put(client, report, nifti_bytes(mask, affine)[:-9]), 400, "truncated")
         assert_problem(client.get(report["mask"], params={"version": "edited"}), 409, "not_edited")

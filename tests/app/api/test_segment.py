@@ -133,6 +133,18 @@ class TestIdempotency:
         assert len({answer.result().json()["id"] for answer in answers}) == 1
         assert service.client.get("/volume").json()["summary"]["count"] == 1
 
+    def test_what_is_answered_already_needs_no_place_in_the_queue(
+        self, tmp_path: Path, model_store: Path, sphere: bytes
+    ) -> None:
+        with running_service(tmp_path, model_store, queue_length=0) as service:
+            first = post(service.client, sphere, {"Idempotency-Key": "k"}).json()
+            with service.busy():
+                assert post(service.client, sphere, {"Prefer": "respond-async"}).status_code == 202
+                assert_problem(post(service.client, sphere), 503, "queue_full")
+                assert post(service.client, sphere, {"Idempotency-Key": "k"}).json() == first
+                assert_problem(post(service.client, sphere, {"Idempotency-Key": "other"}), 503, "queue_full")
+                assert_problem(post(service.client, sphere, {"Idempotency-Key": "k"}, subject="B"), 409, "key_reused")
+
     def test_without_a_key_each_request_is_computed(self, client: httpx.Client, sphere: bytes) -> None:
         assert post(client, sphere).json()["id"] != post(client, sphere).json()["id"]
 

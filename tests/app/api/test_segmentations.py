@@ -31,7 +31,8 @@ class TestGet:
 
     def test_an_identifier_that_is_none(self, shared_client: httpx.Client) -> None:
         assert_problem(shared_client.get("/segmentations/..%2F..%2Fetc"), 404, "not_found")
-        assert_problem(shared_client.get("/segmentations/17"), 422, "invalid_parameter")
+        for path in ("/segmentations/17", "/segmentations/abc/mask", "/segmentations/%00/preview.png"):
+            assert_problem(shared_client.get(path), 404, "unknown_segmentation")
 
     def test_one_that_is_under_way_tells_its_stage(self, service: Service, sphere: bytes) -> None:
         with service.busy():

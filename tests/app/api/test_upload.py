@@ -111,11 +111,21 @@ class TestForm:
             ("gestational_age_weeks", "9.9"),
             ("gestational_age_weeks", "42.1"),
             ("gestational_age_weeks", "nan"),
+            ("gestational_age_weeks", "2_6"),
+            ("gestational_age_weeks", "٢٦"),
             ("subject", "Jane Doe"),
             ("subject", "a" * 65),
             ("subject", "ä"),
             ("spacing_mm", "0.5"),
             ("spacing_mm", "a,b,c"),
+            ("spacing_mm", "nan,2,2"),
+            ("spacing_mm", "0,2,2"),
+            ("spacing_mm", "-2,2,2"),
+            ("spacing_mm", "inf,2,2"),
+            ("spacing_mm", "1e400,2,2"),
+            ("spacing_mm", "2_0,2,2"),
+            ("spacing_mm", "5,2,2"),
+            ("spacing_mm", "0.05,2,2"),
         ],
     )
     def test_a_field_that_cannot_be_used(
@@ -126,11 +136,31 @@ class TestForm:
         assert field in body["detail"]
         assert "Jane" not in answer.text
 
-    @pytest.mark.parametrize("spacing", ["nan,2,2", "0,2,2", "-2,2,2", "inf,2,2", "5,2,2"])
-    def test_a_spacing_that_contradicts_the_file(
-        self, shared_client: httpx.Client, sphere: bytes, spacing: str
+    def test_a_spacing_is_told_its_range(self, shared_client: httpx.Client, sphere: bytes) -> None:
+        assert "from 0.1 to 3, in mm" in post(shared_client, sphere, spacing_mm="5,2,2").json()["expected"]
+
+    def test_a_spacing_that_contradicts_the_file(self, shared_client: httpx.Client, sphere: bytes) -> None:
+        assert_problem(post(shared_client, sphere, spacing_mm="1.5,2,2"), 422, "spacing_contradicts_file")
+
+    def test_an_unknown_field_is_named_and_a_missing_volume_is_told(
+        self, shared_client: httpx.Client, sphere: bytes
     ) -> None:
-        assert post(shared_client, sphere, spacing_mm=spacing).status_code == 422
+        body = assert_problem(shared_client.post("/segment", files={"file": ("x", sphere)}), 422, "unknown_field")
+        assert body["detail"] == "The field file is not known here. The field volume is missing."
+        body = assert_problem(post(shared_client, sphere, colour="red"), 422, "unknown_field")
+        assert body["detail"] == "The field colour is not known here."
+        body = assert_problem(post(shared_client, sphere, None, **{"Jane Doe": "x"}), 422, "unknown_field")
+        assert "Jane" not in str(body)
+
+    def test_a_field_in_the_query_is_refused_and_told_where_it_belongs(
+        self, shared_client: httpx.Client, sphere: bytes
+    ) -> None:
+        answer = shared_client.post("/segment?gestational_age_weeks=26", files={"volume": ("x", sphere)})
+        body = assert_problem(answer, 422, "invalid_parameter")
+        assert "gestational_age_weeks" in body["detail"]
+        assert "curl -F gestational_age_weeks=" in body["remedy"]
+        answer = shared_client.post("/segment?colour=red", files={"volume": ("x", sphere)})
+        assert "colour" in assert_problem(answer, 422, "invalid_parameter")["detail"]
 
     @pytest.mark.parametrize("key", ["", "k" * 256])
     def test_an_idempotency_key_that_cannot_be_used(self, shared_client: httpx.Client, sphere: bytes, key: str) -> None:

@@ -15,7 +15,7 @@ import pytest
 from app.cli import main
 from app.commands.outcome import FAILED, FINE, NO_MODEL, USAGE
 from tests.app.api.service import running_service
-from tests.makers import NiftiOptions, sphere_ml, sphere_volume, volume_bytes
+from tests.makers import NiftiOptions, nifti_bytes, sphere_ml, sphere_volume, volume_bytes
 
 Capture = pytest.CaptureFixture[str]
 
@@ -108,6 +108,16 @@ class TestSpacing:
         assert ids[0] == ids[1]
         assert len(set(ids)) == 3
         assert main(command) == FAILED
+
+    def test_a_placeholder_is_doubted_until_somebody_confirms_it(self, tmp_path: Path, capsys: Capture) -> None:
+        path = tmp_path / "unplaced.nii"
+        path.write_bytes(nifti_bytes(np.asarray(sphere_volume(38.4, (96, 96, 96), (1.0, 1.0, 1.0)).data), np.eye(4)))
+        verdicts = []
+        for extra in ([], ["--spacing-mm", "1"], ["--spacing-mm", "1"]):
+            assert main(["segment", str(path), "-o", str(tmp_path / "out"), "--json", *extra]) == FINE
+            report = json.loads(capsys.readouterr().out)
+            verdicts.append((report["verdict"], [flag["code"] for flag in report["flags"]]))
+        assert verdicts == [("review", ["spacing_suspicious"]), ("ok", []), ("ok", [])]
 
     def test_a_file_that_says_it_is_not_measured_with_another(
         self, scan: Path, tmp_path: Path, capsys: Capture

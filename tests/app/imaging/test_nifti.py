@@ -77,7 +77,10 @@ UNREADABLE: dict[str, tuple[Callable[[], bytes], type[ImagingError], str]] = {
     "unknown type": (lambda: good(datatype=7), UnreadableFile, "unknown_type"),
     "no voxel offset": (lambda: good(vox_offset=0), UnreadableFile, "bad_voxel_offset"),
     "voxel offset NaN": (lambda: good(vox_offset=np.nan), UnreadableFile, "bad_voxel_offset"),
-    "voxel offset beyond the end": (lambda: good(vox_offset=1e6), UnreadableFile, "truncated"),
+    "voxel offset beyond the end": (lambda: good(vox_offset=1e6), UnreadableFile, "bad_voxel_offset"),
+    "voxel offset beyond every end": (lambda: good(vox_offset=1e30), UnreadableFile, "bad_voxel_offset"),
+    "zeros after the gzip stream": (lambda: gzip.compress(good()) + bytes(10), UnreadableFile, "excess_bytes"),
+    "one byte after the gzip stream": (lambda: gzip.compress(good()) + b"\x1f", UnreadableFile, "excess_bytes"),
 }
 
 NOT_MEASURABLE: dict[str, tuple[Callable[[], bytes], str]] = {
@@ -99,6 +102,7 @@ NOT_MEASURABLE: dict[str, tuple[Callable[[], bytes], str]] = {
     "constant": (lambda: nifti_bytes(np.full(SHAPE, 9, np.int16)), "constant_image"),
     "3 x 3 x 3": (lambda: nifti_bytes(grey((3, 3, 3))), "too_small"),
     "8 mm": (lambda: nifti_bytes(grey((16, 16, 16)), np.diag([0.5, 0.5, 0.5, 1])), "too_small"),
+    "60 cm": (lambda: nifti_bytes(grey((200, 18, 20)), np.diag([3.0, 3, 3, 1])), "extent_too_large"),
     "singular": (lambda: good(srow_z=[2.0, 0, 0, 0], srow_x=[2.0, 0, 0, 0]), "affine_singular"),
     "zero affine": (lambda: good(srow_x=[0.0] * 4, srow_y=[0.0] * 4, srow_z=[0.0] * 4), "affine_singular"),
     "affine with NaN": (lambda: good(srow_x=[np.nan, 0, 0, 0]), "affine_not_finite"),
@@ -146,6 +150,31 @@ def test_a_refusal_names_a_remedy(name: str) -> None:
     assert caught.value.remedy in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("payload", "words"),
+    [
+        (lambda: good(magic=b""), ["Analyze 7.5", "n+1 at byte 344", "00 00 00 00"]),
+        (lambda: nifti_bytes(grey((8, 8, 8)), np.diag([1.2, 1.2, 1.2, 1])), ["20 mm", "9.6 x 9.6 x 9.6 mm"]),
+        (NOT_MEASURABLE["60 cm"][0], ["400 mm", "600 x 54 x 60 mm"]),
+        (shifted_qform, ["2 mm apart"]),
+        (lambda: good(vox_offset=1e6), ["beyond the file's end", "byte 1000000"]),
+        (lambda: good(vox_offset=1e30), ["beyond any file's end"]),
+        (lambda: good(pixdim=[1, 2.0, 2.1, 2.0, 0, 0, 0, 0]), ["2 x 2 x 2 mm", "2 x 2.1 x 2 mm"]),
+    ],
+)
+def test_a_refusal_says_what_was_found_in_its_unit(payload: Callable[[], bytes], words: list[str]) -> None:
+    with pytest.raises(ImagingError) as caught:
+        decode_nifti(payload())
+    assert [word for word in words if word not in str(caught.value)] == []
+    assert "b'" not in str(caught.value)
+
+
+def test_a_refusal_shows_nothing_of_the_gzip_library() -> None:
+    with pytest.raises(UnreadableFile) as caught:
+        decode_nifti(b"\x1f\x8b" + b"\xff" * 100)
+    assert "Error" not in str(caught.value)
+
+
 def test_every_wrong_checksum_is_noticed() -> None:
     packed = bytearray(gzip.compress(good()))
     packed[-6] ^= 0xFF
@@ -186,7 +215,8 @@ def test_an_announced_bomb_is_refused_before_it_is_unpacked(edits: dict[str, Any
 
 
 def test_zeros_of_a_whole_volume_are_an_empty_image() -> None:
-    payload = nifti_bytes(np.zeros((600, 500, 500), np.uint8), options=NiftiOptions(compress=True))
+    affine = np.diag([0.5, 0.5, 0.5, 1])
+    payload = nifti_bytes(np.zeros((600, 500, 500), np.uint8), affine, NiftiOptions(compress=True))
     assert len(payload) < 1_000_000
     assert quickly(payload).code == "empty_image"
 
@@ -265,6 +295,38 @@ def test_a_spacing_sent_along_serves_a_file_without_one() -> None:
     decoded = decode_nifti(without_geometry(), spacing_mm=(0.9, 1.2, 1.5))
     assert decoded.volume.geometry.voxel_volume_mm3 == pytest.approx(0.9 * 1.2 * 1.5)
     assert [flag.code for flag in decoded.flags] == ["spacing_supplied"]
+
+
+def unplaced(signs: tuple[float, float, float] = (1, 1, 1), origin: float = 0.0, step: float = 1.0) -> bytes:
+    affine = np.diag([*(sign * step for sign in signs), 1.0])
+    affine[0, 3] = origin
+    return nifti_bytes(grey((24, 24, 24)), affine)
+
+
+@pytest.mark.parametrize("signs", [(1, 1, 1), (-1, -1, 1), (-1, 1, 1)])
+def test_an_affine_that_programs_write_without_knowing_one_is_doubted(signs: tuple[float, float, float]) -> None:
+    decoded = decode_nifti(unplaced(signs))
+    assert ([flag.code for flag in decoded.flags], decoded.verdict) == (["spacing_suspicious"], "review")
+    assert "spacing_mm" in decoded.flags[0].remedy
+
+
+@pytest.mark.parametrize("payload", [unplaced(origin=12.0), unplaced(step=1.001)])
+def test_an_affine_that_somebody_set_is_believed(payload: bytes) -> None:
+    decoded = decode_nifti(payload)
+    assert (decoded.flags, decoded.verdict) == ((), "ok")
+
+
+def test_a_spacing_sent_along_replaces_or_confirms_a_placeholder() -> None:
+    replaced = decode_nifti(unplaced(), spacing_mm=(1.2, 1.2, 1.2))
+    assert replaced.volume.geometry.spacing_mm == (1.2, 1.2, 1.2)
+    assert ([flag.code for flag in replaced.flags], replaced.verdict) == (["spacing_supplied"], "ok")
+    confirmed = decode_nifti(unplaced(), spacing_mm=(1.0, 1.0, 1.0))
+    assert (confirmed.flags, confirmed.volume.geometry.spacing_mm) == ((), (1.0, 1.0, 1.0))
+
+
+def test_a_supplied_spacing_says_that_the_mask_does_not_have_it() -> None:
+    (flag,) = decode_nifti(without_geometry(), spacing_mm=(0.9, 1.2, 1.5)).flags
+    assert "mask keeps the file's header" in flag.detail
 
 
 @pytest.mark.parametrize("payload", [good, lambda: without_geometry((2.0, 2.0, 2.0))])

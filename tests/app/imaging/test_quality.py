@@ -111,7 +111,50 @@ def test_z_is_smaller_than_the_populations_by_the_derivations_uncertainty() -> N
 def test_the_worst_finding_decides_and_all_are_told() -> None:
     verdict, codes = judged(50.0, fov_contact_fraction=0.5, components=5)
     assert verdict == "reject"
-    assert codes == ["several_components", "truncated", "outside_validated_range"]
+    assert codes == ["truncated", "several_components", "outside_validated_range"]
+
+
+def test_without_a_volume_no_remedy_is_to_look_at_the_mask() -> None:
+    doubtful = GOOD.model_copy(update={"fov_contact_fraction": 0.5, "components": 5, "soft_volume_change": 0.2})
+    remedies = [flag.remedy for flag in assess(doubtful, expected_head_volume_ml(25.0, 5.0), SPEC, 25.0).flags]
+    assert len(remedies) == 4
+    assert "mask" not in " ".join(remedies)
+    assert "mask" in assess(GOOD.model_copy(update={"components": 5}), 240.0, SPEC).flags[0].remedy
+
+
+@pytest.mark.parametrize(
+    ("numbers", "limit", "detail"),
+    [
+        (
+            {"outside_mass_fraction": 0.0041},
+            {"outside_mass_fraction": Limit(review=0.0032)},
+            "0.41 % of the probability lies off the head; limit: at most 0.32 %",
+        ),
+        (
+            {"ellipsoid_ratio": 0.97196},
+            {"ellipsoid_ratio": Limit(review=0.97204, reject=0.6)},
+            "the mask fills 97.196 % of the ellipsoid of its extent; limit: at least 97.204 %",
+        ),
+        (
+            {"context_agreement_dsc": 0.5},
+            {"context_agreement_dsc": Limit(review=0.957, reject=0.62)},
+            "DSC 0.5 between the two context levels; limit: at least 0.62",
+        ),
+        ({"level_volume_change": 12.0}, {}, "volume changed by 1200 % between levels; limit: at most 60 %"),
+        ({"components": 4}, {}, "4 separate pieces look like a head; limit: at most 3"),
+        (
+            {"fov_contact_fraction": 0.0551},
+            {},
+            "5.51 % of the head's surface meets the edge of the field of view; limit: at most 5.5 %; "
+            "a sphere cut off like this lacks 0.99 % of its volume",
+        ),
+    ],
+)
+def test_a_number_stands_beside_its_limit_and_is_told_apart_from_it(
+    numbers: dict[str, float], limit: dict[str, Limit], detail: str
+) -> None:
+    (flag,) = assess(GOOD.model_copy(update=numbers), 240.0, SPEC.model_copy(update=limit)).flags
+    assert flag.detail == detail
 
 
 DOUBTFUL = {"context_agreement_dsc": 0.89, "foreground_entropy": 0.5, "components": 4, "soft_volume_change": 0.2}

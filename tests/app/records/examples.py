@@ -23,15 +23,19 @@ def request(**changes: Any) -> NewSegmentation:
     return NewSegmentation(**(values | changes))
 
 
-def measurement(volume_ml: float | None = 236.4, verdict: str = "ok") -> Measurement:
-    report = {"head_volume_interval_ml": [220.0, 250.0], "flags": [{"code": "truncated"}]}
+def measurement(volume_ml: float | None = 236.4, verdict: str = "ok", input_sha256: str = "b" * 64) -> Measurement:
+    report = {
+        "head_volume_interval_ml": [220.0, 250.0],
+        "flags": [{"code": "truncated"}],
+        "input": {"sha256": input_sha256},
+    }
     return Measurement(verdict, volume_ml, report, {MASK: b"mask", PREVIEW: b"picture"})
 
 
 def stored(repository: Repository, volume_ml: float | None = 236.4, verdict: str = "ok", **changes: Any) -> str:
-    """Accepts, starts and completes one segmentation; gives its id."""
-    new = request(**changes)
+    """Accepts, starts and completes one segmentation, of a file of its own; gives its id."""
+    new = request(**({"input_sha256": uuid.uuid4().hex * 2} | changes))
     repository.accept(new)
     assert repository.start(new.id)
-    assert repository.complete(new.id, measurement(volume_ml, verdict))
+    assert repository.complete(new.id, measurement(volume_ml, verdict, new.input_sha256))
     return new.id

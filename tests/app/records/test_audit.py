@@ -27,7 +27,7 @@ CHANGES = {
 def anchored(engine: Engine, artifacts: ArtifactStore, tmp_path: Path) -> Repository:
     """A repository with five lines: two measurements, and one erasure."""
     repository = Repository(engine, artifacts, AuditAnchor(tmp_path / "audit.tip"))
-    stored(repository)
+    stored(repository, input_sha256="b" * 64)
     repository.remove(stored(repository, owner="ward-3"), "head-nurse")
     return repository
 

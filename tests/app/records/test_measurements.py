@@ -94,6 +94,40 @@ class TestSummary:
         assert summary.reproducibility_groups == 2
         assert summary.reproducibility_sd_ml == pytest.approx((10.0 + 0.0) / 2)
 
+    def test_neither_another_age_nor_the_same_file_is_a_repeat(
+        self, repository: Repository, measurements: Measurements
+    ) -> None:
+        stored(repository, 100.0, subject="A", gestational_age_weeks=20.0)
+        stored(repository, 400.0, subject="A", gestational_age_weeks=28.0)
+        stored(repository, 250.0, subject="A")
+        for volume in (200.0, 206.0):
+            stored(repository, volume, subject="B", input_sha256="c" * 64, model_version=round(volume))
+        summary = measurements.summary(EVERYTHING)
+        assert (summary.reproducibility_groups, summary.reproducibility_sd_ml) == (0, None)
+        stored(repository, 207.0, subject="B")
+        stored(repository, 405.0, subject="A", gestational_age_weeks=28.0)
+        summary = measurements.summary(EVERYTHING)
+        assert summary.reproducibility_groups == 2
+        assert summary.reproducibility_sd_ml == pytest.approx(
+            statistics.mean([statistics.stdev([203.0, 207.0]), statistics.stdev([400.0, 405.0])])
+        )
+
+    def test_equal_volumes_have_no_spread(self, repository: Repository, measurements: Measurements) -> None:
+        for _ in range(3):
+            stored(repository, 342.4, subject="A", gestational_age_weeks=26.0)
+        summary = measurements.summary(EVERYTHING)
+        (day,) = measurements.series(MeasurementFilter(subject="A"))
+        for found in (summary.overall, summary.by_gestational_week[0][1], day.statistics):
+            assert found.mean_ml == pytest.approx(342.4, rel=1e-15)
+            assert found.sd_ml == pytest.approx(0.0, abs=1e-12)
+        assert summary.reproducibility_sd_ml == pytest.approx(0.0, abs=1e-12)
+
+    def test_a_small_spread_of_large_volumes_is_told(self, repository: Repository, measurements: Measurements) -> None:
+        volumes = [1e6 + step for step in (0.0, 0.01, 0.02)]
+        for volume in volumes:
+            stored(repository, volume)
+        assert measurements.summary(EVERYTHING).overall.sd_ml == pytest.approx(0.01, rel=1e-4)
+
     def test_a_series_goes_day_by_day(self, repository: Repository, measurements: Measurements) -> None:
         for day, volume in ((0, 200.0), (7, 240.0), (0, 210.0)):
             stored(repository, volume, subject="A", created_at=NOON + timedelta(days=day))

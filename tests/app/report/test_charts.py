@@ -9,10 +9,15 @@ SVG = "{http://www.w3.org/2000/svg}"
 
 
 def measured(
-    volume_ml: float, day: int = 1, hour: int = 9, subject: str | None = "S-1", weeks: float | None = 26.0
+    volume_ml: float,
+    day: int = 1,
+    hour: int = 9,
+    subject: str | None = "S-1",
+    weeks: float | None = 26.0,
+    file: str | None = None,
 ) -> Measured:
     at = datetime(2026, 1, day, hour, tzinfo=UTC)
-    return Measured(subject, at, weeks, volume_ml, (volume_ml * 0.9, volume_ml * 1.1), "ok")
+    return Measured(subject, at, weeks, volume_ml, (volume_ml * 0.9, volume_ml * 1.1), "ok", file)
 
 
 def described(chart: bytes) -> str:
@@ -59,6 +64,13 @@ def test_pairs_are_of_one_subject_and_day_in_order() -> None:
     assert repeated(scans) == [Pair(205.0, 10.0), Pair(200.0, -20.0)]
 
 
+def test_another_age_and_the_same_file_make_no_pair() -> None:
+    assert repeated([measured(100.0, hour=9, weeks=20.0), measured(400.0, hour=10, weeks=28.0)]) == []
+    again = [measured(200.0, hour=hour, file="a") for hour in (9, 10)]
+    assert repeated(again) == []
+    assert repeated([*again, measured(210.0, hour=11, file="b")]) == [Pair(205.0, 10.0)]
+
+
 def test_repeatability_shows_every_pair_and_limits_from_three_on() -> None:
     pairs = [Pair(200.0, 10.0), Pair(300.0, -10.0)]
     assert points(repeatability_chart(pairs)) == 2
@@ -67,4 +79,4 @@ def test_repeatability_shows_every_pair_and_limits_from_three_on() -> None:
 
 
 def test_without_repeated_scans_it_says_so() -> None:
-    assert "No subject was measured twice" in described(repeatability_chart([]))
+    assert "No subject was scanned twice" in described(repeatability_chart([]))

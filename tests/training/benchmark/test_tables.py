@@ -106,17 +106,18 @@ def test_one_seed_resolves_nothing() -> None:
     compared = compare(
         {name: measured(name, 0.9 if name == "USegNet-DS" else 0.1) for name in ("USegNet", "USegNet-DS")}
     )
-    assert [one.finding for one in compared] == ["not resolved"]
+    assert [(one.finding, one.p) for one in compared] == [("not resolved", None)]
+    assert " | - | " in section(compared)
     assert "what another would bring is not known" in section(compared)
 
 
 def test_both_p_are_corrected_for_the_family() -> None:
-    systems = [measured("USegNet", 0.80), measured("USegNet-DS", 0.81), measured("SAM-1", 0.82)]
+    systems = [measured(name, dsc, dsc) for name, dsc in (("USegNet", 0.80), ("USegNet-DS", 0.81), ("SAM-1", 0.82))]
     compared = compare({found.system.name: found for found in systems})
     alone = [one.difference.wilcoxon_p for one in compared]
     assert alone == [0.0625, 0.0625]
     assert [one.wilcoxon_p for one in compared] == [0.125, 0.125]
-    assert [one.p for one in compared] == [2 * one.difference.p for one in compared]
+    assert [one.p for one in compared] == [2 * (one.difference.p or 0) for one in compared]
 
 
 @pytest.mark.parametrize(("p", "shown"), [(0.00099, "< 0.001"), (0.001, "0.001"), (0.0464, "0.046"), (1.0, "1.000")])

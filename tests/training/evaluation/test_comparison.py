@@ -49,6 +49,7 @@ def test_one_seed_is_the_bootstrap_over_cases() -> None:
     alone = paired_difference(runs(a)[0], runs(b)[0])
     assert (found.mean, found.wilcoxon_p) == pytest.approx((alone.mean, alone.p))
     assert found.ci95 == pytest.approx(alone.ci95, abs=1e-3)
+    assert found.p is None
     assert not found.one_way
 
 
@@ -82,10 +83,12 @@ def test_seed_effects_cancel_only_where_they_are_shared() -> None:
     together, apart = (seeded_difference(runs(b + 0.01), runs(b), shared) for shared in (True, False))
     assert together.ci95 == pytest.approx((0.01, 0.01))
     assert together.one_way
+    assert together.p is not None
     assert together.p < 0.001
     assert apart.by_seed == pytest.approx((0.01, 0.01, 0.01))
     assert apart.ci95[0] < 0 < apart.ci95[1]
     assert not apart.one_way
+    assert apart.p is not None
     assert apart.p > 0.5
     assert apart.wilcoxon_p < 0.001
 

@@ -21,8 +21,8 @@ AMBIENT = 0.6
 FINEST_MM = 2.0
 """A head of 100 mm has some 10,000 triangles at this step; finer ones are not seen."""
 COLOURED = 0.98
-ZOOM = 1.2
-"""A row's largest mesh fills its panel."""
+ZOOM = 1.1
+"""A row's largest mesh fills its panel and leaves its title alone, even where it is long and stands upright."""
 PANEL = 2.7
 """Inches."""
 DRAWN_ON = (0.0, 0.0, 0.98, 1.0)
@@ -109,11 +109,11 @@ def _paint(ax: Any, title: str, mesh: SurfaceDistances | None, shared: RowScale)
     ax.set_axis_off()
     ax.patch.set_visible(False)
     if mesh is None:
-        ax.set_title(title, fontsize=8)
+        ax.set_title(title, fontsize=8, pad=10)
         ax.text2D(0.5, 0.5, "no head found", ha="center", transform=ax.transAxes)
         return
     mean, largest = mesh.distances.mean(), mesh.distances.max()
-    ax.set_title(f"{title}\nmean {mean:.1f}, largest {largest:.1f} mm", fontsize=8)
+    ax.set_title(f"{title}\nmean {mean:.1f}, largest {largest:.1f} mm", fontsize=8, pad=10)
     triangles = mesh.vertices[mesh.faces]  # (m, 3, 3)
     colours = colormaps["turbo"](shared.colours(mesh.distances[mesh.faces].mean(axis=1)))
     colours[:, :3] *= _shade(triangles)[:, None]

@@ -1,4 +1,4 @@
-// Repeated scans of one subject on one day, as Bland and Altman draw them: difference over mean.
+// Repeated scans of one subject on one day, at one gestational age, as Bland and Altman draw them: difference over mean.
 
 import { axis, chartWidth, niceStep } from "./axes";
 import { h, svg } from "./dom";
@@ -26,22 +26,26 @@ interface Limits {
 export function repeatsFigure(items: VolumeItem[]): HTMLElement {
   const pairs = repeatedScans(items);
   if (pairs.length === 0) {
-    return h("p", { class: "small" }, "No subject was measured twice on one day. Measure the scans of a subject under one pseudonym to see how far they differ.");
+    return h("p", { class: "small" }, "No subject was scanned twice on one day. Measure the scans of a subject under one pseudonym to see how far they differ.");
   }
   const limits = agreement(pairs);
   return h("figure", { class: "growth repeats" }, drawing(pairs, limits), h("figcaption", {}, h("strong", {}, words(pairs, limits)), " Each scan with the one before it; what the model measured, without the readers' edits."));
 }
 
-/** Each measurement with the one before it of the same subject and day (UTC), rejected ones left out. */
+/**
+ * Each scan with the one before it of the same subject, day (UTC) and gestational age (or none), rejected ones left out.
+ * A file that was measured more than once is one scan, as it was measured last.
+ */
 export function repeatedScans(items: VolumeItem[]): Pair[] {
   const groups = new Map<string, VolumeItem[]>();
   for (const item of items) {
     if (!item.subject || item.head_volume_ml === null || item.decision === "reject") continue;
-    const key = `${item.subject} ${item.created_at.slice(0, 10)}`;
+    const key = `${item.subject} ${item.created_at.slice(0, 10)} ${item.gestational_age_weeks}`;
     groups.set(key, [...(groups.get(key) ?? []), item]);
   }
   return [...groups.values()].flatMap((group) => {
-    const sorted = [...group].sort((a, b) => a.created_at.localeCompare(b.created_at));
+    const dated = [...group].sort((a, b) => a.created_at.localeCompare(b.created_at));
+    const sorted = [...new Map(dated.map((item) => [item.input_sha256 ?? item.id, item])).values()];
     return sorted.slice(1).map((later, index) => pairOf(sorted[index]!, later));
   });
 }

@@ -79,6 +79,7 @@ export interface VolumeItem {
   verdict: Verdict;
   flags: string[];
   model_version: number;
+  input_sha256: string | null;
   decision?: Decision | null;
   edited_volume_ml?: number | null;
 }

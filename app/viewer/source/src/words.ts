@@ -49,6 +49,7 @@ const FLAGS: Record<string, string> = {
   size_contradicts_age: "The size contradicts the gestational age",
   size_unusual_for_age: "The size is unusual for the gestational age",
   units_assumed: "Millimetres were assumed",
+  spacing_suspicious: "The spacing is most likely a placeholder",
   spacing_supplied: "The spacing came with the request",
 };
 

@@ -3,8 +3,8 @@ import { test } from "node:test";
 import { agreement, repeatedScans } from "../src/repeats";
 import type { VolumeItem } from "../src/types";
 
-function item(subject: string | null, at: string, ml: number | null, decision: string | null = null): VolumeItem {
-  return { subject, created_at: at, head_volume_ml: ml, decision } as VolumeItem;
+function item(subject: string | null, at: string, ml: number | null, decision: string | null = null, more: Partial<VolumeItem> = {}): VolumeItem {
+  return { id: at, subject, created_at: at, head_volume_ml: ml, decision, gestational_age_weeks: null, input_sha256: at, ...more } as VolumeItem;
 }
 
 test("pairs each scan with the one before it of the same subject and day", () => {
@@ -23,6 +23,15 @@ test("pairs each scan with the one before it of the same subject and day", () =>
     { mean: 102, difference: 4, subject: "A" },
     { mean: 107, difference: 6, subject: "A" },
   ]);
+});
+
+test("another gestational age and the same file make no pair", () => {
+  const at = (hour: string) => `2026-03-01T${hour}:00:00Z`;
+  const ages = [20, 28].map((weeks, index) => item("A", at(`1${index}`), 100 * weeks, null, { gestational_age_weeks: weeks }));
+  assert.deepEqual(repeatedScans(ages), []);
+  const again = ["09", "10"].map((hour) => item("A", at(hour), 200, null, { input_sha256: "same" }));
+  assert.deepEqual(repeatedScans(again), []);
+  assert.deepEqual(repeatedScans([...again, item("A", at("11"), 210)]), [{ mean: 205, difference: 10, subject: "A" }]);
 });
 
 test("limits of agreement are the mean and 1.96 standard deviations of the differences, from three pairs on", () => {
