@@ -77,6 +77,7 @@ class Jobs:
         self._inference = ThreadPoolExecutor(1, "inference")
         self._finishing = ThreadPoolExecutor(1, "finishing")
         self._closing = False
+        self._interrupted = False
         self.repeating = asyncio.Semaphore(limits.held)
         """Places for bodies that repeat an earlier request: read, compared, and not computed."""
 
@@ -155,7 +156,7 @@ class Jobs:
     async def close(self, timeout_s: float) -> None:
         """Lets the work under way finish, then ends what is left: it will have failed, and says why."""
         self.refuse_new()
-        if self._tasks:
+        if self._tasks and not self._interrupted:
             await asyncio.wait(self._tasks, timeout=timeout_s)
         self.interrupt()
         if self._tasks:
@@ -165,6 +166,7 @@ class Jobs:
 
     def interrupt(self) -> None:
         """Ends everything under way, as far as it can be stopped."""
+        self._interrupted = True
         for segmentation_id in list(self._live):
             self.end(segmentation_id, "shutdown")
 

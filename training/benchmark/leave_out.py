@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -14,7 +14,7 @@ from training.benchmark.measure import Progress
 from training.benchmark.recipes import FULL, fit_recipe, measured_dsc
 from training.config import TrainingConfig
 from training.data import CaseSource, allowed
-from training.evaluation.comparison import PairedDifference, paired_difference
+from training.evaluation.comparison import SeededDifference, seeded_difference
 from training.evaluation.torch_segmenter import TorchSegmenter
 from training.loop import pick_device
 from training.phantom import SimulationRequest
@@ -23,11 +23,12 @@ from training.phantom.looks import TRAINING_LOOKS
 from training.phantom.scene import TRAINING_FAMILIES
 
 Kind = Literal["look", "family"]
+SEED_STEP = 1000
 VALUES: dict[Kind, tuple[str, ...]] = {"look": TRAINING_LOOKS, "family": TRAINING_FAMILIES}
 
 
 class LeftOut(BaseModel):
-    """DSC on test scans of one kind, by the whole recipe and by the recipe that never saw this kind."""
+    """DSC on test scans of one kind, by the whole recipe and by the recipe that never saw this kind; over seeds."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -36,7 +37,7 @@ class LeftOut(BaseModel):
     cases: int
     dsc_full: float
     dsc_left_out: float
-    difference: PairedDifference
+    difference: SeededDifference
 
 
 @dataclass(frozen=True)
@@ -51,51 +52,59 @@ class LeaveOut:
     root: Path
     cases: int
     spacing: float
+    seeds: int = 1
+    """How often each is trained, from seeds of its own."""
 
     def fit(self, source: CaseSource) -> Iterator[str]:
         """Train what is not finished, resuming; yields each run's name when it is done."""
         most = self._fewest(source)
-        for name in (FULL, *VALUES[self.kind]):
-            fit_recipe(self._recipe(name, most), source, self._folder(name))
-            yield name
+        for number in range(self.seeds):
+            for name in (FULL, *VALUES[self.kind]):
+                folder = self._folder(name, number)
+                fit_recipe(self._recipe(name, most, number), source, folder)
+                yield folder.name
 
     def evaluate(self, progress: Progress) -> list[LeftOut]:
         """Measure both recipes on the test scans of each value."""
-        device = pick_device(self.config.runtime.device)
-        segmenters = {name: TorchSegmenter.of_run(self._folder(name), device) for name in (FULL, *VALUES[self.kind])}
         found = []
         for value in VALUES[self.kind]:
-            scores = []
-            for name in (value, FULL):
-                journal = self._folder(name) / "evaluation" / f"{self.kind}_{value}.jsonl"
-                cases = self.root / "cases" / value
-                scores.append(measured_dsc(segmenters[name], self._scans(value), journal, cases, progress))
-            out, full = scores
+            out, full = (self._measured(name, value, progress) for name in (value, FULL))
             found.append(
                 LeftOut(
                     kind=self.kind,
                     value=value,
                     cases=self.cases,
-                    dsc_full=float(np.mean(list(full.values()))),
-                    dsc_left_out=float(np.mean(list(out.values()))),
-                    difference=paired_difference(out, full),
+                    dsc_full=_mean(full),
+                    dsc_left_out=_mean(out),
+                    difference=seeded_difference(out, full, shared_seeds=False),
                 )
             )
         return found
 
+    def _measured(self, name: str, value: str, progress: Progress) -> list[Mapping[int, float]]:
+        """DSC by case of each seed's run on the scans of a value."""
+        found = []
+        for folder in (self._folder(name, number) for number in range(self.seeds)):
+            segment = TorchSegmenter.of_run(folder, pick_device(self.config.runtime.device))
+            journal = folder / "evaluation" / f"{self.kind}_{value}.jsonl"
+            found.append(measured_dsc(segment, self._scans(value), journal, self.root / "cases" / value, progress))
+        return found
+
     def _fewest(self, source: CaseSource) -> tuple[int, ...]:
         """Of each level's patients the number that is left whichever value is left out."""
-        left = [allowed(source, self._recipe(value, ()).data).seeds() for value in VALUES[self.kind]]
+        left = [allowed(source, self._recipe(value, (), 0).data).seeds() for value in VALUES[self.kind]]
         return tuple(min(sum(seed in cases for seed in seeds) for seeds in left) for cases in self.config.data.train)
 
-    def _recipe(self, name: str, most: tuple[int, ...]) -> TrainingConfig:
+    def _recipe(self, name: str, most: tuple[int, ...], number: int) -> TrainingConfig:
         field = "exclude_looks" if self.kind == "look" else "exclude_families"
         update: dict[str, object] = {"cases_at_most": most} | ({} if name == FULL else {field: (name,)})
         told = f"{self.config.name}-{'matched' if name == FULL else f'without-{name}'}"
-        return self.config.model_copy(update={"data": self.config.data.model_copy(update=update), "name": told})
+        data, seed = self.config.data.model_copy(update=update), self.config.seed + SEED_STEP * number
+        return self.config.model_copy(update={"data": data, "name": told, "seed": seed})
 
-    def _folder(self, name: str) -> Path:
-        return self.root / (name if name == FULL else f"without_{name}")
+    def _folder(self, name: str, number: int) -> Path:
+        folder = name if name == FULL else f"without_{name}"
+        return self.root / (f"{folder}_seed_{number + 1}" if number else folder)
 
     def _scans(self, value: str) -> list[SimulationRequest]:
         """Test patients who all have this look, or this kind of head."""
@@ -105,16 +114,22 @@ class LeaveOut:
         return [replace(request, family=value) for request in requests]
 
 
+def _mean(runs: Sequence[Mapping[int, float]]) -> float:
+    return float(np.mean([value for run in runs for value in run.values()]))
+
+
 def table(found: list[LeftOut]) -> str:
     """The findings as Markdown."""
+    kind = found[0].kind
     lines = [
-        f"| left out ({found[0].kind}) | DSC, all seen [%] | DSC, never seen [%] | difference [95 % interval] | p |",
+        f"| left out ({kind}) | DSC, all seen [%] | DSC, never seen [%] | difference [95 % interval] | by seed |",
         "|---|---:|---:|---:|---:|",
     ]
     for one in found:
         low, high = (100 * value for value in one.difference.ci95)
         lines.append(
             f"| {one.value} | {100 * one.dsc_full:.2f} | {100 * one.dsc_left_out:.2f} | "
-            f"{100 * one.difference.mean:+.2f} [{low:+.2f}, {high:+.2f}] | {one.difference.p:.3g} |"
+            f"{100 * one.difference.mean:+.2f} [{low:+.2f}, {high:+.2f}] | "
+            f"{', '.join(f'{100 * value:+.1f}' for value in one.difference.by_seed)} |"
         )
     return "\n".join(lines)

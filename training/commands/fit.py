@@ -47,7 +47,7 @@ def _fit(options: argparse.Namespace) -> None:
     if kept is None:
         tell(options, text, run=run, preset=config.name, levels=levels)
     else:
-        tell(options, f"{text}; {kept}", run=run, preset=config.name, levels=levels, kept=kept.model_dump())
+        tell(options, f"{run}: trained; {kept}", run=run, preset=config.name, kept=kept.model_dump())
 
 
 def _train(

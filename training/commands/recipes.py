@@ -20,6 +20,7 @@ def add_recipes(commands: Commands) -> None:
     leave = commands.add_parser("leave-out", help="train a preset without each look or family, measure on those")
     leave.add_argument("preset", help="name or path of a preset")
     leave.add_argument("--kind", choices=("look", "family"), default="look")
+    leave.add_argument("--seeds", type=int, default=1, help="trainings of each, from seeds of its own")
     _add_shared(leave, "runs/leave-out/PRESET-KIND")
     leave.set_defaults(command=_leave_out)
     kinds = commands.add_parser("randomisation", help="train a preset without each kind of randomisation, measure that")
@@ -42,7 +43,7 @@ def _leave_out(options: argparse.Namespace) -> None:
 
     config = _configured(options)
     root: Path = options.root or Path("runs/leave-out") / f"{config.name}-{options.kind}"
-    work = LeaveOut(config, options.kind, root, options.cases, options.spacing)
+    work = LeaveOut(config, options.kind, root, options.cases, options.spacing, options.seeds)
     _trained(options, work.fit(_source(options, config, root)))
     found = work.evaluate(with_progress)
     _told(options, root, table(found), result=[one.model_dump(mode="json") for one in found])

@@ -36,7 +36,7 @@ def table(sections: dict[str, Section], data: str = "simulated") -> str:
         ),
         ("Slope of the difference on the mean, 95 % interval", "", [_slope(s.agreement) for s in parts]),
         ("Pearson r", "0.990", [f"{s.pearson:.3f}" for s in parts]),
-        ("True volume in the 95 % interval", "", [_known(s.interval_held) for s in parts]),
+        ("True volume in the 95 % interval that `test` set", "", [_known(s.interval_held) for s in parts]),
         ("ok / review / reject", "", [" / ".join(str(n) for n in s.verdicts.values()) for s in parts]),
         *(
             (title, "", [_known(getattr(s.doubt, name, None)) for s in parts])

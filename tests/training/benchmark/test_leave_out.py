@@ -1,6 +1,8 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 
 from tests.training.benchmark.recipe import short_recipe
 from tests.training.benchmark.test_command import shown
@@ -42,11 +44,20 @@ def test_the_first_so_many_of_each_range_are_trained_on(phantoms: Path) -> None:
 
 def test_each_family_is_left_out_and_measured(phantoms: Path, tmp_path: Path) -> None:
     work = LeaveOut(short_recipe(3), "family", tmp_path, cases=2, spacing=8.0)
-    assert list(work.fit(PhantomCache(phantoms))) == ["full", "parametric", "freeform"]
+    assert list(work.fit(PhantomCache(phantoms))) == ["full", "without_parametric", "without_freeform"]
     seen = {name: load_level(tmp_path / name / "level_1" / "weights.pt") for name in ("full", "without_parametric")}
     assert {level.cases for level in seen.values()} == {1}, "as many patients with the family as without"
     found = work.evaluate(shown)
     assert [(one.value, one.cases, one.difference.cases) for one in found] == [("parametric", 2, 2), ("freeform", 2, 2)]
     assert all(one.difference.mean == pytest.approx(one.dsc_left_out - one.dsc_full) for one in found)
     assert table(found).count("\n") == 3
-    assert list(work.fit(PhantomCache(phantoms))) == ["full", "parametric", "freeform"]
+    assert list(work.fit(PhantomCache(phantoms))) == ["full", "without_parametric", "without_freeform"]
+
+    twice = replace(work, seeds=2)
+    again = ["full_seed_2", "without_parametric_seed_2", "without_freeform_seed_2"]
+    assert list(twice.fit(PhantomCache(phantoms)))[3:] == again
+    for before, one in zip(found, twice.evaluate(shown), strict=True):
+        assert one.difference.by_seed[0] == pytest.approx(before.difference.mean)
+        assert one.difference.mean == pytest.approx(sum(one.difference.by_seed) / 2)
+    first, second = (load_level(tmp_path / name / "level_1" / "weights.pt").state for name in ("full", again[0]))
+    assert any(not torch.equal(first[name], second[name]) for name in first)

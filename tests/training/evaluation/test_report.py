@@ -83,7 +83,9 @@ def test_the_interval_is_set_by_test_and_checked_elsewhere(tmp_path: Path) -> No
     assert found.shifted is not None
     assert found.shifted.interval_held is not None
     assert (found.shifted.interval_held.inside, found.shifted.interval_held.cases) == (2, 3)
-    assert "| True volume in the 95 % interval |  | 12 of 12 (100 %, 76 to 100 %) | 2 of 3 (67 %" in text
+    assert (
+        "| True volume in the 95 % interval that `test` set |  | 12 of 12 (100 %, 76 to 100 %) | 2 of 3 (67 %" in text
+    )
 
 
 def test_each_section_tells_its_command_and_its_voxels(tmp_path: Path) -> None:

@@ -16,11 +16,18 @@ const SLOWER = 1.2;
 /** Hears which segmentation was made of a file, and whether the reader waits for that one alone. */
 export type OnMeasured = (id: string, file: File, goThere: boolean) => void;
 
+/** What was not measured, and whether some of it lacks a voxel size. */
+interface Outcome {
+  left: File[];
+  withoutSpacing: boolean;
+}
+
 /** Stays as it is while other pages are shown: volumes may still be on their way. */
 export class MeasurePage {
   private readonly button = h("button", { type: "submit", class: "measure-button" }, "Measure");
   private readonly chooser = new Chooser((count) => this.button.classList.toggle("primary", count > 0));
   private readonly fields = new EntryFields();
+  private readonly inputs = h("div", { class: "inputs" }, this.chooser.element, this.fields.element);
   private readonly work = h("div", { class: "work" });
   private readonly content: Node[];
   private busy = false;
@@ -40,7 +47,7 @@ export class MeasurePage {
       h(
         "div",
         { class: "measure" },
-        h("form", { class: "entry", novalidate: true, onsubmit: begin }, this.chooser.element, this.fields.element, this.button, noVolume()),
+        h("form", { class: "entry", novalidate: true, onsubmit: begin }, this.inputs, this.button, noVolume()),
         this.work,
       ),
     ];
@@ -57,23 +64,21 @@ export class MeasurePage {
     const fields = this.fields.read();
     if (!fields) return;
     this.occupy(true);
-    try {
-      const left = files.length === 1 ? await this.one(files[0]!, fields) : await this.several(files, fields);
-      this.chooser.leave(left);
-      if (left.length === 0) this.fields.clear();
-    } finally {
-      this.occupy(false);
-    }
+    const { left, withoutSpacing } = files.length === 1 ? await this.one(files[0]!, fields) : await this.several(files, fields);
+    this.occupy(false);
+    this.chooser.leave(left);
+    if (left.length === 0) this.fields.clear();
+    if (withoutSpacing && this.work.isConnected) this.fields.askForSpacing();
   }
 
   private occupy(busy: boolean): void {
     this.busy = busy;
+    this.inputs.inert = busy;
     this.button.textContent = busy ? "Measuring" : "Measure";
     this.button.setAttribute("aria-disabled", String(busy));
   }
 
-  /** Gives the file back where it was not measured. */
-  private async one(file: File, fields: Fields): Promise<File[]> {
+  private async one(file: File, fields: Fields): Promise<Outcome> {
     const progress = new Progress(file.name);
     this.occupyWork(progress.element);
     try {
@@ -81,20 +86,19 @@ export class MeasurePage {
       announce("Measured.");
       this.work.replaceChildren();
       this.onMeasured(id, file, this.work.isConnected);
-      return [];
+      return { left: [], withoutSpacing: false };
     } catch (error) {
       this.occupyWork(problemBox(error));
-      this.mend(error);
-      return [file];
+      return { left: [file], withoutSpacing: lacksSpacing(error) };
     }
   }
 
-  /** Gives back what was not measured; one that fails does not stop the rest. */
-  private async several(files: File[], fields: Fields): Promise<File[]> {
+  /** One that fails does not stop the rest. */
+  private async several(files: File[], fields: Fields): Promise<Outcome> {
     const batch = new Batch(files);
     this.occupyWork(batch.element);
     const left: File[] = [];
-    let failure: unknown = null;
+    let withoutSpacing = false;
     for (const file of files) {
       if (batch.stopped) {
         left.push(file);
@@ -106,22 +110,17 @@ export class MeasurePage {
         batch.done(file, report);
       } catch (error) {
         batch.failed(file, problemOf(error));
-        if (lacksSpacing(error)) failure = error;
+        withoutSpacing ||= lacksSpacing(error);
         left.push(file);
       }
     }
     batch.end(files.length - left.length);
-    this.mend(failure);
-    return left;
+    return { left, withoutSpacing };
   }
 
   private occupyWork(element: HTMLElement): void {
     this.work.replaceChildren(element);
     this.work.scrollIntoView({ block: "nearest" }); // on a phone it lies below the form
-  }
-
-  private mend(error: unknown): void {
-    if (lacksSpacing(error) && this.work.isConnected) this.fields.askForSpacing();
   }
 }
 

@@ -21,7 +21,7 @@ export function showPast(main: HTMLElement, api: Api): void {
     "select",
     { id: "verdict" },
     h("option", { value: "" }, "all"),
-    ...Object.entries(VERDICT_NAMES).map(([value, name]) => h("option", { value }, name)),
+    ...Object.entries(VERDICT_NAMES).map(([value, name]) => h("option", { value }, value === "ok" ? `${name}, or a note` : name)),
   );
   const list = h("div", { class: "list", "aria-live": "off" });
   let asked = 0;
