@@ -10,6 +10,7 @@ from sqlalchemy import Engine
 import app.cli
 from app.records.artifacts import ArtifactStore
 from app.records.export import export_decisions
+from app.records.opening import open_records
 from app.records.repository import Repository
 from app.records.reviews import Reviews, Verdict
 from app.records.segmentation import Measurement
@@ -96,6 +97,7 @@ class TestCommand:
         (tmp_path / "data").mkdir()
 
     def test_nothing_to_export(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        open_records(f"sqlite:///{tmp_path / 'data' / 'fetalhead.sqlite'}", tmp_path / "data").close()
         assert app.cli.main(["records", "export", str(tmp_path / "out")]) == 0
         assert "nothing was accepted or edited yet" in capsys.readouterr().out
 

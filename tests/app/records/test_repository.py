@@ -15,7 +15,7 @@ PROBLEM = {"code": "interrupted"}
 
 class TestLife:
     def test_a_completed_segmentation_keeps_report_and_files(self, repository: Repository) -> None:
-        segmentation_id = stored(repository)
+        segmentation_id = stored(repository, input_sha256="b" * 64)
         found = repository.find(segmentation_id)
         assert found.status == "completed"
         assert found.report == measurement().report
