@@ -2,10 +2,11 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Engine, inspect, text
+from sqlalchemy import Engine, create_engine, inspect, text
 
 from app.records.artifacts import ArtifactStore
-from app.records.database import MIGRATIONS, migrate
+from app.records.database import MIGRATIONS, SCHEMA_TABLE, migrate, open_database
+from app.records.errors import NoRecordsError
 from app.records.repository import Repository
 from app.records.tables import Base
 from tests.app.records.examples import stored
@@ -22,6 +23,16 @@ def test_they_are_one_chain() -> None:
 def test_they_make_the_tables_that_the_code_expects(engine: Engine) -> None:
     with engine.connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), Base.metadata) == []
+
+
+def test_an_empty_database_is_left_empty_where_none_is_to_be_made(database_url: str) -> None:
+    with pytest.raises(NoRecordsError, match="FETALHEAD_DATABASE_URL"):
+        open_database(database_url, make=False)
+    untouched = create_engine(database_url)
+    assert not inspect(untouched).has_table(SCHEMA_TABLE)
+    untouched.dispose()
+    open_database(database_url).dispose()
+    open_database(database_url, make=False).dispose()
 
 
 def test_migrating_again_changes_nothing(engine: Engine) -> None:
