@@ -169,8 +169,11 @@ def _spread(volumes: SelectBase, *keys: str) -> Select[Any]:
 def _scans(conditions: Sequence[ColumnElement[bool]]) -> Select[Any]:
     """One volume of each file, with what repeats have in common."""
     shared = [getattr(Row, name) for name in REPEAT]
+    several = func.count().over(partition_by=shared).label("several")
+    counted = select(Row.sequence, several).where(*conditions, Row.subject.is_not(None)).subquery()
     mean = func.avg(Row.head_volume_ml).label("volume")
-    return select(*shared, mean).where(*conditions, Row.subject.is_not(None)).group_by(*shared, _INPUT)
+    repeats = select(*shared, mean).join(counted, counted.c.sequence == Row.sequence).where(counted.c.several > 1)
+    return repeats.group_by(*shared, _INPUT)
 
 
 def _statistics(sums: Sequence[Any]) -> Statistics:
