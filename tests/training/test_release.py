@@ -47,9 +47,9 @@ def test_a_share_of_the_cases_but_two_at_least(release: Release) -> None:
 
 
 def test_what_it_starts_from_and_where_it_is_published(release: Release) -> None:
-    wanted = Release("smoke", release.run, release.store, start="fetal_head/6", minutes=2.5, publish=True)
+    wanted = Release("smoke", release.run, release.store, start="fetal_head/7", minutes=2.5, publish=True)
     first, *_, last = wanted.steps()
-    assert option(first, "--from") == "fetal_head/6"
+    assert option(first, "--from") == "fetal_head/7"
     assert option(first, "--minutes") == "2.5"
     assert last[0] == "publish"
     assert option(first, "--store") == option(last, "--store") == str(release.store)

@@ -19,7 +19,7 @@ SECTIONS = ("test", "shifted", "validation", "held_out", "held_out_shifted")
 
 
 def add_evaluate(commands: Commands) -> None:
-    """Add `evaluate`, `reproducibility`, `turned` and `surface`."""
+    """Add `evaluate`, `compare`, `reproducibility`, `turned` and `surface`."""
     evaluate = commands.add_parser("evaluate", help="evaluate a model on simulated scans of native size; resumable")
     evaluate.add_argument("--cohort", choices=SECTIONS, default="test")
     evaluate.add_argument("--cases", type=int, default=50)
@@ -28,6 +28,12 @@ def add_evaluate(commands: Commands) -> None:
     add_split(evaluate)
     _add_model_options(evaluate)
     evaluate.set_defaults(command=_evaluate)
+    compare = commands.add_parser("compare", help="two models on the same cases: paired differences and intervals")
+    compare.add_argument("first", type=Path, help="the folder that `evaluate --out` wrote for one model")
+    compare.add_argument(
+        "second", type=Path, help="the folder of the other; differences are this one's minus the first's"
+    )
+    compare.set_defaults(command=_compare)
     repeat = commands.add_parser("reproducibility", help="measure the same fetuses along three directions; resumable")
     repeat.add_argument("--groups", type=int, default=52)
     repeat.add_argument("--data", type=Path, help="folder of your own volumes, several a patient; labels not needed")
@@ -82,6 +88,13 @@ def _evaluate(options: argparse.Namespace) -> None:
     measured = len(_measured(options, requests, options.cohort))
     asked = (("--cohort", options.cohort), ("--cases", measured), ("--spacing", options.spacing))
     _written(options, options.cohort, _typed(options, "evaluate", *asked))
+
+
+def _compare(options: argparse.Namespace) -> None:
+    from training.evaluation import versus
+
+    found = versus.versus(options.first, options.second)
+    tell(options, versus.table(found), comparison=[one.model_dump() for one in found])
 
 
 def _reproducibility(options: argparse.Namespace) -> None:

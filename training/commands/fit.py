@@ -23,7 +23,7 @@ def add_fit(commands: Commands) -> None:
         help="folder of phantoms, where what lacks is made (default: runs/PRESET/phantoms), "
         "or of your own volumes: images/CASE.nii.gz with labels/CASE.nii.gz, or nnU-Net's imagesTr and labelsTr",
     )
-    fit.add_argument("--from", dest="start", help="train this model on: fetal_head/6, fetal_head or a run's folder")
+    fit.add_argument("--from", dest="start", help="train this model on: fetal_head/7, fetal_head or a run's folder")
     fit.add_argument("--store", type=Path, default=Path("model_store"), help="model store that --from reads")
     add_split(fit)
     fit.add_argument("--run", type=Path, help="folder for weights, checkpoints, TensorBoard (default: runs/PRESET)")

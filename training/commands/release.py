@@ -19,7 +19,7 @@ def add_release(commands: Commands) -> None:
     """Add `release`."""
     release = commands.add_parser("release", help="fit, export, gates, calibration, evaluation: all of it; resumable")
     release.add_argument("preset", help=f"one of {', '.join(preset_names())}, or the path of a .toml file")
-    release.add_argument("--from", dest="start", help="train this model on: fetal_head/6, fetal_head or a run's folder")
+    release.add_argument("--from", dest="start", help="train this model on: fetal_head/7, fetal_head or a run's folder")
     release.add_argument("--run", type=Path, help="folder of the run (default: runs/PRESET)")
     release.add_argument("--data", type=Path, help="folder of training phantoms (default: RUN/phantoms)")
     release.add_argument("--scans", type=Path, help="folder of the scans it is measured on (default: RUN/scans)")

@@ -77,7 +77,7 @@ def _named(share: float) -> str:
 def keep_rules(start: str, store: Path, run: Path) -> None:
     """Note in a run by which limits the model that it starts from is doubted.
 
-    `start` is a published model such as `fetal_head/6`, or the folder of a run, which passes on what it was given.
+    `start` is a published model such as `fetal_head/7`, or the folder of a run, which passes on what it was given.
     """
     run.mkdir(parents=True, exist_ok=True)
     if (before := trained_run(start)) is not None:

@@ -57,7 +57,7 @@ def unpack_weights(content: bytes) -> tuple[LevelWeights, ...]:
 
 
 def weights_of(name: str, store: Path) -> tuple[LevelWeights, ...]:
-    """The levels of a run's folder, or of a published model such as `fetal_head/6` or `fetal_head` (the newest).
+    """The levels of a run's folder, or of a published model such as `fetal_head/7` or `fetal_head` (the newest).
 
     Raises ExportError where they were not kept.
     """
@@ -75,7 +75,7 @@ def trained_run(name: str) -> Path | None:
 
 
 def published_model(name: str, store: Path) -> StoredModel:
-    """The model of a store by a name such as `fetal_head/6` or `fetal_head` (the newest)."""
+    """The model of a store by a name such as `fetal_head/7` or `fetal_head` (the newest)."""
     model, _, version = name.partition("/")
     return ModelStore(store).resolve(model, int(version) if version.isdecimal() else None)
 
