@@ -43,8 +43,8 @@ def test_a_backup_of_a_running_service_restores_every_measurement(tmp_path: Path
 
 def test_a_damaged_backup_is_refused(tmp_path: Path) -> None:
     publish_threshold_model(tmp_path / "old/models")
-    service = ServiceProcess(tmp_path / "old")
-    assert done(service, "records", "backup", str(tmp_path / "backup")).returncode == 0
+    with ServiceProcess(tmp_path / "old") as service:
+        assert done(service, "records", "backup", str(tmp_path / "backup")).returncode == 0
     (tmp_path / "backup/records.sqlite").write_bytes(b"something else")
     refused = done(service, "records", "restore", str(tmp_path / "backup"), "--force")
     assert refused.returncode == 1
