@@ -23,7 +23,7 @@ from app.inference.manifest import (
     Tiling,
     TrainingRecord,
 )
-from training.auto_context import level_folder, load_cascade
+from training.auto_context import finished_levels, level_folder, load_cascade
 from training.checkpoint import LevelWeights, load_level
 from training.config_network import NetworkConfig
 from training.data import CaseSource, GridCase, prepare
@@ -67,8 +67,8 @@ def export(run: Path, cases: CaseSource, store: Path, created: datetime, note: s
     target = store / name / "1"
     if target.exists():
         raise ExportError(f"{target} exists already; export into an empty folder")
-    config = load_level(level_folder(run, 1) / "weights.pt").config
-    weights = [load_level(level_folder(run, n) / "weights.pt") for n in range(1, config.cascade.context_levels + 1)]
+    weights = finished_levels(run)
+    config = weights[0].config
     seeds = [seed for seed in cases.seeds() if seed in config.data.validation][:PARITY_CASES] or cases.seeds()[:1]
     if not seeds:
         raise ExportError("parity and the test vector need at least one case; make phantoms first")

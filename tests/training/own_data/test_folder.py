@@ -29,10 +29,10 @@ def head(value: int = 1) -> np.ndarray:
     return mask
 
 
-def make(root: Path, *names: str) -> Path:
+def make(root: Path, *names: str, images: str = "images/{}.nii.gz", labels: str = "labels/{}.nii.gz") -> Path:
     for name in names:
-        write(root / "images" / f"{name}.nii.gz", scan())
-        write(root / "labels" / f"{name}.nii.gz", head())
+        write(root / images.format(name), scan())
+        write(root / labels.format(name), head())
     return root
 
 
@@ -51,10 +51,7 @@ def test_pairs_are_found_by_name_in_both_layouts(tmp_path: Path) -> None:
 
 
 def nnunet(root: Path, *names: str) -> Path:
-    for name in names:
-        write(root / "imagesTr" / f"{name}_0000.nii.gz", scan())
-        write(root / "labelsTr" / f"{name}.nii.gz", head())
-    return root
+    return make(root, *names, images="imagesTr/{}_0000.nii.gz", labels="labelsTr/{}.nii.gz")
 
 
 def test_nnu_net_s_usual_names_are_patients_of_their_own(tmp_path: Path) -> None:
