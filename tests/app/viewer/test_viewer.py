@@ -35,6 +35,8 @@ SLANTED = nifti_bytes(
 """The sphere stored in another order and turned in space: what is drawn must come back where it was drawn."""
 BARE = volume_bytes(sphere_volume(), NiftiOptions(sform_code=0, qform_code=0, edits={"pixdim": [0.0] * 8}))
 """The sphere in a file that does not say how large its voxels are."""
+PLACEHOLDER = nifti_bytes(np.asarray(sphere_volume().data), np.eye(4), NiftiOptions(compress=True))
+"""The sphere in a file whose header says 1 mm along each axis, as programs write that know no spacing."""
 SOURCE = Path(__file__).resolve().parents[3] / "app/viewer/source"
 MINUS = "\N{MINUS SIGN}"
 SEEN_TIMEOUT_MS = 600_000
@@ -187,6 +189,28 @@ def test_what_cannot_be_measured_says_what_to_do_and_shows_names_as_text(browser
         expect(visit.page.locator(".edited-volume")).to_contain_text("as measured")
         visit.page.click("text=Save the mask")
         expect(visit.page.locator("#edited")).to_have_text(re.compile(r"Edited: 23[678] mL"))
+
+
+def test_a_placeholder_for_the_voxel_size_is_measured_again_with_the_true_one(browser: Browser, base: str) -> None:
+    with visiting(browser, base, expected=("pixDims",)) as visit:
+        visit.open()
+        visit.page.fill("#weeks", "26+3")
+        visit.page.fill("#subject", "S-041")
+        measure(visit, PLACEHOLDER)
+        flag = visit.page.locator(".flags li", has_text="The spacing is most likely a placeholder")
+        expect(flag).to_contain_text("Measure it again with its voxel size, even if that is 1 mm")
+        first = visit.page.url
+        visit.look("placeholder-spacing")
+        flag.get_by_role("button").click()
+        expect(visit.page.locator("#spacing")).to_be_focused()
+        expect(visit.page.locator(".chosen li")).to_have_count(1)
+        visit.page.keyboard.type("2")
+        visit.page.keyboard.press("Enter")
+        expect(visit.page.locator("#volume")).to_have_text(re.compile(r"23[678]"))
+        expect(visit.page.locator(".figure")).to_contain_text("26+3 weeks")
+        expect(visit.page.locator("h1")).to_have_text("Subject S-041")
+        expect(visit.page.locator(".flags")).to_contain_text("The spacing came with the request")
+        assert visit.page.url != first
 
 
 def test_what_was_typed_wrongly_is_said_before_anything_is_sent(browser: Browser, base: str) -> None:

@@ -12,6 +12,7 @@ interface Field {
   element: HTMLElement;
   /** What is sent; null where what was typed cannot be. */
   read: () => string | null;
+  write: (text: string) => void;
   complain: () => void;
 }
 
@@ -51,11 +52,13 @@ export class EntryFields {
 
   /** Once a volume is measured: the next one may be of somebody else. */
   clear(): void {
-    for (const input of this.element.querySelectorAll("input")) {
-      input.value = "";
-      input.dispatchEvent(new Event("input"));
-    }
+    this.fill({ weeks: "", subject: "", spacing: "" });
     this.fields.spacing.element.hidden = true;
+  }
+
+  /** As they were said of a volume before; what is left out stays. */
+  fill(texts: Partial<Record<keyof typeof NAMES, string>>): void {
+    for (const [key, text] of Object.entries(texts)) this.fields[key as keyof typeof NAMES].write(text);
   }
 
   askForSpacing(): void {
@@ -87,6 +90,10 @@ function field(id: string, label: string, name: string, parse: (text: string) =>
   return {
     element: h("div", { class: "field", id: `${id}-field` }, h("label", { for: id }, label), input, hint),
     read,
+    write: (text) => {
+      input.value = text;
+      say(words.hint, false);
+    },
     complain: () => {
       say(words.wrong, true);
       input.focus();

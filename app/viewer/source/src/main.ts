@@ -8,7 +8,7 @@ import { showPast, showSubject } from "./past";
 import { problemBox } from "./problem";
 import { showResult } from "./result";
 import { offerThemes } from "./theme";
-import type { Readiness } from "./types";
+import type { Readiness, Report } from "./types";
 
 const READY_RETRY_MS = 2000;
 const WAITING: Record<string, string> = { model_failed: "No model", stopping: "The service is being stopped" };
@@ -19,6 +19,10 @@ const measurePage = new MeasurePage(api, (id, file, goThere) => {
   files.set(id, file);
   if (goThere) location.hash = `#/segmentation/${id}`;
 });
+const measureAgain = (report: Report) => {
+  measurePage.prepare(report, files.get(report.id) ?? null);
+  location.hash = "#/";
+};
 let close: () => void = () => undefined;
 
 function route(): void {
@@ -30,7 +34,7 @@ function route(): void {
   try {
     if (page === "past") showPast(main, api);
     else if (page === "subject" && argument) showSubject(main, api, argument);
-    else if (page === "segmentation" && argument) close = showResult(main, api, argument, files);
+    else if (page === "segmentation" && argument) close = showResult(main, api, argument, files, measureAgain);
     else measurePage.show(main);
   } catch (error) {
     main.replaceChildren(problemBox(error));
@@ -76,7 +80,8 @@ function showOutage(out: boolean): void {
 offerThemes(byId("theme"));
 window.addEventListener("hashchange", () => {
   route();
-  byId("main").focus({ preventScroll: true });
+  const main = byId("main");
+  if (!main.contains(document.activeElement)) main.focus({ preventScroll: true }); // a page may have placed it itself
 });
 // A volume that misses the drop zone must not replace the page.
 for (const kind of ["dragover", "drop"]) window.addEventListener(kind, (event) => event.preventDefault());

@@ -31,6 +31,7 @@ export class MeasurePage {
   private readonly work = h("div", { class: "work" });
   private readonly content: Node[];
   private busy = false;
+  private asksForSpacing = false;
 
   constructor(
     private readonly api: Api,
@@ -55,6 +56,17 @@ export class MeasurePage {
 
   show(main: HTMLElement): void {
     main.replaceChildren(...this.content);
+    if (this.asksForSpacing) this.fields.askForSpacing();
+    this.asksForSpacing = false;
+  }
+
+  /** Made ready, for when it is shown next, to measure a volume once more with the voxel size that its file lacks. */
+  prepare({ gestational_age_weeks: weeks, subject }: Report, file: File | null): void {
+    if (this.busy) return;
+    this.work.replaceChildren();
+    if (file) this.chooser.leave([file]);
+    this.fields.fill({ weeks: weeks === null ? "" : weeks.toString(), subject: subject ?? "" });
+    this.asksForSpacing = true;
   }
 
   private async begin(): Promise<void> {

@@ -8,7 +8,7 @@ import { Editing } from "./editing";
 import { fileHash, fileProblem } from "./own-file";
 import { Complaint, problemBox } from "./problem";
 import type { Edit, Flag, Report, Unfinished } from "./types";
-import { asSentence, day, flagTitle, millilitres, verdictWords } from "./words";
+import { asSentence, day, flagRemedy, flagTitle, millilitres, verdictWords } from "./words";
 import { Viewport } from "./viewport";
 
 const SIZES: Record<string, string> = {
@@ -20,8 +20,11 @@ const SIZES: Record<string, string> = {
 const IDENTIFIER = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 const ELSEWHERE = "Look for it under Past measurements.";
 
+/** Hears that a measurement is to be made again, with the voxel size that its file lacks. */
+export type OnAgain = (report: Report) => void;
+
 /** Shows the measurement; gives what closes it. */
-export function showResult(main: HTMLElement, api: Api, id: string, files: Map<string, File>): () => void {
+export function showResult(main: HTMLElement, api: Api, id: string, files: Map<string, File>, onAgain: OnAgain): () => void {
   let viewport: Viewport | null = null;
   if (!IDENTIFIER.test(id)) {
     main.replaceChildren(h("h1", {}, "Measurement"), problemBox(new Complaint("No measurement has this address", ELSEWHERE)));
@@ -33,7 +36,7 @@ export function showResult(main: HTMLElement, api: Api, id: string, files: Map<s
     .then((report) => {
       if (report.status !== "completed") throw unfinished(report);
       viewport = new Viewport(api, report);
-      main.replaceChildren(...content(api, report, viewport, files));
+      main.replaceChildren(...content(api, report, viewport, files, onAgain));
       showEdit(report.review?.edit ?? null);
       return viewport.open(files.get(id) ?? null);
     })
@@ -48,7 +51,7 @@ function unfinished({ status, problem }: Unfinished): ServiceError {
   return new Complaint("This volume is still being measured", "Reload this page in a moment.");
 }
 
-function content(api: Api, report: Report, viewport: Viewport, files: Map<string, File>): Node[] {
+function content(api: Api, report: Report, viewport: Viewport, files: Map<string, File>, onAgain: OnAgain): Node[] {
   const decision = new DecisionPanel(api, report);
   const editing = new Editing(api, report, viewport, (edit) => {
     showEdit(edit);
@@ -56,7 +59,7 @@ function content(api: Api, report: Report, viewport: Viewport, files: Map<string
   });
   const left = h("div", { class: "looking" }, ownFile(report, viewport, files), viewport.element);
   viewport.tools.append(editing.element);
-  const found = h("div", { class: "numbers" }, measured(report), verdict(report));
+  const found = h("div", { class: "numbers" }, measured(report), verdict(report, onAgain));
   const rest = h("div", { class: "numbers after" }, decision.element, downloads(api, report), details(report));
   return [h("h1", {}, title(report)), h("div", { class: "result" }, found, left, rest)];
 }
@@ -88,19 +91,20 @@ function measured(report: Report): HTMLElement {
   );
 }
 
-function verdict(report: Report): HTMLElement {
+function verdict(report: Report, onAgain: OnAgain): HTMLElement {
   const words = verdictWords(report.verdict, report.flags.length);
   return h(
     "section",
     { class: `verdict ${report.verdict}` },
     h("h2", {}, words.title),
     h("p", {}, words.text),
-    report.flags.length > 0 && h("ul", { class: "flags" }, ...report.flags.map(flag)),
+    report.flags.length > 0 && h("ul", { class: "flags" }, ...report.flags.map((raised) => flag(raised, () => onAgain(report)))),
   );
 }
 
-function flag({ code, detail, remedy }: Flag): HTMLElement {
-  return h("li", {}, h("strong", {}, flagTitle(code)), h("span", {}, asSentence(detail)), h("span", { class: "remedy" }, asSentence(remedy)));
+function flag({ code, detail, remedy }: Flag, onAgain: () => void): HTMLElement {
+  const again = code === "spacing_suspicious" && h("button", { type: "button", onclick: onAgain }, "Type the voxel size");
+  return h("li", {}, h("strong", {}, flagTitle(code)), h("span", {}, asSentence(detail)), h("span", { class: "remedy" }, flagRemedy(code, remedy)), again);
 }
 
 function downloads(api: Api, report: Report): HTMLElement {

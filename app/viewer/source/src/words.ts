@@ -53,6 +53,16 @@ const FLAGS: Record<string, string> = {
   spacing_supplied: "The spacing came with the request",
 };
 
+/** What to do at this page, where the service's own words speak of requests. */
+const FLAG_REMEDIES: Record<string, string> = {
+  spacing_suspicious: "Measure it again with its voxel size, even if that is 1 mm; or write the size into the file's header",
+};
+
+/** What to do about a flag, from its code and the service's own words. */
+export function flagRemedy(code: string, remedy: string): string {
+  return asSentence(FLAG_REMEDIES[code] ?? remedy);
+}
+
 /** The heading of a flag; one that this page does not know yet is spelled out from its code. */
 export function flagTitle(code: string): string {
   return FLAGS[code] ?? sentence(code.replaceAll("_", " "));
