@@ -30,11 +30,23 @@ def test_paper_preset_holds_the_published_values() -> None:
 def test_unknown_preset_is_refused_with_the_names_that_exist() -> None:
     first, rest = (
         "cpu, finetune, generalisation, paper",
-        "release-brief, release-finer, release-gpu, release-longer, smoke",
+        "release-brief, release-finer, release-gpu, release-longer, release-short, smoke",
     )
     names = f"{first}, release, {rest}"
     with pytest.raises(ConfigError, match=f"'fast'.*{names}"):
         load_config("fast")
+
+
+def test_the_short_release_is_the_release_but_for_its_patients_and_its_time() -> None:
+    apart = {"name", "description", "seed", "phantoms", "budget", "runtime"}
+    short, whole = (load_config(name).model_dump(exclude=apart) for name in ("release-short", "release"))
+    for content in (short, whole):
+        del content["data"]["max_cases_in_memory"]
+    assert short == whole
+    phantoms = [load_config(name).phantoms for name in ("release-short", "release")]
+    for few, many in zip(*(found.batches for found in phantoms if found), strict=True):
+        assert many.model_copy(update={"cases": few.cases}) == few
+        assert few.cases == (many.cases if few.cohort == "validation" else many.cases / 2)
 
 
 def test_unknown_key_is_refused(tmp_path: Path) -> None:

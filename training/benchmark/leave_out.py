@@ -11,10 +11,11 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from training.benchmark.measure import Progress
-from training.benchmark.recipes import FULL, fit_recipe, measured_dsc
+from training.benchmark.recipes import FULL, fit_recipe, measured_cases
 from training.config import TrainingConfig
 from training.data import CaseSource, allowed
-from training.evaluation.comparison import SeededDifference, seeded_difference
+from training.evaluation.cases import CaseResult
+from training.evaluation.comparison import SeededDifference, mean_by_case, seeded_difference
 from training.evaluation.torch_segmenter import TorchSegmenter
 from training.loop import pick_device
 from training.phantom import SimulationRequest
@@ -23,12 +24,16 @@ from training.phantom.looks import TRAINING_LOOKS
 from training.phantom.scene import TRAINING_FAMILIES
 
 Kind = Literal["look", "family"]
+Run = Sequence[CaseResult]
 SEED_STEP = 1000
 VALUES: dict[Kind, tuple[str, ...]] = {"look": TRAINING_LOOKS, "family": TRAINING_FAMILIES}
 
 
 class LeftOut(BaseModel):
-    """DSC on test scans of one kind, by the whole recipe and by the recipe that never saw this kind; over seeds."""
+    """Test scans of one kind, by the whole recipe and by the recipe that never saw this kind; over seeds.
+
+    DSC as fractions; volume errors are means of the absolute ones, in per cent; differences are left out minus full.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -38,6 +43,9 @@ class LeftOut(BaseModel):
     dsc_full: float
     dsc_left_out: float
     difference: SeededDifference
+    volume_error_full_percent: float
+    volume_error_left_out_percent: float
+    volume_error_difference: SeededDifference
 
 
 @dataclass(frozen=True)
@@ -69,25 +77,31 @@ class LeaveOut:
         found = []
         for value in VALUES[self.kind]:
             out, full = (self._measured(name, value, progress) for name in (value, FULL))
-            found.append(
-                LeftOut(
-                    kind=self.kind,
-                    value=value,
-                    cases=self.cases,
-                    dsc_full=_mean(full),
-                    dsc_left_out=_mean(out),
-                    difference=seeded_difference(out, full, shared_seeds=False),
-                )
-            )
+            found.append(self._compared(value, out, full))
         return found
 
-    def _measured(self, name: str, value: str, progress: Progress) -> list[Mapping[int, float]]:
-        """DSC by case of each seed's run on the scans of a value."""
-        found = []
+    def _compared(self, value: str, out: Sequence[Run], full: Sequence[Run]) -> LeftOut:
+        dsc_out, dsc_full = (_by_case(runs, "dsc") for runs in (out, full))
+        error_out, error_full = (_by_case(runs, "volume_error_percent") for runs in (out, full))
+        return LeftOut(
+            kind=self.kind,
+            value=value,
+            cases=self.cases,
+            dsc_full=_mean(dsc_full),
+            dsc_left_out=_mean(dsc_out),
+            difference=seeded_difference(dsc_out, dsc_full, shared_seeds=False),
+            volume_error_full_percent=_mean(error_full),
+            volume_error_left_out_percent=_mean(error_out),
+            volume_error_difference=seeded_difference(error_out, error_full, shared_seeds=False),
+        )
+
+    def _measured(self, name: str, value: str, progress: Progress) -> list[Run]:
+        """Every case of each seed's run on the scans of a value."""
+        found: list[Run] = []
         for folder in (self._folder(name, number) for number in range(self.seeds)):
             segment = TorchSegmenter.of_run(folder, pick_device(self.config.runtime.device))
             journal = folder / "evaluation" / f"{self.kind}_{value}.jsonl"
-            found.append(measured_dsc(segment, self._scans(value), journal, self.root / "cases" / value, progress))
+            found.append(measured_cases(segment, self._scans(value), journal, self.root / "cases" / value, progress))
         return found
 
     def _fewest(self, source: CaseSource) -> tuple[int, ...]:
@@ -114,6 +128,10 @@ class LeaveOut:
         return [replace(request, family=value) for request in requests]
 
 
+def _by_case(runs: Sequence[Run], metric: str) -> list[Mapping[int, float]]:
+    return [mean_by_case([run], metric) for run in runs]
+
+
 def _mean(runs: Sequence[Mapping[int, float]]) -> float:
     return float(np.mean([value for run in runs for value in run.values()]))
 
@@ -122,14 +140,21 @@ def table(found: list[LeftOut]) -> str:
     """The findings as Markdown."""
     kind = found[0].kind
     lines = [
-        f"| left out ({kind}) | DSC, all seen [%] | DSC, never seen [%] | difference [95 % interval] | by seed |",
-        "|---|---:|---:|---:|---:|",
+        f"| left out ({kind}) | DSC, all seen [%] | DSC, never seen [%] | difference [95 % interval] | by seed "
+        "| mean volume error, all seen to never seen [%] | difference [95 % interval] |",
+        "|---|---:|---:|---:|---:|---:|---:|",
     ]
     for one in found:
-        low, high = (100 * value for value in one.difference.ci95)
+        by_seed = ", ".join(f"{100 * value:+.1f}" for value in one.difference.by_seed)
         lines.append(
-            f"| {one.value} | {100 * one.dsc_full:.2f} | {100 * one.dsc_left_out:.2f} | "
-            f"{100 * one.difference.mean:+.2f} [{low:+.2f}, {high:+.2f}] | "
-            f"{', '.join(f'{100 * value:+.1f}' for value in one.difference.by_seed)} |"
+            f"| {one.value} | {100 * one.dsc_full:.2f} | {100 * one.dsc_left_out:.2f} "
+            f"| {_shown(one.difference, 100)} | {by_seed} "
+            f"| {one.volume_error_full_percent:.1f} to {one.volume_error_left_out_percent:.1f} "
+            f"| {_shown(one.volume_error_difference, 1)} |"
         )
     return "\n".join(lines)
+
+
+def _shown(difference: SeededDifference, factor: int) -> str:
+    mean, low, high = (factor * value for value in (difference.mean, *difference.ci95))
+    return f"{mean:+.2f} [{low:+.2f}, {high:+.2f}]"

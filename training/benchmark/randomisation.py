@@ -15,10 +15,10 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from training.benchmark.measure import Progress
-from training.benchmark.recipes import FULL, fit_recipe, measured_dsc
+from training.benchmark.recipes import FULL, fit_recipe, measured_cases
 from training.config import TrainingConfig
 from training.data import CaseSource
-from training.evaluation.comparison import PairedDifference, paired_difference
+from training.evaluation.comparison import PairedDifference, mean_by_case, paired_difference
 from training.evaluation.torch_segmenter import TorchSegmenter
 from training.loop import pick_device
 from training.phantom.cohort import request_for
@@ -97,11 +97,12 @@ class Randomisation:
         """DSC by part and seed."""
         folder = self._folder(kind)
         segment = TorchSegmenter.of_run(folder, pick_device(self.config.runtime.device))
-        found = {}
+        found: dict[str, Mapping[int, float]] = {}
         for part in PARTS:
             scans = [request_for(part, number, self.spacing) for number in range(self.cases)]
             journal = folder / "evaluation" / f"{part}.jsonl"
-            found[part] = measured_dsc(segment, scans, journal, self.root / "cases", progress)
+            results = measured_cases(segment, scans, journal, self.root / "cases", progress)
+            found[part] = mean_by_case([results], "dsc")
         return found
 
     def _recipe(self, kind: str | None) -> TrainingConfig:

@@ -1,6 +1,6 @@
 """One recipe among several that are compared: train it once, measure it once, both resumable."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from training import auto_context
@@ -8,8 +8,7 @@ from training.auto_context import level_folder
 from training.benchmark.measure import Progress
 from training.config import TrainingConfig
 from training.data import CaseSource
-from training.evaluation.cases import Segment, evaluate_cases
-from training.evaluation.comparison import mean_by_case
+from training.evaluation.cases import CaseResult, Segment, evaluate_cases
 from training.phantom import SimulationRequest
 
 FULL = "full"
@@ -26,9 +25,9 @@ def fit_recipe(config: TrainingConfig, source: CaseSource, folder: Path) -> None
             finished.touch()
 
 
-def measured_dsc(
+def measured_cases(
     segment: Segment, scans: Sequence[SimulationRequest], journal: Path, cases: Path, progress: Progress
-) -> Mapping[int, float]:
-    """DSC by seed; what the journal (JSON lines) lacks is measured, the scans are kept in `cases`."""
+) -> list[CaseResult]:
+    """The scans in their order; what the journal (JSON lines) lacks is measured, the scans are kept in `cases`."""
     results = evaluate_cases(scans, segment, journal, cases)
-    return mean_by_case([list(progress(results, len(scans), f"{journal.parent.parent.name}: {journal.stem}"))], "dsc")
+    return list(progress(results, len(scans), f"{journal.parent.parent.name}: {journal.stem}"))

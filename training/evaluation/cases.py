@@ -53,6 +53,11 @@ class CaseResult(Facts):
     seconds: float
     spacing_mm: tuple[float, float, float] | None = None
 
+    @property
+    def volume_error_percent(self) -> float:
+        """How far the measured volume is from the true one, without sign."""
+        return 100 * abs(self.measured_ml / self.true_ml - 1)
+
 
 @dataclass(frozen=True)
 class Answer:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +13,6 @@ from training.evaluation.agreement import MIN_CASES, Agreement, agreement
 from training.evaluation.cases import CaseResult, read_journal
 from training.evaluation.comparison import PairedDifference, paired_difference
 from training.evaluation.report import SECTIONS
-
-Metric = Callable[[CaseResult], float]
 
 
 class Side(BaseModel):
@@ -83,24 +81,16 @@ def _by_case(results: Sequence[CaseResult]) -> Mapping[str, CaseResult]:
 
 
 def _compared(name: str, one: Sequence[CaseResult], other: Sequence[CaseResult]) -> Versus:
-    dsc, errors = (_paired(metric, one, other) for metric in (_dsc, _volume_error_percent))
+    dsc, errors = (_paired(metric, one, other) for metric in ("dsc", "volume_error_percent"))
     better = sum(b.dsc > a.dsc for a, b in zip(one, other, strict=True))
     return Versus(
         section=name, first=_side(one), second=_side(other), dsc=dsc, better=better, volume_error_percent=errors
     )
 
 
-def _paired(metric: Metric, one: Sequence[CaseResult], other: Sequence[CaseResult]) -> PairedDifference:
-    a, b = ({n: metric(result) for n, result in enumerate(results)} for results in (one, other))
+def _paired(metric: str, one: Sequence[CaseResult], other: Sequence[CaseResult]) -> PairedDifference:
+    a, b = ({n: getattr(result, metric) for n, result in enumerate(results)} for results in (one, other))
     return paired_difference(b, a)
-
-
-def _dsc(result: CaseResult) -> float:
-    return result.dsc
-
-
-def _volume_error_percent(result: CaseResult) -> float:
-    return 100 * abs(result.measured_ml / result.true_ml - 1)
 
 
 def _side(results: Sequence[CaseResult]) -> Side:

@@ -50,6 +50,10 @@ def test_each_family_is_left_out_and_measured(phantoms: Path, tmp_path: Path) ->
     found = work.evaluate(shown)
     assert [(one.value, one.cases, one.difference.cases) for one in found] == [("parametric", 2, 2), ("freeform", 2, 2)]
     assert all(one.difference.mean == pytest.approx(one.dsc_left_out - one.dsc_full) for one in found)
+    for one in found:
+        errors = (one.volume_error_full_percent, one.volume_error_left_out_percent)
+        assert one.volume_error_difference.mean == pytest.approx(errors[1] - errors[0])
+        assert f"| {errors[0]:.1f} to {errors[1]:.1f} | {errors[1] - errors[0]:+.2f} [" in table(found)
     assert table(found).count("\n") == 3
     assert list(work.fit(PhantomCache(phantoms))) == ["full", "without_parametric", "without_freeform"]
 
