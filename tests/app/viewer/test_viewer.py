@@ -38,6 +38,8 @@ BARE = volume_bytes(sphere_volume(), NiftiOptions(sform_code=0, qform_code=0, ed
 PLACEHOLDER = nifti_bytes(np.asarray(sphere_volume().data), np.eye(4), NiftiOptions(compress=True))
 """The sphere in a file whose header says 1 mm along each axis, as programs write that know no spacing."""
 SOURCE = Path(__file__).resolve().parents[3] / "app/viewer/source"
+PICTURE = (1180, 820)
+"""Of docs/images/viewer.png, in pixels."""
 MINUS = "\N{MINUS SIGN}"
 SEEN_TIMEOUT_MS = 600_000
 HOSTILE = "<img src=x onerror=alert(1)>.nii.gz"
@@ -496,8 +498,10 @@ def test_from_start_to_a_seen_result(browser: Browser, tmp_path: Path, capsys: p
         tmp_path, {"MODEL_STORE": str(packaged_store()), "THREADS": "0", "PROVIDER": "auto"}
     ) as service:
         times["service"] = time.monotonic() - began
-        with visiting(browser, service.url) as visit:
+        with visiting(browser, service.url, PICTURE) as visit:
             visit.open()
+            visit.page.fill("#weeks", f"{patient.record.gestational_age_weeks:.2f}")
+            visit.page.fill("#subject", "S-018")
             measure(visit, encode_volume(patient.volume))
             times["page"] = time.monotonic() - began
             visit.page.wait_for_selector("#volume", timeout=SEEN_TIMEOUT_MS)
@@ -505,6 +509,9 @@ def test_from_start_to_a_seen_result(browser: Browser, tmp_path: Path, capsys: p
             measured = float(visit.page.inner_text("#volume").split()[0])
             visit.page.wait_for_selector(".frame[data-ready]", state="attached", timeout=SEEN_TIMEOUT_MS)
             times["planes"] = time.monotonic() - began
+            visit.page.fill("#opacity", "30")
+            layer(visit, "filled")
+            visit.picture("viewer")
         service.terminate()
     assert measured == pytest.approx(head_volume_ml(patient.truth.data, patient.truth.geometry), rel=0.25)
     with capsys.disabled():
