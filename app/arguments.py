@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Sequence
 from typing import Any, Final, NoReturn
@@ -12,11 +13,20 @@ USAGE: Final = 2
 """The exit code for arguments that cannot be used, as argparse has it."""
 
 
+READER_LEFT: Final = 141
+
+
 def positive(text: str) -> int:
     """A whole number, 1 or more, for argparse."""
     if not text.isascii() or not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of 1 or more")
     return int(text)
+
+
+def reader_left() -> int:
+    """Whoever read the output has gone (`| head`): end without a word, by the code that a shell gives for SIGPIPE."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return READER_LEFT
 
 
 class Parser(argparse.ArgumentParser):

@@ -2,8 +2,9 @@
 
 Exit codes: 0 all well; 1 some input could not be measured, or some stored content was altered; 2 wrong arguments or
 settings, such as a port that is taken or a folder without records; 3 no model can be run, or the service that was
-named cannot be reached; 130 stopped from the keyboard. `serve` that is told to stop finishes what it has begun: code 0
-from the keyboard, and by SIGTERM that signal, which a shell shows as 143 (0 where it is a container's first process).
+named cannot be reached; 130 stopped from the keyboard; 141 whoever read the output has gone. `serve` that is told to
+stop finishes what it has begun: code 0 from the keyboard, and by SIGTERM that signal, which a shell shows as 143 (0
+where it is a container's first process).
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from pydantic import ValidationError
 
 from app.access.errors import AccessError
 from app.access.key_commands import add_keys_commands
-from app.arguments import Parser
+from app.arguments import Parser, reader_left
 from app.commands.outcome import FAILED, FINE, NO_MODEL, NO_RUNTIME, USAGE, complain
 from app.commands.records import add_records
 from app.commands.segment import add_segment
@@ -47,7 +48,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     command: Callable[[argparse.Namespace, Settings], int] = options.command
     as_json = getattr(options, "json", False)
     try:
-        return command(options, _settings())
+        code = command(options, _settings())
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:
+        return reader_left()
     except (SettingsError, DatabaseUnavailableError, FolderInUseError, NoRecordsError, AccessError) as error:
         return complain(str(error), USAGE, as_json)
     except InferenceError as error:
@@ -151,14 +156,20 @@ def _check_address(settings: Settings) -> None:
 def _list_models(options: argparse.Namespace, settings: Settings) -> int:
     from app.inference.model_store import ModelStore
 
-    store = ModelStore(settings.model_store)
+    store, code = ModelStore(settings.model_store), FINE
     for number in store.versions(settings.model_name):
-        manifest = store.manifest(settings.model_name, number)
+        try:
+            manifest = store.manifest(settings.model_name, number)
+        except InferenceError as error:
+            code = FAILED
+            content = {"name": settings.model_name, "version": number, "problem": str(error)}
+            print(json.dumps(content) if options.json else f"{settings.model_name} {number}  {error}")
+            continue
         if options.json:
             print(json.dumps(manifest.model_dump(mode="json")))
         else:
             print(f"{manifest.name} {number}  {manifest.created:%Y-%m-%d}  {manifest.training.data}")
-    return FINE
+    return code
 
 
 def _verify_models(options: argparse.Namespace, settings: Settings) -> int:
@@ -178,7 +189,8 @@ def _verify_models(options: argparse.Namespace, settings: Settings) -> int:
 
 def _model_problem(store: ModelStore, name: str, number: int) -> str | None:
     try:
-        store.resolve(name, number)
+        model = store.resolve(name, number)
+        model.evaluation(), model.model_card()
     except InferenceError as error:
         return str(error)
     return None

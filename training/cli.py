@@ -1,6 +1,7 @@
 """The `fetalhead-train` command.
 
-Exit codes: 0 it worked, 1 the work failed (a parity check, a damaged model), 2 the input cannot be used.
+Exit codes: 0 it worked, 1 the work failed (a parity check, a damaged model), 2 the input cannot be used, 141 whoever
+read the output has gone.
 """
 
 import argparse
@@ -8,7 +9,7 @@ import json
 import sys
 from collections.abc import Callable, Sequence
 
-from app.arguments import Parser
+from app.arguments import Parser, reader_left
 from app.completion import add_completion, script
 from app.inference.telemetry import forbid_telemetry
 from training.commands.benchmark import add_benchmark
@@ -31,6 +32,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     command: Command = options.command
     try:
         command(options)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        return reader_left()
     except ConfigError as error:
         return _complain(str(error), 2, options)
     except ModuleNotFoundError as error:

@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 
 from app.imaging.nifti import encode_volume
 from app.imaging.postprocess import head_volume_ml
+from training.commands.arguments import spacing_mm
 from training.evaluation.metrics import dsc, overlap
 from training.phantom import Phantom, SimulationRequest, simulate
 
@@ -216,7 +217,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("folder", type=Path, help="where the files go")
     parser.add_argument("--ga", type=float, default=26.0, help="gestational age, weeks (default: 26)")
     parser.add_argument("--seed", type=int, default=DEFAULT_SEED, help=f"which patient (default: {DEFAULT_SEED})")
-    parser.add_argument("--spacing", type=float, default=0.38, help="voxel size, mm (default: 0.38)")
+    parser.add_argument("--spacing", type=spacing_mm, default=0.38, help="voxel size, mm (default: 0.38)")
     return parser
 
 

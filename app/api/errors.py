@@ -161,10 +161,19 @@ def _database_problem(error: DatabaseUnavailableError) -> ProblemError:
     return ProblemError("database_unavailable", headers={"Retry-After": DATABASE_RETRY_S})
 
 
+def _damaged_problem(error: DamagedArtifactError) -> ProblemError:
+    return _incident("damaged record", error, "damaged_record", "A stored file is not the one that was written.")
+
+
 def _unforeseen(error: Exception) -> ProblemError:
+    return _incident("unforeseen error", error, "internal", "The service failed.")
+
+
+def _incident(message: str, error: Exception, code: str, detail: str) -> ProblemError:
+    """A fault of the service: logged with what happened, answered with where the log tells of it."""
     incident = uuid.uuid4().hex
-    log.error("unforeseen error", extra={"fields": {"incident": incident, **exception_fields(error)}})
-    problem = ProblemError("internal", f"The service failed. The operator finds the cause under {incident} in its log.")
+    log.error(message, extra={"fields": {"incident": incident, **exception_fields(error)}})
+    problem = ProblemError(code, f"{detail} The operator finds the cause under {incident} in its log.")
     problem.body["id"] = incident
     return problem
 
@@ -175,7 +184,7 @@ TRANSLATIONS: dict[type[Exception], Callable[[Any], ProblemError]] = {
     NotEditedError: lambda _: ProblemError("not_edited"),
     NothingToAcceptError: lambda _: ProblemError("nothing_to_accept"),
     KeyReusedError: lambda _: ProblemError("key_reused"),
-    DamagedArtifactError: lambda _: ProblemError("damaged_record"),
+    DamagedArtifactError: _damaged_problem,
     OSError: _storage_problem,
     OutOfMemory: _memory_problem,
     MemoryError: _memory_problem,

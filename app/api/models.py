@@ -78,11 +78,13 @@ def _detail(state: ServiceState, version: int) -> ModelDetail:
         raise ProblemError("unknown_model", got=f"version {version}")
     try:
         model = store.resolve(name, version)
+        evaluation, card = model.evaluation(), model.model_card()
     except InferenceError as error:
-        raise ProblemError("model_failed", f"Version {version} is damaged ({error.code}).") from error
+        headers = {"Retry-After": str(state.settings.retry_after_s)}
+        raise ProblemError("model_failed", f"Version {version} is damaged ({error.code}).", headers=headers) from error
     return ModelDetail(
         active=state.model.is_active(name, version),
         manifest=model.manifest.model_dump(mode="json"),
-        evaluation=model.evaluation(),
-        model_card=model.model_card(),
+        evaluation=evaluation,
+        model_card=card,
     )

@@ -61,8 +61,13 @@ class VolumeQuery(BaseModel):
     search: str | None = Field(
         None, max_length=64, description="Part of a pseudonym, or the beginning of an identifier; case does not matter."
     )
-    limit: int = Field(100, ge=1, le=1000, description="Items of one page; text/csv gives them all.")
+    limit: int = Field(100, ge=1, le=1000, description="Items of one page; text/csv gives all where this is left out.")
     cursor: str | None = Field(None, max_length=64, description="`next` of the page before.")
+
+    @property
+    def rows(self) -> int | None:
+        """Of the table, None for all."""
+        return self.limit if "limit" in self.model_fields_set else None
 
     def wanted(self) -> MeasurementFilter:
         """The filter."""
@@ -103,7 +108,7 @@ async def get_volume(
         raise ProblemError("not_acceptable", expected=", ".join(OFFERS))
     if chosen == CSV:
         headers = {"Content-Disposition": 'attachment; filename="head-volumes.csv"'}
-        lines = _table(state, query.wanted())
+        lines = _table(state, query)
         beginning = await run_in_threadpool(next, lines)  # what goes wrong here can still be told with its own status
         return StreamingResponse(chain([beginning], lines), media_type=CSV, headers=headers)
     page = await run_in_threadpool(_page, state, query)
@@ -150,9 +155,10 @@ def _day(day: DaySeries) -> DayStatistics:
     return DayStatistics(day=day.day, gestational_age_weeks=weeks, **asdict(day.statistics))
 
 
-def _table(state: ServiceState, wanted: MeasurementFilter) -> Iterator[str]:
+def _table(state: ServiceState, query: VolumeQuery) -> Iterator[str]:
     """The table in pieces: the header with the first rows, then the others."""
-    rows = (_row(item, review) for item, review in reviewed(state, wanted))
+    found = islice(reviewed(state, query.wanted(), _sequence(query.cursor)), query.rows)
+    rows = (_row(item, review) for item, review in found)
     yield _lines([COLUMNS, *islice(rows, REVIEWED_AT_ONCE)])
     while piece := list(islice(rows, REVIEWED_AT_ONCE)):
         yield _lines(piece)
@@ -162,7 +168,7 @@ def _row(item: MeasurementItem, review: Review) -> tuple[Any, ...]:
     low, high = item.head_volume_interval_ml or (None, None)
     return (
         item.id,
-        item.created_at.isoformat(),
+        item.created_at.isoformat().replace("+00:00", "Z"),
         item.subject,
         item.gestational_age_weeks,
         item.head_volume_ml,
@@ -177,9 +183,11 @@ def _row(item: MeasurementItem, review: Review) -> tuple[Any, ...]:
     )
 
 
-def reviewed(state: ServiceState, wanted: MeasurementFilter) -> Iterator[tuple[MeasurementItem, Review]]:
-    """Every measurement, newest first, with what readers made of it."""
-    items = state.measurements.all(wanted)
+def reviewed(
+    state: ServiceState, wanted: MeasurementFilter, before: int | None = None
+) -> Iterator[tuple[MeasurementItem, Review]]:
+    """Every measurement, or those before a place in the sequence, newest first, with what readers made of it."""
+    items = state.measurements.all(wanted, before=before)
     while batch := list(islice(items, REVIEWED_AT_ONCE)):
         reviews = state.reviews.latest([item.id for item in batch])
         yield from ((item, reviews.get(item.id, Review())) for item in batch)

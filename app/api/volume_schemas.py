@@ -35,7 +35,7 @@ class VolumeItem(Answer):
 class StatisticsAnswer(Answer):
     """Statistics of head volumes; the SD divides by n - 1."""
 
-    count: int
+    count: int = Field(description="Measurements with a volume; those with the verdict `reject` have none.")
     mean_ml: Millilitres | None
     sd_ml: Millilitres | None
     min_ml: float | None

@@ -36,14 +36,17 @@ class StoredModel:
         return self.others.get(precision) or self.levels
 
     def model_card(self) -> str | None:
-        """Return the model card (Markdown), None where there is none."""
-        path = self.folder / MODEL_CARD_FILE
-        return path.read_text(encoding="utf-8") if path.is_file() else None
+        """Return the model card (Markdown), None where there is none; raise `DamagedModel` where it is no text."""
+        return _text(self.folder / MODEL_CARD_FILE)
 
     def evaluation(self) -> Any:
-        """Return the parsed evaluation.json, None where there is none."""
+        """Return the parsed evaluation.json, None where there is none; raise `DamagedModel` where it is no JSON."""
         path = self.folder / EVALUATION_FILE
-        return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+        text = _text(path)
+        try:
+            return None if text is None else json.loads(text)
+        except ValueError as error:
+            raise DamagedModel("bad_evaluation", f"{_shown(path)} is no JSON", PUBLISH_AGAIN) from error
 
 
 class ModelStore:
@@ -110,6 +113,14 @@ def _verified(path: Path, sha256: str) -> bytes:
     if found != sha256:
         raise DamagedModel("hash_mismatch", f"{_shown(path)} has SHA-256 {found}, not {sha256}", PUBLISH_AGAIN)
     return content
+
+
+def _text(path: Path) -> str | None:
+    """A file that a model may do without."""
+    try:
+        return _read(path).decode() if path.is_file() else None
+    except UnicodeDecodeError as error:
+        raise DamagedModel("file_unreadable", f"{_shown(path)} is no text in UTF-8", PUBLISH_AGAIN) from error
 
 
 def _read(path: Path) -> bytes:

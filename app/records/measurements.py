@@ -99,9 +99,10 @@ class Measurements:
         with reading(self._engine) as session:
             return [_item(row) for row in session.scalars(query)]
 
-    def all(self, wanted: MeasurementFilter, page_size: int = 500) -> Iterator[MeasurementItem]:
-        """Every measurement, newest first, read page by page."""
-        before: int | None = None
+    def all(
+        self, wanted: MeasurementFilter, page_size: int = 500, before: int | None = None
+    ) -> Iterator[MeasurementItem]:
+        """Every measurement, or those before a place in the sequence, newest first, read page by page."""
         while page := self.page(wanted, page_size, before):
             yield from page
             before = page[-1].sequence

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from model_store import packaged_store
 from training.cli import _parser, main
 from training.own_data.folder import read_folder
 
@@ -53,6 +54,45 @@ def test_what_went_wrong(arguments: list[str], code: int, said: str, capsys: Cap
     assert capsys.readouterr().err.startswith("fetalhead-train: ")
 
 
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["phantom", "OUT", "--spacing", "0"], "'0' is not a size from 0.2 to 20 mm"),
+        (["phantom", "OUT", "--spacing", "-1"], "'-1' is not a size"),
+        (["phantom", "OUT", "--spacing", "nan"], "'nan' is not a size"),
+        (["cohort", "OUT", "--cases", "0"], "'0' is not a whole number of 1 or more"),
+        (["cohort", "OUT", "--cases", "-1"], "'-1' is not a whole number"),
+        (["evaluate", "--out", "OUT", "--cases", "0"], "'0' is not a whole number"),
+    ],
+)
+def test_numbers_that_cannot_be_used(arguments: list[str], said: str, capsys: Capture) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main([*arguments, "--json"])
+    assert stopped.value.code == 2
+    assert said in json.loads(capsys.readouterr().err)["error"]
+    assert not Path("OUT").exists()
+
+
+def test_a_seed_that_is_none(tmp_path: Path, capsys: Capture) -> None:
+    assert main(["phantom", str(tmp_path / "out"), "--seed", "-1"]) == 2
+    assert "a seed is a whole number from 0 on, got -1" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("setting", [None, "elsewhere"])
+def test_which_store_is_read(setting: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("FETALHEAD_MODEL_STORE", raising=False)
+    if setting is not None:
+        monkeypatch.setenv("FETALHEAD_MODEL_STORE", setting)
+    evaluate = ["evaluate", "--out", "OUT"]
+    assert _parser().parse_args(evaluate).store == (packaged_store() if setting is None else Path(setting))
+    assert _parser().parse_args(["publish", "candidate"]).store == Path(setting or "model_store")
+    assert _parser().parse_args([*evaluate, "--store", "given"]).store == Path("given")
+    (tmp_path / "model_store").mkdir()
+    assert _parser().parse_args(evaluate).store == Path(setting or "model_store")
+
+
 def test_arguments_that_cannot_be_used(capsys: Capture) -> None:
     with pytest.raises(SystemExit) as stopped:
         main(["cohort", "OUT", "--json"])
@@ -60,8 +100,10 @@ def test_arguments_that_cannot_be_used(capsys: Capture) -> None:
     assert "--cases" in json.loads(capsys.readouterr().err)["error"]
 
 
-def test_without_torch_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
+def test_without_torch_it_says_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
     monkeypatch.delitem(sys.modules, "training.bars", raising=False)
     monkeypatch.setitem(sys.modules, "tqdm", None)  # what the import system takes for "not importable"
-    assert main(["cohort", "OUT", "--cases", "0", "--json"]) == 2
+    assert main(["cohort", str(tmp_path), "--cases", "1", "--json"]) == 2
     assert "fetalhead[cpu,train]" in json.loads(capsys.readouterr().err)["error"]

@@ -8,7 +8,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from training.commands.shared import Commands, add_split, tell, validation_phantoms, with_progress
+from app.arguments import positive
+from training.commands.arguments import spacing_mm
+from training.commands.shared import (
+    Commands,
+    add_split,
+    add_store,
+    tell,
+    validation_phantoms,
+    with_progress,
+)
 
 if TYPE_CHECKING:
     from app.inference.segmenter import HeadSegmenter
@@ -22,7 +31,7 @@ def add_evaluate(commands: Commands) -> None:
     """Add `evaluate`, `compare`, `reproducibility`, `turned` and `surface`."""
     evaluate = commands.add_parser("evaluate", help="evaluate a model on simulated scans of native size; resumable")
     evaluate.add_argument("--cohort", choices=SECTIONS, default="test")
-    evaluate.add_argument("--cases", type=int, default=50)
+    evaluate.add_argument("--cases", type=positive, default=50)
     evaluate.add_argument("--data", type=Path, help="folder of your own volumes with labels, instead of a cohort")
     evaluate.add_argument("--part", choices=("test", "validation", "train"), default="test", help="of your own volumes")
     add_split(evaluate)
@@ -35,7 +44,7 @@ def add_evaluate(commands: Commands) -> None:
     )
     compare.set_defaults(command=_compare)
     repeat = commands.add_parser("reproducibility", help="measure the same fetuses along three directions; resumable")
-    repeat.add_argument("--groups", type=int, default=52)
+    repeat.add_argument("--groups", type=positive, default=52)
     repeat.add_argument("--data", type=Path, help="folder of your own volumes, several a patient; labels not needed")
     _add_model_options(repeat)
     repeat.set_defaults(command=_reproducibility)
@@ -49,8 +58,8 @@ def add_evaluate(commands: Commands) -> None:
 
 def _add_validation_scans(command: argparse.ArgumentParser) -> None:
     """How many simulated validation scans of which size, and which model measures them."""
-    command.add_argument("--cases", type=int, default=40)
-    command.add_argument("--spacing", type=float, default=1.3, help="mm")
+    command.add_argument("--cases", type=positive, default=40)
+    command.add_argument("--spacing", type=spacing_mm, default=1.3, help="mm")
     command.add_argument("--phantoms", type=Path, help="keep the simulated scans in this folder")
     _add_which_model(command)
 
@@ -60,14 +69,14 @@ def _add_model_options(evaluate: argparse.ArgumentParser) -> None:
     _add_which_model(evaluate)
     evaluate.add_argument("--url", help="go through a running service instead")
     evaluate.add_argument("--api-key", help="key for the running service")
-    evaluate.add_argument("--spacing", type=float, default=0.38, help="mm")
+    evaluate.add_argument("--spacing", type=spacing_mm, default=0.38, help="mm")
     evaluate.add_argument("--phantoms", type=Path, help="keep the simulated scans in this folder")
     evaluate.add_argument("--out", type=Path, required=True, help="folder for journals, figures, evaluation.json")
 
 
 def _add_which_model(command: argparse.ArgumentParser) -> None:
     """Which published model, and on how many cores."""
-    command.add_argument("--store", type=Path, default=Path("model_store"), help="model store of the model")
+    add_store(command, "of the model")
     command.add_argument("--name", default="fetal_head", help="the model's name in the store")
     command.add_argument("--version", type=int, help="model version, the newest by default")
     command.add_argument("--threads", type=int, default=0, help="0 takes every core the process may use")

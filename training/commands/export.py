@@ -9,7 +9,16 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from training.commands.shared import Commands, add_split, tell, validation_phantoms, with_progress
+from app.arguments import positive
+from training.commands.arguments import spacing_mm
+from training.commands.shared import (
+    Commands,
+    add_split,
+    add_store,
+    tell,
+    validation_phantoms,
+    with_progress,
+)
 
 if TYPE_CHECKING:
     from training.evaluation.calibration import Labelled
@@ -27,8 +36,8 @@ def add_export(commands: Commands) -> None:
     _add_faster_commands(commands)
     calibrate = commands.add_parser("calibrate", help="set a candidate's review limits on validation cases")
     calibrate.add_argument("candidate", type=Path, help="folder of the candidate, such as runs/cpu/store/fetal_head/1")
-    calibrate.add_argument("--cases", type=int, default=80)
-    calibrate.add_argument("--spacing", type=float, default=0.38, help="mm, as served")
+    calibrate.add_argument("--cases", type=positive, default=80)
+    calibrate.add_argument("--spacing", type=spacing_mm, default=0.38, help="mm, as served")
     calibrate.add_argument("--phantoms", type=Path, help="keep the simulated scans in this folder")
     calibrate.add_argument("--data", type=Path, help="folder of your own volumes with labels, instead of phantoms")
     calibrate.add_argument("--part", choices=("validation", "train"), default="validation", help="of your own volumes")
@@ -39,7 +48,7 @@ def add_export(commands: Commands) -> None:
     publish.add_argument("--evaluation", type=Path, help="its evaluation.json")
     publish.add_argument("--baseline", type=Path, help="evaluation.json of the newest version on the same cases")
     publish.add_argument("--force", action="store_true", help="publish even what is worse than the newest version")
-    publish.add_argument("--store", type=Path, default=Path("model_store"))
+    add_store(publish, "that gets it", written=True)
     publish.set_defaults(command=_publish)
 
 
@@ -48,11 +57,13 @@ def _add_faster_commands(commands: Commands) -> None:
     focus = commands.add_parser("focus", help="let a candidate look at the head's box alone where harmless")
     for command, cases, run in ((quantize, 40, _quantize), (focus, 20, _focus)):
         command.add_argument("candidate", type=Path, help="folder of the candidate; run this before calibrate")
-        command.add_argument("--cases", type=int, default=cases, help=f"phantoms of the gate (default: {cases})")
-        command.add_argument("--spacing", type=float, default=1.3, help="mm")
+        command.add_argument("--cases", type=positive, default=cases, help=f"phantoms of the gate (default: {cases})")
+        command.add_argument("--spacing", type=spacing_mm, default=1.3, help="mm")
         command.add_argument("--phantoms", type=Path, help="keep the simulated scans in this folder")
         command.set_defaults(command=run)
-    quantize.add_argument("--calibration", type=int, default=8, help="other phantoms, for int8's ranges (default: 8)")
+    quantize.add_argument(
+        "--calibration", type=positive, default=8, help="other phantoms, for int8's ranges (default: 8)"
+    )
     focus.add_argument("--margin", type=float, nargs="+", default=[10.0, 20.0, 30.0], help="mm, of later levels")
     focus.add_argument("--locator", type=Path, help="a cheap published model whose level 1 finds the box of level 1")
     focus.add_argument("--locator-margin", type=float, nargs="+", default=[10.0, 15.0, 20.0], help="mm, of level 1")

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from training.commands.shared import Commands, add_split, tell, wanted_phantoms, with_progress
+from training.commands.shared import Commands, add_split, add_store, tell, wanted_phantoms, with_progress
 from training.config import ConfigError, TrainingConfig, load_config, preset_names
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ def add_fit(commands: Commands) -> None:
         "or of your own volumes: images/CASE.nii.gz with labels/CASE.nii.gz, or nnU-Net's imagesTr and labelsTr",
     )
     fit.add_argument("--from", dest="start", help="train this model on: fetal_head/7, fetal_head or a run's folder")
-    fit.add_argument("--store", type=Path, default=Path("model_store"), help="model store that --from reads")
+    add_store(fit, "that --from reads")
     add_split(fit)
     fit.add_argument("--run", type=Path, help="folder for weights, checkpoints, TensorBoard (default: runs/PRESET)")
     fit.add_argument("--no-phantoms", action="store_true", help="train on what the folder holds; make nothing")

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from app.arguments import positive
+from training.commands.arguments import spacing_mm
 from training.commands.shared import Commands, tell, wanted_phantoms, with_progress
 from training.config import TrainingConfig, load_config
 
@@ -20,7 +22,7 @@ def add_recipes(commands: Commands) -> None:
     leave = commands.add_parser("leave-out", help="train a preset without each look or family, measure on those")
     leave.add_argument("preset", help="name or path of a preset")
     leave.add_argument("--kind", choices=("look", "family"), default="look")
-    leave.add_argument("--seeds", type=int, default=1, help="trainings of each, from seeds of its own")
+    leave.add_argument("--seeds", type=positive, default=1, help="trainings of each, from seeds of its own")
     _add_shared(leave, "runs/leave-out/PRESET-KIND")
     leave.set_defaults(command=_leave_out)
     kinds = commands.add_parser("randomisation", help="train a preset without each kind of randomisation, measure that")
@@ -32,8 +34,8 @@ def add_recipes(commands: Commands) -> None:
 def _add_shared(command: argparse.ArgumentParser, root: str) -> None:
     command.add_argument("--phantoms", type=Path, help="folder of training scans (default: ROOT/phantoms)")
     command.add_argument("--root", type=Path, help=f"folder for runs and scans (default: {root})")
-    command.add_argument("--cases", type=int, default=40, help="test scans of each kind")
-    command.add_argument("--spacing", type=float, default=2.0, help="mm, of the test scans")
+    command.add_argument("--cases", type=positive, default=40, help="test scans of each kind")
+    command.add_argument("--spacing", type=spacing_mm, default=2.0, help="mm, of the test scans")
     command.add_argument("--minutes", type=float, help="replace the budget of every level by wall-clock time")
     command.add_argument("--no-phantoms", action="store_true", help="train on what the folder holds; make nothing")
 

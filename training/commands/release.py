@@ -8,7 +8,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from training.commands.shared import Commands, tell
+from training.commands.arguments import spacing_mm
+from training.commands.shared import Commands, add_store, tell
 from training.config import load_config, preset_names
 
 if TYPE_CHECKING:
@@ -23,10 +24,10 @@ def add_release(commands: Commands) -> None:
     release.add_argument("--run", type=Path, help="folder of the run (default: runs/PRESET)")
     release.add_argument("--data", type=Path, help="folder of training phantoms (default: RUN/phantoms)")
     release.add_argument("--scans", type=Path, help="folder of the scans it is measured on (default: RUN/scans)")
-    release.add_argument("--store", type=Path, default=Path("model_store"), help="for --from and --publish")
+    add_store(release, "for --from and --publish", written=True)
     release.add_argument("--minutes", type=float, help="replace the wall-clock budget of every level")
     release.add_argument("--share", type=float, default=1.0, help="of the usual cases of every step; 0.05 for a try")
-    release.add_argument("--spacing", type=float, default=0.38, help="mm, of the scans it is measured on")
+    release.add_argument("--spacing", type=spacing_mm, default=0.38, help="mm, of the scans it is measured on")
     release.add_argument("--publish", action="store_true", help="as the next version, if no worse than the newest")
     release.set_defaults(command=_release)
 

@@ -4,17 +4,29 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
+
+from model_store import packaged_store
 
 if TYPE_CHECKING:
     from training.config import TrainingConfig
     from training.phantom import Phantom, SimulationRequest
 
+STORE = "FETALHEAD_MODEL_STORE"
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 T = TypeVar("T")
+
+
+def add_store(command: argparse.ArgumentParser, use: str, written: bool = False) -> None:
+    """Add --store; by default the service's own setting, else model_store, else, for reading, the installed one."""
+    folder = Path(os.environ.get(STORE) or "model_store")
+    default = folder if written or STORE in os.environ or folder.is_dir() else packaged_store()
+    shown = f"{STORE}, else model_store" + ("" if written else ", else the installed one")
+    command.add_argument("--store", type=Path, default=default, help=f"model store {use} (default: {shown})")
 
 
 def add_split(command: argparse.ArgumentParser) -> None:

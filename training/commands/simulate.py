@@ -6,6 +6,8 @@ import argparse
 from dataclasses import replace
 from pathlib import Path
 
+from app.arguments import positive
+from training.commands.arguments import spacing_mm
 from training.commands.shared import Commands, tell, with_progress
 from training.config import ConfigError
 
@@ -20,7 +22,7 @@ def add_simulate(commands: Commands) -> None:
     phantom.add_argument("out", type=Path, help="folder for volume, truth (.nii.gz), record.json and preview.png")
     phantom.add_argument("--ga", type=float, help="gestational age in weeks; drawn from the seed when left out")
     phantom.add_argument("--seed", type=int, default=1)
-    phantom.add_argument("--spacing", type=float, default=0.38, help="mm")
+    phantom.add_argument("--spacing", type=spacing_mm, default=0.38, help="mm")
     phantom.add_argument("--family", help="parametric, freeform or lofted; drawn when left out")
     phantom.add_argument("--look", help="fundamental, compound, grainy, contrast or vintage; drawn when left out")
     phantom.set_defaults(command=_phantom)
@@ -28,8 +30,8 @@ def add_simulate(commands: Commands) -> None:
     cohort.add_argument("out", type=Path)
     kinds = "train, context, validation, test, shifted, reproducibility, held_out or held_out_shifted"
     cohort.add_argument("--kind", default="train", help=kinds)
-    cohort.add_argument("--cases", type=int, required=True)
-    cohort.add_argument("--spacing", type=float, default=1.3, help="mm")
+    cohort.add_argument("--cases", type=positive, required=True)
+    cohort.add_argument("--spacing", type=spacing_mm, default=1.3, help="mm")
     cohort.add_argument("--family", help="give every patient such a head; drawn when left out")
     cohort.add_argument("--look", help="give every scan this look; drawn when left out")
     cohort.add_argument(
@@ -37,7 +39,7 @@ def add_simulate(commands: Commands) -> None:
     )
     cohort.set_defaults(command=_cohort)
     verify = commands.add_parser("verify-cohort", help="compare the fixed cohort's scenes with the committed digests")
-    verify.add_argument("--every", type=int, default=1, help="check every so many scans of each part")
+    verify.add_argument("--every", type=positive, default=1, help="check every so many scans of each part")
     verify.set_defaults(command=_verify_cohort)
 
 
@@ -46,11 +48,12 @@ def _phantom(options: argparse.Namespace) -> None:
     from app.preview import PreviewText, draw_preview
     from training.phantom import SimulationRequest, simulate
 
-    request = SimulationRequest(
-        seed=options.seed, spacing=options.spacing, weeks=options.ga, family=options.family, look=options.look
-    )
     try:
-        made = simulate(request)
+        made = simulate(
+            SimulationRequest(
+                seed=options.seed, spacing=options.spacing, weeks=options.ga, family=options.family, look=options.look
+            )
+        )
     except ValueError as error:
         raise ConfigError(str(error)) from error
     kind = f"simulated: {made.record.family} head, {made.record.look} look"

@@ -18,6 +18,8 @@ from training.phantom.surroundings import Pose, Surroundings, draw_surroundings
 TRAINING_FAMILIES = ("parametric", "freeform")
 NATIVE_SHAPE = (388, 258, 440)
 NATIVE_SPACING = 0.38
+SPACINGS_MM = (0.2, 20.0)
+"""Finer ones fill the memory; coarser ones hold no head."""
 _SURFACE_STEP = 4.0
 _TRIES = 80
 
@@ -27,7 +29,8 @@ class SimulationRequest:
     """What to simulate.
 
     Everything that is None is drawn from `seed`. `fixed_field` keeps the paper's field of view of 147 x 98 x 167 mm;
-    otherwise its extent varies. `subject_seed` fixes the fetus while `seed` varies pose, probe and speckle.
+    otherwise its extent varies. `subject_seed` fixes the fetus while `seed` varies pose, probe and speckle. ValueError
+    for a seed below 0, and for a spacing outside `SPACINGS_MM`.
     """
 
     seed: int
@@ -38,6 +41,16 @@ class SimulationRequest:
     fixed_field: bool = True
     subject_seed: int | None = None
     rotation: tuple[tuple[float, float, float], ...] | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be simulated."""
+        if self.seed < 0:
+            raise ValueError(f"a seed is a whole number from 0 on, got {self.seed}; choose another")
+        least, most = SPACINGS_MM
+        if not least <= self.spacing <= most:
+            raise ValueError(
+                f"simulated voxels have {least:g} to {most:g} mm, got {self.spacing:g}; choose another size"
+            )
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,9 @@ class TestList:
         (tmp_path / "models/fetal_head/2/manifest.json").write_text("{}")
         with running_service(tmp_path / "data", tmp_path / "models", model_version=1) as service:
             models = service.client.get("/models").json()["models"]
-            assert_problem(service.client.get("/models/2"), 503, "model_failed")
+            answer = service.client.get("/models/2")
+            assert_problem(answer, 503, "model_failed")
+            assert int(answer.headers["Retry-After"]) > 0
         assert [model["damage"] for model in models] == [None, "bad_manifest"]
 
 
@@ -44,6 +46,16 @@ class TestDetail:
     @pytest.mark.parametrize("version", ["0", "-1", "one", "../1"])
     def test_a_version_that_is_none(self, shared_client: httpx.Client, version: str) -> None:
         assert shared_client.get(f"/models/{version}").status_code in {404, 422}
+
+    @pytest.mark.parametrize(("file", "content"), [("evaluation.json", b"{bad"), ("model_card.md", b"\xff\xfe")])
+    def test_a_version_whose_papers_cannot_be_read(self, tmp_path: Path, file: str, content: bytes) -> None:
+        for version in (1, 2):
+            publish_threshold_model(tmp_path / "models", version)
+        (tmp_path / "models/fetal_head/2" / file).write_bytes(content)
+        with running_service(tmp_path / "data", tmp_path / "models", model_version=1) as service:
+            answer = service.client.get("/models/2")
+        assert "bad_evaluation" in answer.text or "file_unreadable" in answer.text
+        assert_problem(answer, 503, "model_failed")
 
 
 class TestActivationBody:

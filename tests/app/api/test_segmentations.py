@@ -56,10 +56,15 @@ class TestMask:
         assert (int(image.header["sform_code"]), int(image.header["qform_code"])) == (2, 1)
         assert set(np.unique(np.asarray(image.dataobj))) == {0, 1}
 
-    def test_a_file_that_was_altered_on_the_disk_is_not_given_out(self, service: Service, sphere: bytes) -> None:
+    def test_a_file_that_was_altered_on_the_disk_is_not_given_out(
+        self, service: Service, sphere: bytes, caplog: pytest.LogCaptureFixture
+    ) -> None:
         path = post(service.client, sphere).json()["mask"]
         next(service.data.rglob(MASK)).write_bytes(b"altered")
-        assert_problem(service.client.get(path), 500, "damaged_record")
+        body = assert_problem(service.client.get(path), 500, "damaged_record")
+        (told,) = [record for record in caplog.records if record.message == "damaged record"]
+        assert told.fields["incident"] == body["id"]  # type: ignore[attr-defined]
+        assert str(service.data) not in json.dumps(body)
 
 
 class TestLayers:
