@@ -76,6 +76,7 @@ class LevelTrainer:
                 saved_at = monotonic()
         self.validate(log)
         self.save()
+        self._cases.clear()  # they refer back to this trainer: the next level's would lie in memory beside them
         bar.close()
         log.close()
 

@@ -1,5 +1,8 @@
+import gc
+import weakref
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -7,7 +10,7 @@ import torch
 from training import auto_context
 from training.checkpoint import CheckpointError, load_level
 from training.config import BudgetConfig, ConfigError, TrainingConfig
-from training.data import PhantomCache
+from training.data import GridCases, PhantomCache
 from training.export.weights import weights_of
 from training.loop import LevelTrainer
 from training.schedule import learning_rate
@@ -32,6 +35,27 @@ def test_interrupted_training_continues_exactly(cache: PhantomCache, smoke: Trai
     for name, value in whole.level.state_dict().items():
         assert torch.equal(value, rest.level.state_dict()[name]), name
         assert torch.equal(whole.average[name], rest.average[name]), name
+
+
+def test_a_finished_level_leaves_no_cases_in_memory(
+    cache: PhantomCache, smoke: TrainingConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Trainings that follow each other in one process would fill the memory: cycles are collected too seldom."""
+    made: list[weakref.ref[GridCases]] = []
+
+    class Noted(GridCases):
+        def __init__(self, *given: Any) -> None:
+            super().__init__(*given)
+            made.append(weakref.ref(self))
+
+    monkeypatch.setattr("training.loop.GridCases", Noted)
+    gc.disable()
+    try:
+        trainer(smoke, cache, tmp_path).fit(stop_at_step=2)
+        assert made
+        assert [cases() for cases in made] == [None] * len(made)
+    finally:
+        gc.enable()
 
 
 def test_resuming_with_another_configuration_is_refused(
