@@ -197,7 +197,7 @@ def test_a_placeholder_for_the_voxel_size_is_measured_again_with_the_true_one(br
     with visiting(browser, base, expected=("pixDims",)) as visit:
         visit.open()
         visit.page.fill("#weeks", "26+3")
-        visit.page.fill("#subject", "S-041")
+        visit.page.fill("#subject", "S-047")
         measure(visit, PLACEHOLDER)
         flag = visit.page.locator(".flags li", has_text="The spacing is most likely a placeholder")
         expect(flag).to_contain_text("Measure it again with its voxel size, even if that is 1 mm")
@@ -210,7 +210,7 @@ def test_a_placeholder_for_the_voxel_size_is_measured_again_with_the_true_one(br
         visit.page.keyboard.press("Enter")
         expect(visit.page.locator("#volume")).to_have_text(re.compile(r"23[678]"))
         expect(visit.page.locator(".figure")).to_contain_text("26+3 weeks")
-        expect(visit.page.locator("h1")).to_have_text("Subject S-041")
+        expect(visit.page.locator("h1")).to_have_text("Subject S-047")
         expect(visit.page.locator(".flags")).to_contain_text("The spacing came with the request")
         assert visit.page.url != first
 
