@@ -11,9 +11,8 @@ from typing import Any, Final, NoReturn
 
 USAGE: Final = 2
 """The exit code for arguments that cannot be used, as argparse has it."""
-
-
 READER_LEFT: Final = 141
+"""The exit code that a shell shows for SIGPIPE."""
 
 
 def positive(text: str) -> int:
@@ -24,7 +23,7 @@ def positive(text: str) -> int:
 
 
 def reader_left() -> int:
-    """Whoever read the output has gone (`| head`): end without a word, by the code that a shell gives for SIGPIPE."""
+    """Whoever read the output has gone (`| head`): end without a word."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return READER_LEFT
 

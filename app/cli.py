@@ -162,8 +162,7 @@ def _list_models(options: argparse.Namespace, settings: Settings) -> int:
             manifest = store.manifest(settings.model_name, number)
         except InferenceError as error:
             code = FAILED
-            content = {"name": settings.model_name, "version": number, "problem": str(error)}
-            print(json.dumps(content) if options.json else f"{settings.model_name} {number}  {error}")
+            _tell_state(options, settings.model_name, number, str(error))
             continue
         if options.json:
             print(json.dumps(manifest.model_dump(mode="json")))
@@ -182,15 +181,20 @@ def _verify_models(options: argparse.Namespace, settings: Settings) -> int:
     for number in versions:
         problem = _model_problem(store, settings.model_name, number)
         code = FAILED if problem else code
-        content = {"name": settings.model_name, "version": number, "problem": problem}
-        print(json.dumps(content) if options.json else f"{settings.model_name} {number}  {problem or 'intact'}")
+        _tell_state(options, settings.model_name, number, problem)
     return code
+
+
+def _tell_state(options: argparse.Namespace, name: str, number: int, problem: str | None) -> None:
+    content = {"name": name, "version": number, "problem": problem}
+    print(json.dumps(content) if options.json else f"{name} {number}  {problem or 'intact'}")
 
 
 def _model_problem(store: ModelStore, name: str, number: int) -> str | None:
     try:
         model = store.resolve(name, number)
-        model.evaluation(), model.model_card()
+        model.evaluation()
+        model.model_card()
     except InferenceError as error:
         return str(error)
     return None

@@ -11,7 +11,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from training.benchmark.measure import Progress
-from training.benchmark.recipes import FULL, fit_recipe, measured_cases
+from training.benchmark.recipes import FULL, fit_recipe, measured_cases, shown
 from training.config import TrainingConfig
 from training.data import CaseSource, allowed
 from training.evaluation.cases import CaseResult
@@ -148,13 +148,8 @@ def table(found: list[LeftOut]) -> str:
         by_seed = ", ".join(f"{100 * value:+.1f}" for value in one.difference.by_seed)
         lines.append(
             f"| {one.value} | {100 * one.dsc_full:.2f} | {100 * one.dsc_left_out:.2f} "
-            f"| {_shown(one.difference, 100)} | {by_seed} "
+            f"| {shown(one.difference)} | {by_seed} "
             f"| {one.volume_error_full_percent:.1f} to {one.volume_error_left_out_percent:.1f} "
-            f"| {_shown(one.volume_error_difference, 1)} |"
+            f"| {shown(one.volume_error_difference, factor=1)} |"
         )
     return "\n".join(lines)
-
-
-def _shown(difference: SeededDifference, factor: int) -> str:
-    mean, low, high = (factor * value for value in (difference.mean, *difference.ci95))
-    return f"{mean:+.2f} [{low:+.2f}, {high:+.2f}]"

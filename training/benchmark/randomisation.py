@@ -15,7 +15,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from training.benchmark.measure import Progress
-from training.benchmark.recipes import FULL, fit_recipe, measured_cases
+from training.benchmark.recipes import FULL, fit_recipe, measured_cases, shown
 from training.config import TrainingConfig
 from training.data import CaseSource
 from training.evaluation.comparison import PairedDifference, mean_by_case, paired_difference
@@ -127,11 +127,6 @@ def table(full: Mapping[str, float], found: list[WithoutKind]) -> str:
         f"| nothing | {100 * full['test']:.2f} | | {100 * full['shifted']:.2f} | | |",
     ]
     for one in found:
-        cells = [cell for part in PARTS for cell in (f"{100 * one.dsc[part]:.2f}", _shown(one.difference[part]))]
+        cells = [cell for part in PARTS for cell in (f"{100 * one.dsc[part]:.2f}", shown(one.difference[part]))]
         lines.append(f"| {one.left_out} | {' | '.join(cells)} | {one.difference['shifted'].p:.3g} |")
     return "\n".join(lines)
-
-
-def _shown(difference: PairedDifference) -> str:
-    low, high = (100 * value for value in difference.ci95)
-    return f"{100 * difference.mean:+.2f} [{low:+.2f}, {high:+.2f}]"

@@ -9,6 +9,7 @@ from training.benchmark.measure import Progress
 from training.config import TrainingConfig
 from training.data import CaseSource
 from training.evaluation.cases import CaseResult, Segment, evaluate_cases
+from training.evaluation.comparison import PairedDifference, SeededDifference
 from training.phantom import SimulationRequest
 
 FULL = "full"
@@ -23,6 +24,12 @@ def fit_recipe(config: TrainingConfig, source: CaseSource, folder: Path) -> None
         if not finished.is_file():
             auto_context.fit(config, source, folder, (level,), resume=True)
             finished.touch()
+
+
+def shown(difference: PairedDifference | SeededDifference, factor: int = 100) -> str:
+    """A difference with its 95 % interval, for a table; by default in per cent of what is a fraction."""
+    mean, low, high = (factor * value for value in (difference.mean, *difference.ci95))
+    return f"{mean:+.2f} [{low:+.2f}, {high:+.2f}]"
 
 
 def measured_cases(

@@ -1,4 +1,4 @@
-"""Arguments that commands of training share."""
+"""Arguments of the commands, and of the demonstration, which needs no torch."""
 
 import argparse
 from math import nan

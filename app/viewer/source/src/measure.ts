@@ -62,7 +62,7 @@ export class MeasurePage {
 
   /** Made ready, for when it is shown next, to measure a volume once more with the voxel size that its file lacks. */
   prepare({ gestational_age_weeks: weeks, subject }: Report, file: File | null): void {
-    if (this.busy) return;
+    if (this.busy) return announce("Measuring already");
     this.work.replaceChildren();
     if (file) this.chooser.leave([file]);
     this.fields.fill({ weeks: weeks === null ? "" : weeks.toString(), subject: subject ?? "" });

@@ -1,0 +1,180 @@
+"""What the page shows of a measurement, and what a reader makes of it."""
+
+import re
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+from tests.app.api.service import Service, post
+from tests.app.viewer.browser import PHONE, visiting
+from tests.app.viewer.gestures import (
+    BARE,
+    SLANTED,
+    SPHERE,
+    assert_fades,
+    change_ml,
+    downloaded,
+    drop,
+    layer,
+    mask_of,
+    stroke,
+    wait_for_planes,
+    wait_until,
+)
+from tests.makers import NiftiOptions, sphere_ml, sphere_volume, volume_bytes
+
+
+def test_a_volume_is_dropped_measured_looked_at_found_again_and_downloaded(browser: Browser, base: str) -> None:
+    with visiting(browser, base, scheme="light") as visit:
+        visit.open()
+        expect(visit.page.locator("#model")).to_have_text("fetal_head 1")
+        visit.look("start-light")
+        drop(visit, SPHERE)
+        visit.page.fill("#weeks", "24+3")
+        visit.page.fill("#subject", "S-017")
+        visit.look("chosen-light")
+        assert visit.page.locator("#volume").count() == 0, "nothing is sent before it is asked for"
+        visit.page.click(".measure-button")
+        expect(visit.page.locator("#volume")).to_have_text(re.compile(r"23[678]"))
+        expect(visit.page.locator(".figure")).to_contain_text("24+3 weeks")
+        expect(visit.page.locator(".interval")).to_contain_text("95 % interval")
+        wait_for_planes(visit)
+        visit.look("result-light")
+        layers = {name: layer(visit, name) for name in ("outline", "filled", "hidden", "probability")}
+        assert len(set(layers.values())) == len(layers), "each layer shows something of its own"
+        expect(visit.page.locator(".legend")).to_contain_text("Probability of head")
+        layer(visit, "disagreement")
+        expect(visit.page.locator(".legend")).to_contain_text("Difference between the two passes")
+        visit.look("disagreement-light")
+        assert downloaded(visit, "Mask") == pytest.approx(sphere_ml(), rel=0.01)
+        with visit.page.expect_download() as page_about_it:
+            visit.page.click("button:text-is('Page, PDF')")
+        assert Path(page_about_it.value.path()).read_bytes().startswith(b"%PDF")
+        visit.page.click("text=Past measurements")
+        visit.page.fill("#search", "s-01")
+        expect(visit.page.locator("tbody tr")).to_have_count(1)
+        visit.look("past-light")
+        visit.page.click("tbody >> text=S-017")
+        expect(visit.page.locator("figcaption")).to_contain_text("not a reference chart")
+        assert visit.page.locator("circle.point").count() == 1
+        visit.look("subject-light")
+        visit.page.goto(f"{base}/#/past")
+        visit.page.fill("#search", "nobody")
+        expect(visit.page.locator(".empty")).to_contain_text("Nothing fits")
+        visit.look("past-nothing-fits")
+
+
+def test_repeated_scans_are_compared_in_the_page(browser: Browser, service: Service, base: str) -> None:
+    for radius_mm in (38.0, 39.0, 38.5, 38.2):
+        content = volume_bytes(sphere_volume(radius_mm=radius_mm), NiftiOptions(compress=True))
+        post(service.client, content, subject="S-020", gestational_age_weeks=25.0)
+    with visiting(browser, base, scheme="dark") as visit:
+        visit.open("/#/subject/S-020")
+        caption = visit.page.locator(".repeats figcaption")
+        expect(caption).to_contain_text("3 pairs of scans")
+        expect(caption).to_contain_text("95 % limits of agreement")
+        assert visit.page.locator(".repeats circle.point").count() == 3
+        visit.look("repeats-dark", whole=True)
+    with visiting(browser, base, PHONE, scheme="light") as visit:
+        visit.open("/#/past")
+        visit.page.click("text=How far repeated scans differ")
+        expect(visit.page.locator(".repeats circle.point")).to_have_count(3)
+        visit.look("repeats-phone-light", whole=True)
+
+
+def test_a_mask_is_edited_filled_saved_and_decided(browser: Browser, service: Service, base: str) -> None:
+    report = post(service.client, SLANTED, subject="S-018", gestational_age_weeks=26.0).json()
+    with visiting(browser, base, scheme="light") as visit:
+        visit.open(f"/#/segmentation/{report['id']}")
+        wait_for_planes(visit)
+        visit.page.set_input_files("#own-file", {"name": "s.nii.gz", "mimeType": "", "buffer": SLANTED})
+        visit.page.wait_for_selector(".frame[data-ready=volume]", state="attached")
+        visit.page.click("text=Edit the mask")
+        untouched = visit.planes()
+        visit.page.check("input[value=eraser]", force=True)
+        visit.page.fill("#pen", "20")
+        stroke(visit)
+        once = change_ml(visit)
+        assert once < -0.5
+        assert visit.planes() != untouched
+        visit.page.click("text=Smart fill")
+        wait_until(visit, lambda: change_ml(visit) < once - 1)
+        filled = change_ml(visit)
+        visit.look("editing-light")
+        visit.page.click("text=Undo")
+        wait_until(visit, lambda: change_ml(visit) == once)
+        visit.page.click("text=Smart fill")
+        wait_until(visit, lambda: change_ml(visit) == filled)
+        visit.page.click("text=Save the mask")
+        edited = report["head_volume_ml"] + filled
+        expect(visit.page.locator("#edited")).to_contain_text(f"Edited: {edited:.0f} mL")
+        visit.page.click("text=Record the decision")
+        expect(visit.page.locator(".decision .problem")).to_contain_text("A reason is missing")
+        visit.look("undecided-light")
+        visit.page.fill("#reason", "<b>the scalp</b> was cut")
+        visit.page.click("text=Record the decision")
+        expect(visit.page.locator(".recorded")).to_contain_text("<b>the scalp</b> was cut")
+        assert visit.page.locator(".recorded b").count() == 0
+        visit.look("decided-light")
+        assert downloaded(visit, "Mask") == pytest.approx(edited, abs=0.1)
+        visit.page.goto(f"{base}/#/past")
+        expect(visit.page.locator("tbody tr", has_text="S-018")).to_contain_text("edited")
+    stored = service.client.get(f"/segmentations/{report['id']}").json()["review"]
+    assert stored["edit"]["head_volume_ml"] == pytest.approx(edited, abs=0.1)
+    changed = mask_of(service, report, "original") != mask_of(service, report, "edited")
+    assert changed.any()
+    assert not (changed & (mask_of(service, report, "original") == 0)).any(), "erased only, so the grid was not turned"
+    assert_fades(changed)
+
+
+def test_a_good_measurement_with_a_note_does_not_say_that_all_is_well(
+    browser: Browser, service: Service, base: str
+) -> None:
+    report = post(service.client, BARE, subject="S-043", spacing_mm="2,2,2").json()
+    assert (report["verdict"], [flag["code"] for flag in report["flags"]]) == ("ok", ["spacing_supplied"])
+    with visiting(browser, base, expected=("pixDims",), scheme="light") as visit:
+        visit.open(f"/#/segmentation/{report['id']}")
+        expect(visit.page.locator(".verdict.ok h2")).to_have_text("Measured, with a note")
+        expect(visit.page.locator(".verdict")).not_to_contain_text("Every check passed")
+        wait_for_planes(visit)
+        visit.look("with-a-note-light")
+        visit.page.goto(f"{base}/#/past")
+        expect(visit.page.locator("tbody tr", has_text="S-043")).to_contain_text("with a note")
+
+
+def test_a_rejected_measurement_says_why_and_what_to_do(browser: Browser, service: Service, base: str) -> None:
+    report = post(service.client, volume_bytes(sphere_volume(radius_mm=9.0))).json()
+    assert report["verdict"] == "reject"
+    with visiting(browser, base, scheme="dark") as visit:
+        visit.open(f"/#/segmentation/{report['id']}")
+        wait_for_planes(visit)
+        expect(visit.page.locator(".big")).to_have_text("No volume")
+        flags = visit.page.locator(".flags li")
+        expect(flags).to_have_count(len(report["flags"]))
+        expect(flags.locator(".remedy")).to_have_count(len(report["flags"]))
+        visit.look("rejected-dark")
+
+
+def test_a_browser_without_webgl_is_told_what_to_do(browser: Browser, service: Service, base: str) -> None:
+    report = post(service.client, SPHERE).json()
+    with visiting(browser, base, expected=("WebGL",)) as visit:
+        visit.page.add_init_script("HTMLCanvasElement.prototype.getContext = () => null")
+        visit.open(f"/#/segmentation/{report['id']}")
+        expect(visit.page.locator(".frame .remedy")).to_contain_text("hardware acceleration")
+        visit.look("without-webgl")
+
+
+def test_a_past_measurement_asks_for_its_own_volume(browser: Browser, service: Service, base: str) -> None:
+    report = post(service.client, SPHERE, gestational_age_weeks=25.0).json()
+    with visiting(browser, base, PHONE, scheme="dark", has_touch=True) as visit:
+        visit.open(f"/#/segmentation/{report['id']}")
+        wait_for_planes(visit)
+        without = visit.planes()
+        other = volume_bytes(sphere_volume(radius_mm=36.0), NiftiOptions(compress=True))
+        visit.page.set_input_files("#own-file", {"name": "o.nii.gz", "mimeType": "", "buffer": other})
+        expect(visit.page.locator(".problem")).to_contain_text("another file")
+        visit.page.set_input_files("#own-file", {"name": "s.nii.gz", "mimeType": "", "buffer": SPHERE})
+        expect(visit.page.locator(".own-file")).to_have_count(0)
+        wait_until(visit, lambda: visit.planes() != without)
+        visit.look("result-phone-dark", whole=True)
