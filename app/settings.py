@@ -19,6 +19,10 @@ PREFIX = "FETALHEAD_"
 MEBIBYTE = 1024 * 1024
 CLIENT_VARIABLES = ("FETALHEAD_URL", "FETALHEAD_API_KEY")
 """What the client reads (`app.client`); no setting of the service."""
+REMOVED_VARIABLES = {
+    "FETALHEAD_OIDC_JWKS_URL": "unset it: the issuer itself names its keys (/.well-known/openid-configuration)",
+}
+"""Variables of earlier versions, and what to do instead."""
 
 
 class Settings(BaseSettings):
@@ -43,9 +47,6 @@ class Settings(BaseSettings):
         None, description="Issuer whose OpenID Connect bearer tokens are taken; empty takes none."
     )
     oidc_audience: str | None = Field(None, description="Audience that a bearer token must name.")
-    oidc_jwks_url: str | None = Field(
-        None, description="Where the issuer's keys are; empty asks the issuer (`/.well-known/openid-configuration`)."
-    )
     oidc_roles_claim: str = Field(
         "roles", description="Claim that holds a token's roles; a path such as `realm_access.roles`."
     )
@@ -141,9 +142,10 @@ class Settings(BaseSettings):
 
 
 def unknown_variables(environment: Mapping[str, str]) -> list[str]:
-    """Variables with the service's prefix that set nothing: misspelt, or of another version."""
+    """Return the variables with the service's prefix that set nothing; for one that was removed, what to do instead."""
     known = {environment_name(field) for field in Settings.model_fields} | set(CLIENT_VARIABLES)
-    return sorted(name for name in environment if name.startswith(PREFIX) and name not in known)
+    unknown = sorted(name for name in environment if name.startswith(PREFIX) and name not in known)
+    return [f"{name} ({REMOVED_VARIABLES[name]})" if name in REMOVED_VARIABLES else name for name in unknown]
 
 
 def _with_password(url: str, file: Path) -> str:

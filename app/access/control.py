@@ -78,5 +78,4 @@ def _oidc(settings: Settings) -> OidcSettings:
         issuer=settings.oidc_issuer or "",
         audience=settings.oidc_audience or "",
         roles_claim=settings.oidc_roles_claim,
-        jwks_url=settings.oidc_jwks_url,
     )

@@ -35,7 +35,6 @@ class OidcSettings:
     issuer: str
     audience: str
     roles_claim: str = "roles"
-    jwks_url: str | None = None
 
 
 class OidcTokens:
@@ -102,12 +101,10 @@ class OidcTokens:
 
     async def _fetch(self) -> Any:
         async with httpx.AsyncClient(timeout=FETCH_TIMEOUT_S) as client:
-            url = self._settings.jwks_url
-            if url is None:
-                found = await _json(client, f"{self._settings.issuer.rstrip('/')}/.well-known/openid-configuration")
-                if found["issuer"] != self._settings.issuer:
-                    raise ValueError("the provider calls itself by another name")
-                url = str(found["jwks_uri"])
+            found = await _json(client, f"{self._settings.issuer.rstrip('/')}/.well-known/openid-configuration")
+            if found["issuer"] != self._settings.issuer:
+                raise ValueError("the provider calls itself by another name")
+            url = str(found["jwks_uri"])
             if not is_private(url):
                 raise ValueError("the keys would come unencrypted")
             return await _json(client, url)

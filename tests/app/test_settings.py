@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from app.settings import CLIENT_VARIABLES, Settings, environment_name, unknown_variables
+from app.settings import CLIENT_VARIABLES, REMOVED_VARIABLES, Settings, environment_name, unknown_variables
 
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "settings.md").read_text("utf-8")
 
@@ -53,6 +53,11 @@ class TestEnvironment:
     def test_a_misspelt_variable_is_found(self) -> None:
         environment = {"FETALHEAD_MAX_VOXEL": "1", "FETALHEAD_PORT": "1", "HOME": "/"}
         assert unknown_variables(environment) == ["FETALHEAD_MAX_VOXEL"]
+
+    @pytest.mark.parametrize("name", REMOVED_VARIABLES)
+    def test_a_variable_of_an_earlier_version_is_refused_with_what_to_do_instead(self, name: str) -> None:
+        (refusal,) = unknown_variables({name: "1"})
+        assert refusal == f"{name} ({REMOVED_VARIABLES[name]})"
 
 
 def test_the_service_listens_on_this_machine_alone_unless_told_otherwise() -> None:

@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 
 AUDIENCE = "fetalhead"
+DISCOVERY = "/.well-known/openid-configuration"
 
 
 class Issuer:
@@ -24,8 +25,12 @@ class Issuer:
         self._documents = documents
         self.rsa_key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
         self.ec_key = ec.generate_private_key(ec.SECP256R1())
-        documents["/.well-known/openid-configuration"] = {"issuer": url, "jwks_uri": f"{url}/keys"}
+        self.describe()
         self.publish({"rsa": self.rsa_key, "ec": self.ec_key})
+
+    def describe(self, **changes: Any) -> None:
+        """Shows the configuration that clients discover, with these members changed."""
+        self._documents[DISCOVERY] = {"issuer": self.url, "jwks_uri": f"{self.url}/keys", **changes}
 
     def publish(self, keys: dict[str, Any]) -> None:
         """Shows these public keys, and no others."""

@@ -147,6 +147,13 @@ class TestKeys:
         with pytest.raises(ProviderUnreachableError):
             verified(issuer, token)
 
-    def test_keys_are_not_fetched_unencrypted_over_a_network(self, issuer: Issuer) -> None:
-        with pytest.raises(ProviderUnreachableError):
-            verified(issuer, issuer.token(), jwks_url="http://id.example/keys")
+    @pytest.mark.parametrize(
+        "changes",
+        [{"jwks_uri": "http://id.example/keys"}, {"issuer": "https://elsewhere.example"}, {"jwks_uri": None}],
+        ids=["unencrypted over a network", "of another issuer", "nowhere"],
+    )
+    def test_keys_are_not_fetched_from_a_place_that_cannot_be_trusted(self, changes: dict[str, Any]) -> None:
+        with running_issuer() as issuer:
+            issuer.describe(**changes)
+            with pytest.raises(ProviderUnreachableError):
+                verified(issuer, issuer.token())
