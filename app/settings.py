@@ -44,7 +44,7 @@ class Settings(BaseSettings):
         None, description="File of the hashed API keys (`fetalhead keys`); empty takes none."
     )
     oidc_issuer: str | None = Field(
-        None, description="Issuer whose OpenID Connect bearer tokens are taken; empty takes none."
+        None, pattern="^https?://", description="Issuer whose OpenID Connect bearer tokens are taken; empty takes none."
     )
     oidc_audience: str | None = Field(None, description="Audience that a bearer token must name.")
     oidc_roles_claim: str = Field(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import re
 import time
 from collections.abc import Mapping
@@ -17,6 +18,8 @@ import jwt
 from app.access.errors import NoRoleError, ProviderUnreachableError, TokenRefusedError
 from app.access.roles import Principal, Role
 
+log = logging.getLogger("fetalhead.access")
+
 ALGORITHMS: Final = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
 """Signatures that need a private key; never `none`, never one that shares a secret."""
 REQUIRED: Final = ("exp", "iss", "aud", "sub")
@@ -25,6 +28,8 @@ KEYS_GOOD_FOR_S: Final = 600.0
 LEAST_BETWEEN_FETCHES_S: Final = 15.0
 FETCH_TIMEOUT_S: Final = 5.0
 ROLE_PREFIX: Final = "fetalhead-"
+UNUSABLE: Final = (httpx.HTTPError, jwt.PyJWTError, OSError, AttributeError, KeyError, TypeError, ValueError)
+"""What asking a provider may come to: no answer, no JSON, or JSON that holds no keys."""
 SUBJECT: Final = re.compile(r"[\x21-\x7e]{1,100}")
 
 
@@ -42,13 +47,11 @@ class OidcTokens:
 
     def __init__(self, settings: OidcSettings) -> None:
         self._settings = settings
-        self._keys: dict[str | None, jwt.PyJWK] = {}
-        self._fetched: float | None = None
-        self._tried: float | None = None
+        self._keys = _PublishedKeys(settings.issuer)
         self._lock = asyncio.Lock()
 
     async def verify(self, token: str) -> Principal:
-        """The caller that a token names.
+        """Return the caller that a token names.
 
         Raises:
             TokenRefusedError: the token is none of the provider's, not for this service, expired or forged.
@@ -76,38 +79,57 @@ class OidcTokens:
         return Principal(f"oidc:{claims['sub']}", role)
 
     async def _key(self, key_id: str | None) -> jwt.PyJWK:
-        async with self._lock:
-            if key_id not in self._keys or _older(self._fetched, KEYS_GOOD_FOR_S):
-                await self._refresh()
-        if key_id is None and len(self._keys) == 1:
-            return next(iter(self._keys.values()))
-        if key_id not in self._keys:
-            raise TokenRefusedError("the token's key is none of the provider's")
-        return self._keys[key_id]
-
-    async def _refresh(self) -> None:
-        """Fetches the keys, not more often than every few seconds; keys that are known stay where that fails."""
-        if not _older(self._tried, LEAST_BETWEEN_FETCHES_S):
-            if self._fetched is None:
-                raise ProviderUnreachableError(self._settings.issuer)
-            return
-        self._tried = time.monotonic()
         try:
-            self._keys = _usable(await self._fetch())
-            self._fetched = time.monotonic()
-        except (httpx.HTTPError, ValueError, KeyError, TypeError, jwt.PyJWTError) as error:
-            if self._fetched is None:
-                raise ProviderUnreachableError(self._settings.issuer) from error
+            async with self._lock:  # a provider that hangs takes one thread, not all of them
+                return await asyncio.to_thread(self._keys.find, key_id)
+        except jwt.PyJWKClientError as error:
+            raise TokenRefusedError("the token's key is none of the provider's") from error
 
-    async def _fetch(self) -> Any:
-        async with httpx.AsyncClient(timeout=FETCH_TIMEOUT_S) as client:
-            found = await _json(client, f"{self._settings.issuer.rstrip('/')}/.well-known/openid-configuration")
-            if found["issuer"] != self._settings.issuer:
-                raise ValueError("the provider calls itself by another name")
-            url = str(found["jwks_uri"])
-            if not is_private(url):
-                raise ValueError("the keys would come unencrypted")
-            return await _json(client, url)
+
+class _PublishedKeys(jwt.PyJWKClient):
+    """A provider's keys, found by discovery; those that were fetched last serve while the provider is away."""
+
+    def __init__(self, issuer: str) -> None:
+        super().__init__(
+            f"{issuer.rstrip('/')}/.well-known/openid-configuration",
+            lifespan=KEYS_GOOD_FOR_S,
+            timeout=FETCH_TIMEOUT_S,
+            ssl_context=httpx.create_ssl_context(),
+            cooldown_duration=0,  # `fetch_data` bounds failed attempts too
+        )
+        self._issuer = issuer
+        self._discovery = self.uri
+        self._tried: float | None = None
+        self._last: jwt.PyJWKSet | None = None
+
+    def find(self, key_id: str | None) -> jwt.PyJWK:
+        """Return the key of this identifier, or the only key; raises PyJWKClientError where there is none."""
+        if key_id is not None:
+            return self.get_signing_key(key_id)
+        keys = [key for key in self.get_jwk_set().keys if key.public_key_use in (None, "sig")]
+        if len(keys) != 1:
+            raise jwt.PyJWKClientError("the token does not say which key signed it")
+        return keys[0]
+
+    def fetch_data(self) -> jwt.PyJWKSet:
+        """Return the published keys, asked for once in a few seconds at most; raises ProviderUnreachableError."""
+        if self._tried is None or time.monotonic() - self._tried > LEAST_BETWEEN_FETCHES_S:
+            self._tried = time.monotonic()
+            try:
+                self.uri = self._discover()
+                self._last = jwt.PyJWKSet.from_dict(super().fetch_data())
+            except UNUSABLE as error:
+                log.warning("no keys of the identity provider", extra={"fields": {"reason": str(error)}})
+        if self._last is None:
+            raise ProviderUnreachableError(self._issuer)
+        return self._last
+
+    def _discover(self) -> str:
+        found = httpx.get(self._discovery, timeout=FETCH_TIMEOUT_S).raise_for_status().json()
+        url = str(found["jwks_uri"])
+        if found["issuer"] != self._issuer or not (is_private(self._discovery) and is_private(url)):
+            raise ValueError(f"{self._discovery} names {found['issuer']} and {url}: another issuer, or unencrypted")
+        return url
 
 
 def is_private(url: str) -> bool:
@@ -122,18 +144,6 @@ def is_loopback(host: str) -> bool:
         return ip_address(host.strip("[]")).is_loopback
     except ValueError:
         return host == "localhost"
-
-
-async def _json(client: httpx.AsyncClient, url: str) -> Any:
-    answer = await client.get(url)
-    answer.raise_for_status()
-    return answer.json()
-
-
-def _usable(content: Any) -> dict[str | None, jwt.PyJWK]:
-    """The signing keys of a key set, by identifier; those of kinds that are not known here are left out."""
-    keys = jwt.PyJWKSet.from_dict(content).keys
-    return {key.key_id: key for key in keys if key.public_key_use in (None, "sig")}
 
 
 def _key_id(token: str) -> str | None:
@@ -156,7 +166,3 @@ def _role(claims: Mapping[str, Any], path: str) -> Role | None:
     texts = [word.removeprefix(ROLE_PREFIX) for word in words if isinstance(word, str) and word.startswith(ROLE_PREFIX)]
     roles = [role for role in map(Role.named, texts) if role is not None]
     return max(roles, default=None)
-
-
-def _older(moment: float | None, seconds: float) -> bool:
-    return moment is None or time.monotonic() - moment > seconds

@@ -43,6 +43,7 @@ class TestEnvironment:
             ("FETALHEAD_PROVIDER", "tpu"),
             ("FETALHEAD_MAX_VOXELS", "0"),
             ("FETALHEAD_MODEL_NAME", "../x"),
+            ("FETALHEAD_OIDC_ISSUER", "id.example"),
         ],
     )
     def test_a_value_that_cannot_be_used(self, monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:

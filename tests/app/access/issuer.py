@@ -1,11 +1,13 @@
 """An identity provider on this machine: it signs tokens and publishes its keys over HTTP."""
 
 import json
+import ssl
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import jwt
@@ -32,34 +34,41 @@ class Issuer:
         """Shows the configuration that clients discover, with these members changed."""
         self._documents[DISCOVERY] = {"issuer": self.url, "jwks_uri": f"{self.url}/keys", **changes}
 
-    def publish(self, keys: dict[str, Any]) -> None:
+    def publish(self, keys: dict[str | None, Any]) -> None:
         """Shows these public keys, and no others."""
         public = []
         for key_id, key in keys.items():
             algorithm = RSAAlgorithm if isinstance(key, rsa.RSAPrivateKey) else ECAlgorithm
-            public.append(algorithm.to_jwk(key.public_key(), as_dict=True) | {"kid": key_id, "use": "sig"})
-        self._documents["/keys"] = {"keys": public}
+            named = {} if key_id is None else {"kid": key_id}
+            public.append(algorithm.to_jwk(key.public_key(), as_dict=True) | named | {"use": "sig"})
+        self.answer_with({"keys": public})
+
+    def answer_with(self, document: Any) -> None:
+        """Shows this where the keys are looked for; nothing at all for None."""
+        self._documents["/keys"] = document
 
     def claims(self, **changes: Any) -> dict[str, Any]:
         claims = {"iss": self.url, "aud": AUDIENCE, "sub": "u-17", "exp": time.time() + 300, "iat": time.time()}
         claims |= {"roles": ["fetalhead-operator"], **changes}
         return {name: value for name, value in claims.items() if value is not None}
 
-    def token(self, key: Any = None, algorithm: str = "RS256", key_id: str = "rsa", **changes: Any) -> str:
+    def token(self, key: Any = None, algorithm: str = "RS256", key_id: str | None = "rsa", **changes: Any) -> str:
         signing = self.rsa_key if key is None else key
-        return jwt.encode(self.claims(**changes), signing, algorithm, {"kid": key_id})
+        return jwt.encode(self.claims(**changes), signing, algorithm, None if key_id is None else {"kid": key_id})
 
 
 @contextmanager
-def running_issuer() -> Iterator[Issuer]:
+def running_issuer(certificate: tuple[Path, Path] | None = None) -> Iterator[Issuer]:
+    """An issuer that answers; with files of a certificate and its key, over TLS."""
     documents: dict[str, Any] = {}
     asked: list[str] = []
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             asked.append(self.path)
-            content = json.dumps(documents.get(self.path)).encode()
-            self.send_response(200 if self.path in documents else 404)
+            document = documents.get(self.path)
+            content = json.dumps(document).encode()
+            self.send_response(404 if document is None else 200)
             self.send_header("Content-Length", str(len(content)))
             self.end_headers()
             self.wfile.write(content)
@@ -68,9 +77,14 @@ def running_issuer() -> Iterator[Issuer]:
             pass
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
+        if certificate is not None:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(*certificate)
+            server.socket = context.wrap_socket(server.socket, server_side=True)
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
-        issuer = Issuer(f"http://127.0.0.1:{server.server_port}", documents)
+        scheme = "http" if certificate is None else "https"
+        issuer = Issuer(f"{scheme}://127.0.0.1:{server.server_port}", documents)
         issuer.asked = asked
         try:
             yield issuer

@@ -4,6 +4,8 @@ import hmac
 import json
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import jwt
@@ -16,6 +18,7 @@ from app.access.errors import NoRoleError, ProviderUnreachableError, TokenRefuse
 from app.access.oidc import OidcSettings, OidcTokens
 from app.access.roles import Principal, Role
 from tests.app.access.issuer import AUDIENCE, Issuer, running_issuer
+from tests.certificates import self_signed
 
 
 @pytest.fixture(scope="module")
@@ -140,6 +143,65 @@ class TestKeys:
                     await tokens.verify(issuer.token())
 
             asyncio.run(rotated())
+
+    def test_a_key_that_the_issuer_withdrew_is_forgotten_after_a_while(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(oidc, "LEAST_BETWEEN_FETCHES_S", 0.0)
+        monkeypatch.setattr(oidc, "KEYS_GOOD_FOR_S", 0.01)
+        with running_issuer() as issuer:
+            tokens = OidcTokens(OidcSettings(issuer.url, AUDIENCE))
+            asyncio.run(tokens.verify(issuer.token()))
+            issuer.publish({"ec": issuer.ec_key})
+            time.sleep(0.02)
+            with pytest.raises(TokenRefusedError):
+                asyncio.run(tokens.verify(issuer.token()))
+
+    @pytest.mark.parametrize("away", [True, False], ids=["is away", "has no keys to show"])
+    def test_known_keys_serve_while_the_issuer(self, away: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(oidc, "LEAST_BETWEEN_FETCHES_S", 0.0)
+        monkeypatch.setattr(oidc, "KEYS_GOOD_FOR_S", 0.01)
+        with ExitStack() as running:
+            issuer = running.enter_context(running_issuer())
+            tokens = OidcTokens(OidcSettings(issuer.url, AUDIENCE))
+            asyncio.run(tokens.verify(issuer.token()))
+            issuer.answer_with(None)
+            if away:
+                running.close()
+            for _ in range(2):
+                time.sleep(0.02)
+                assert asyncio.run(tokens.verify(issuer.token())).name == "oidc:u-17"
+                with pytest.raises(TokenRefusedError, match="none of the provider"):
+                    asyncio.run(tokens.verify(issuer.token(key_id="other")))
+
+    def test_a_token_that_names_no_key_is_signed_by_the_only_one(self) -> None:
+        with running_issuer() as issuer:
+            issuer.publish({None: issuer.ec_key})
+            assert verified(issuer, issuer.token(issuer.ec_key, "ES256", None)).name == "oidc:u-17"
+
+    def test_a_token_that_names_none_of_several_keys(self, issuer: Issuer) -> None:
+        with pytest.raises(TokenRefusedError, match="none of the provider"):
+            verified(issuer, issuer.token(key_id=None))
+
+    @pytest.mark.parametrize(
+        "document", [None, [], "keys", {}, {"keys": []}, {"keys": ["x"]}, {"keys": [{}]}, {"keys": 7}]
+    )
+    def test_an_issuer_that_shows_no_keys_is_not_asked_for_each_token(self, document: Any) -> None:
+        with running_issuer() as issuer:
+            issuer.answer_with(document)
+            tokens = OidcTokens(OidcSettings(issuer.url, AUDIENCE))
+            for _ in range(3):
+                with pytest.raises(ProviderUnreachableError):
+                    asyncio.run(tokens.verify(issuer.token()))
+            assert len(issuer.asked) <= 2
+
+    def test_keys_come_over_tls_from_whom_this_machine_trusts(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        certificate, key = self_signed(tmp_path)
+        with running_issuer((certificate, key)) as issuer:
+            with pytest.raises(ProviderUnreachableError):
+                verified(issuer, issuer.token())
+            monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+            assert verified(issuer, issuer.token()).name == "oidc:u-17"
 
     def test_an_issuer_that_does_not_answer(self) -> None:
         with running_issuer() as issuer:
