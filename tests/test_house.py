@@ -37,12 +37,12 @@ def test_the_import_contracts_hold() -> None:
 
 
 def test_the_service_imports_without_torch_and_without_a_runtime() -> None:
-    missing = ["torch", "onnx", "onnxruntime", "openvino", "tensorboard", "tqdm", "training"]
+    missing = ["matplotlib", "torch", "onnx", "onnxruntime", "openvino", "tensorboard", "tqdm", "training"]
     imports_without(missing, list(modules("app")))
 
 
 def test_the_service_imports_without_what_draws_reports() -> None:
-    imports_without(["reportlab", "matplotlib"], ["app.main", "app.cli", "app.commands.batch", "app.client"])
+    imports_without(["reportlab"], ["app.main", "app.cli", "app.commands.batch", "app.client"])
 
 
 def test_simulated_patients_and_the_demonstration_import_without_torch() -> None:

@@ -191,7 +191,7 @@ _SERVICE = (
         "report_not_installed",
         501,
         "Reports are not installed",
-        "This installation draws no reports and no charts.",
+        "This installation draws no reports.",
         "The operator installs them: pip install 'fetalhead[report]'",
     ),
     ProblemType(

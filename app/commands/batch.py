@@ -18,7 +18,7 @@ from app.client.result import MASK
 from app.commands.outcome import FAILED, FINE, INTERRUPTED, NO_MODEL, NO_RUNTIME, USAGE, complain
 from app.commands.progress import Progress, line, print_summary
 from app.inference.session import is_runtime_installed
-from app.report import missing_libraries
+from app.report import is_installed
 from app.settings import Settings
 
 STANDARD_OUTPUT: Final = "-"
@@ -29,7 +29,7 @@ def run_segment(options: argparse.Namespace, settings: Settings) -> int:
     """Measures the cases and gives the exit code."""
     if options.url is None and not is_runtime_installed():
         return complain(NO_RUNTIME, NO_MODEL, options.json)
-    if options.pdf and missing_libraries():
+    if options.pdf and not is_installed():
         return complain(NO_REPORT, USAGE, options.json)
     to_stdout = str(options.output) == STANDARD_OUTPUT
     try:

@@ -1,10 +1,8 @@
-"""What is printed of measurements: a page for one, charts for many. Needs the extra `report`: reportlab, matplotlib."""
+"""The printed page about one measurement. Needs reportlab, which is the extra `report`."""
 
 from importlib.util import find_spec
 
-LIBRARIES = ("reportlab", "matplotlib")
 
-
-def missing_libraries() -> list[str]:
-    """Those of the extra that are not installed."""
-    return [name for name in LIBRARIES if find_spec(name) is None]
+def is_installed() -> bool:
+    """Return whether the extra is installed."""
+    return find_spec("reportlab") is not None

@@ -61,7 +61,12 @@ def test_what_a_mask_may_be_refused_for_is_described(document: dict[str, Any]) -
 
 
 def test_a_lost_database_is_described_wherever_it_is_needed(document: dict[str, Any]) -> None:
-    for path in ("/volume", "/segmentations/{segmentation_id}", "/segment", "/volume/growth.svg"):
+    for path in (
+        "/volume",
+        "/segmentations/{segmentation_id}",
+        "/segment",
+        "/segmentations/{segmentation_id}/report.pdf",
+    ):
         (operation,) = (
             methods[name] for methods in [document["paths"][path]] for name in ("get", "post") if name in methods
         )
