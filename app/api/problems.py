@@ -38,7 +38,7 @@ _REQUEST = (
         404,
         "Unknown layer",
         "This measurement was stored without this layer.",
-        "Measure the volume again; layers are kept since version 0.2.",
+        "Measure the volume again: every new measurement keeps them.",
     ),
     ProblemType(
         "unknown_model",
