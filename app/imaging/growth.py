@@ -40,24 +40,6 @@ def head_circumference(weeks: float) -> Measure:
     return Measure(mean, spread)
 
 
-def biparietal_diameter(weeks: float) -> Measure:
-    """Biparietal diameter (BPD, outer to outer), mm; 14 to 40 weeks."""
-    log = math.log(_checked(weeks))
-    square, cube = weeks**2, weeks**3
-    mean = 5.60878 + 0.158369 * square - 0.00256379 * cube
-    exponent = 0.101242 + 0.00150557 * cube - 0.000771535 * cube * log + 0.0000999638 * cube * log**2
-    return Measure(mean, math.exp(exponent))
-
-
-def occipitofrontal_diameter(weeks: float) -> Measure:
-    """Occipitofrontal diameter (OFD), mm; 14 to 40 weeks."""
-    log = math.log(_checked(weeks))
-    square = weeks**2
-    mean = -12.4097 + 0.626342 * square - 0.148075 * square * log
-    exponent = -0.880034 + 0.0631165 * square - 0.0317136 * square * log + 0.00408302 * square * log**2
-    return Measure(mean, math.exp(exponent))
-
-
 def transcerebellar_diameter(weeks: float) -> Measure:
     """Transcerebellar diameter (TCD), mm; 14 to 40 weeks."""
     decades = _checked(weeks) / 10

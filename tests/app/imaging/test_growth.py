@@ -4,21 +4,17 @@ from app.imaging import growth
 
 
 @pytest.mark.parametrize(
-    ("weeks", "hc", "hc_sd", "bpd", "ofd", "tcd"),
+    ("weeks", "hc", "hc_sd", "tcd"),
     [
-        (20, 172.5, 7.4, 48.4, 60.7, 20.5),
-        (24, 219.1, 8.3, 61.4, 77.3, 26.2),
-        (28, 260.4, 8.9, 73.5, 91.8, 32.9),
-        (31, 286.6, 9.4, 81.4, 100.8, 38.7),
+        (20, 172.5, 7.4, 20.5),
+        (24, 219.1, 8.3, 26.2),
+        (28, 260.4, 8.9, 32.9),
+        (31, 286.6, 9.4, 38.7),
     ],
 )
-def test_sizes_agree_with_the_published_table(
-    weeks: float, hc: float, hc_sd: float, bpd: float, ofd: float, tcd: float
-) -> None:
+def test_sizes_agree_with_the_published_table(weeks: float, hc: float, hc_sd: float, tcd: float) -> None:
     assert growth.head_circumference(weeks).mean_mm == pytest.approx(hc, abs=0.06)
     assert growth.head_circumference(weeks).sd_mm == pytest.approx(hc_sd, abs=0.06)
-    assert growth.biparietal_diameter(weeks).mean_mm == pytest.approx(bpd, abs=0.06)
-    assert growth.occipitofrontal_diameter(weeks).mean_mm == pytest.approx(ofd, abs=0.06)
     assert growth.transcerebellar_diameter(weeks).mean_mm == pytest.approx(tcd, abs=0.06)
 
 
