@@ -27,12 +27,6 @@ class Orientation:
         """Return the volume oriented, as a view."""
         return volume.reoriented(self.permutation, self.flips)
 
-    def inverse(self) -> Orientation:
-        """Return the orientation that undoes this one."""
-        i, j, k = (self.permutation.index(axis) for axis in AXES)
-        flips = self.flips
-        return Orientation((i, j, k), (flips[i], flips[j], flips[k]))
-
 
 def intrinsic_orientation(volume: Volume) -> Orientation:
     """Return the orientation that any storage order or flip of the same voxels agrees on.
