@@ -135,11 +135,6 @@ class Settings(BaseSettings):
             return self.database_url
         return _with_password(self.database_url, self.database_password_file)
 
-    @property
-    def artifacts_dir(self) -> Path:
-        """Where the masks and previews lie."""
-        return self.data_dir / "artifacts"
-
 
 def unknown_variables(environment: Mapping[str, str]) -> list[str]:
     """Return the variables with the service's prefix that set nothing; for one that was removed, what to do instead."""
