@@ -2,42 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import socket
 import time
-from http import HTTPStatus
 
-import h11
 import uvicorn
 from fastapi import FastAPI
-from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from app.api.errors import MEDIA_TYPE, ProblemError
 from app.api.jobs import Jobs
 from app.settings import Settings
 
 LAST_ANSWERS_S = 5
 """Time that the last answers get to be sent, once all work is done or ended."""
 log = logging.getLogger("fetalhead.server")
-
-
-class Protocol(H11Protocol):
-    """HTTP/1.1; what is none is refused as everything else is, and not in plain text."""
-
-    def send_400_response(self, msg: str) -> None:
-        """Answer a request that cannot be read, and close the connection."""
-        content = json.dumps(ProblemError("bad_request", msg).body).encode()
-        headers = [
-            ("content-type", MEDIA_TYPE),
-            ("content-length", str(len(content))),
-            ("connection", "close"),
-        ]
-        response = h11.Response(status_code=HTTPStatus.BAD_REQUEST, headers=headers)
-        for event in (response, h11.Data(data=content), h11.EndOfMessage()):
-            self.transport.write(self.conn.send(event) or b"")
-        self.transport.close()
 
 
 class Server(uvicorn.Server):
@@ -50,7 +28,7 @@ class Server(uvicorn.Server):
                 app,
                 host=settings.host,
                 port=settings.port,
-                http=Protocol,
+                http="h11",
                 log_config=None,
                 access_log=False,
                 server_header=False,
