@@ -71,16 +71,6 @@ def boundary_distances(estimate: npt.ArrayLike, truth: npt.ArrayLike, spacing_mm
     return BoundaryDistances(adb, max(float(from_truth.max()), float(from_estimate.max())))
 
 
-def adb_mm(estimate: npt.ArrayLike, truth: npt.ArrayLike, spacing_mm: Spacing) -> float | None:
-    """Average distance of boundaries in mm."""
-    return boundary_distances(estimate, truth, spacing_mm).adb_mm
-
-
-def hdb_mm(estimate: npt.ArrayLike, truth: npt.ArrayLike, spacing_mm: Spacing) -> float | None:
-    """Hausdorff distance of boundaries in mm (the maximum, no percentile)."""
-    return boundary_distances(estimate, truth, spacing_mm).hdb_mm
-
-
 def surface_points(mask: Mask, spacing_mm: Spacing) -> npt.NDArray[np.float64]:
     """Centres of the voxels with a face towards the background or the array's border, in mm (n, 3)."""
     if not mask.any():

@@ -42,15 +42,15 @@ def test_empty_masks_have_declared_values(
 
 def test_distances_of_two_voxels_are_in_mm() -> None:
     a, b = box(slice(1, 2), slice(1, 2), slice(1, 2)), box(slice(4, 5), slice(1, 2), slice(1, 2))
-    assert metrics.adb_mm(a, b, (0.5, 1.0, 1.0)) == 1.5
-    assert metrics.hdb_mm(a, b, (0.5, 1.0, 1.0)) == 1.5
+    assert metrics.boundary_distances(a, b, (0.5, 1.0, 1.0)) == metrics.BoundaryDistances(1.5, 1.5)
 
 
 def test_average_distance_is_the_mean_of_both_directed_means() -> None:
     line = box(slice(1, 11), slice(5, 6), slice(5, 6))
     point = box(slice(1, 2), slice(5, 6), slice(5, 6))
-    assert metrics.adb_mm(line, point, (1.0, 1.0, 1.0)) == pytest.approx((0 + 4.5) / 2)
-    assert metrics.hdb_mm(line, point, (1.0, 1.0, 1.0)) == 9.0
+    found = metrics.boundary_distances(line, point, (1.0, 1.0, 1.0))
+    assert found.adb_mm == pytest.approx((0 + 4.5) / 2)
+    assert found.hdb_mm == 9.0
 
 
 def test_spheres_of_known_distance() -> None:
