@@ -61,7 +61,7 @@ def paper_model(preset: str = "paper", spacing_mm: float | None = None) -> Paper
     """Both context levels of a preset, with random weights; on another grid than the preset's where one is given."""
     config: TrainingConfig = load_config(preset)
     torch.manual_seed(config.seed)
-    levels = tuple(_wired(new_level(config, number).eval()) for number in (1, 2))
+    levels = tuple(_wired(new_level(config).eval()) for _ in (1, 2))
     trained = tuple(export_level(level, number) for number, level in enumerate(levels, start=1))
     served = tuple(reparameterize(graph).model for graph in trained)
     grid = {} if spacing_mm is None else {"spacing_mm": spacing_mm}

@@ -83,7 +83,7 @@ def training_speed(plan: TrainingPlan) -> Iterator[Measurement]:
         yield found("step_in_fp32", _stepped(source, single, plan.steps), "s", plan.steps, stage.shape)
     yield found("volumes", 1 / step, "1/s", plan.steps, stage.shape)
     yield found("waiting_for_cases", 100 * augmenting / step, "%", plan.steps, stage.shape)
-    gflops = PASSES * network_gflop(export_level(new_level(config, 1).eval(), 1), stage.shape) / (step - augmenting)
+    gflops = PASSES * network_gflop(export_level(new_level(config).eval(), 1), stage.shape) / (step - augmenting)
     ceiling = matmul_gflops(precision, plan.threads)
     yield found("network", gflops, "GFLOP/s", plan.steps, stage.shape)
     yield found("ceiling", ceiling, "GFLOP/s", 5, (2048, 2048, 1))
@@ -124,7 +124,7 @@ def _augmented(cases: list[GridCase], config: TrainingConfig, stage: Stage, time
 def _stepped(source: MadeCases, config: TrainingConfig, steps: int) -> float:
     """The mean of the seconds of whole steps, cases already prepared."""
     with tempfile.TemporaryDirectory() as folder:
-        trainer = LevelTrainer(level_job(config, source, Path(folder), 1, None), partial(new_level, config, 1))
+        trainer = LevelTrainer(level_job(config, source, Path(folder), 1), partial(new_level, config))
         stage = config.stage[-1]
         for seed in trainer.cases(stage, validation=False).seeds():
             trainer.cases(stage, validation=False).get(seed)

@@ -3,7 +3,7 @@
 import tomllib
 from importlib import resources
 from pathlib import Path
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
 
@@ -20,14 +20,12 @@ class ConfigError(Exception):
 
 
 class CascadeConfig(Section):
-    """The auto-context cascade: number of levels, how image and probability are joined, where maps come from."""
+    """The auto-context cascade: the number of levels, and whether each starts from the weights of the one below."""
+
+    removed: ClassVar = {"join": "sum", "out_of_fold": "disjoint", "folds": 5, "mirrored_levels": []}
 
     context_levels: int = Field(2, ge=1, le=4)
-    join: Literal["sum", "concat"] = "sum"
-    out_of_fold: Literal["disjoint", "kfold"] = "disjoint"
-    folds: int = Field(5, ge=2)
     warm_start: bool = False
-    mirrored_levels: tuple[int, ...] = ()  # served as the mean over the eight mirror images of their input
 
 
 class AugmentationConfig(Section):
@@ -92,8 +90,7 @@ class RefinementConfig(Section):
     """Level 1 on a coarse grid of the whole volume, level 2 on the served, finer one in a box around the head.
 
     `coarse_spacing_mm` is level 1's grid, that of the last stage; `shape` the box that level 2 trains on, in voxels of
-    the served grid; `margin_mm` what validation and serving leave around the head that level 1 found. Where the
-    network has `fine_channels`, level 1 has none: its grid is the one that they halve.
+    the served grid; `margin_mm` what validation and serving leave around the head that level 1 found.
     """
 
     coarse_spacing_mm: float = Field(gt=0)
@@ -157,10 +154,9 @@ class TrainingConfig(Section):
             served = self.first_grid.spacing_mm
             raise ValueError(f"the last stage trains at {self.stage[-1].spacing_mm} mm, serving at {served} mm")
         needed = self.network.shape_divisor
-        first = self.network_of(1).shape_divisor
-        shapes = [(first, stage.shape) for stage in self.stage]
-        shapes += [(needed, self.refinement.shape)] if self.refinement else []
-        if self.preprocessing.shape_divisor % needed or any(n % by for by, shape in shapes for n in shape):
+        shapes = [stage.shape for stage in self.stage]
+        shapes += [self.refinement.shape] if self.refinement else []
+        if self.preprocessing.shape_divisor % needed or any(n % needed for shape in shapes for n in shape):
             raise ValueError(
                 f"preprocessing.shape_divisor and stage shapes need multiples of {needed} for this network"
             )
@@ -168,8 +164,8 @@ class TrainingConfig(Section):
         for name, given in (("minutes", self.budget.minutes), ("steps", self.budget.steps)):
             if given and len(given) != levels:
                 raise ValueError(f"budget.{name} needs one value per level ({levels}), got {given}")
-        if self.cascade.out_of_fold == "disjoint" and len(self.data.train) != levels:
-            raise ValueError(f"disjoint cohorts need one seed range per level ({levels}), got {len(self.data.train)}")
+        if len(self.data.train) != levels:
+            raise ValueError(f"data.train needs one seed range per level ({levels}), got {len(self.data.train)}")
         if self.refinement is not None and (
             levels != REFINED_LEVELS or self.refinement.coarse_spacing_mm <= self.preprocessing.spacing_mm
         ):
@@ -186,21 +182,13 @@ class TrainingConfig(Section):
         """How level 1 wants its input: as all levels do, or on a coarser grid of its own."""
         if self.refinement is None:
             return self.preprocessing
-        divisor = self.preprocessing.shape_divisor * self.network_of(1).shape_divisor // self.network.shape_divisor
-        grid = {"spacing_mm": self.refinement.coarse_spacing_mm, "shape_divisor": divisor}
-        return self.preprocessing.model_copy(update=grid)
+        return self.preprocessing.model_copy(update={"spacing_mm": self.refinement.coarse_spacing_mm})
 
     @property
     def trained_levels(self) -> tuple[int, ...]:
         """The levels, from 1, that have a budget."""
         given = self.budget.minutes or self.budget.steps
         return tuple(n for n in range(1, self.cascade.context_levels + 1) if not given or given[n - 1] > 0)
-
-    def network_of(self, context_level: int) -> NetworkConfig:
-        """A level's network: level 1 of a refinement has no stage for the finer grid."""
-        if self.refinement is None or context_level > 1:
-            return self.network
-        return self.network.model_copy(update={"fine_channels": 0})
 
     @property
     def coarse_first(self) -> CoarserGrid | None:

@@ -1,6 +1,7 @@
 """The part of the training configuration that says which cases are learned from, and what every part is made of."""
 
-from typing import Literal, Self
+from collections.abc import Mapping
+from typing import ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -8,9 +9,26 @@ SIMULATED = "simulated"
 
 
 class Section(BaseModel):
-    """A part of a preset: it never changes, and refuses keys that it does not know."""
+    """A part of a preset: it never changes, and refuses keys that it does not know.
+
+    `removed` names the options that earlier versions had, each with the one value that is left: models that were
+    published then are still read.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+    removed: ClassVar[Mapping[str, object]] = {}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_removed(cls, values: object) -> object:
+        if not isinstance(values, dict):
+            return values
+        for name in cls.removed.keys() & values.keys():
+            if values[name] != (left := cls.removed[name]):
+                raise ValueError(
+                    f"option {name} was removed: it can only be {left!r}, got {values[name]!r}; leave it out"
+                )
+        return {name: value for name, value in values.items() if name not in cls.removed}
 
 
 class SeedRange(Section):
@@ -31,7 +49,7 @@ class SeedRange(Section):
 
 
 class DataConfig(Section):
-    """Which cases each level learns from; out-of-fold in mode "disjoint" means one range per level."""
+    """Which cases each level learns from: one range per level, so that no level learns on maps of cases it has seen."""
 
     train: tuple[SeedRange, ...] = Field(min_length=1)
     validation: SeedRange

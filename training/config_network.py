@@ -1,6 +1,6 @@
 """The part of the training configuration that says what the network is."""
 
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -12,16 +12,20 @@ class NetworkConfig(Section):
 
     SAM 1 and UAM 1 are the deepest, at a quarter of the grid, SAM 3 and UAM 3 those at full resolution. `merge` is what
     stands where a UAM is left out: the concatenation alone (paper, table 2) or a block of two convolutions. `view` is
-    what the network sees at once: the whole volume, tiles of `tile_voxels`^3, or slices one by one. The residual
-    network may have a `distance_head`, which learns how far the head's surface is and is not served.
-    `field_of_view_channel` gives any network where the scan ends, beside the volume. `fine_channels` puts a stage of
-    so many channels around the residual network, at half of what is then its grid's width; 0 leaves it out.
+    what the network sees at once: the whole volume, tiles of `tile_voxels`^3, or slices one by one.
     """
+
+    removed: ClassVar = {
+        "norm": "instance",
+        "gradient_checkpointing": False,
+        "distance_head": False,
+        "field_of_view_channel": False,
+        "fine_channels": 0,
+    }
 
     architecture: str = "usegnet"
     residual_channels: tuple[int, int, int, int] = (24, 48, 96, 128)
     width: float = Field(1.0, gt=0)
-    norm: Literal["instance", "batch"] = "instance"
     encoder_kernels: tuple[int, int, int, int] = (3, 3, 5, 5)
     up_kernels: tuple[int, int, int] = (2, 2, 2)
     attention_kernel: int = 3
@@ -35,10 +39,6 @@ class NetworkConfig(Section):
     tile_overlap: float = Field(0.5, ge=0, lt=1)
     slices_per_step: int = Field(0, ge=0, description="0 takes every slice of the volume")
     slice_spacing_mm: float | None = Field(None, gt=0, description="grid of slices; None is that of the volumes")
-    gradient_checkpointing: bool = False
-    distance_head: bool = False
-    field_of_view_channel: bool = False
-    fine_channels: int = Field(0, ge=0)
 
     @property
     def encoder_channels(self) -> tuple[int, int, int, int]:
@@ -58,8 +58,6 @@ class NetworkConfig(Section):
     @property
     def shape_divisor(self) -> int:
         """What every extent of the network's grid must be a multiple of."""
-        if self.fine_channels:
-            return 32
         return 16 if self.architecture == "residual" else 8
 
     def scaled(self, channels: int) -> int:
@@ -76,10 +74,4 @@ class NetworkConfig(Section):
             raise ValueError(f"sam and uam list modules 1 to 3, got {self.sam} and {self.uam}")
         if self.sam and not self.skips:
             raise ValueError(f"SAM sit on skip connections: without those, sam must be empty, got {self.sam}")
-        if self.distance_head and self.architecture != "residual":
-            raise ValueError(f"distance_head belongs to the residual network, got {self.architecture!r}")
-        if self.fine_channels and (self.architecture != "residual" or self.distance_head):
-            raise ValueError(
-                f"fine_channels belong to the residual network without distance_head, got {self.architecture!r}"
-            )
         return self

@@ -10,9 +10,6 @@ from training.config import TrainingConfig
 from training.data import CaseSource
 from training.networks.cascade import AutoContextCascade
 
-ContextOf = Callable[[int], AutoContextCascade | None]
-"""The frozen levels below, by the case's seed: levels that did not learn from this case."""
-
 
 @dataclass
 class Progress:
@@ -32,6 +29,6 @@ class LevelJob:
     context_level: int
     source: CaseSource
     wanted: Callable[[int], bool]
-    context_of: ContextOf
+    below: AutoContextCascade | None  # None for level 1
     folder: Path
     initial: dict[str, torch.Tensor] | None = None

@@ -117,7 +117,7 @@ class LevelTrainer:
         sample = drawn_view(sample, self.config.network, self.rng)
         volume = sample.volume.to(self.device)  # (1, 1, I, J, K)
         truth = sample.truth.to(self.device)  # (1, 1, I, J, K)
-        context = self.context(case.seed, volume, sample)  # (1, 1, I, J, K) or None
+        context = self.context(volume, sample)  # (1, 1, I, J, K) or None
 
         for group in self.optimiser.param_groups:
             group["lr"] = learning_rate(self.config, fraction)
@@ -134,15 +134,14 @@ class LevelTrainer:
         return loss.detach()
 
     @torch.no_grad()
-    def context(self, seed: int, volume: torch.Tensor, sample: Sample) -> torch.Tensor | None:
+    def context(self, volume: torch.Tensor, sample: Sample) -> torch.Tensor | None:
         """Probability of the levels below on the very volume this level sees, as serving will give it.
 
         Where they have a coarser grid of their own, it came with the case.
         """
         if sample.context is not None:
             return sample.context.to(self.device)
-        below = self.job.context_of(seed)
-        if below is None:
+        if (below := self.job.below) is None:
             return None
         with self.autocast():
             probability: torch.Tensor = below.to(self.device).eval()(volume)  # (1, 1, I, J, K)
@@ -163,7 +162,7 @@ class LevelTrainer:
             case = cases.get(seed)
             sample, box = unaugmented(case), self._box(case)
             volume = sample.volume.to(self.device)
-            context = self.context(seed, volume, sample)
+            context = self.context(volume, sample)
             with self.autocast():
                 if box is None or context is None:
                     probability = probability_of(volume, context)
@@ -198,8 +197,7 @@ class LevelTrainer:
 
     def _completed(self, case: GridCase) -> GridCase:
         """The case with the probability of a level below that has a coarser grid of its own."""
-        below = self.job.context_of(case.seed)
-        first = self.config.coarse_first
+        below, first = self.job.below, self.config.coarse_first
         if self.refinement is None or below is None or first is None:
             return case
         return with_coarse_context(case, below.to(self.device).eval(), first)

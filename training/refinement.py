@@ -11,7 +11,6 @@ from app.inference.coarse import CoarserGrid
 from app.inference.focus import Box, head_box
 from training.data import GridCase
 from training.networks.cascade import AutoContextCascade, ContextLevel
-from training.networks.residual import FinerResidualNet, on_finer_grid
 
 PRESENT = 0.5
 
@@ -40,11 +39,3 @@ def refined(level: ContextLevel, volume: torch.Tensor, context: torch.Tensor, bo
     whole = context.clone()
     whole[(..., *box)] = level.probability(volume[(..., *box)], context[(..., *box)]).to(whole.dtype)
     return whole
-
-
-def finer_state(level: ContextLevel, known: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """What a fresh level with a stage for the finer grid starts from, where a level of the coarser grid is known."""
-    if not isinstance(level.network, FinerResidualNet):
-        raise TypeError(f"expected a network with a stage for the finer grid, got {type(level.network).__name__}")
-    inner = {name.removeprefix("network."): value for name, value in known.items()}
-    return {f"network.{name}": value for name, value in on_finer_grid(inner, level.network).items()}

@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 
 import pytest
@@ -23,14 +24,14 @@ def test_paper_preset_holds_the_published_values() -> None:
     assert (config.optimiser.learning_rate, config.optimiser.beta1) == (1e-5, 0.5)
     assert config.budget.epochs == 30
     assert config.loss.kind == "cross_entropy"
-    assert (config.cascade.context_levels, config.cascade.join) == (2, "sum")
+    assert config.cascade.context_levels == 2
     assert config.preprocessing.spacing_mm == 0.95
 
 
 def test_unknown_preset_is_refused_with_the_names_that_exist() -> None:
     first, rest = (
         "cpu, finetune, generalisation, paper",
-        "release-brief, release-finer, release-gpu, release-longer, release-short, smoke",
+        "release-brief, release-gpu, release-longer, release-short, smoke",
     )
     names = f"{first}, release, {rest}"
     with pytest.raises(ConfigError, match=f"'fast'.*{names}"):
@@ -54,6 +55,26 @@ def test_unknown_key_is_refused(tmp_path: Path) -> None:
     path.write_text('name = "own"\nlearning_rte = 1\n', encoding="utf-8")
     with pytest.raises(ConfigError, match="learning_rte"):
         load_config(path)
+
+
+def test_a_run_of_a_version_with_more_options_is_still_read(smoke: TrainingConfig) -> None:
+    stored = smoke.model_dump(mode="json")
+    stored["network"] |= {"norm": "instance", "fine_channels": 0, "distance_head": False}
+    stored["cascade"] |= {"join": "sum", "out_of_fold": "disjoint", "folds": 5, "mirrored_levels": []}
+    assert TrainingConfig.model_validate_json(json.dumps(stored)) == smoke
+
+
+@pytest.mark.parametrize(
+    ("section", "name", "value"),
+    [("network", "norm", "batch"), ("network", "fine_channels", 16), ("cascade", "mirrored_levels", [1])],
+)
+def test_what_no_longer_can_be_is_refused_and_named(
+    smoke: TrainingConfig, section: str, name: str, value: object
+) -> None:
+    stored = smoke.model_dump(mode="json")
+    stored[section][name] = value
+    with pytest.raises(ValueError, match=f"option {name} was removed"):
+        TrainingConfig.model_validate(stored)
 
 
 def test_budget_needs_one_value_per_level(smoke: TrainingConfig) -> None:

@@ -17,8 +17,8 @@ from training.schedule import learning_rate
 
 
 def trainer(config: TrainingConfig, cache: PhantomCache, folder: Path) -> LevelTrainer:
-    job = auto_context.level_job(config, cache, folder, 1, None)
-    return LevelTrainer(job, partial(auto_context.new_level, config, job.context_level))
+    job = auto_context.level_job(config, cache, folder, 1)
+    return LevelTrainer(job, partial(auto_context.new_level, config))
 
 
 def test_interrupted_training_continues_exactly(cache: PhantomCache, smoke: TrainingConfig, tmp_path: Path) -> None:
@@ -80,12 +80,12 @@ def test_second_level_starts_from_the_first_and_learns_on_its_maps(
     config = smoke.model_copy(update={"budget": BudgetConfig(steps=(2, 2))})
     auto_context.fit(config, cache, tmp_path, (1, 2), resume=False)
     first = load_level(tmp_path / "level_1" / "weights.pt")
-    job = auto_context.level_job(config, cache, tmp_path, 2, None)
+    job = auto_context.level_job(config, cache, tmp_path, 2)
     assert job.initial is not None
     assert all(torch.equal(value, first.state[name]) for name, value in job.initial.items())
     assert job.wanted(500000)
     assert not job.wanted(0)
-    assert job.context_of(500000) is not None
+    assert job.below is not None
     assert load_level(tmp_path / "level_2" / "weights.pt").cases > 0
 
 
@@ -101,12 +101,25 @@ def test_a_run_is_trained_on_from_another_ones_levels(
     assert (started.data.source, started.data.continues) == ("simulated", config.name)
     auto_context.fit(longer, cache, run, (1,), resume=False)
     for level in start:
-        job = auto_context.level_job(longer, cache, run, level.context_level, None)
+        job = auto_context.level_job(longer, cache, run, level.context_level)
         assert job.initial is not None
         assert all(torch.equal(value, level.state[name]) for name, value in job.initial.items())
     wider = longer.model_copy(update={"network": longer.network.model_copy(update={"width": 2.0})})
     with pytest.raises(ConfigError, match=r"another \[network\]"):
         auto_context.start_from(wider, run, start)
+
+
+def test_levels_that_are_not_trained_are_taken_over(cache: PhantomCache, smoke: TrainingConfig, tmp_path: Path) -> None:
+    config = smoke.model_copy(update={"budget": BudgetConfig(steps=(2, 2))})
+    auto_context.fit(config, cache, tmp_path / "first", (1, 2), resume=False)
+    start = weights_of(str(tmp_path / "first"), tmp_path)
+    run, second = tmp_path / "second", config.model_copy(update={"budget": BudgetConfig(steps=(0, 1))})
+    begun = auto_context.start_from(second, run, start, second.trained_levels)
+    auto_context.fit(begun, cache, run, second.trained_levels, resume=False)
+    kept, trained = (load_level(run / f"level_{n}" / "weights.pt") for n in (1, 2))
+    assert (kept.steps, trained.steps) == (2, 1)
+    assert all(torch.equal(value, start[0].state[name]) for name, value in kept.state.items())
+    assert not all(torch.equal(value, start[1].state[name]) for name, value in trained.state.items())
 
 
 def test_a_level_without_a_budget_stays_what_it_began_as(
@@ -131,21 +144,6 @@ def test_only_the_first_level_goes_from_coarse_to_fine(
     first = trainer(config, cache, tmp_path / "level_1")
     assert [first.stage(fraction).spacing_mm for fraction in (0.0, 0.49, 0.5, 0.99)] == [9.0, 9.0, 6.0, 6.0]
     auto_context.fit(config, cache, tmp_path, (1,), resume=False)
-    job = auto_context.level_job(config, cache, tmp_path, 2, None)
-    second = LevelTrainer(job, partial(auto_context.new_level, config, job.context_level))
+    job = auto_context.level_job(config, cache, tmp_path, 2)
+    second = LevelTrainer(job, partial(auto_context.new_level, config))
     assert second.stage(0.0).spacing_mm == 6.0
-
-
-def test_own_cases_get_maps_of_the_fold_that_left_them_out(
-    cache: PhantomCache, smoke: TrainingConfig, tmp_path: Path
-) -> None:
-    cascade = smoke.cascade.model_copy(update={"out_of_fold": "kfold", "folds": 2, "warm_start": False})
-    config = smoke.model_copy(update={"cascade": cascade, "budget": BudgetConfig(steps=(1, 1))})
-    auto_context.fit(config, cache, tmp_path, (1,), resume=False)
-    held_out = [auto_context.level_job(config, cache, tmp_path, 1, fold) for fold in (0, 1)]
-    assert [job.wanted(2) for job in held_out] == [False, True]
-    job = auto_context.level_job(config, cache, tmp_path, 2, None)
-    even, odd, validation = (job.context_of(seed) for seed in (0, 1, config.data.validation.first))
-    assert len({id(even), id(odd), id(validation)}) == 3
-    assert job.wanted(0)
-    assert job.wanted(1)

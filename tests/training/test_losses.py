@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from training.config import LossConfig
-from training.losses import DeepSupervisionLoss, l2_as_weight_decay, signed_distance, soft_dice_loss
+from training.losses import DeepSupervisionLoss, l2_as_weight_decay, soft_dice_loss
 from training.networks.usegnet import HeadLogits
 
 
@@ -39,23 +39,3 @@ def test_weight_decay_has_the_gradient_of_the_l2_term() -> None:
 def test_without_deep_supervision_the_main_head_alone_counts() -> None:
     loss = DeepSupervisionLoss(LossConfig(deep_supervision=False))(heads(0.0), torch.zeros(1, 1, 8, 8, 8))
     assert float(loss) == pytest.approx(math.log(2))
-
-
-def test_the_distance_to_the_surface_is_counted_in_voxels_and_cut() -> None:
-    truth = torch.zeros(1, 1, 40, 40, 40)
-    truth[..., 10:30] = 1
-    line = signed_distance(truth)[0, 0, 5, 5]
-    assert line[9:12].tolist() == pytest.approx([-0.5 / 8, 0.5 / 8, 1.5 / 8])
-    assert (float(line[20]), float(line[0])) == (1, -1)
-    assert torch.all(signed_distance(torch.zeros_like(truth)) == -1)
-    assert torch.all(signed_distance(torch.ones_like(truth)) == 1)
-
-
-def test_a_distance_head_counts_beside_the_others() -> None:
-    truth = torch.zeros(1, 1, 8, 8, 8)
-    truth[..., :4] = 1
-    logits, loss = heads(0.0), DeepSupervisionLoss(LossConfig())
-    right = logits._replace(distance=signed_distance(truth))
-    wrong = logits._replace(distance=-signed_distance(truth))
-    assert float(loss(right, truth)) == pytest.approx(float(loss(logits, truth)))
-    assert float(loss(wrong, truth)) > float(loss(right, truth)) + 0.1

@@ -56,9 +56,7 @@ def test_both_levels_are_trained_on_their_own_grids(
     second = load_level(run / "level_2" / "weights.pt")
     assert second.steps == 2
     assert second.validation_dsc is not None
-    trainer = LevelTrainer(
-        auto_context.level_job(refining, cache, run, 2, None), lambda: auto_context.new_level(refining, 2)
-    )
+    trainer = LevelTrainer(auto_context.level_job(refining, cache, run, 2), lambda: auto_context.new_level(refining))
     assert trainer.stage(0.0).spacing_mm == FINE_MM
     assert trainer.stage(0.0).shape == (40, 32, 32)
 
@@ -120,61 +118,11 @@ def test_outside_the_box_the_coarse_answer_stays(cache: PhantomCache, refining: 
     assert not (case.truth.astype(np.float32) > 0.5)[~inside].any()
     sample = unaugmented(case)
     assert sample.context is not None
-    level = auto_context.new_level(refining, 2).eval()
+    level = auto_context.new_level(refining).eval()
     with torch.inference_mode():
         answer = refined(level, sample.volume, sample.context, box)
     assert torch.equal(answer[0, 0][~torch.from_numpy(inside)], sample.context[0, 0][~torch.from_numpy(inside)])
     assert not torch.equal(answer, sample.context)
-
-
-def test_a_finer_level_2_goes_on_from_a_cascade_of_one_grid(
-    cache: PhantomCache, smoke: TrainingConfig, tmp_path: Path
-) -> None:
-    residual = {"architecture": "residual", "residual_channels": (4, 4, 4, 4)}
-    grid = smoke.preprocessing.model_copy(update={"shape_divisor": 16})
-    known = TrainingConfig.model_validate(
-        smoke.model_dump()
-        | {
-            "network": residual,
-            "preprocessing": grid,
-            "stage": [smoke.stage[0].model_copy(update={"shape": (32, 32, 16)})],
-            "budget": {"steps": (2, 2)},
-        }
-    )
-    auto_context.fit(known, cache, tmp_path / "known", (1, 2), resume=False)
-    finer = TrainingConfig.model_validate(
-        known.model_dump()
-        | {
-            "name": "finer",
-            "network": residual | {"fine_channels": 2},
-            "preprocessing": grid.model_copy(update={"spacing_mm": FINE_MM, "shape_divisor": 32}),
-            "refinement": {"coarse_spacing_mm": COARSE_MM, "shape": (64, 32, 32)},
-            "budget": {"steps": (0, 1)},
-        }
-    )
-    assert finer.trained_levels == (2,)
-    assert finer.first_grid == grid
-    start, run = weights_of(str(tmp_path / "known"), tmp_path), tmp_path / "finer"
-    begun = auto_context.start_from(finer, run, start, finer.trained_levels)
-    assert begun.data.continues == known.name
-    auto_context.fit(begun, cache, run, finer.trained_levels, resume=False)
-    first, second = (load_level(run / f"level_{n}" / "weights.pt") for n in (1, 2))
-    assert (first.steps, second.steps) == (2, 1)
-    assert all(torch.equal(value, start[0].state[name]) for name, value in first.state.items())
-    given = auto_context.level_job(begun, cache, run, 2, None).initial
-    assert given is not None
-    known_up = start[1].state["network.merge1.up.weight"]
-    assert torch.equal(given["network.inner.merge1.up.weight"], known_up)
-    assert not torch.equal(second.state["network.inner.merge1.up.weight"], known_up)
-    export(run, cache, tmp_path / "store", datetime(2026, 1, 2, tzinfo=UTC))
-    stored = ModelStore(tmp_path / "store").resolve("fetal_head", 1)
-    assert (stored.manifest.first_level, stored.manifest.preprocessing) == (grid, finer.preprocessing)
-    served = HeadSegmenter(stored, RuntimeSettings(provider="cpu", threads=1))
-    volume = cache.load(500000).image
-    assert served.selftest() < 1e-3
-    assert [level.shape for level in served.segment(volume).level_probabilities] == [
-        prepare(cache.load(500000), finer.preprocessing).image.shape
-    ] * 2
 
 
 @pytest.mark.parametrize(("coarse", "shape"), [(3.0, (40, 32, 32)), (6.0, (40, 32, 30))])

@@ -25,7 +25,7 @@ def base() -> TrainingConfig:
 
 
 def network(name: str, base: TrainingConfig) -> USegNet:
-    built = new_level(configured(SYSTEMS[name], base), 1).network
+    built = new_level(configured(SYSTEMS[name], base)).network
     inner = built.network if isinstance(built, SliceNetwork) else built
     assert isinstance(inner, USegNet)
     return inner
@@ -47,11 +47,11 @@ def test_the_tables_have_the_papers_thirteen_systems() -> None:
 
 @pytest.mark.parametrize("name", SYSTEMS)
 def test_every_system_answers_a_volume(name: str, base: TrainingConfig) -> None:
-    level = new_level(configured(SYSTEMS[name], base), 1).eval()
+    level = new_level(configured(SYSTEMS[name], base)).eval()
     with torch.inference_mode():
         logits: HeadLogits = level(torch.randn(1, 1, 16, 24, 8))
     assert logits.main.shape == (1, 1, 16, 24, 8)
-    assert all(torch.isfinite(part).all() for part in logits.masks)
+    assert all(torch.isfinite(part).all() for part in logits)
 
 
 @pytest.mark.parametrize(
@@ -91,7 +91,7 @@ def test_the_deconvolution_network_has_no_skips(base: TrainingConfig) -> None:
 
 
 def test_slices_know_nothing_of_each_other(base: TrainingConfig) -> None:
-    level = new_level(configured(SYSTEMS["2D-USegNet"], base), 1).eval()
+    level = new_level(configured(SYSTEMS["2D-USegNet"], base)).eval()
     volume = torch.randn(1, 1, 3, 16, 16)
     with torch.inference_mode():
         whole = level.probability(volume)

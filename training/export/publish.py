@@ -159,7 +159,7 @@ def exported(run: Path, cases: Sequence[GridCase]) -> ExportedModel:
     config = load_level(level_folder(run, 1) / "weights.pt").config
     cascade = load_cascade(run, config.cascade.context_levels)
     tiling = tiling_of(config.network)
-    trained = [export_level(level, n, config.network_of(n).shape_divisor) for n, level in enumerate(cascade, start=1)]
+    trained = [export_level(level, n, config.network.shape_divisor) for n, level in enumerate(cascade, start=1)]
     composed = [reparameterize(graph) for graph in trained]
     graphs, algebra = [found.model for found in composed], str(composed[-1])
     part = around_head(cases[0], config.network.shape_divisor)

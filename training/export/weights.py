@@ -24,7 +24,7 @@ from training.config import TrainingConfig, load_config
 from training.export.errors import ExportError
 
 WEIGHTS_FILE = "weights.npz"
-NOT_SERVED = ("head_half", "head_quarter", "head_distance")
+NOT_SERVED = ("head_half", "head_quarter")
 """Auxiliary heads are no part of a graph; trained on from a graph, they start anew."""
 KEPT_SINGLE = 64
 """Arrays up to this size (biases, scales) stay in single precision."""
@@ -87,7 +87,7 @@ def _from_graphs(stored: StoredModel) -> tuple[LevelWeights, ...]:
     levels = []
     for number, content in enumerate(stored.levels, start=1):
         values = {t.name: numpy_helper.to_array(t) for t in onnx.load_from_string(content).graph.initializer}
-        state = new_level(config, number).state_dict()
+        state = new_level(config).state_dict()
         for name, parameter in state.items():
             if any(head in name for head in NOT_SERVED):
                 continue

@@ -6,23 +6,23 @@ from torch import nn
 
 from training.config import ConfigError
 from training.config_network import NetworkConfig
-from training.networks.residual import residual_network
+from training.networks.residual import ResidualNet
 from training.networks.slices import SliceNetwork
 from training.networks.usegnet import USegNet
 
-Build = Callable[[NetworkConfig, int], nn.Module]
-"""(configuration, input channels) -> network whose forward maps (N, C, I, J, K) to `HeadLogits`."""
+Build = Callable[[NetworkConfig], nn.Module]
+"""Configuration -> network whose forward maps (N, 1, I, J, K) to `HeadLogits`."""
 
 ARCHITECTURES: dict[str, Build] = {
     "usegnet": USegNet,
-    "residual": residual_network,
+    "residual": ResidualNet,
 }
 
 
-def build_network(config: NetworkConfig, c_in: int) -> nn.Module:
+def build_network(config: NetworkConfig) -> nn.Module:
     """The network of a configuration; ConfigError for an unknown architecture."""
     if config.architecture not in ARCHITECTURES:
         known = ", ".join(ARCHITECTURES)
         raise ConfigError(f"no network.architecture {config.architecture!r}; expected one of {known}")
-    network = ARCHITECTURES[config.architecture](config, c_in)
+    network = ARCHITECTURES[config.architecture](config)
     return SliceNetwork(network) if config.view == "slices" else network

@@ -1,22 +1,20 @@
 """Building blocks of USegNet: normalised convolutions, transposed convolutions and their initialisation."""
 
 import math
-from typing import Literal
 
 import torch
 from torch import nn
 
-NormName = Literal["instance", "batch"]
 Kernel = tuple[int, int, int]
 
 
 class ConvUnit(nn.Module):
     """Conv + normalisation + ReLU; (N, C_in, I, J, K) -> (N, C_out, I, J, K)."""
 
-    def __init__(self, c_in: int, c_out: int, kernel: Kernel, norm: NormName) -> None:
+    def __init__(self, c_in: int, c_out: int, kernel: Kernel) -> None:
         super().__init__()
         self.conv = nn.Conv3d(c_in, c_out, kernel, padding=same_padding(kernel), bias=False)
-        self.norm = make_norm(norm, c_out)
+        self.norm = make_norm(c_out)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Apply the unit."""
@@ -26,8 +24,8 @@ class ConvUnit(nn.Module):
 class ConvBlock(nn.Sequential):
     """Two successive convolution units, the paper's block between two pooling layers."""
 
-    def __init__(self, c_in: int, c_out: int, kernel: Kernel, norm: NormName) -> None:
-        super().__init__(ConvUnit(c_in, c_out, kernel, norm), ConvUnit(c_out, c_out, kernel, norm))
+    def __init__(self, c_in: int, c_out: int, kernel: Kernel) -> None:
+        super().__init__(ConvUnit(c_in, c_out, kernel), ConvUnit(c_out, c_out, kernel))
 
 
 class UpUnit(nn.Module):
@@ -37,13 +35,13 @@ class UpUnit(nn.Module):
     kernel 1 keeps its length.
     """
 
-    def __init__(self, c_in: int, c_out: int, kernel: Kernel, norm: NormName) -> None:
+    def __init__(self, c_in: int, c_out: int, kernel: Kernel) -> None:
         super().__init__()
         stride = tuple(min(k, 2) for k in kernel)
         odd = tuple(k % 2 if k > 1 else 0 for k in kernel)
         padding = tuple((k - 2 + o) // 2 if k > 1 else 0 for k, o in zip(kernel, odd, strict=True))
         self.conv = nn.ConvTranspose3d(c_in, c_out, kernel, stride, padding, odd, bias=False)  # type: ignore[arg-type]
-        self.norm = make_norm(norm, c_out)
+        self.norm = make_norm(c_out)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Apply the unit."""
@@ -56,13 +54,11 @@ def same_padding(kernel: Kernel) -> Kernel:
     return i // 2, j // 2, k // 2
 
 
-def make_norm(norm: NormName, channels: int) -> nn.Module:
-    """Return the normalisation layer by name, with learned scale and shift.
+def make_norm(channels: int) -> nn.Module:
+    """Return the normalisation layer, with learned scale and shift.
 
-    "instance" is what batch normalisation amounts to when it is trained and run with one volume per batch.
+    The paper names batch normalisation; trained and run with one volume per batch, it computes this.
     """
-    if norm == "batch":
-        return nn.BatchNorm3d(channels)
     return nn.InstanceNorm3d(channels, affine=True)
 
 

@@ -17,7 +17,7 @@ class SliceNetwork(nn.Module):
         """Map volumes to logits, slice by slice."""
         volumes = x.shape[0]
         logits: HeadLogits = self.network(as_slices(x))
-        return HeadLogits(*(as_volumes(part, volumes) for part in logits.masks))
+        return HeadLogits(*(as_volumes(part, volumes) for part in logits))
 
 
 def as_slices(x: torch.Tensor) -> torch.Tensor:

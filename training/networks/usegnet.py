@@ -1,11 +1,9 @@
 """USegNet: the 3D encoder-decoder with deep supervision and hybrid attention (paper sections 2.3 and 2.4)."""
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
 from torch import nn
-from torch.utils.checkpoint import checkpoint
 
 from training.config_network import NetworkConfig
 from training.networks.attention import AttentionModule
@@ -18,19 +16,12 @@ PAPER_NUMBER = {3: 1, 2: 2, 1: 3}
 class HeadLogits(NamedTuple):
     """Logits of the foreground: main (N, 1, I, J, K) and the two auxiliary branches at 1/2 and 1/4 of the grid.
 
-    One logit and a sigmoid equal two classes and a softmax: the logit is the difference of the two. `distance`, where a
-    network has it, is no logit: how far the surface is, as `losses.signed_distance` gives it, at 1/2 of the grid.
+    One logit and a sigmoid equal two classes and a softmax: the logit is the difference of the two.
     """
 
     main: torch.Tensor
     half: torch.Tensor
     quarter: torch.Tensor
-    distance: torch.Tensor | None = None
-
-    @property
-    def masks(self) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """The three heads that say where the foreground is."""
-        return self.main, self.half, self.quarter
 
 
 class USegNet(nn.Module):
@@ -41,16 +32,15 @@ class USegNet(nn.Module):
     I is a batch of slices: see `SliceNetwork`.
     """
 
-    def __init__(self, config: NetworkConfig, c_in: int = 1) -> None:
+    def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
         self.config = config
         c1, c2, c3, c4 = config.encoder_channels
         k1, k2, k3, k4 = (self._kernel(k) for k in config.encoder_kernels)
-        norm = config.norm
-        self.encoder1 = ConvBlock(c_in, c1, k1, norm)
-        self.encoder2 = ConvBlock(c1, c2, k2, norm)
-        self.encoder3 = ConvBlock(c2, c3, k3, norm)
-        self.encoder4 = ConvBlock(c3, c4, k4, norm)
+        self.encoder1 = ConvBlock(1, c1, k1)
+        self.encoder2 = ConvBlock(c1, c2, k2)
+        self.encoder3 = ConvBlock(c2, c3, k3)
+        self.encoder4 = ConvBlock(c3, c4, k4)
         self.pool = nn.MaxPool3d(self._kernel(2))
 
         self.sam1, s1 = self._skip(1, c1)
@@ -58,11 +48,11 @@ class USegNet(nn.Module):
         self.sam3, s3 = self._skip(3, c3)
 
         u1, u2, u3 = (self._kernel(k) for k in config.up_kernels)
-        self.up1 = UpUnit(c4, c3, u1, norm)
+        self.up1 = UpUnit(c4, c3, u1)
         self.uam1, m1 = self._merge(1, c3 + s3, k3)
-        self.up2 = UpUnit(m1, c2, u2, norm)
+        self.up2 = UpUnit(m1, c2, u2)
         self.uam2, m2 = self._merge(2, c2 + s2, k2)
-        self.up3 = UpUnit(m2, c1, u3, norm)
+        self.up3 = UpUnit(m2, c1, u3)
         self.uam3, m3 = self._merge(3, c1 + s1, k1)
 
         self.head_quarter = nn.Conv3d(m1, 1, 1)
@@ -89,7 +79,7 @@ class USegNet(nn.Module):
         if number in config.uam:
             return self._attention(channels), config.decoder_channels
         if config.merge == "block":
-            return ConvBlock(channels, config.decoder_channels, kernel, config.norm), config.decoder_channels
+            return ConvBlock(channels, config.decoder_channels, kernel), config.decoder_channels
         return nn.Identity(), channels
 
     def _attention(self, channels: int) -> AttentionModule:
@@ -103,30 +93,23 @@ class USegNet(nn.Module):
             config.attention_temperature,
         )
 
-    def _run(self, part: Callable[[torch.Tensor], torch.Tensor], x: torch.Tensor) -> torch.Tensor:
-        """Run a part; with gradient checkpointing its inner activations are recomputed in the backward pass."""
-        if self.config.gradient_checkpointing and self.training:
-            recomputed: torch.Tensor = checkpoint(part, x, use_reentrant=False)
-            return recomputed
-        return part(x)
-
     def _join(self, up: torch.Tensor, sam: nn.Module, encoded: torch.Tensor) -> torch.Tensor:
         """Concatenate the upsample path with what the skip connection carries."""
-        return torch.cat((up, self._run(sam, encoded)), dim=1) if self.config.skips else up
+        return torch.cat((up, sam(encoded)), dim=1) if self.config.skips else up
 
     def forward(self, x: torch.Tensor) -> HeadLogits:
-        """Map the volume (N, C, I, J, K) to the logits of the three heads."""
-        e1 = self._run(self.encoder1, x)  # (N, 32, I, J, K)
-        e2 = self._run(self.encoder2, self.pool(e1))  # (N, 64, I/2, J/2, K/2)
-        e3 = self._run(self.encoder3, self.pool(e2))  # (N, 64, I/4, J/4, K/4)
-        e4 = self._run(self.encoder4, self.pool(e3))  # (N, 64, I/8, J/8, K/8)
+        """Map the volume (N, 1, I, J, K) to the logits of the three heads."""
+        e1 = self.encoder1(x)  # (N, 32, I, J, K)
+        e2 = self.encoder2(self.pool(e1))  # (N, 64, I/2, J/2, K/2)
+        e3 = self.encoder3(self.pool(e2))  # (N, 64, I/4, J/4, K/4)
+        e4 = self.encoder4(self.pool(e3))  # (N, 64, I/8, J/8, K/8)
 
         m1 = self._join(self.up1(e4), self.sam3, e3)  # (N, 128, I/4, J/4, K/4)
-        a1 = self._run(self.uam1, m1)  # (N, 64, I/4, J/4, K/4)
+        a1 = self.uam1(m1)  # (N, 64, I/4, J/4, K/4)
         m2 = self._join(self.up2(a1), self.sam2, e2)  # (N, 128, I/2, J/2, K/2)
-        a2 = self._run(self.uam2, m2)  # (N, 64, I/2, J/2, K/2)
+        a2 = self.uam2(m2)  # (N, 64, I/2, J/2, K/2)
         m3 = self._join(self.up3(a2), self.sam1, e1)  # (N, 96, I, J, K)
-        a3 = self._run(self.uam3, m3)  # (N, 64, I, J, K)
+        a3 = self.uam3(m3)  # (N, 64, I, J, K)
 
         return HeadLogits(
             main=self.head_main(a3),  # (N, 1, I, J, K)

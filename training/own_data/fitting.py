@@ -56,7 +56,6 @@ def prepared(training: OwnTraining) -> tuple[TrainingConfig, tuple[OwnCase, ...]
     update = {
         "data": data,
         "phantoms": None,
-        "cascade": config.cascade.model_copy(update={"out_of_fold": "disjoint"}),
         "augmentation": config.augmentation.model_copy(update={"synthesis_probability": 0.0}),
     }
     return TrainingConfig.model_validate(config.model_copy(update=update).model_dump()), cases

@@ -18,7 +18,7 @@ VOLUME = np.random.default_rng(1).normal(size=(1, 1, 16, 24, 16)).astype(np.floa
 def level_with_large_values() -> onnx.ModelProto:
     """A network whose first convolutions give some hundreds, as trained ones may: the norm behind takes any scale."""
     torch.manual_seed(5)
-    level = new_level(load_config("smoke"), 1).eval()
+    level = new_level(load_config("smoke")).eval()
     with torch.no_grad():
         for name, value in level.named_parameters():
             if "encoder" in name and value.dim() == 5:

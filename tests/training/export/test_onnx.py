@@ -15,7 +15,7 @@ from training.networks.cascade import AutoContextCascade
 @pytest.fixture(scope="module")
 def cascade() -> AutoContextCascade:
     torch.manual_seed(1)
-    return AutoContextCascade([new_level(load_config("smoke"), 1) for _ in range(2)]).eval()
+    return AutoContextCascade([new_level(load_config("smoke")) for _ in range(2)]).eval()
 
 
 @pytest.fixture(scope="module")

@@ -72,41 +72,6 @@ def kinds(model: onnx.ModelProto) -> list[str]:
     return [node.op_type for node in model.graph.node]
 
 
-@pytest.mark.parametrize("transposed", [False, True])
-@pytest.mark.parametrize("bias", [False, True])
-def test_batch_norm_folds_into_the_convolution_before_it(transposed: bool, bias: bool) -> None:
-    sketch = Sketch()
-    features = sketch.conv("volume", (1, 6), 3, "features")
-    tail = [sketch.random(4)] * bias
-    if transposed:
-        sketch.add("ConvTranspose", features, sketch.random(6, 4, 2, 2, 2), *tail, to="up", strides=[2, 2, 2])
-    else:
-        sketch.add("Conv", features, sketch.random(4, 6, 3, 3, 3), *tail, to="up", pads=[1] * 6)
-    variance = sketch.constant(np.array([0.5, 1, 2, 3], np.float32))
-    statistics = [sketch.random(4), sketch.random(4), sketch.random(4), variance]
-    sketch.add("BatchNormalization", "up", *statistics, to="probability", epsilon=1e-3)
-    done = reparameterize(sketch.model())
-    assert done.applied == (("fold_batch_norm", 1),)
-    assert "BatchNormalization" not in kinds(done.model)
-    assert_same(sketch.model(), done.model)
-
-
-@pytest.mark.parametrize("choose", ["Slice", "Gather"])
-def test_the_second_of_two_classes_is_a_sigmoid_of_the_difference(choose: str) -> None:
-    sketch = Sketch()
-    sketch.conv(sketch.conv("volume", (1, 5), 3, "features"), (5, 2), 1, "logits")
-    sketch.add("Softmax", "logits", to="classes", axis=1)
-    one = sketch.constant(np.array([1]))
-    if choose == "Slice":
-        sketch.add("Slice", "classes", one, sketch.constant(np.array([2])), one, to="probability")
-    else:
-        sketch.add("Gather", "classes", one, to="probability", axis=1)
-    done = reparameterize(sketch.model())
-    assert ("two_class_softmax", 1) in done.applied
-    assert kinds(done.model)[-1] == "Sigmoid"
-    assert_same(sketch.model(), done.model)
-
-
 @pytest.mark.parametrize("convolved", [(1,), (0,), (0, 1), (1, 2)])
 @pytest.mark.parametrize("kernel", [3, 5])
 def test_convolutions_into_a_concatenation_take_their_share_of_the_pointwise_one(
@@ -189,7 +154,7 @@ def test_what_would_not_be_exact_or_cheaper_is_left_alone(rest: object) -> None:
 
 def test_the_trained_network_keeps_its_function() -> None:
     torch.manual_seed(3)
-    before = export_level(new_level(load_config("smoke"), 2).eval(), 2)
+    before = export_level(new_level(load_config("smoke")).eval(), 2)
     done = reparameterize(before)
     assert done.applied == (("compose_through_concat", 3), ("compose_pointwise", 1))
     assert str(done) == "compose_through_concat 3x, compose_pointwise 1x"

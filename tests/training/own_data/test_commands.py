@@ -10,6 +10,7 @@ from app.imaging.nifti import encode_volume
 from app.inference.manifest import ModelManifest
 from tests.makers import publish_threshold_model, sphere_ml, sphere_volume
 from training import cli
+from training.auto_context import new_level
 from training.checkpoint import load_level
 from training.export.publish import recalibrate
 from training.export.rules import kept_change
@@ -140,6 +141,14 @@ def test_the_first_published_model_can_be_trained_on() -> None:
     levels = weights_of("usegnet_ds_has_ctx/1", Path("model_store"))
     assert [level.context_level for level in levels] == [1, 2]
     assert levels[0].config.name == "cpu"
+
+
+def test_the_weights_of_the_published_release_can_be_trained_on() -> None:
+    levels = weights_of("fetal_head/7", Path("model_store"))
+    assert [level.context_level for level in levels] == [1, 2]
+    assert levels[0].config.name == "release-longer"
+    for level in levels:
+        new_level(level.config).load_state_dict(level.state)
 
 
 def test_repeated_scans_need_no_labels(published: Path, folder: Path, tmp_path: Path) -> None:
