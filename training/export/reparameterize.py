@@ -48,45 +48,6 @@ def reparameterize(model: onnx.ModelProto) -> Reparameterized:
     return Reparameterized(changed, tuple(applied))
 
 
-def fold_batch_norm(graph: OperatorGraph) -> bool:
-    """(Transposed) convolution, then batch norm: the norm's scale and shift become the convolution's."""
-    for norm in graph.nodes("BatchNormalization"):
-        conv = graph.only_producer(norm.input[0], "Conv", "ConvTranspose")
-        parts = [graph.constant(name) for name in norm.input[1:5]]
-        if conv is None or attribute(conv, "group", 1) != 1 or not _is_constant(graph, conv):
-            continue
-        if any(part is None for part in parts) or attribute(norm, "training_mode", 0):
-            continue
-        scale, shift, mean, variance = (part.astype(np.float64) for part in parts if part is not None)
-        factor = scale / np.sqrt(variance + attribute(norm, "epsilon", 1e-5))
-        weight, bias = _weight_and_bias(graph, conv)
-        out_axis = 0 if conv.op_type == "Conv" else 1
-        weight = weight * factor.reshape([-1 if axis == out_axis else 1 for axis in range(weight.ndim)])
-        folded = _convolution(graph, conv, (weight, (bias - mean) * factor + shift), norm.output[0])
-        graph.replace([conv, norm], [folded])
-        return True
-    return False
-
-
-def two_class_softmax(graph: OperatorGraph) -> bool:
-    """Convolution to two logits, softmax, second class: one logit, their difference, and a sigmoid."""
-    for softmax in graph.nodes("Softmax"):
-        conv = graph.only_producer(softmax.input[0], "Conv")
-        chosen = graph.only_consumer(softmax.output[0], "Slice", "Gather")
-        if conv is None or chosen is None or attribute(conv, "group", 1) != 1 or not _is_constant(graph, conv):
-            continue
-        weight, bias = _weight_and_bias(graph, conv)
-        if attribute(softmax, "axis", -1) not in (1, 1 - weight.ndim) or len(weight) != 2:
-            continue
-        if not _takes_the_second_channel(graph, chosen):
-            continue
-        logit = f"{conv.output[0]}.difference"
-        one = _convolution(graph, conv, (weight[1:] - weight[:1], bias[1:] - bias[:1]), logit)
-        graph.replace([conv, softmax, chosen], [one, helper.make_node("Sigmoid", [logit], [chosen.output[0]])])
-        return True
-    return False
-
-
 def compose_through_concat(graph: OperatorGraph) -> bool:
     """Convolutions into a concatenation, then 1^3: each part gets its own share of the 1^3, composed where cheaper.
 
@@ -162,8 +123,6 @@ def split_off_shifts(graph: OperatorGraph) -> bool:
 
 
 RULES: tuple[Rule, ...] = (
-    fold_batch_norm,
-    two_class_softmax,
     compose_through_concat,
     compose_pointwise,
     split_off_shifts,
@@ -251,17 +210,3 @@ def _convolution(
     node = helper.make_node(like.op_type, [source or like.input[0], *names], [output], name=f"{stem}@{output}.node")
     node.attribute.extend(a for a in like.attribute if a.name != "kernel_shape")
     return node
-
-
-def _takes_the_second_channel(graph: OperatorGraph, node: NodeProto) -> bool:
-    """Whether a Slice or Gather keeps channel 1 alone, as an axis of length 1."""
-    if node.op_type == "Gather":
-        index = graph.constant(node.input[1])
-        return (
-            attribute(node, "axis", 0) == 1 and index is not None and index.ravel().tolist() == [1] and index.ndim == 1
-        )
-    start, stop, *rest = (graph.constant(name) for name in node.input[1:])
-    axes = rest[0] if rest else None
-    if start is None or stop is None or axes is None or axes.tolist() != [1]:
-        return False
-    return start.tolist() in ([1], [-1]) and int(stop[0]) >= 2
