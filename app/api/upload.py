@@ -6,14 +6,16 @@ Nothing is written to a disk, and the names that clients give their files are dr
 from __future__ import annotations
 
 import asyncio
-import io
 import math
 import re
-from dataclasses import dataclass, field
-from typing import Final
+import sys
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
+from typing import Final, cast
 
-from python_multipart.exceptions import FormParserError
-from python_multipart.multipart import MultipartParser, parse_options_header
+from python_multipart.multipart import parse_options_header
+from starlette.datastructures import UploadFile
+from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect, Request
 
 from app.api.errors import ProblemError
@@ -44,29 +46,24 @@ class Upload:
 
 
 async def read_upload(request: Request, max_bytes: int, timeout_s: float) -> Upload:
-    """The upload, or a ProblemError that says what is wrong with it."""
-    boundary = _boundary(request)
-    _refuse_declared_length(request, max_bytes + ENVELOPE_BYTES)
-    form = _Form()
-    parser = MultipartParser(boundary, form.callbacks())  # type: ignore[arg-type]  # its TypedDict is not exported
-    received = 0
+    """Return the upload, or raise a ProblemError that says what is wrong with it."""
+    _refuse_other_media(request)
+    limit = max_bytes + ENVELOPE_BYTES
+    _refuse_declared_length(request, limit)
     try:
         async with asyncio.timeout(timeout_s):
-            async for chunk in request.stream():
-                received += len(chunk)
-                if received > max_bytes + ENVELOPE_BYTES:
-                    raise _too_large(max_bytes + ENVELOPE_BYTES)
-                parser.write(chunk)
-        parser.finalize()
+            form = await _FormParser(request, limit).parse()
     except TimeoutError as error:
         raise ProblemError("upload_timeout", expected=f"the whole body within {timeout_s:g} s") from error
-    except FormParserError as error:
+    except MultiPartException as error:
         raise ProblemError("malformed_multipart") from error
     except ClientDisconnect as error:
         raise ProblemError("malformed_multipart", "The connection was closed before the body was complete.") from error
-    if not form.ended:
-        raise ProblemError("malformed_multipart", "The body ends before its last boundary.")
-    return _validated(form)
+    try:
+        parts = [(name, await cast(UploadFile, part).read()) for name, part in form.multi_items()]
+    finally:
+        await form.close()
+    return _validated(parts)
 
 
 async def drain(request: Request) -> None:
@@ -87,91 +84,41 @@ async def drain(request: Request) -> None:
         return  # RuntimeError: the stream was read to its end, or in part, before
 
 
-class _Form:
-    """Collects the parts as the parser meets them."""
+class _FormParser(MultiPartParser):
+    """Starlette's parser, made to take every part for a file, named as such or not, and to keep it in memory."""
 
-    def __init__(self) -> None:
-        self.texts: dict[str, str] = {}
-        self.unknown: list[str] = []
-        self.volume: io.BytesIO | None = None
-        self.ended = False
-        self._header_name = bytearray()
-        self._header_value = bytearray()
-        self._disposition = b""
-        self._part = _Part()
+    spool_max_size = sys.maxsize  # nothing goes to the disk: the stream is bounded
 
-    def callbacks(self) -> dict[str, object]:
-        return {
-            "on_part_begin": self._begin_part,
-            "on_header_field": self._header_field,
-            "on_header_value": self._add_header_value,
-            "on_header_end": self._end_header,
-            "on_headers_finished": self._end_headers,
-            "on_part_data": self._add_data,
-            "on_part_end": self._end_part,
-            "on_end": self._end,
-        }
+    def __init__(self, request: Request, limit: int) -> None:
+        super().__init__(request.headers, self._bounded(request, limit))
+        self._ended = False
 
-    def _begin_part(self) -> None:
-        self._disposition = b""
-        self._part = _Part()
+    def on_headers_finished(self) -> None:
+        _, _, options = (self._current_part.content_disposition or b"").partition(b";")
+        self._current_part.content_disposition = b'form-data; name=""; ' + options + b"; filename=part"
+        super().on_headers_finished()
 
-    def _header_field(self, data: bytes, start: int, end: int) -> None:
-        self._header_name += data[start:end]
+    def on_end(self) -> None:
+        self._ended = True
 
-    def _add_header_value(self, data: bytes, start: int, end: int) -> None:
-        self._header_value += data[start:end]
-
-    def _end_header(self) -> None:
-        if bytes(self._header_name).lower() == b"content-disposition":
-            self._disposition = bytes(self._header_value)
-        self._header_name.clear()
-        self._header_value.clear()
-
-    def _end_headers(self) -> None:
-        _, options = parse_options_header(self._disposition)
-        name = options.get(b"name", b"").decode("ascii", "replace")
-        if name not in (VOLUME_FIELD, *TEXT_FIELDS):
-            self.unknown.append(name)
-        if name in self.texts or (name == VOLUME_FIELD and self.volume is not None):
-            raise ProblemError("repeated_field", f"The field {name} is there more than once.", expected="one of each")
-        self._part = _Part(name)
-
-    def _add_data(self, data: bytes, start: int, end: int) -> None:
-        part = self._part
-        if part.name in self.unknown:
-            return
-        if part.name != VOLUME_FIELD and part.content.tell() + end - start > MAX_TEXT_BYTES:
-            raise ProblemError(
-                "invalid_field", f"The field {part.name} is too long.", expected=f"at most {MAX_TEXT_BYTES} bytes"
-            )
-        part.content.write(memoryview(data)[start:end])
-
-    def _end_part(self) -> None:
-        if self._part.name == VOLUME_FIELD:
-            self.volume = self._part.content
-        elif self._part.name not in self.unknown:
-            self.texts[self._part.name] = self._part.content.getvalue().decode("utf-8", "replace").strip()
-
-    def _end(self) -> None:
-        self.ended = True
+    async def _bounded(self, request: Request, limit: int) -> AsyncGenerator[bytes, None]:
+        received = 0
+        async for chunk in request.stream():
+            received += len(chunk)
+            if received > limit:
+                raise _too_large(limit)
+            yield chunk
+        if not self._ended:
+            raise ProblemError("malformed_multipart", "The body ends before its last boundary.")
 
 
-@dataclass
-class _Part:
-    name: str = ""
-    content: io.BytesIO = field(default_factory=io.BytesIO)
-
-
-def _boundary(request: Request) -> bytes:
+def _refuse_other_media(request: Request) -> None:
     media_type, options = parse_options_header(request.headers.get("content-type"))
     if media_type != b"multipart/form-data":
         got = media_type.decode("ascii", "replace")[:100] or "no Content-Type"
         raise ProblemError("not_multipart", expected="Content-Type: multipart/form-data", got=got)
-    boundary = options.get(b"boundary", b"")
-    if not boundary:
+    if not options.get(b"boundary"):
         raise ProblemError("malformed_multipart", "The Content-Type names no boundary.")
-    return boundary
 
 
 def _refuse_declared_length(request: Request, limit: int) -> None:
@@ -185,26 +132,44 @@ def _too_large(limit: int, declared: int | None = None) -> ProblemError:
     return ProblemError("body_too_large", expected=f"at most {limit} bytes", got=got)
 
 
-def _unknown_field(form: _Form) -> ProblemError:
-    detail, remedy = not_known("field", form.unknown[0]), None
-    if form.volume is None:
-        detail, remedy = f"{detail} The field {VOLUME_FIELD} is missing.", PROBLEMS["missing_volume"].remedy
-    expected = f"the fields {VOLUME_FIELD}, {', '.join(TEXT_FIELDS)}"
-    return ProblemError("unknown_field", detail, expected=expected, remedy=remedy)
-
-
-def _validated(form: _Form) -> Upload:
-    if form.unknown:
-        raise _unknown_field(form)
-    if form.volume is None:
-        raise ProblemError("missing_volume")
-    texts = {name: text for name, text in form.texts.items() if text}
+def _validated(parts: list[tuple[str, bytes]]) -> Upload:
+    _refuse_wrong_parts(parts)
+    fields = dict(parts)
+    decoded = {name: fields.get(name, b"").decode("utf-8", "replace").strip() for name in TEXT_FIELDS}
+    texts = {name: text for name, text in decoded.items() if text}
     return Upload(
-        payload=form.volume.getvalue(),
+        payload=fields[VOLUME_FIELD],
         gestational_age_weeks=_weeks(texts.get("gestational_age_weeks")),
         subject=_subject(texts.get("subject")),
         spacing_mm=_spacing(texts.get("spacing_mm")),
     )
+
+
+def _refuse_wrong_parts(parts: list[tuple[str, bytes]]) -> None:
+    unknown, met = [], set()
+    for name, content in parts:
+        if name in met:
+            raise ProblemError("repeated_field", f"The field {name} is there more than once.", expected="one of each")
+        if name in TEXT_FIELDS and len(content) > MAX_TEXT_BYTES:
+            raise ProblemError(
+                "invalid_field", f"The field {name} is too long.", expected=f"at most {MAX_TEXT_BYTES} bytes"
+            )
+        if name in (VOLUME_FIELD, *TEXT_FIELDS):
+            met.add(name)
+        else:
+            unknown.append(name)
+    if unknown:
+        raise _unknown_field(unknown[0], VOLUME_FIELD in met)
+    if VOLUME_FIELD not in met:
+        raise ProblemError("missing_volume")
+
+
+def _unknown_field(name: str, has_volume: bool) -> ProblemError:
+    detail, remedy = not_known("field", name), None
+    if not has_volume:
+        detail, remedy = f"{detail} The field {VOLUME_FIELD} is missing.", PROBLEMS["missing_volume"].remedy
+    expected = f"the fields {VOLUME_FIELD}, {', '.join(TEXT_FIELDS)}"
+    return ProblemError("unknown_field", detail, expected=expected, remedy=remedy)
 
 
 def _weeks(text: str | None) -> float | None:

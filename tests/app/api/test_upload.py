@@ -82,6 +82,9 @@ class TestForm:
             (multipart(("subject", b"A")), 422, "missing_volume"),
             (multipart(("volume", b"x"), ("colour", b"red")), 422, "unknown_field"),
             (multipart(("volume", b"x"), ("volume", b"y")), 422, "repeated_field"),
+            (multipart(("", b"x"), ("volume", b"y")), 422, "unknown_field"),
+            (multipart(("volume", b"x")).replace(b' name="volume"', b""), 422, "unknown_field"),
+            (multipart(("volume", b"x"), *[("colour", b"")] * 2000), 400, "malformed_multipart"),
             (multipart(("volume", b"x"), end=False), 400, "malformed_multipart"),
             (b"no multipart at all", 400, "malformed_multipart"),
             (b"", 400, "malformed_multipart"),
@@ -141,6 +144,14 @@ class TestForm:
 
     def test_a_spacing_that_contradicts_the_file(self, shared_client: httpx.Client, sphere: bytes) -> None:
         assert_problem(post(shared_client, sphere, spacing_mm="1.5,2,2"), 422, "spacing_contradicts_file")
+
+    def test_a_field_may_come_as_a_file_and_the_volume_without_a_name(
+        self, shared_client: httpx.Client, sphere: bytes
+    ) -> None:
+        files: dict[str, tuple[str | None, bytes]] = {"volume": (None, sphere), "subject": ("s.txt", b"S-17")}
+        answer = shared_client.post("/segment", files=files)
+        assert answer.status_code == 200
+        assert shared_client.get("/volume", params={"subject": "S-17"}).json()["items"][0]["id"] == answer.json()["id"]
 
     def test_an_unknown_field_is_named_and_a_missing_volume_is_told(
         self, shared_client: httpx.Client, sphere: bytes
