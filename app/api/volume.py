@@ -21,15 +21,24 @@ from app.api.errors import ProblemError
 from app.api.moments import Moment
 from app.api.negotiation import preferred_type
 from app.api.state import ServiceState, State
-from app.api.volume_schemas import DayStatistics, VolumeItem, VolumePage, VolumeSummary, WeekStatistics
-from app.records.measurements import DaySeries, MeasurementFilter, MeasurementItem, Summary
-from app.records.reviews import Review
+from app.api.volume_schemas import (
+    DayStatistics,
+    RepeatsAnswer,
+    ScanAnswer,
+    VolumeItem,
+    VolumePage,
+    VolumeSummary,
+    WeekStatistics,
+)
+from app.records.measurements import DaySeries, MeasurementFilter, MeasurementItem, Summary, day_series
+from app.records.scans import Repeats, Scan
 
 router = APIRouter(tags=["measurements"])
 CSV = "text/csv"
 OFFERS = (JSON, CSV)
 WEEK_DECIMALS = 3
-REVIEWED_AT_ONCE = 500
+ROWS_AT_ONCE = 500
+MOST_PAIRS = 1000
 SUBJECT_PATTERN = r"^[A-Za-z0-9._-]{1,64}$"
 COLUMNS = (
     "id",
@@ -45,6 +54,7 @@ COLUMNS = (
     "decision",
     "edited_volume_ml",
     "input_sha256",
+    "valid_volume_ml",
 )
 
 
@@ -63,6 +73,7 @@ class VolumeQuery(BaseModel):
     )
     limit: int = Field(100, ge=1, le=1000, description="Items of one page; text/csv gives all where this is left out.")
     cursor: str | None = Field(None, max_length=64, description="`next` of the page before.")
+    repeats: bool = Field(False, description="Give the pairs of repeated scans too, as with the filter subject.")
 
     @property
     def rows(self) -> int | None:
@@ -101,7 +112,8 @@ async def get_volume(
 ) -> Response:
     """The measured head volumes, newest first, with statistics over all that the filters let through.
 
-    The statistics are of what the model measured; decisions and edited volumes stand beside each item and change none.
+    Count, mean and spread are of what the model measured, over every measurement. A subject's series and scans, and all
+    that is told of repeated scans, count each scan once, by the volume that is valid now.
     """
     chosen = preferred_type(accept, OFFERS)
     if chosen is None:
@@ -119,34 +131,34 @@ def _page(state: ServiceState, query: VolumeQuery) -> VolumePage:
     wanted = query.wanted()
     found = state.measurements.page(wanted, query.limit + 1, _sequence(query.cursor))
     items = found[: query.limit]
-    reviews = state.reviews.latest([item.id for item in items])
-    series = state.measurements.series(wanted) if wanted.subject is not None else None
+    of_one = wanted.subject is not None
     return VolumePage(
-        items=tuple(_item(item, reviews.get(item.id, Review())) for item in items),
-        summary=_summary(state.measurements.summary(wanted), series),
+        items=tuple(_item(item) for item in items),
+        summary=_summary(
+            state.measurements.summary(wanted),
+            state.measurements.scans(wanted) if of_one else None,
+            state.measurements.repeats(wanted, MOST_PAIRS) if of_one or query.repeats else None,
+        ),
         next=_cursor(items[-1].sequence) if len(found) > query.limit else None,
     )
 
 
-def _item(item: MeasurementItem, review: Review) -> VolumeItem:
+def _item(item: MeasurementItem) -> VolumeItem:
     content = asdict(item)
     del content["sequence"]
-    return VolumeItem(
-        **content,
-        decision=None if review.decision is None else review.decision.decision,
-        edited_volume_ml=None if review.edit is None else review.edit.head_volume_ml,
-        href=location(item.id),
-    )
+    return VolumeItem(**content, href=location(item.id))
 
 
-def _summary(summary: Summary, series: list[DaySeries] | None) -> VolumeSummary:
+def _summary(summary: Summary, scans: list[Scan] | None, repeats: Repeats | None) -> VolumeSummary:
     weeks = tuple(WeekStatistics(week=week, **asdict(found)) for week, found in summary.by_gestational_week)
     return VolumeSummary(
         **asdict(summary.overall),
         by_gestational_week=weeks,
         reproducibility_sd_ml=summary.reproducibility_sd_ml,
         reproducibility_groups=summary.reproducibility_groups,
-        series=None if series is None else tuple(_day(day) for day in series),
+        series=None if scans is None else tuple(_day(day) for day in day_series(scans)),
+        scans=None if scans is None else tuple(ScanAnswer(**asdict(scan)) for scan in scans),
+        repeats=None if repeats is None else RepeatsAnswer(**asdict(repeats)),
     )
 
 
@@ -157,14 +169,14 @@ def _day(day: DaySeries) -> DayStatistics:
 
 def _table(state: ServiceState, query: VolumeQuery) -> Iterator[str]:
     """The table in pieces: the header with the first rows, then the others."""
-    found = islice(reviewed(state, query.wanted(), _sequence(query.cursor)), query.rows)
-    rows = (_row(item, review) for item, review in found)
-    yield _lines([COLUMNS, *islice(rows, REVIEWED_AT_ONCE)])
-    while piece := list(islice(rows, REVIEWED_AT_ONCE)):
+    items = state.measurements.all(query.wanted(), ROWS_AT_ONCE, _sequence(query.cursor))
+    rows = (_row(item) for item in islice(items, query.rows))
+    yield _lines([COLUMNS, *islice(rows, ROWS_AT_ONCE)])
+    while piece := list(islice(rows, ROWS_AT_ONCE)):
         yield _lines(piece)
 
 
-def _row(item: MeasurementItem, review: Review) -> tuple[Any, ...]:
+def _row(item: MeasurementItem) -> tuple[Any, ...]:
     low, high = item.head_volume_interval_ml or (None, None)
     return (
         item.id,
@@ -177,20 +189,11 @@ def _row(item: MeasurementItem, review: Review) -> tuple[Any, ...]:
         item.verdict,
         " ".join(item.flags),
         item.model_version,
-        None if review.decision is None else review.decision.decision,
-        None if review.edit is None else review.edit.head_volume_ml,
+        item.decision,
+        item.edited_volume_ml,
         item.input_sha256,
+        item.valid_volume_ml,
     )
-
-
-def reviewed(
-    state: ServiceState, wanted: MeasurementFilter, before: int | None = None
-) -> Iterator[tuple[MeasurementItem, Review]]:
-    """Every measurement, or those before a place in the sequence, newest first, with what readers made of it."""
-    items = state.measurements.all(wanted, before=before)
-    while batch := list(islice(items, REVIEWED_AT_ONCE)):
-        reviews = state.reviews.latest([item.id for item in batch])
-        yield from ((item, reviews.get(item.id, Review())) for item in batch)
 
 
 def _lines(rows: Iterable[tuple[Any, ...]]) -> str:

@@ -28,6 +28,11 @@ class VolumeItem(Answer):
     model_version: int
     decision: DecisionWord | None = Field(None, description="A reader's latest decision.")
     edited_volume_ml: float | None = Field(None, description="Volume of the latest edited mask.")
+    valid_volume_ml: float | None = Field(
+        None,
+        description="What counts now: the volume that a reader accepted or edited, else the measured one; null where a "
+        "reader or the verdict rejected it.",
+    )
     input_sha256: str | None = Field(description="SHA-256 of the file as it was sent.")
     href: str
 
@@ -49,10 +54,43 @@ class WeekStatistics(StatisticsAnswer):
 
 
 class DayStatistics(StatisticsAnswer):
-    """A subject's measurements of one day."""
+    """A subject's scans of one day, each counted once by its valid volume."""
 
     day: date
     gestational_age_weeks: float | None
+
+
+class ScanAnswer(Answer):
+    """One scan, counted once by its valid volume, however often its file was measured."""
+
+    id: str = Field(description="The measurement that counts for it.")
+    subject: str
+    day: date = Field(description="On which it was first measured (UTC).")
+    gestational_age_weeks: float | None
+    head_volume_ml: float
+    head_volume_interval_ml: tuple[float, float] | None = Field(description="Null where a reader drew the outline.")
+
+
+class RepeatedPairAnswer(Answer):
+    """A scan and the one before it that it repeats: of the same subject, day and gestational age (or none)."""
+
+    subject: str
+    day: date
+    earlier: str = Field(description="The measurement that counts for the earlier scan.")
+    later: str
+    mean_ml: Millilitres
+    difference_ml: Millilitres = Field(description="The later minus the earlier volume.")
+
+
+class RepeatsAnswer(Answer):
+    """How far repeated scans differ, as Bland and Altman draw it."""
+
+    pairs: tuple[RepeatedPairAnswer, ...] = Field(description="The newest 1,000, newest first.")
+    count: int = Field(description="All pairs; the numbers below are of all of them.")
+    mean_difference_ml: Millilitres | None
+    limits_of_agreement_ml: tuple[Millilitres, Millilitres] | None = Field(
+        description="Mean difference -/+ 1.96 SD (n - 1); null under three pairs."
+    )
 
 
 class VolumeSummary(StatisticsAnswer):
@@ -60,13 +98,14 @@ class VolumeSummary(StatisticsAnswer):
 
     by_gestational_week: tuple[WeekStatistics, ...]
     reproducibility_sd_ml: Millilitres | None = Field(
-        description="Mean, over the groups of different scans of one subject on one day and of one gestational age (or "
-        "none), of the SD within the group (n - 1)."
+        description="Mean, over the groups of scans that repeat each other, of the SD within the group (n - 1)."
     )
     reproducibility_groups: int
     series: tuple[DayStatistics, ...] | None = Field(
-        None, description="With the filter subject: its measurements day by day, oldest first."
+        None, description="With the filter subject: its scans day by day, oldest first."
     )
+    scans: tuple[ScanAnswer, ...] | None = Field(None, description="With the filter subject: its scans, oldest first.")
+    repeats: RepeatsAnswer | None = Field(None, description="With the filter subject, and with repeats=true.")
 
 
 class VolumePage(Answer):

@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from statistics import fmean
-from typing import Any
+from itertools import groupby
+from statistics import fmean, stdev
 
-from sqlalchemy import ColumnElement, Engine, Integer, Select, SelectBase, cast, func, or_, select
+from sqlalchemy import ColumnElement, Engine, Integer, cast, func, or_, select
 
 from app.records.database import reading
+from app.records.reviews import DecisionWord
+from app.records.scans import (
+    DECISION,
+    EDITED_VOLUME,
+    REPEAT,
+    VALID_VOLUME,
+    Repeats,
+    Scan,
+    repeated_pairs,
+    repeats_of,
+    scan_of,
+    scans,
+    with_reviews,
+)
 from app.records.tables import SegmentationRow as Row
+from app.records.volume_statistics import Statistics, grouped_sums, statistics_of
 
-REPEAT = ("subject", "created_day", "gestational_age_weeks")
-"""What scans of which one repeats the other have in common."""
 _VOLUME = Row.head_volume_ml.label("volume")
-_INPUT = Row.report["input"]["sha256"].as_string()
 
 
 @dataclass(frozen=True)
@@ -35,7 +46,11 @@ class MeasurementFilter:
 
 @dataclass(frozen=True)
 class MeasurementItem:
-    """One completed measurement; `head_volume_ml` is None where the verdict is reject."""
+    """One completed measurement.
+
+    `head_volume_ml` is what was measured, None where the verdict is reject; `decision` and `edited_volume_ml` are a
+    reader's latest; `valid_volume_ml` is what counts now (see `scans`).
+    """
 
     sequence: int
     id: str
@@ -48,22 +63,14 @@ class MeasurementItem:
     flags: tuple[str, ...]
     model_version: int
     input_sha256: str | None
-
-
-@dataclass(frozen=True)
-class Statistics:
-    """Count, mean, standard deviation (n - 1), least and greatest, in mL; None where there are too few."""
-
-    count: int
-    mean_ml: float | None
-    sd_ml: float | None
-    min_ml: float | None
-    max_ml: float | None
+    decision: DecisionWord | None
+    edited_volume_ml: float | None
+    valid_volume_ml: float | None
 
 
 @dataclass(frozen=True)
 class DaySeries:
-    """The measurements of one subject on one day."""
+    """The scans of one subject on one day; the age is the mean of those that are known."""
 
     day: date
     gestational_age_weeks: float | None
@@ -72,11 +79,10 @@ class DaySeries:
 
 @dataclass(frozen=True)
 class Summary:
-    """Statistics of all measurements that carry a volume.
+    """Statistics of all measurements that carry a volume, as the model measured them.
 
-    `reproducibility_sd_ml` is the mean, over the groups of two or more scans of one subject on one day and of one
-    gestational age (or none), of the SD within the group (n - 1); None without such a group. A file that was measured
-    more than once is one scan, with the mean of its volumes.
+    `reproducibility_sd_ml` is the mean, over the groups of two or more scans that repeat each other (see `scans`), of
+    the SD within the group (n - 1); None without such a group.
     """
 
     overall: Statistics
@@ -93,11 +99,11 @@ class Measurements:
 
     def page(self, wanted: MeasurementFilter, limit: int, before: int | None = None) -> list[MeasurementItem]:
         """The newest measurements, at most `limit`, older than the sequence number `before`."""
-        query = select(Row).where(*_conditions(wanted)).order_by(Row.sequence.desc()).limit(limit)
+        query = with_reviews(select(Row, DECISION, EDITED_VOLUME, VALID_VOLUME)).where(*_conditions(wanted))
         if before is not None:
             query = query.where(Row.sequence < before)
         with reading(self._engine) as session:
-            return [_item(row) for row in session.scalars(query)]
+            return [_item(*found) for found in session.execute(query.order_by(Row.sequence.desc()).limit(limit))]
 
     def all(
         self, wanted: MeasurementFilter, page_size: int = 500, before: int | None = None
@@ -112,29 +118,45 @@ class Measurements:
         conditions = [*_conditions(wanted), Row.head_volume_ml.is_not(None)]
         week = cast(func.floor(Row.gestational_age_weeks), Integer)
         dated = select(week.label("week"), _VOLUME).where(*conditions, Row.gestational_age_weeks.is_not(None))
+        groups = grouped_sums(scans(_conditions(wanted)), *REPEAT)
         with reading(self._engine) as session:
-            overall = _statistics(session.execute(_spread(select(_VOLUME).where(*conditions))).one())
-            weeks = [(int(row[0]), _statistics(row[1:])) for row in session.execute(_spread(dated, "week"))]
-            groups = session.execute(_spread(_scans(conditions), *REPEAT))
-            spreads = [
-                spread for spread in (_statistics(row[len(REPEAT) :]).sd_ml for row in groups) if spread is not None
-            ]
+            overall = statistics_of(session.execute(grouped_sums(select(_VOLUME).where(*conditions))).one())
+            weeks = [(int(row[0]), statistics_of(row[1:])) for row in session.execute(grouped_sums(dated, "week"))]
+            spreads = [statistics_of(row[len(REPEAT) :]).sd_ml for row in session.execute(groups)]
+        repeated = [spread for spread in spreads if spread is not None]
         return Summary(
             overall=overall,
             by_gestational_week=tuple(weeks),
-            reproducibility_sd_ml=fmean(spreads) if spreads else None,
-            reproducibility_groups=len(spreads),
+            reproducibility_sd_ml=fmean(repeated) if repeated else None,
+            reproducibility_groups=len(repeated),
         )
 
-    def series(self, wanted: MeasurementFilter) -> list[DaySeries]:
-        """The days on which a subject was measured, oldest first."""
-        conditions = [*_conditions(wanted), Row.head_volume_ml.is_not(None)]
-        days = select(Row.created_day, _VOLUME).where(*conditions)
-        ages = select(Row.created_day, func.avg(Row.gestational_age_weeks)).where(*conditions).group_by(Row.created_day)
+    def scans(self, wanted: MeasurementFilter) -> list[Scan]:
+        """The scans among the measurements, each counted once, oldest first."""
         with reading(self._engine) as session:
-            weeks = {row[0]: row[1] for row in session.execute(ages)}
-            found = session.execute(_spread(days, "created_day"))
-            return [DaySeries(row[0], weeks.get(row[0]), _statistics(row[1:])) for row in found]
+            return [scan_of(row) for row in session.execute(scans(_conditions(wanted)))]
+
+    def repeats(self, wanted: MeasurementFilter, most: int) -> Repeats:
+        """How far repeated scans differ, with at most so many of the newest pairs."""
+        pairs = repeated_pairs(_conditions(wanted))
+        differences = select(pairs.subquery().c.difference_ml.label("volume"))
+        with reading(self._engine) as session:
+            found = statistics_of(session.execute(grouped_sums(differences)).one())
+            return repeats_of(session.execute(pairs.limit(most)).all(), found)
+
+
+def day_series(scans: Sequence[Scan]) -> list[DaySeries]:
+    """Return the days of one subject's scans, oldest first."""
+    dated = sorted(scans, key=lambda scan: scan.day)
+    return [_day(day, list(found)) for day, found in groupby(dated, key=lambda scan: scan.day)]
+
+
+def _day(day: date, scans: Sequence[Scan]) -> DaySeries:
+    ages = [scan.gestational_age_weeks for scan in scans if scan.gestational_age_weeks is not None]
+    volumes = [scan.head_volume_ml for scan in scans]
+    sd_ml = stdev(volumes) if len(volumes) > 1 else None
+    found = Statistics(len(volumes), fmean(volumes), sd_ml, min(volumes), max(volumes))
+    return DaySeries(day, fmean(ages) if ages else None, found)
 
 
 def _conditions(wanted: MeasurementFilter) -> list[ColumnElement[bool]]:
@@ -155,36 +177,9 @@ def _conditions(wanted: MeasurementFilter) -> list[ColumnElement[bool]]:
     return conditions
 
 
-def _spread(volumes: SelectBase, *keys: str) -> Select[Any]:
-    """Keys, count, mean, sum of squared deviations from that mean, least and greatest of each group of volumes."""
-    found = volumes.subquery()
-    groups = [found.c[key] for key in keys]
-    mean = func.avg(found.c.volume).over(partition_by=groups or None)
-    centred = select(*groups, found.c.volume, (found.c.volume - mean).label("deviation")).subquery()
-    volume, deviation = centred.c.volume, centred.c.deviation
-    own = [centred.c[key] for key in keys]
-    sums = (func.count(volume), func.avg(volume), func.sum(deviation * deviation), func.min(volume), func.max(volume))
-    return select(*own, *sums).group_by(*own).order_by(*own)
-
-
-def _scans(conditions: Sequence[ColumnElement[bool]]) -> Select[Any]:
-    """One volume of each file, with what repeats have in common."""
-    shared = [getattr(Row, name) for name in REPEAT]
-    several = func.count().over(partition_by=shared).label("several")
-    counted = select(Row.sequence, several).where(*conditions, Row.subject.is_not(None)).subquery()
-    mean = func.avg(Row.head_volume_ml).label("volume")
-    repeats = select(*shared, mean).join(counted, counted.c.sequence == Row.sequence).where(counted.c.several > 1)
-    return repeats.group_by(*shared, _INPUT)
-
-
-def _statistics(sums: Sequence[Any]) -> Statistics:
-    count, mean, squares, least, greatest = sums
-    if not count:
-        return Statistics(0, None, None, None, None)
-    return Statistics(count, mean, math.sqrt(squares / (count - 1)) if count > 1 else None, least, greatest)
-
-
-def _item(row: Row) -> MeasurementItem:
+def _item(
+    row: Row, decision: DecisionWord | None, edited_volume_ml: float | None, valid_volume_ml: float | None
+) -> MeasurementItem:
     report = row.report or {}
     interval = report.get("head_volume_interval_ml")
     return MeasurementItem(
@@ -199,4 +194,7 @@ def _item(row: Row) -> MeasurementItem:
         flags=tuple(flag["code"] for flag in report.get("flags", ())),
         model_version=row.model_version,
         input_sha256=report.get("input", {}).get("sha256"),
+        decision=decision,
+        edited_volume_ml=edited_volume_ml,
+        valid_volume_ml=valid_volume_ml,
     )

@@ -54,9 +54,11 @@ class TestDecision:
         assert (review["decision"]["decision"], review["edit"]) == ("reject", None)
         history = client.get(f"/segmentations/{report['id']}/decisions").json()["decisions"]
         assert [item["decision"] for item in history] == ["accept", "reject"]
-        assert client.get("/volume").json()["items"][0]["decision"] == "reject"
+        (item,) = client.get("/volume").json()["items"]
+        assert (item["decision"], item["head_volume_ml"]) == ("reject", report["head_volume_ml"])
+        assert item["valid_volume_ml"] is None
         (row,) = csv.DictReader(io.StringIO(client.get("/volume", headers={"Accept": "text/csv"}).text))
-        assert (row["decision"], row["edited_volume_ml"]) == ("reject", "")
+        assert (row["decision"], row["edited_volume_ml"], row["valid_volume_ml"]) == ("reject", "", "")
 
     def test_the_reason_stays_out_of_the_audit_trail(self, service: Service, report: dict[str, Any]) -> None:
         decide(service.client, report, "reject", SECRET)
@@ -122,6 +124,7 @@ class TestEditedMask:
         assert decide(client, report, "edit", "the scalp").json()["head_volume_ml"] == edit["head_volume_ml"]
         item = client.get("/volume").json()["items"][0]
         assert (item["decision"], item["edited_volume_ml"]) == ("edit", edit["head_volume_ml"])
+        assert item["valid_volume_ml"] == edit["head_volume_ml"]
         (row,) = csv.DictReader(io.StringIO(client.get("/volume", headers={"Accept": "text/csv"}).text))
         assert (row["decision"], float(row["edited_volume_ml"])) == ("edit", edit["head_volume_ml"])
 

@@ -3,6 +3,7 @@ import io
 import re
 import statistics
 from datetime import datetime, timedelta, timezone
+from itertools import pairwise
 
 import httpx
 import pytest
@@ -105,6 +106,28 @@ class TestSummary:
         (day,) = summary["series"]
         assert (day["count"], day["gestational_age_weeks"]) == (3, 25.1)
         assert day["sd_ml"] == round(statistics.stdev(measured[:3]), 3)
+
+    def test_a_subject_gets_its_scans_and_how_far_they_differ(
+        self, shared_client: httpx.Client, measured: list[float]
+    ) -> None:
+        body = shared_client.get("/volume", params={"subject": "A"}).json()
+        scans, repeats = body["summary"]["scans"], body["summary"]["repeats"]
+        assert [scan["head_volume_ml"] for scan in scans] == measured[:3]
+        assert {scan["day"] for scan in scans} == {body["items"][0]["created_at"][:10]}
+        pairs = list(pairwise(scans))[::-1]
+        assert [(pair["earlier"], pair["later"]) for pair in repeats["pairs"]] == [(a["id"], b["id"]) for a, b in pairs]
+        assert [pair["difference_ml"] for pair in repeats["pairs"]] == [
+            round(b["head_volume_ml"] - a["head_volume_ml"], 3) for a, b in pairs
+        ]
+        assert (repeats["count"], repeats["limits_of_agreement_ml"]) == (2, None)
+
+    def test_repeats_of_all_subjects_are_given_where_they_are_asked_for(
+        self, shared_client: httpx.Client, measured: list[float]
+    ) -> None:
+        summary = shared_client.get("/volume", params={"limit": 1}).json()["summary"]
+        assert (summary["series"], summary["scans"], summary["repeats"]) == (None, None, None)
+        summary = shared_client.get("/volume", params={"limit": 1, "repeats": True}).json()["summary"]
+        assert (summary["repeats"]["count"], summary["scans"]) == (2, None)
 
 
 class TestTable:

@@ -4,8 +4,12 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import Engine
 
-from app.records.measurements import MeasurementFilter, Measurements
+from app.records.artifacts import ArtifactStore
+from app.records.measurements import MeasurementFilter, Measurements, day_series
 from app.records.repository import Repository
+from app.records.reviews import Reviews, Verdict
+from app.records.scans import RepeatedPair, Repeats
+from app.records.volume_statistics import Statistics
 from tests.app.records.examples import NOON, request, stored
 
 EVERYTHING = MeasurementFilter()
@@ -109,14 +113,14 @@ class TestSummary:
         summary = measurements.summary(EVERYTHING)
         assert summary.reproducibility_groups == 2
         assert summary.reproducibility_sd_ml == pytest.approx(
-            statistics.mean([statistics.stdev([203.0, 207.0]), statistics.stdev([400.0, 405.0])])
+            statistics.mean([statistics.stdev([206.0, 207.0]), statistics.stdev([400.0, 405.0])])
         )
 
     def test_equal_volumes_have_no_spread(self, repository: Repository, measurements: Measurements) -> None:
         for _ in range(3):
             stored(repository, 342.4, subject="A", gestational_age_weeks=26.0)
         summary = measurements.summary(EVERYTHING)
-        (day,) = measurements.series(MeasurementFilter(subject="A"))
+        (day,) = day_series(measurements.scans(MeasurementFilter(subject="A")))
         for found in (summary.overall, summary.by_gestational_week[0][1], day.statistics):
             assert found.mean_ml == pytest.approx(342.4, rel=1e-15)
             assert found.sd_ml == pytest.approx(0.0, abs=1e-12)
@@ -128,10 +132,117 @@ class TestSummary:
             stored(repository, volume)
         assert measurements.summary(EVERYTHING).overall.sd_ml == pytest.approx(0.01, rel=1e-4)
 
+
+class TestScans:
+    @pytest.fixture
+    def reviews(self, engine: Engine, repository: Repository, artifacts: ArtifactStore) -> Reviews:
+        return Reviews(engine, repository, artifacts)
+
+    def test_every_figure_counts_a_scan_once_by_its_valid_volume(
+        self, repository: Repository, measurements: Measurements, reviews: Reviews
+    ) -> None:
+        def measure(file: str, volume: float | None, verdict: str = "ok", hours: int = 0) -> str:
+            at = NOON + timedelta(hours=hours)
+            return stored(repository, volume, verdict, subject="A", input_sha256=file * 64, created_at=at)
+
+        measure("a", 200.0)
+        newer = measure("a", 206.0)
+        edited = measure("b", 210.0)
+        reviews.store_mask(edited, b"mask", 214.0, "reader")
+        reviews.decide(edited, Verdict("edit", "too wide"), "reader")
+        measure("b", 220.0, hours=24)
+        reviews.decide(measure("c", 250.0), Verdict("reject", "twins"), "reader")
+        measure("d", None, "reject")
+
+        wanted = MeasurementFilter(subject="A")
+        assert [(scan.id, scan.head_volume_ml) for scan in measurements.scans(wanted)] == [
+            (newer, 206.0),
+            (edited, 214.0),
+        ]
+        (day,) = day_series(measurements.scans(wanted))
+        spread = statistics.stdev([206.0, 214.0])
+        assert (day.day, day.statistics) == (NOON.date(), Statistics(2, 210.0, spread, 206.0, 214.0))
+        repeats = measurements.repeats(wanted, 10)
+        assert repeats.pairs == (RepeatedPair("A", NOON.date(), newer, edited, 210.0, 8.0),)
+        summary = measurements.summary(wanted)
+        assert summary.reproducibility_groups == 1
+        assert summary.reproducibility_sd_ml == pytest.approx(spread)
+
+    def test_what_readers_say_is_valid(
+        self, repository: Repository, measurements: Measurements, reviews: Reviews
+    ) -> None:
+        def valid() -> tuple[float | None, float | None, tuple[float, float] | None]:
+            found = [(scan.head_volume_ml, scan.head_volume_interval_ml) for scan in measurements.scans(EVERYTHING)]
+            volume, interval = found[0] if found else (None, None)
+            return measurements.page(EVERYTHING, 1)[0].valid_volume_ml, volume, interval
+
+        measured = stored(repository, 236.4, subject="A")
+        assert valid() == (236.4, 236.4, (220.0, 250.0))
+        reviews.store_mask(measured, b"mask", 240.0, "reader")
+        assert valid() == (240.0, 240.0, None)
+        reviews.decide(measured, Verdict("accept"), "reader")
+        assert valid() == (236.4, 236.4, (220.0, 250.0))
+        reviews.decide(measured, Verdict("reject", "moved"), "reader")
+        assert valid() == (None, None, None)
+        reviews.decide(measured, Verdict("edit", "moved a little"), "reader")
+        assert valid() == (240.0, 240.0, None)
+
+    def test_a_mask_drawn_after_a_rejection_makes_it_valid(
+        self, repository: Repository, measurements: Measurements, reviews: Reviews
+    ) -> None:
+        rejected = stored(repository, None, "reject", subject="A")
+        assert measurements.scans(EVERYTHING) == []
+        reviews.store_mask(rejected, b"mask", 240.0, "reader")
+        (scan,) = measurements.scans(EVERYTHING)
+        assert (scan.id, scan.head_volume_ml) == (rejected, 240.0)
+
+    def test_what_a_reader_accepted_outlasts_a_newer_measurement_of_the_file(
+        self, repository: Repository, measurements: Measurements, reviews: Reviews
+    ) -> None:
+        accepted, _ = (
+            stored(repository, volume, subject="A", input_sha256="a" * 64, created_at=NOON + timedelta(days=days))
+            for days, volume in enumerate((200.0, 230.0))
+        )
+        assert [scan.head_volume_ml for scan in measurements.scans(EVERYTHING)] == [230.0]
+        reviews.decide(accepted, Verdict("accept"), "reader")
+        assert [(scan.head_volume_ml, scan.day) for scan in measurements.scans(EVERYTHING)] == [(200.0, NOON.date())]
+
+    def test_measuring_a_file_again_on_another_day_leaves_it_on_its_own(
+        self, repository: Repository, measurements: Measurements
+    ) -> None:
+        for days, file, volume in ((0, "a", 200.0), (0, "b", 210.0), (30, "a", 204.0)):
+            created_at = NOON + timedelta(days=days)
+            stored(repository, volume, subject="A", input_sha256=file * 64, created_at=created_at)
+        assert [pair.difference_ml for pair in measurements.repeats(EVERYTHING, 10).pairs] == [6.0]
+
+    def test_only_another_scan_of_the_same_subject_day_and_age_is_a_repeat(
+        self, repository: Repository, measurements: Measurements
+    ) -> None:
+        for volume, weeks in ((100.0, 20.0), (400.0, 28.0), (250.0, None)):
+            stored(repository, volume, subject="A", gestational_age_weeks=weeks)
+        for volume, changes in ((300.0, {"created_at": NOON + timedelta(days=1)}), (310.0, {"subject": "B"})):
+            stored(repository, volume, **({"subject": "A"} | changes))
+        for volume in (500.0, 510.0):
+            stored(repository, volume)
+        assert measurements.repeats(EVERYTHING, 10) == Repeats((), 0, None, None)
+        stored(repository, 260.0, subject="A")
+        assert measurements.repeats(EVERYTHING, 10).count == 1
+
+    def test_limits_of_agreement_from_three_pairs_on(self, repository: Repository, measurements: Measurements) -> None:
+        for volume in (200.0, 201.0, 203.0):
+            stored(repository, volume, subject="A")
+        found = measurements.repeats(EVERYTHING, 10)
+        assert (found.mean_difference_ml, found.limits_of_agreement_ml) == (1.5, None)
+        stored(repository, 209.0, subject="A")
+        found = measurements.repeats(EVERYTHING, 2)
+        half = 1.96 * 7**0.5
+        assert found.limits_of_agreement_ml == pytest.approx((3.0 - half, 3.0 + half))
+        assert ([pair.difference_ml for pair in found.pairs], found.count) == ([6.0, 2.0], 3)
+
     def test_a_series_goes_day_by_day(self, repository: Repository, measurements: Measurements) -> None:
         for day, volume in ((0, 200.0), (7, 240.0), (0, 210.0)):
             stored(repository, volume, subject="A", created_at=NOON + timedelta(days=day))
-        series = measurements.series(MeasurementFilter(subject="A"))
+        series = day_series(measurements.scans(MeasurementFilter(subject="A")))
         assert [(day.day.isoformat(), day.statistics.mean_ml) for day in series] == [
             ("2026-03-14", 205.0),
             ("2026-03-21", 240.0),

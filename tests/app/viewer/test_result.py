@@ -65,16 +65,28 @@ def test_a_volume_is_dropped_measured_looked_at_found_again_and_downloaded(brows
         visit.look("past-nothing-fits")
 
 
-def test_repeated_scans_are_compared_in_the_page(browser: Browser, service: Service, base: str) -> None:
-    for radius_mm in (38.0, 39.0, 38.5, 38.2):
-        content = volume_bytes(sphere_volume(radius_mm=radius_mm), NiftiOptions(compress=True))
-        post(service.client, content, subject="S-020", gestational_age_weeks=25.0)
+def test_the_figures_of_a_subject_count_the_same_scans(browser: Browser, service: Service, base: str) -> None:
+    """Four scans: one file more is measured twice, and one is rejected by a reader."""
+    reports = [
+        post(
+            service.client,
+            volume_bytes(sphere_volume(radius_mm=radius_mm), NiftiOptions(compress=True)),
+            subject="S-020",
+            gestational_age_weeks=25.0,
+        ).json()
+        for radius_mm in (38.0, 39.0, 38.5, 36.0, 38.2, 38.0)
+    ]
+    rejection = {"decision": "reject", "reason": "it moved"}
+    assert service.client.post(f"/segmentations/{reports[3]['id']}/decision", json=rejection).status_code == 200
     with visiting(browser, base, scheme="dark") as visit:
         visit.open("/#/subject/S-020")
         caption = visit.page.locator(".repeats figcaption")
         expect(caption).to_contain_text("3 pairs of scans")
         expect(caption).to_contain_text("95 % limits of agreement")
         assert visit.page.locator(".repeats circle.point").count() == 3
+        assert visit.page.locator(".growth:not(.repeats) circle.point").count() == 4
+        expect(visit.page.locator("main")).to_contain_text("2 of 6 measurements are not drawn")
+        expect(visit.page.locator("tbody tr", has_text="rejected")).to_have_count(1)
         visit.look("repeats-dark", whole=True)
     with visiting(browser, base, PHONE, scheme="light") as visit:
         visit.open("/#/past")

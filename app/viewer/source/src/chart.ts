@@ -2,7 +2,7 @@
 
 import { axis, chartWidth, niceStep } from "./axes";
 import { svg } from "./dom";
-import type { GrowthBand, VolumeItem } from "./types";
+import type { GrowthBand, Scan } from "./types";
 import { millilitres } from "./words";
 
 const HEIGHT = 380;
@@ -10,17 +10,19 @@ const EDGE = { left: 56, right: 16, top: 16, bottom: 44 };
 const WEEKS_AROUND = 3;
 const TICKS = 5;
 
-interface Point {
-  weeks: number;
-  ml: number;
-  interval: [number, number] | null;
-  id: string;
+type Dated = Scan & { gestational_age_weeks: number };
+
+/** The scans whose gestational age is known, the youngest first. */
+export function dated(scans: Scan[]): Dated[] {
+  return scans
+    .filter((scan): scan is Dated => scan.gestational_age_weeks !== null)
+    .sort((a, b) => a.gestational_age_weeks - b.gestational_age_weeks);
 }
 
 /** The drawing; its content stands in the table beside it too. */
-export function growthChart(items: VolumeItem[], band: GrowthBand): SVGSVGElement {
+export function growthChart(scans: Dated[], band: GrowthBand): SVGSVGElement {
   const width = chartWidth();
-  const points = measuredPoints(items);
+  const points = scans.map(({ gestational_age_weeks: weeks, head_volume_ml: ml, head_volume_interval_ml: interval }) => ({ weeks, ml, interval }));
   const weeks = points.map((point) => point.weeks);
   const first = Math.max(14, Math.floor(Math.min(...weeks, 40)) - WEEKS_AROUND);
   const last = Math.min(40, Math.ceil(Math.max(...weeks, 14)) + WEEKS_AROUND);
@@ -49,18 +51,6 @@ export function growthChart(items: VolumeItem[], band: GrowthBand): SVGSVGElemen
       ),
     ]),
   );
-}
-
-/** Those that carry a volume and a gestational age, the youngest first. */
-export function measuredPoints(items: VolumeItem[]): Point[] {
-  return items
-    .flatMap((item) => {
-      const ml = item.edited_volume_ml ?? item.head_volume_ml;
-      if (ml === null || item.gestational_age_weeks === null || item.decision === "reject") return [];
-      const interval = item.edited_volume_ml ? null : item.head_volume_interval_ml;
-      return [{ weeks: item.gestational_age_weeks, ml, interval, id: item.id }];
-    })
-    .sort((a, b) => a.weeks - b.weeks);
 }
 
 function axes(from: number, to: number, greatest: number, x: (at: number) => number, y: (ml: number) => number, width: number): SVGElement[] {

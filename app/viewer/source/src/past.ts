@@ -2,16 +2,15 @@
 
 import { weeksAndDays } from "./age";
 import type { Api } from "./api";
-import { growthChart, measuredPoints } from "./chart";
+import { dated, growthChart } from "./chart";
 import { announce, h } from "./dom";
 import { problemBox } from "./problem";
-import { repeatedScans, repeatsFigure } from "./repeats";
+import { repeatsFigure } from "./repeats";
 import type { GrowthBand, VolumeItem, VolumePage } from "./types";
 import { DECISION_NAMES, VERDICT_NAMES, day, millilitres, verdictName } from "./words";
 
 const TYPING_PAUSE_MS = 250;
 const PAGE_SIZE = 50;
-const MOST_COMPARED = 1000;
 const MOST_OF_A_SUBJECT = 1000;
 const COLUMNS = ["Measured", "Subject", "Volume, mL", "Checks", "Decision", "Weeks", "95 % interval"];
 
@@ -56,11 +55,8 @@ function repeats(api: Api): HTMLElement {
   section.addEventListener("toggle", () => {
     if (!section.open) return;
     api
-      .json<VolumePage>(`/volume?limit=${MOST_COMPARED}`)
-      .then((page) => {
-        const note = h("p", { class: "small" }, `The newest ${MOST_COMPARED} measurements are compared.`);
-        place.replaceChildren(repeatsFigure(page.items), ...(page.next ? [note] : []));
-      })
+      .json<VolumePage>("/volume?limit=1&repeats=true")
+      .then(({ summary }) => place.replaceChildren(repeatsFigure(summary.repeats!)))
       .catch((error: unknown) => place.replaceChildren(problemBox(error)));
   });
   return section;
@@ -75,17 +71,17 @@ export function showSubject(main: HTMLElement, api: Api, subject: string): void 
   );
   const query = new URLSearchParams({ subject, limit: String(MOST_OF_A_SUBJECT) });
   Promise.all([api.json<VolumePage>(`/volume?${query}`), api.json<GrowthBand>("/growth")])
-    .then(([page, band]) => place.replaceChildren(...subjectContent(page.items, band)))
+    .then(([page, band]) => place.replaceChildren(...subjectContent(page, band)))
     .catch((error: unknown) => place.replaceChildren(problemBox(error)));
 }
 
-function subjectContent(items: VolumeItem[], band: GrowthBand): Node[] {
+function subjectContent({ items, summary }: VolumePage, band: GrowthBand): Node[] {
   if (items.length === 0) return [emptyNote("Nothing was measured for this subject.")];
-  const drawn = measuredPoints(items).length;
+  const drawn = dated(summary.scans!);
   const figure = h(
     "figure",
     { class: "growth" },
-    growthChart(items, band),
+    growthChart(drawn, band),
     h(
       "figcaption",
       {},
@@ -93,12 +89,12 @@ function subjectContent(items: VolumeItem[], band: GrowthBand): Node[] {
       ` The band is the mean ± ${band.z} SD. ${band.source}. It gives no centile.`,
     ),
   );
-  const missing = items.length - drawn;
-  const note = `${missing} of ${items.length} are not drawn: without a gestational age, without a volume, or rejected.`;
+  const missing = items.length - drawn.length;
+  const note = `${missing} of ${items.length} measurements are not drawn: without a gestational age, without a volume, rejected, or of a file that was measured more than once.`;
   return [
-    drawn ? figure : emptyNote("No measurement here has both a volume and a gestational age; give the age with the volume to see it drawn."),
-    ...(drawn && missing ? [h("p", { class: "small" }, note)] : []),
-    ...(repeatedScans(items).length ? [h("h2", {}, "Repeated scans"), repeatsFigure(items)] : []),
+    drawn.length ? figure : emptyNote("No measurement here has both a volume and a gestational age; give the age with the volume to see it drawn."),
+    ...(drawn.length && missing > 0 ? [h("p", { class: "small" }, note)] : []),
+    ...(summary.repeats!.count ? [h("h2", {}, "Repeated scans"), repeatsFigure(summary.repeats!)] : []),
     table(items),
   ];
 }
@@ -151,17 +147,14 @@ function table(items: VolumeItem[]): HTMLElement {
 
 function row(item: VolumeItem): HTMLElement {
   const interval = item.head_volume_interval_ml;
-  const edited = item.edited_volume_ml;
+  const volume = item.valid_volume_ml ?? item.head_volume_ml;
+  const edited = volume !== item.head_volume_ml;
   return h(
     "tr",
     {},
     h("td", {}, h("a", { href: `#/segmentation/${item.id}` }, day(item.created_at))),
     h("td", {}, item.subject && h("a", { href: `#/subject/${encodeURIComponent(item.subject)}` }, item.subject)),
-    h(
-      "td",
-      { class: "number strong" },
-      item.head_volume_ml === null && !edited ? "none" : millilitres(edited ?? item.head_volume_ml ?? 0),
-    ),
+    h("td", { class: "number strong" }, volume === null ? "none" : millilitres(volume)),
     h("td", {}, h("span", { class: `chip ${item.verdict}` }, verdictName(item.verdict, item.flags.length))),
     h("td", {}, item.decision ? DECISION_NAMES[item.decision] : "open"),
     h("td", { class: "number" }, item.gestational_age_weeks !== null && weeksAndDays(item.gestational_age_weeks)),

@@ -78,15 +78,34 @@ export interface VolumeItem {
   head_volume_interval_ml: [number, number] | null;
   verdict: Verdict;
   flags: string[];
-  model_version: number;
-  input_sha256: string | null;
-  decision?: Decision | null;
-  edited_volume_ml?: number | null;
+  decision: Decision | null;
+  valid_volume_ml: number | null;
+}
+
+/** One scan, counted once by its valid volume. */
+export interface Scan {
+  gestational_age_weeks: number | null;
+  head_volume_ml: number;
+  head_volume_interval_ml: [number, number] | null;
+}
+
+export interface RepeatedPair {
+  subject: string;
+  mean_ml: number;
+  difference_ml: number;
+}
+
+/** How far repeated scans differ; the newest pairs, and numbers that tell of all. */
+export interface Repeats {
+  pairs: RepeatedPair[];
+  count: number;
+  mean_difference_ml: number | null;
+  limits_of_agreement_ml: [number, number] | null;
 }
 
 export interface VolumePage {
   items: VolumeItem[];
-  summary: { count: number };
+  summary: { scans: Scan[] | null; repeats: Repeats | null };
   next: string | null;
 }
 

@@ -1,0 +1,154 @@
+"""Each scan counted once: what volume a measurement stands for, and which scans repeat each other.
+
+This is the one definition of both; whatever the service tells of scans and of their repeats is selected here.
+
+A measurement's **valid volume** is that of its latest decision, where there is one: the accepted or the edited one, and
+none where a reader rejected it. Where nobody has decided yet, it is that of the newest edited mask, else the measured
+one, and none where the verdict is reject.
+
+A **scan** is one file of one subject. However often it was measured, it counts once: by the valid volume that a reader
+accepted or edited, else by the newest valid one, and on the day (UTC) of the first of them. Two scans of one subject
+**repeat** each other where they are of one day and of one gestational age, or both of none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, Select, Subquery, and_, case, func, or_, select
+
+from app.records.tables import DecisionRow, EditedMaskRow
+from app.records.tables import SegmentationRow as Row
+from app.records.volume_statistics import Statistics
+
+REPEAT: Final = ("subject", "day", "gestational_age_weeks")
+"""What repeated scans have in common."""
+LIMITS_SD: Final = 1.96
+ENOUGH_FOR_LIMITS: Final = 3
+
+
+@dataclass(frozen=True)
+class Scan:
+    """One scan, by the measurement `id` that counts for it; the interval is None where a reader drew the outline."""
+
+    id: str
+    subject: str
+    day: date
+    gestational_age_weeks: float | None
+    head_volume_ml: float
+    head_volume_interval_ml: tuple[float, float] | None
+
+
+@dataclass(frozen=True)
+class RepeatedPair:
+    """A scan and the one before it that it repeats; the difference is the later minus the earlier volume."""
+
+    subject: str
+    day: date
+    earlier: str
+    later: str
+    mean_ml: float
+    difference_ml: float
+
+
+@dataclass(frozen=True)
+class Repeats:
+    """How far repeated scans differ: the newest pairs, and the statistics of all `count` (Bland and Altman, 1986).
+
+    `limits_of_agreement_ml` is the mean difference and 1.96 standard deviations either way; None under three pairs.
+    """
+
+    pairs: tuple[RepeatedPair, ...]
+    count: int
+    mean_difference_ml: float | None
+    limits_of_agreement_ml: tuple[float, float] | None
+
+
+def _newest(table: type[DecisionRow] | type[EditedMaskRow], *columns: Any) -> Subquery:
+    newest = select(func.max(table.sequence)).group_by(table.segmentation_id)
+    return select(table.segmentation_id, table.head_volume_ml, *columns).where(table.sequence.in_(newest)).subquery()
+
+
+_DECIDED = _newest(DecisionRow, DecisionRow.decision)
+_EDITED = _newest(EditedMaskRow)
+DECISION: Final = _DECIDED.c.decision
+EDITED_VOLUME: Final = _EDITED.c.head_volume_ml
+VALID_VOLUME: Final = case(
+    (DECISION.is_not(None), _DECIDED.c.head_volume_ml), else_=func.coalesce(EDITED_VOLUME, Row.head_volume_ml)
+)
+_OF_THE_MODEL = or_(DECISION == "accept", and_(DECISION.is_(None), EDITED_VOLUME.is_(None)))
+_OF_A_READER = or_(DECISION.is_not(None), EDITED_VOLUME.is_not(None))
+
+
+def with_reviews(query: Select[Any]) -> Select[Any]:
+    """Return a query on segmentations in which the decision, the edited and the valid volume can be selected."""
+    return query.outerjoin(_DECIDED, _DECIDED.c.segmentation_id == Row.id).outerjoin(
+        _EDITED, _EDITED.c.segmentation_id == Row.id
+    )
+
+
+def scans(conditions: Sequence[ColumnElement[bool]]) -> Select[Any]:
+    """Select the scans among the measurements that fulfil the conditions, oldest first."""
+    file = func.coalesce(Row.report["input"]["sha256"].as_string(), Row.id)
+    columns = (Row.id, Row.sequence, Row.subject, Row.created_day, Row.gestational_age_weeks)
+    valid = with_reviews(
+        select(
+            *columns,
+            file.label("file"),
+            VALID_VOLUME.label("volume"),
+            _OF_A_READER.label("reviewed"),
+            case((_OF_THE_MODEL, Row.report["head_volume_interval_ml"])).label("interval"),
+        )
+    ).where(*conditions, Row.subject.is_not(None), VALID_VOLUME.is_not(None))
+    found = valid.subquery()
+    same_file = [found.c.subject, found.c.file]
+    counts = func.row_number().over(partition_by=same_file, order_by=[found.c.reviewed.desc(), found.c.sequence.desc()])
+    ranked = select(
+        found,
+        counts.label("rank"),
+        func.min(found.c.created_day).over(partition_by=same_file).label("day"),
+        func.min(found.c.sequence).over(partition_by=same_file).label("first"),
+    ).subquery()
+    names = ("id", "subject", "day", "gestational_age_weeks", "volume", "interval", "first")
+    return select(*(ranked.c[name] for name in names)).where(ranked.c.rank == 1).order_by(ranked.c.first)
+
+
+def repeated_pairs(conditions: Sequence[ColumnElement[bool]]) -> Select[Any]:
+    """Select each scan with the one before it that it repeats, newest first, as the members of RepeatedPair."""
+    found = scans(conditions).subquery()
+    together = [found.c[name] for name in REPEAT]
+
+    def before(name: str) -> ColumnElement[Any]:
+        return func.lag(found.c[name]).over(partition_by=together, order_by=found.c.first).label(f"{name}_before")
+
+    paired = select(found, before("id"), before("volume")).subquery()
+    earlier, later = paired.c.volume_before, paired.c.volume
+    return (
+        select(
+            paired.c.subject,
+            paired.c.day,
+            paired.c.id_before.label("earlier"),
+            paired.c.id.label("later"),
+            ((earlier + later) / 2).label("mean_ml"),
+            (later - earlier).label("difference_ml"),
+        )
+        .where(paired.c.id_before.is_not(None))
+        .order_by(paired.c.first.desc())
+    )
+
+
+def scan_of(row: Any) -> Scan:
+    """Return the scan in a row of `scans`."""
+    interval = None if row.interval is None else (row.interval[0], row.interval[1])
+    return Scan(row.id, row.subject, row.day, row.gestational_age_weeks, row.volume, interval)
+
+
+def repeats_of(pairs: Sequence[Any], differences: Statistics) -> Repeats:
+    """Return how far repeated scans differ, from rows of `repeated_pairs` and the statistics of all differences."""
+    mean, sd, limits = differences.mean_ml, differences.sd_ml, None
+    if mean is not None and sd is not None and differences.count >= ENOUGH_FOR_LIMITS:
+        limits = (mean - LIMITS_SD * sd, mean + LIMITS_SD * sd)
+    return Repeats(tuple(RepeatedPair(*row) for row in pairs), differences.count, mean, limits)

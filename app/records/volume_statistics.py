@@ -1,0 +1,41 @@
+"""Statistics of volumes, computed in the database."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Select, SelectBase, func, select
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """Count, mean, standard deviation (n - 1), least and greatest, in mL; None where there are too few."""
+
+    count: int
+    mean_ml: float | None
+    sd_ml: float | None
+    min_ml: float | None
+    max_ml: float | None
+
+
+def grouped_sums(values: SelectBase, *keys: str) -> Select[Any]:
+    """Select the keys and what `statistics_of` needs, for each group of the column `volume`."""
+    found = values.subquery()
+    groups = [found.c[key] for key in keys]
+    mean = func.avg(found.c.volume).over(partition_by=groups or None)
+    centred = select(*groups, found.c.volume, (found.c.volume - mean).label("deviation")).subquery()
+    volume, deviation = centred.c.volume, centred.c.deviation
+    own = [centred.c[key] for key in keys]
+    sums = (func.count(volume), func.avg(volume), func.sum(deviation * deviation), func.min(volume), func.max(volume))
+    return select(*own, *sums).group_by(*own).order_by(*own)
+
+
+def statistics_of(sums: Sequence[Any]) -> Statistics:
+    """Return the statistics of a count, mean, sum of squared deviations from that mean, least and greatest."""
+    count, mean, squares, least, greatest = sums
+    if not count:
+        return Statistics(0, None, None, None, None)
+    return Statistics(count, mean, math.sqrt(squares / (count - 1)) if count > 1 else None, least, greatest)
