@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import math
 import tempfile
 import time
 from collections import defaultdict
@@ -21,14 +20,11 @@ from app.imaging.preprocess import preprocess
 from app.imaging.reliability import dsc
 from app.imaging.resample import Float32
 from app.imaging.volume import Index3, Volume, VolumeGeometry
-from app.inference.focus import Box, head_box
-from app.inference.locator import HeadLocator
-from app.inference.model_store import ModelStore
 from app.inference.session import OnnxSession, RuntimeSettings
 from benchmarks.ceiling import columns_bytes, matmul_gflops, network_gflop
 from benchmarks.machine import available_bytes
 from benchmarks.measurement import Measurement
-from benchmarks.paper import BRIGHT, LOCATOR_MM, PaperModel, paper_model, publish
+from benchmarks.paper import PaperModel, paper_model, publish
 from benchmarks.service import PAUSE_S, Service, running
 from benchmarks.straight import Levels, eager_levels, segment, straight_levels
 from training.phantom import SimulationRequest, simulate
@@ -81,16 +77,14 @@ def compare(plan: Plan) -> Iterator[Measurement]:
             name: stack.enter_context(running(common | {"PRECISION": precision}))
             for name, precision in SERVICES.items()
         }
-        locator = stored_locator(Path(store))
         for size, rounds in plan.rounds:
-            yield from _one_size(plan, model, locator, ways, services, (size, rounds))
+            yield from _one_size(plan, model, ways, services, (size, rounds))
         yield from _clients(plan, services["service"])
 
 
 def _one_size(
     plan: Plan,
     model: PaperModel,
-    locator: HeadLocator,
     ways: dict[str, Levels],
     services: Mapping[str, Service],
     sized: tuple[float, int],
@@ -125,20 +119,9 @@ def _one_size(
         if one != other:
             agreement = round(float(dsc(masks[one] > 0, masks[other] > 0)), 5)
             yield Measurement(f"dsc.{one}_and_{other}", agreement, "1", 1, volume.geometry.shape, *kinds[one])
-    looked_at = locator.look(tensor).box
-    bright = head_box(tensor[0, 0], BRIGHT, math.ceil(LOCATOR_MM / model.preprocessing.spacing_mm), 8)
-    for name, box in (("box.located", looked_at), ("box.true", bright)):
-        share = round(math.prod(_lengths(box)) / math.prod(grid), 4)
-        yield Measurement(name, share, "1", 1, volume.geometry.shape, *kinds["service"])
     kind = (volume.geometry.shape, *kinds["service"])
-    yield _achieved(model, _lengths(looked_at), numbers, kind)
-    yield from _network_alone(model, tensor[(..., *looked_at)], plan.threads, kind)
-
-
-def _lengths(box: Box) -> Index3:
-    """The box's voxels along each axis."""
-    i, j, k = (side.stop - side.start for side in box)
-    return i, j, k
+    yield _achieved(model, grid, numbers, kind)
+    yield from _network_alone(model, tensor, plan.threads, kind)
 
 
 def _served(service: Service, payload: bytes) -> tuple[NDArray[np.uint8], dict[str, float]]:
@@ -154,7 +137,7 @@ def _served(service: Service, payload: bytes) -> tuple[NDArray[np.uint8], dict[s
 def _achieved(
     model: PaperModel, grid: tuple[int, ...], numbers: dict[str, Numbers], kind: tuple[Index3, str, str]
 ) -> Measurement:
-    """Operations per second of the first level in its box; its seconds hold the look for the box, too."""
+    """Operations per second of the first level in a request, its memory taken anew."""
     gflop = network_gflop(model.served[0], grid)
     seconds = median(numbers["service"]["context_level_1"])
     return Measurement("service.network", round(gflop / seconds, 1), "GFLOP/s", len(numbers["service"]["total"]), *kind)
@@ -163,7 +146,7 @@ def _achieved(
 def _network_alone(
     model: PaperModel, tensor: Float32, threads: int, kind: tuple[Index3, str, str]
 ) -> Iterator[Measurement]:
-    """Level 1 on its box (1, 1, I, J, K) with the memory of the run before: seconds, and operations per second."""
+    """Level 1 on the volume (1, 1, I, J, K) with the memory of the run before: seconds, and operations per second."""
     content, settings = model.served[0].SerializeToString(), RuntimeSettings(threads=threads, precision="bf16")
     session = OnnxSession(content, ("volume",), "probability", settings)
     inputs = {"volume": session.hold(tensor)}
@@ -176,14 +159,6 @@ def _network_alone(
     gflop = network_gflop(model.served[0], tensor.shape[2:])
     yield Measurement("network.context_level_1", round(median(seconds), 4), "s", WARM_RUNS, *kind)
     yield Measurement("network.rate", round(gflop / median(seconds), 1), "GFLOP/s", WARM_RUNS, *kind)
-
-
-def stored_locator(store: Path) -> HeadLocator:
-    """The locator of the model that was written to a store."""
-    stored = ModelStore(store).resolve("fetal_head")
-    if stored.locator is None or stored.manifest.locator is None:
-        raise ValueError(f"{store} holds a model without a locator")
-    return HeadLocator(stored.locator, stored.manifest.locator, stored.manifest, RuntimeSettings(threads=1))
 
 
 def _clients(plan: Plan, service: Service) -> Iterator[Measurement]:

@@ -2,8 +2,7 @@
 
 One channel is wired through from the input to the main head, so that the network finds what is bright. The masks then
 have the size of a head, which the box of the second level and the restoration depend on, and can be compared; all other
-products are computed as in a trained network. The locator is trained: level 1 of the newest published model, which
-finds the brightened head, too.
+products are computed as in a trained network.
 """
 
 from __future__ import annotations
@@ -22,11 +21,9 @@ from app.imaging.preprocess import PreprocessingSpec
 from app.imaging.resample import Float32
 from app.inference.manifest import ContextLevel as StoredLevel
 from app.inference.manifest import Focus, LowerPrecision, ModelManifest, PrecisionGate, SelfTest, TrainingRecord
-from app.inference.model_store import ModelStore
 from app.inference.session import OnnxSession, RuntimeSettings
 from training.auto_context import new_level
 from training.config import TrainingConfig, load_config
-from training.export.faster import LOCATOR_FILE, finder_from
 from training.export.onnx import export_level
 from training.export.quantize import quantized_levels
 from training.export.reparameterize import reparameterize
@@ -37,9 +34,7 @@ BRIGHT = 1.0
 GAIN = 6.0
 NOISE = 0.02
 FOCUS_MM = 10.0
-LOCATOR_MM = 15.0
-"""The margins that passed on `usegnet_ds_has_ctx` 1, which is the paper's network at half width on a coarser grid."""
-PUBLISHED = Path(__file__).resolve().parents[1] / "model_store" / "fetal_head"
+"""The margin that passed on `usegnet_ds_has_ctx` 1, which is the paper's network at half width on a coarser grid."""
 UNMEASURED = PrecisionGate(cases=1, dsc_mean=1, dsc_min=1, volume_change_percent_max=0)
 
 
@@ -69,7 +64,7 @@ def paper_model(preset: str = "paper", spacing_mm: float | None = None) -> Paper
 
 
 def publish(model: PaperModel, store: Path, int8: Sequence[bytes] = ()) -> None:
-    """Write the served graphs as `fetal_head` 1 of a store, with the boxes of both levels.
+    """Write the served graphs as `fetal_head` 1 of a store, with the box of level 2.
 
     It vouches for bf16, and for int8 where there are such graphs: the benchmark asks how fast they are.
     """
@@ -82,16 +77,12 @@ def publish(model: PaperModel, store: Path, int8: Sequence[bytes] = ()) -> None:
         lower.append(LowerPrecision(precision="int8", levels=quantized, gate=UNMEASURED))
     _write_vector(model, folder / "selftest.npz")
     vector = hashlib.sha256((folder / "selftest.npz").read_bytes()).hexdigest()
-    newest = ModelStore(PUBLISHED.parent).versions(PUBLISHED.name)[-1]
-    finder = finder_from(PUBLISHED / str(newest), [LOCATOR_MM])
-    (folder / LOCATOR_FILE).write_bytes(finder.content)
     manifest = ModelManifest(
         name="fetal_head",
         version=1,
         created=datetime.now(UTC),
         levels=levels,
         preprocessing=model.preprocessing,
-        locator=finder.locator(LOCATOR_MM, cases=1),
         focus=Focus(margin_mm=FOCUS_MM, cases=1, dsc_loss=0.0),
         lower_precisions=tuple(lower),
         selftest=SelfTest(file="selftest.npz", sha256=vector, tolerance=1e-2, mask_dsc=0.9),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
@@ -12,6 +12,8 @@ from app.imaging.quality import QualitySpec
 from app.inference.coarse import CoarserGrid
 
 MANIFEST_FILE = "manifest.json"
+REMOVED = ("locator",)
+"""What manifests of earlier versions may hold, and must leave empty: nothing serves it any more."""
 
 FileName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$")]
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
@@ -64,18 +66,6 @@ class Focus(_Part):
     margin_mm: float = Field(ge=0, description="by which the box is larger than the head, on each side")
     cases: int = Field(ge=1, description="phantoms on which the loss was measured")
     dsc_loss: float = Field(description="mean DSC over the whole volume minus mean DSC in the box, as a fraction")
-
-
-class Locator(_Part):
-    """A cheap network that looks at the whole volume first; level 1 then looks at the box around what it finds."""
-
-    network: ContextLevel
-    origin: str = Field(description="the model whose level 1 it is")
-    preprocessing: PreprocessingSpec = Field(description="of its own grid")
-    threshold: float = Field(gt=0, lt=1, description="of its probability")
-    margin_mm: float = Field(ge=0, description="by which the box is larger than the head, on each side")
-    cases: int = Field(ge=1, description="phantoms on which the loss was measured")
-    dsc_loss: float = Field(description="mean DSC over the whole volume minus mean DSC as served, as a fraction")
 
 
 class Tiling(_Part):
@@ -143,7 +133,6 @@ class ModelManifest(_Part):
         default=None, description="level 1's own, coarser grid; None where it has that of the others"
     )
     tiling: Tiling | None = Field(default=None, description="None where the networks take the whole volume")
-    locator: Locator | None = Field(default=None, description="None where level 1 looks at the whole volume")
     focus: Focus | None = Field(default=None, description="None where later levels look at the whole volume")
     lower_precisions: tuple[LowerPrecision, ...] = ()
     postprocessing: PostprocessingSpec = PostprocessingSpec()
@@ -153,12 +142,20 @@ class ModelManifest(_Part):
     accuracy: AccuracySummary | None = None
     volume_interval: VolumeInterval | None = Field(default=None, description="None where too few cases support one")
 
+    @model_validator(mode="before")
+    @classmethod
+    def _of_earlier_versions(cls, content: Any) -> Any:
+        if not isinstance(content, dict):
+            return content
+        needed = [name for name in REMOVED if content.get(name) is not None]
+        if needed:
+            raise ValueError(f"it asks for what was removed since ({', '.join(needed)}); serve it with fetalhead 0.1")
+        return {name: value for name, value in content.items() if name not in REMOVED}
+
     @model_validator(mode="after")
     def _one_way_to_the_head(self) -> Self:
-        if self.first_level is not None and (self.locator is not None or self.tiling is not None):
-            raise ValueError(
-                "a first level with a grid of its own sees the whole volume: locator and tiling must be null"
-            )
+        if self.first_level is not None and self.tiling is not None:
+            raise ValueError("a first level with a grid of its own sees the whole volume: tiling must be null")
         return self
 
     @property
@@ -170,8 +167,7 @@ class ModelManifest(_Part):
     def file_hashes(self) -> dict[str, str]:
         """The SHA-256 of every file that the manifest vouches for, by name."""
         others = [level for lower in self.lower_precisions for level in lower.levels]
-        locators = [] if self.locator is None else [self.locator.network]
-        parts: list[ContextLevel | SelfTest] = [*self.levels, *others, *locators, self.selftest]
+        parts: list[ContextLevel | SelfTest] = [*self.levels, *others, self.selftest]
         return {part.file: part.sha256 for part in parts}
 
     def lower_precision(self, precision: str) -> LowerPrecision | None:

@@ -29,7 +29,6 @@ class StoredModel:
     selftest: bytes
     folder: Path
     others: Mapping[str, tuple[bytes, ...]] = field(default_factory=dict)
-    locator: bytes | None = None
 
     def levels_for(self, precision: str) -> tuple[bytes, ...]:
         """Return the levels to run in this precision."""
@@ -84,9 +83,7 @@ class ModelStore:
         lower = manifest.lower_precisions
         others: dict[str, tuple[bytes, ...]] = {part.precision: _verified_levels(folder, part.levels) for part in lower}
         selftest = _verified(folder / manifest.selftest.file, manifest.selftest.sha256)
-        located = manifest.locator
-        locator = None if located is None else _verified(folder / located.network.file, located.network.sha256)
-        return StoredModel(manifest, levels, selftest, folder, others, locator)
+        return StoredModel(manifest, levels, selftest, folder, others)
 
     def _newest(self, name: str) -> int:
         versions = self.versions(name)

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.imaging.biometry import Biometry, measure_biometry
-from app.imaging.postprocess import head_volume_ml, largest_component, segment_mask
+from app.imaging.postprocess import head_volume_ml, segment_mask
 from app.imaging.preprocess import Preprocessed, PreprocessingSpec, preprocess
 from app.imaging.quality import Flag, QualityNumbers, Verdict, assess
 from app.imaging.reliability import dsc, measure_reliability
@@ -21,8 +21,7 @@ from app.imaging.volume import Volume
 from app.inference.clock import Clock, OnStage
 from app.inference.engine import CUDA, Held, Tensors
 from app.inference.errors import DamagedModel, SelfTestFailed
-from app.inference.focus import Look, head_box, is_cut, pasted
-from app.inference.locator import HeadLocator
+from app.inference.focus import Box, everything, head_box, pasted
 from app.inference.manifest import ModelManifest
 from app.inference.memory import give_back
 from app.inference.model_store import StoredModel
@@ -75,12 +74,6 @@ class HeadSegmenter:
             Network(content, later if index else first, self.manifest.output_name, self._settings)
             for index, content in enumerate(model.levels_for(self._wanted))
         ]
-        rules = self.manifest.locator
-        self._locator = (
-            None
-            if rules is None or model.locator is None
-            else HeadLocator(model.locator, rules, self.manifest, self._settings)
-        )
 
     @property
     def provider(self) -> str:
@@ -110,8 +103,6 @@ class HeadSegmenter:
         if self.provider != CUDA:
             return
         self._levels(_striped_volume(self.manifest.preprocessing), Clock(), everywhere=True)
-        if self._locator is not None:
-            self._locator.probability(_striped_volume(self._locator.preprocessing))
 
     def selftest(self) -> float:
         """Run the stored test vector on every voxel; return the largest difference, or raise `SelfTestFailed`.
@@ -189,15 +180,14 @@ class HeadSegmenter:
                     levels.append(names.first_grid.answer(tensor, partial(self._alone, network, clock.stop)))
                     ahead[names.context_name] = levels[-1][None, None]
                     continue
-                look = None if everywhere else self._look(tensor, levels, clock.stop)
-                found = None if look is None else self._in_box(network, tensor, look, bool(levels), clock.stop)
-                if found is None:
+                box = None if everywhere else self._box(levels)
+                if box is None:
                     answer = self._run(network, ahead, clock.stop)
                     levels.append(answer.numpy()[0, 0])
                     ahead[names.context_name] = answer
                 else:
-                    levels.append(found)
-                    ahead[names.context_name] = found[None, None]
+                    levels.append(self._in_box(network, tensor, box, levels[-1], clock.stop))
+                    ahead[names.context_name] = levels[-1][None, None]
         return tuple(levels)
 
     def _alone(self, network: Network, stop: Stop | None, tensor: Float32) -> Float32:
@@ -205,36 +195,21 @@ class HeadSegmenter:
         answer: Float32 = self._run(network, {self.manifest.input_name: tensor}, stop).numpy()[0, 0]
         return answer
 
-    def _look(self, tensor: Float32, levels: Sequence[Float32], stop: Stop | None) -> Look | None:
-        """Where the next level looks, None for the whole grid."""
+    def _box(self, levels: Sequence[Float32]) -> Box | None:
+        """Return the box that the next level looks at, None for the whole grid."""
         focus = self.manifest.focus
-        if not levels:
-            look = None if self._locator is None else self._locator.look(tensor, stop)
-        elif focus is None:
-            look = None
-        else:
-            rules, threshold = self.manifest.preprocessing, self.manifest.postprocessing.threshold
-            margin = math.ceil(focus.margin_mm / rules.spacing_mm)
-            look = Look(head_box(levels[-1], threshold, margin, rules.shape_divisor), levels[-1])
-        return None if look is None or look.is_whole else look
+        if not levels or focus is None:
+            return None
+        rules, threshold = self.manifest.preprocessing, self.manifest.postprocessing.threshold
+        margin = math.ceil(focus.margin_mm / rules.spacing_mm)
+        box = head_box(levels[-1], threshold, margin, rules.shape_divisor)
+        return None if box == everything(levels[-1].shape) else box
 
-    def _in_box(
-        self, network: Network, tensor: Float32, look: Look, has_context: bool, stop: Stop | None
-    ) -> Float32 | None:
-        """A level's probability in the box and what was said before around it; None where level 1's head is cut."""
-        whole = {self.manifest.input_name: tensor[0, 0]}
-        if has_context:
-            whole[self.manifest.context_name] = look.around
-        inputs = {name: np.ascontiguousarray(values[look.box])[None, None] for name, values in whole.items()}
-        part = self._run(network, inputs, stop).numpy()[0, 0]
-        if not has_context:
-            head = largest_component(part >= self.manifest.postprocessing.threshold)
-            if is_cut(head, look.box, look.around.shape):
-                return None
-        return pasted(part, look.box, look.around)
-
-    def _all_networks(self) -> list[Network]:
-        return [*self._networks, *([] if self._locator is None else [self._locator.network])]
+    def _in_box(self, network: Network, tensor: Float32, box: Box, around: Float32, stop: Stop | None) -> Float32:
+        """Return a level's probability in the box and what was said before around it."""
+        whole = {self.manifest.input_name: tensor[0, 0], self.manifest.context_name: around}
+        inputs = {name: np.ascontiguousarray(values[box])[None, None] for name, values in whole.items()}
+        return pasted(self._run(network, inputs, stop).numpy()[0, 0], box, around)
 
     def _run(self, network: Network, inputs: Tensors, stop: Stop | None) -> Held:
         """Run one level on the whole volume, or tile by tile where the model was trained on tiles.
@@ -244,7 +219,7 @@ class HeadSegmenter:
         """
         kept_bytes = self._settings.kept_mb * MEGABYTE
         if network.expected_bytes(inputs) > kept_bytes:
-            for other in self._all_networks():
+            for other in self._networks:
                 if other is not network:
                     other.release()
         tiling, name = self.manifest.tiling, self.manifest.input_name
@@ -254,7 +229,7 @@ class HeadSegmenter:
             given = inputs[name]
             volume = given.numpy() if isinstance(given, Held) else given
             answer = network.hold(answer_by_tiles(volume, tiling, lambda t: network.run_held({name: t}, stop).numpy()))
-        if sum(each.working_bytes for each in self._all_networks()) > kept_bytes:
+        if sum(each.working_bytes for each in self._networks) > kept_bytes:
             network.release()
         return answer
 

@@ -45,7 +45,6 @@ def test_every_way_measures_the_same_head_of_the_same_volume() -> None:
         assert 0 < max(parts) <= found[f"{way}.total"].value
     assert found["dsc.service_and_straight"].value == found["dsc.service_and_eager"].value
     assert found["service.peak_memory"].value >= found["service.memory_after"].value > 0
-    assert found["box.located"].value == pytest.approx(found["box.true"].value, abs=0.15)
     assert found["clients_2.rate"].value > 0
 
 

@@ -65,8 +65,6 @@ def _add_faster_commands(commands: Commands) -> None:
         "--calibration", type=positive, default=8, help="other phantoms, for int8's ranges (default: 8)"
     )
     focus.add_argument("--margin", type=float, nargs="+", default=[10.0, 20.0, 30.0], help="mm, of later levels")
-    focus.add_argument("--locator", type=Path, help="a cheap published model whose level 1 finds the box of level 1")
-    focus.add_argument("--locator-margin", type=float, nargs="+", default=[10.0, 15.0, 20.0], help="mm, of level 1")
 
 
 def _export(options: argparse.Namespace) -> None:
@@ -104,15 +102,13 @@ def _quantize(options: argparse.Namespace) -> None:
 
 def _focus(options: argparse.Namespace) -> None:
     from training.evaluation.provenance import as_typed
-    from training.export.faster import finder_from, try_boxes
+    from training.export.faster import try_boxes
     from training.export.history import record
 
-    finder = None if options.locator is None else finder_from(options.locator, options.locator_margin)
     phantoms = list(with_progress(validation_phantoms(options), options.cases, "made"))
-    for outcome in try_boxes(options.candidate, phantoms, options.margin, finder):
+    for outcome in try_boxes(options.candidate, phantoms, options.margin):
         tell(options, outcome, **asdict(outcome))
-    located = () if finder is None else (("--locator", options.locator), ("--locator-margin", options.locator_margin))
-    asked = (("--cases", options.cases), ("--spacing", options.spacing), ("--margin", options.margin), *located)
+    asked = (("--cases", options.cases), ("--spacing", options.spacing), ("--margin", options.margin))
     record(options.candidate, as_typed("focus", asked, [options.candidate]))
 
 

@@ -12,7 +12,6 @@ from app.inference.manifest import (
     MANIFEST_FILE,
     ContextLevel,
     Focus,
-    Locator,
     LowerPrecision,
     ModelManifest,
     PrecisionGate,
@@ -25,7 +24,6 @@ from training.export.quantize import CAREFUL, quantized_levels
 from training.export.speed_gate import LARGEST_DSC_LOSS, LIMITS, mean_loss, precision_gate, scores
 from training.phantom import Phantom
 
-LOCATOR_FILE = "locator.onnx"
 OwnFiles = Literal["fp16", "int8"]
 """Precisions that need networks of their own."""
 UNMEASURED = PrecisionGate(cases=1, dsc_mean=0, dsc_min=0, volume_change_percent_max=0)
@@ -42,34 +40,6 @@ class Outcome:
     def __str__(self) -> str:
         """One line."""
         return f"{self.what}: {'passed' if self.passed else 'not served'} ({self.detail})"
-
-
-@dataclass(frozen=True)
-class Finder:
-    """Level 1 of a cheap published model, to be tried as locator with these margins."""
-
-    content: bytes
-    origin: ModelManifest
-    margins_mm: tuple[float, ...]
-
-    def locator(self, margin_mm: float, cases: int) -> Locator:
-        """The locator with one of the margins, its loss not measured yet."""
-        level = self.origin.levels[0].model_copy(update={"file": LOCATOR_FILE})
-        return Locator(
-            network=level,
-            origin=f"{self.origin.name} {self.origin.version}",
-            preprocessing=self.origin.preprocessing,
-            threshold=self.origin.postprocessing.threshold,
-            margin_mm=margin_mm,
-            cases=cases,
-            dsc_loss=0,
-        )
-
-
-def finder_from(folder: Path, margins_mm: Sequence[float]) -> Finder:
-    """Level 1 of the published model in a folder, such as model_store/fetal_head/5."""
-    stored = _stored(folder)
-    return Finder(stored.levels[0], stored.manifest, tuple(margins_mm))
 
 
 def try_precisions(candidate: Path, cases: Iterable[Phantom], calibration: Sequence[Phantom]) -> Iterator[Outcome]:
@@ -95,45 +65,27 @@ def try_precisions(candidate: Path, cases: Iterable[Phantom], calibration: Seque
             return
 
 
-def try_boxes(
-    candidate: Path, cases: Iterable[Phantom], margins_mm: Sequence[float], finder: Finder | None = None
-) -> Iterator[Outcome]:
-    """Try boxes around the head, the smallest first: of later levels, then with a locator of level 1, too.
+def try_boxes(candidate: Path, cases: Iterable[Phantom], margins_mm: Sequence[float]) -> Iterator[Outcome]:
+    """Try boxes around the head for the levels above the first, the smallest first.
 
-    What was written before is forgotten; the first of each that costs no accuracy against the whole volume at every
-    level is written to the candidate.
+    What was written before is forgotten; the first box that costs no accuracy against the whole volume at every level
+    is written to the candidate.
     """
     cases = list(cases)
-    _write(candidate, {"focus": None, "locator": None})
-    (candidate / LOCATOR_FILE).unlink(missing_ok=True)
-    whole = scores(HeadSegmenter(_stored(candidate)), cases)
+    _write(candidate, {"focus": None})
+    stored = _stored(candidate)
+    whole = scores(HeadSegmenter(stored), cases)
     for margin_mm in sorted(margins_mm):
         focus = Focus(margin_mm=margin_mm, cases=len(cases), dsc_loss=0)
-        lost = mean_loss(whole, scores(_with_boxes(_stored(candidate), focus=focus), cases))
-        tried: dict[str, object] = {"focus": focus.model_copy(update={"dsc_loss": lost})}
-        yield (outcome := _boxed(candidate, f"box with a margin of {margin_mm:g} mm", tried, lost, len(cases)))
-        if outcome.passed:
-            break
-    if finder is None:
-        return
-    (candidate / LOCATOR_FILE).write_bytes(finder.content)
-    for margin_mm in sorted(finder.margins_mm):
-        locator = finder.locator(margin_mm, len(cases))
-        stored = replace(_stored(candidate), locator=finder.content)
-        lost = mean_loss(whole, scores(_with_boxes(stored, locator=locator), cases))
-        tried = {"locator": locator.model_copy(update={"dsc_loss": lost})}
-        yield (outcome := _boxed(candidate, f"located box with a margin of {margin_mm:g} mm", tried, lost, len(cases)))
-        if outcome.passed:
+        tried = replace(stored, manifest=stored.manifest.model_copy(update={"focus": focus}))
+        lost = mean_loss(whole, scores(HeadSegmenter(tried), cases))
+        passed = lost <= LARGEST_DSC_LOSS
+        if passed:
+            _write(candidate, {"focus": focus.model_copy(update={"dsc_loss": lost})})
+        detail = f"{100 * lost:+.3f} DSC points lost on {len(cases)} phantoms"
+        yield Outcome(f"box with a margin of {margin_mm:g} mm", passed, detail)
+        if passed:
             return
-    (candidate / LOCATOR_FILE).unlink()
-
-
-def _boxed(candidate: Path, what: str, tried: dict[str, object], lost: float, cases: int) -> Outcome:
-    """Write a box to the candidate where it costs no more than it may."""
-    passed = lost <= LARGEST_DSC_LOSS
-    if passed:
-        _write(candidate, tried)
-    return Outcome(what, passed, f"{100 * lost:+.3f} DSC points lost on {cases} phantoms")
 
 
 def _judged(candidate: Path, lower: LowerPrecision, what: str, contents: Sequence[bytes]) -> Outcome:
@@ -175,10 +127,6 @@ def _lower(precision: OwnFiles, contents: Sequence[bytes], gate: PrecisionGate) 
         for number, content in enumerate(contents, start=1)
     )
     return LowerPrecision(precision=precision, levels=levels, gate=gate)
-
-
-def _with_boxes(stored: StoredModel, **boxes: Focus | Locator) -> HeadSegmenter:
-    return HeadSegmenter(replace(stored, manifest=stored.manifest.model_copy(update=boxes)))
 
 
 def _stored(candidate: Path) -> StoredModel:

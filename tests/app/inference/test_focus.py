@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from app.inference.focus import everything, head_box, is_cut, pasted
+from app.inference.focus import everything, head_box, pasted
 
 
 def blob(*box: slice, shape: tuple[int, int, int] = (40, 32, 24)) -> np.ndarray:
@@ -41,24 +41,3 @@ def test_outside_the_box_the_level_before_keeps_its_word() -> None:
     assert (after[box] == 1).all()
     assert after.sum() == 64 + 0.25 * (512 - 64)
     assert (before == 0.25).all()
-
-
-INNER = (slice(8, 24), slice(0, 32), slice(8, 24))
-"""A box within a grid of 40 x 32 x 24: free of the grid's sides at both ends, at neither, at the lower one."""
-
-
-@pytest.mark.parametrize(
-    ("head", "cut"),
-    [
-        ((slice(4, 12), slice(4, 28), slice(4, 12)), False),
-        ((slice(0, 12), slice(4, 28), slice(4, 12)), True),
-        ((slice(4, 16), slice(4, 28), slice(4, 12)), True),
-        ((slice(4, 12), slice(0, 32), slice(4, 16)), False),
-        ((slice(4, 12), slice(4, 28), slice(0, 12)), True),
-        ((slice(0, 0), slice(0, 0), slice(0, 0)), True),
-    ],
-)
-def test_a_head_is_cut_where_the_box_ends_and_the_grid_does_not(head: tuple[slice, ...], cut: bool) -> None:
-    found = np.zeros((16, 32, 16), dtype=bool)
-    found[head] = True
-    assert is_cut(found, INNER, (40, 32, 24)) is cut

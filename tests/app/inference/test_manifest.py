@@ -7,7 +7,7 @@ import pytest
 from pydantic import ValidationError
 
 from app.imaging.postprocess import PostprocessingSpec
-from app.inference.manifest import ModelManifest, VolumeInterval
+from app.inference.manifest import REMOVED, ModelManifest, VolumeInterval
 from tests.makers import publish_threshold_model
 
 
@@ -36,6 +36,16 @@ def test_what_a_manifest_must_not_say_is_refused(manifest: ModelManifest, field:
     content = {**json.loads(manifest.model_dump_json()), field: value}
     with pytest.raises(ValidationError):
         ModelManifest.model_validate_json(json.dumps(content))
+
+
+@pytest.mark.parametrize("name", REMOVED)
+def test_what_was_removed_may_be_named_by_an_earlier_version_but_not_asked_for(
+    manifest: ModelManifest, name: str
+) -> None:
+    content = json.loads(manifest.model_dump_json())
+    assert ModelManifest.model_validate_json(json.dumps(content | {name: None})) == manifest
+    with pytest.raises(ValidationError, match=rf"removed since \({name}\)"):
+        ModelManifest.model_validate_json(json.dumps(content | {name: {"margin_mm": 8}}))
 
 
 @pytest.mark.parametrize("name", ["../level.onnx", "/etc/passwd", ".hidden", "a/b.onnx", ""])

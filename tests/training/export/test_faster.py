@@ -14,7 +14,7 @@ from app.inference.session import OnnxSession, RuntimeSettings
 from tests.app.inference.test_session import convolutional_network
 from tests.makers import publish_threshold_model, sphere_volume
 from tests.runtimes import providers
-from training.export.faster import finder_from, try_boxes, try_precisions
+from training.export.faster import try_boxes, try_precisions
 from training.export.half import half_levels
 from training.export.onnx import with_half_weights
 from training.export.quantize import before_softmax, quantized_levels, with_single_weights
@@ -125,24 +125,3 @@ def test_a_box_is_written_and_used_only_where_it_costs_nothing(tmp_path: Path, p
     assert stored.manifest.focus is not None
     assert stored.manifest.focus.margin_mm == 200
     HeadSegmenter(stored, ON_CPU).selftest()
-
-
-def test_a_locator_is_written_with_its_file_only_where_it_costs_nothing(tmp_path: Path, phantom: Phantom) -> None:
-    candidate = publish_threshold_model(tmp_path / "candidate")
-    cheap = publish_threshold_model(tmp_path / "cheap", version=3, spacing_mm=4.0)
-    cases = [sphere(phantom)]
-    refused = list(try_boxes(candidate, cases, [200.0], finder_from(cheap, [8.0])))
-    assert [outcome.passed for outcome in refused] == [True, False]
-    assert str(refused[1]).startswith("located box with a margin of 8 mm: not served (+")
-    assert not (candidate / "locator.onnx").exists()
-    assert ModelStore(tmp_path / "candidate").resolve("fetal_head").manifest.locator is None
-    tried = list(try_boxes(candidate, cases, [200.0], finder_from(cheap, [200.0, 8.0])))
-    assert [outcome.passed for outcome in tried] == [True, False, True]
-    stored = ModelStore(tmp_path / "candidate").resolve("fetal_head")
-    assert stored.manifest.locator is not None
-    assert (stored.manifest.locator.origin, stored.manifest.locator.margin_mm) == ("fetal_head 3", 200)
-    assert stored.locator == (cheap / "context_level_1.onnx").read_bytes()
-    assert HeadSegmenter(stored, ON_CPU).segment(sphere_volume()).verdict == "ok"
-    assert [outcome.passed for outcome in try_boxes(candidate, cases, [200.0])] == [True]
-    assert ModelStore(tmp_path / "candidate").resolve("fetal_head").manifest.locator is None
-    assert not (candidate / "locator.onnx").exists()
