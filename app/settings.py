@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal, Self
 from urllib.parse import quote, urlsplit, urlunsplit
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from model_store import packaged_store
@@ -70,7 +70,7 @@ class Settings(BaseSettings):
     provider: Literal["auto", "cuda", "openvino", "cpu"] = Field(
         "auto", description="Runtime of the networks; `auto` takes the fastest one that really runs."
     )
-    precision: Literal["auto", "fp32", "bf16", "fp16", "int8"] = Field(
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = Field(
         "auto", description="Arithmetic of the networks; `auto` takes what the model vouches for and the machine has."
     )
     threads: int = Field(
@@ -115,6 +115,13 @@ class Settings(BaseSettings):
 
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least level that is logged.")
     log_format: Literal["json", "text"] = Field("json", description="Log lines as JSON objects or as plain text.")
+
+    @field_validator("precision", mode="before")
+    @classmethod
+    def _not_int8(cls, value: object) -> object:
+        if value == "int8":
+            raise ValueError("int8 was removed, no published model passed its gate; set auto, fp32, bf16 or fp16")
+        return value
 
     @model_validator(mode="after")
     def _belong_together(self) -> Self:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import itertools
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -33,10 +31,6 @@ NATIVE: Index3 = (388, 258, 440)
 NATIVE_MM = 0.38
 SEED, WEEKS = 7, 26.0
 MADE_AT_MM = 1.2
-CALIBRATED_AT = 0.03
-"""How much of the volume int8 is calibrated on: calibration runs on the CPU provider and keeps every tensor."""
-SERVICES = {"service": "auto", "service_int8": "int8"}
-"""What each service is asked to compute in."""
 WARM_RUNS = 3
 TAKEN = 0.65
 """How much of its unrolled input the CPU provider takes at most, with a margin (measured at native size: half, 10 GB).
@@ -69,25 +63,16 @@ def compare(plan: Plan) -> Iterator[Measurement]:
     ceilings = {precision: matmul_gflops(precision, plan.threads) for precision in ("fp32", "bf16")}
     for precision, gflops in ceilings.items():
         yield Measurement("ceiling.matmul", round(gflops, 1), "GFLOP/s", 5, (2048, 2048, 1), "torch", precision)
-    calibration = preprocess(bright_head(plan.shape, CALIBRATED_AT), model.preprocessing).tensor
-    with tempfile.TemporaryDirectory() as store, ExitStack() as stack:
-        publish(model, Path(store), model.in_int8(calibration))
-        common = {"MODEL_STORE": store, "THREADS": str(plan.threads)}
-        services = {
-            name: stack.enter_context(running(common | {"PRECISION": precision}))
-            for name, precision in SERVICES.items()
-        }
-        for size, rounds in plan.rounds:
-            yield from _one_size(plan, model, ways, services, (size, rounds))
-        yield from _clients(plan, services["service"])
+    with tempfile.TemporaryDirectory() as store:
+        publish(model, Path(store))
+        with running({"MODEL_STORE": store, "THREADS": str(plan.threads)}) as service:
+            for size, rounds in plan.rounds:
+                yield from _one_size(plan, model, ways, service, (size, rounds))
+            yield from _clients(plan, service)
 
 
 def _one_size(
-    plan: Plan,
-    model: PaperModel,
-    ways: dict[str, Levels],
-    services: Mapping[str, Service],
-    sized: tuple[float, int],
+    plan: Plan, model: PaperModel, ways: dict[str, Levels], service: Service, sized: tuple[float, int]
 ) -> Iterator[Measurement]:
     """All ways in turn, round after round, on one volume."""
     size, rounds = sized
@@ -102,23 +87,21 @@ def _one_size(
     numbers: dict[str, Numbers] = defaultdict(lambda: defaultdict(list))
     masks = {}
     kinds = {"straight": ("CPUExecutionProvider", "fp32"), "eager": ("torch eager", "fp32")}
-    kinds |= {name: service.runtime() for name, service in services.items()}
+    kinds["service"] = service.runtime()
     for _ in range(rounds):
         for name in taking_part:
             masks[name], stages = segment(payload, ways[name], model.preprocessing.spacing_mm)
             _add(numbers[name], stages)
-        for name, service in services.items():
-            masks[name], stages = _served(service, payload)
-            _add(numbers[name], stages)
+        masks["service"], stages = _served(service, payload)
+        _add(numbers["service"], stages)
     for name, found in numbers.items():
         for stage, values in found.items():
             unit = "MB" if "memory" in stage else "s"
             value = round(median(values), 4)
             yield Measurement(f"{name}.{stage}", value, unit, len(values), volume.geometry.shape, *kinds[name])
-    for one, other in itertools.product(services, [*taking_part, "service"]):
-        if one != other:
-            agreement = round(float(dsc(masks[one] > 0, masks[other] > 0)), 5)
-            yield Measurement(f"dsc.{one}_and_{other}", agreement, "1", 1, volume.geometry.shape, *kinds[one])
+    for other in taking_part:
+        agreement = round(float(dsc(masks["service"] > 0, masks[other] > 0)), 5)
+        yield Measurement(f"dsc.service_and_{other}", agreement, "1", 1, volume.geometry.shape, *kinds["service"])
     kind = (volume.geometry.shape, *kinds["service"])
     yield _achieved(model, grid, numbers, kind)
     yield from _network_alone(model, tensor, plan.threads, kind)

@@ -18,14 +18,12 @@ import onnx
 import torch
 
 from app.imaging.preprocess import PreprocessingSpec
-from app.imaging.resample import Float32
 from app.inference.manifest import ContextLevel as StoredLevel
 from app.inference.manifest import Focus, LowerPrecision, ModelManifest, PrecisionGate, SelfTest, TrainingRecord
 from app.inference.session import OnnxSession, RuntimeSettings
 from training.auto_context import new_level
 from training.config import TrainingConfig, load_config
 from training.export.onnx import export_level
-from training.export.quantize import quantized_levels
 from training.export.reparameterize import reparameterize
 from training.networks.cascade import ContextLevel
 
@@ -47,10 +45,6 @@ class PaperModel:
     served: tuple[onnx.ModelProto, ...]
     preprocessing: PreprocessingSpec
 
-    def in_int8(self, volume: Float32) -> tuple[bytes, ...]:
-        """The served graphs in int8, calibrated on a volume (1, 1, I, J, K)."""
-        return quantized_levels([graph.SerializeToString() for graph in self.served], [volume], spare_attention=False)
-
 
 def paper_model(preset: str = "paper", spacing_mm: float | None = None) -> PaperModel:
     """Both context levels of a preset, with random weights; on another grid than the preset's where one is given."""
@@ -63,18 +57,14 @@ def paper_model(preset: str = "paper", spacing_mm: float | None = None) -> Paper
     return PaperModel(levels, trained, served, config.preprocessing.model_copy(update=grid))
 
 
-def publish(model: PaperModel, store: Path, int8: Sequence[bytes] = ()) -> None:
+def publish(model: PaperModel, store: Path) -> None:
     """Write the served graphs as `fetal_head` 1 of a store, with the box of level 2.
 
-    It vouches for bf16, and for int8 where there are such graphs: the benchmark asks how fast they are.
+    It vouches for bf16: the benchmark asks how fast that is.
     """
     folder = store / "fetal_head" / "1"
     folder.mkdir(parents=True)
-    levels = _written(folder, [graph.SerializeToString() for graph in model.served], "onnx")
-    lower = [LowerPrecision(precision="bf16", gate=UNMEASURED)]
-    if int8:
-        quantized = _written(folder, int8, "int8.onnx")
-        lower.append(LowerPrecision(precision="int8", levels=quantized, gate=UNMEASURED))
+    levels = _written(folder, [graph.SerializeToString() for graph in model.served])
     _write_vector(model, folder / "selftest.npz")
     vector = hashlib.sha256((folder / "selftest.npz").read_bytes()).hexdigest()
     manifest = ModelManifest(
@@ -84,18 +74,18 @@ def publish(model: PaperModel, store: Path, int8: Sequence[bytes] = ()) -> None:
         levels=levels,
         preprocessing=model.preprocessing,
         focus=Focus(margin_mm=FOCUS_MM, cases=1, dsc_loss=0.0),
-        lower_precisions=tuple(lower),
+        lower_precisions=(LowerPrecision(precision="bf16", gate=UNMEASURED),),
         selftest=SelfTest(file="selftest.npz", sha256=vector, tolerance=1e-2, mask_dsc=0.9),
         training=TrainingRecord(data="none", preset="paper", commands=("none",), description="random weights"),
     )
     (folder / "manifest.json").write_text(manifest.model_dump_json(indent=2), encoding="utf-8")
 
 
-def _written(folder: Path, contents: Sequence[bytes], ending: str) -> tuple[StoredLevel, ...]:
+def _written(folder: Path, contents: Sequence[bytes]) -> tuple[StoredLevel, ...]:
     """Write one file per level."""
     levels = []
     for number, content in enumerate(contents, start=1):
-        name = f"context_level_{number}.{ending}"
+        name = f"context_level_{number}.onnx"
         (folder / name).write_bytes(content)
         levels.append(StoredLevel(file=name, sha256=hashlib.sha256(content).hexdigest(), size=len(content)))
     return tuple(levels)

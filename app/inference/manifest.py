@@ -55,7 +55,7 @@ class PrecisionGate(_Part):
 class LowerPrecision(_Part):
     """An arithmetic below single precision that passed its gate; `levels` is empty where it needs no files."""
 
-    precision: Literal["bf16", "fp16", "int8"]
+    precision: Literal["bf16", "fp16"]
     levels: tuple[ContextLevel, ...] = ()
     gate: PrecisionGate
 
@@ -150,7 +150,9 @@ class ModelManifest(_Part):
         needed = [name for name in REMOVED if content.get(name) is not None]
         if needed:
             raise ValueError(f"it asks for what was removed since ({', '.join(needed)}); serve it with fetalhead 0.1")
-        return {name: value for name, value in content.items() if name not in REMOVED}
+        known = {name: value for name, value in content.items() if name not in REMOVED}
+        lower = known.get("lower_precisions", ())
+        return known | {"lower_precisions": [part for part in lower if not _is_int8(part)]}
 
     @model_validator(mode="after")
     def _one_way_to_the_head(self) -> Self:
@@ -173,3 +175,8 @@ class ModelManifest(_Part):
     def lower_precision(self, precision: str) -> LowerPrecision | None:
         """This precision's gate and files, None where the model did not pass it."""
         return next((lower for lower in self.lower_precisions if lower.precision == precision), None)
+
+
+def _is_int8(part: Any) -> bool:
+    """Whether it is the gate of networks that nothing runs any more; the model has others."""
+    return isinstance(part, dict) and part.get("precision") == "int8"

@@ -9,16 +9,16 @@ from app.inference.errors import RuntimeUnavailable
 from app.inference.manifest import ModelManifest
 from app.inference.session import RuntimeSettings, preferred_provider, processor_has_bf16
 
-Precision = Literal["fp32", "bf16", "fp16", "int8"]
+Precision = Literal["fp32", "bf16", "fp16"]
 FASTEST: dict[str, Precision] = {CUDA: "fp16", OPENVINO: "bf16"}
-"""The precision below single precision that a provider is fastest in, int8 apart."""
+"""The precision below single precision that a provider is fastest in."""
 
 
 def chosen_precision(settings: RuntimeSettings, manifest: ModelManifest) -> Precision:
     """Return the precision to load a model in; raise `RuntimeUnavailable` where it cannot be what was asked for.
 
     "auto" takes fp16 on CUDA and bf16 on OpenVINO where the model passed that precision's gate and the processor has
-    it, else fp32. int8 is only ever asked for by name.
+    it, else fp32.
     """
     provider = preferred_provider(settings.provider)
     if settings.precision == "auto":
@@ -38,6 +38,6 @@ def _refusal(precision: Precision, provider: str, manifest: ModelManifest) -> st
         return f"{provider} has no bf16, only {OPENVINO} has"
     if precision == "bf16" and not processor_has_bf16():
         return "the processor does not multiply bf16"
-    if precision in ("fp16", "int8") and manifest.lower_precision(precision) is None:
-        return f"{manifest.name} {manifest.version} holds no {precision} networks"
+    if precision == "fp16" and manifest.lower_precision(precision) is None:
+        return f"{manifest.name} {manifest.version} holds no fp16 networks"
     return None

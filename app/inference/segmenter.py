@@ -84,7 +84,7 @@ class HeadSegmenter:
     @property
     def precision(self) -> str:
         """The arithmetic's precision, of the first level."""
-        return self._wanted if self._wanted in ("int8", "fp16") else self._networks[0].precision
+        return self._wanted if self._wanted == "fp16" else self._networks[0].precision
 
     @property
     def is_fallback(self) -> bool:

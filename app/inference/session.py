@@ -17,7 +17,7 @@ from app.inference.openvino_engine import OpenVinoEngine, openvino_providers
 from app.inference.stop import Stop
 
 ProviderChoice = Literal["auto", "cuda", "openvino", "cpu"]
-PrecisionChoice = Literal["auto", "fp32", "bf16", "fp16", "int8"]
+PrecisionChoice = Literal["auto", "fp32", "bf16", "fp16"]
 
 CANDIDATES: dict[ProviderChoice, tuple[str, ...]] = {
     "auto": (CUDA, OPENVINO, CPU),
@@ -41,8 +41,8 @@ MEMORY_MISSING = re.compile(
 class RuntimeSettings:
     """Where and how exactly a network runs. `threads` 0 takes every core that the process may use.
 
-    `precision` "auto" takes the fastest arithmetic that the model's manifest vouches for, int8 excepted. `kept_mb` is
-    how much working memory (MB) all networks of a model together keep from one volume to the next.
+    `precision` "auto" takes the fastest arithmetic that the model's manifest vouches for. `kept_mb` is how much working
+    memory (MB) all networks of a model together keep from one volume to the next.
     """
 
     provider: ProviderChoice = "auto"
@@ -59,7 +59,7 @@ class RuntimeSettings:
 class OnnxSession:
     """A network that takes and gives float32 tensors (1, 1, I, J, K).
 
-    `settings.precision` is what its convolutions may use on OpenVINO: "bf16" and "int8" allow bf16, all else is fp32.
+    `settings.precision` is what its convolutions may use on OpenVINO: "bf16" allows bf16, all else is fp32.
     `precision` tells the arithmetic of a graph of floating-point weights.
     """
 
@@ -101,8 +101,8 @@ class OnnxSession:
 
 
 def allows_bf16(precision: PrecisionChoice) -> bool:
-    """Whether convolutions may be computed in bf16; what int8 leaves in floating point may, too."""
-    return precision in ("bf16", "int8") and processor_has_bf16()
+    """Whether convolutions may be computed in bf16."""
+    return precision == "bf16" and processor_has_bf16()
 
 
 def processor_has_bf16(information: Path = Path("/proc/cpuinfo")) -> bool:

@@ -51,6 +51,13 @@ class TestEnvironment:
         with pytest.raises(ValidationError):
             Settings()
 
+    def test_a_precision_that_was_removed_is_refused_with_those_that_are_there(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("FETALHEAD_PRECISION", "int8")
+        with pytest.raises(ValidationError, match=r"int8 was removed.*set auto, fp32, bf16 or fp16"):
+            Settings()
+
     def test_a_misspelt_variable_is_found(self) -> None:
         environment = {"FETALHEAD_MAX_VOXEL": "1", "FETALHEAD_PORT": "1", "HOME": "/"}
         assert unknown_variables(environment) == ["FETALHEAD_MAX_VOXEL"]

@@ -39,7 +39,7 @@ def test_every_stage_is_timed_printed_and_recorded(
 def test_every_way_measures_the_same_head_of_the_same_volume() -> None:
     plan = Plan("smoke", spacing_mm=1.5, shape=(88, 72, 80), rounds=((1.0, 1),), clients=(1, 2), threads=1)
     found = {measurement.name: measurement for measurement in compare(plan)}
-    for way in ("straight", "eager", "service", "service_int8"):
+    for way in ("straight", "eager", "service"):
         own = {name: m for name, m in found.items() if name.startswith(f"{way}.") and m.unit == "s"}
         parts = [m.value for name, m in own.items() if "total" not in name]
         assert 0 < max(parts) <= found[f"{way}.total"].value

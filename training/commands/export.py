@@ -53,7 +53,7 @@ def add_export(commands: Commands) -> None:
 
 
 def _add_faster_commands(commands: Commands) -> None:
-    quantize = commands.add_parser("quantize", help="let a candidate be served in bf16, fp16 and int8 where harmless")
+    quantize = commands.add_parser("quantize", help="let a candidate be served in bf16 and fp16 where harmless")
     focus = commands.add_parser("focus", help="let a candidate look at the head's box alone where harmless")
     for command, cases, run in ((quantize, 40, _quantize), (focus, 20, _focus)):
         command.add_argument("candidate", type=Path, help="folder of the candidate; run this before calibrate")
@@ -61,9 +61,6 @@ def _add_faster_commands(commands: Commands) -> None:
         command.add_argument("--spacing", type=spacing_mm, default=1.3, help="mm")
         command.add_argument("--phantoms", type=Path, help="keep the simulated scans in this folder")
         command.set_defaults(command=run)
-    quantize.add_argument(
-        "--calibration", type=positive, default=8, help="other phantoms, for int8's ranges (default: 8)"
-    )
     focus.add_argument("--margin", type=float, nargs="+", default=[10.0, 20.0, 30.0], help="mm, of later levels")
 
 
@@ -91,12 +88,10 @@ def _quantize(options: argparse.Namespace) -> None:
     from training.export.faster import try_precisions
     from training.export.history import record
 
-    phantoms = list(
-        with_progress(validation_phantoms(options, options.calibration), options.cases + options.calibration, "made")
-    )
-    for outcome in try_precisions(options.candidate, phantoms[options.calibration :], phantoms[: options.calibration]):
+    phantoms = list(with_progress(validation_phantoms(options), options.cases, "made"))
+    for outcome in try_precisions(options.candidate, phantoms):
         tell(options, outcome, **asdict(outcome))
-    asked = (("--cases", options.cases), ("--calibration", options.calibration), ("--spacing", options.spacing))
+    asked = (("--cases", options.cases), ("--spacing", options.spacing))
     record(options.candidate, as_typed("quantize", asked, [options.candidate]))
 
 

@@ -48,12 +48,12 @@ def with_progress(items: Iterable[T], total: int, title: str) -> Iterable[T]:
     return bar
 
 
-def validation_phantoms(options: argparse.Namespace, more: int = 0) -> Iterable[Phantom]:
-    """Phantoms of the validation cohort, one after another, as many as there are cases, and more."""
+def validation_phantoms(options: argparse.Namespace) -> Iterable[Phantom]:
+    """Phantoms of the validation cohort, one after another, as many as there are cases."""
     from training.evaluation.cases import stored_phantom
     from training.phantom.cohort import request_for
 
-    requests = (request_for("validation", number, options.spacing) for number in range(options.cases + more))
+    requests = (request_for("validation", number, options.spacing) for number in range(options.cases))
     return (stored_phantom(request, options.phantoms) for request in requests)
 
 

@@ -4,9 +4,7 @@ import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
 
-from app.imaging.preprocess import preprocess
 from app.inference.errors import RuntimeUnavailable
 from app.inference.manifest import (
     MANIFEST_FILE,
@@ -18,14 +16,11 @@ from app.inference.manifest import (
 )
 from app.inference.model_store import ModelStore, StoredModel
 from app.inference.segmenter import HeadSegmenter
-from app.inference.session import ProviderChoice, RuntimeSettings
+from app.inference.session import RuntimeSettings
 from training.export.half import half_levels
-from training.export.quantize import CAREFUL, quantized_levels
 from training.export.speed_gate import LARGEST_DSC_LOSS, LIMITS, mean_loss, precision_gate, scores
 from training.phantom import Phantom
 
-OwnFiles = Literal["fp16", "int8"]
-"""Precisions that need networks of their own."""
 UNMEASURED = PrecisionGate(cases=1, dsc_mean=0, dsc_min=0, volume_change_percent_max=0)
 
 
@@ -42,8 +37,8 @@ class Outcome:
         return f"{self.what}: {'passed' if self.passed else 'not served'} ({self.detail})"
 
 
-def try_precisions(candidate: Path, cases: Iterable[Phantom], calibration: Sequence[Phantom]) -> Iterator[Outcome]:
-    """Try bf16, fp16, then int8 from the fastest to the most careful; what passes its gate goes into the candidate."""
+def try_precisions(candidate: Path, cases: Iterable[Phantom]) -> Iterator[Outcome]:
+    """Try bf16, then fp16; what passes its gate goes into the candidate."""
     cases, stored = list(cases), _stored(candidate)
     exact = HeadSegmenter(stored, RuntimeSettings(precision="fp32"))
     try:
@@ -51,18 +46,10 @@ def try_precisions(candidate: Path, cases: Iterable[Phantom], calibration: Seque
     except RuntimeUnavailable as error:
         yield Outcome("bf16", False, error.detail)
     else:
-        yield _judged(candidate, LowerPrecision(precision="bf16", gate=gate), "bf16", ())
+        yield _judged(candidate, LowerPrecision(precision="bf16", gate=gate))
     halved = half_levels(stored.levels)
-    gate = precision_gate(exact, _with_levels(stored, "fp16", halved), cases)
-    yield _judged(candidate, _lower("fp16", halved, gate), "fp16", halved)
-    volumes = [preprocess(case.volume, stored.manifest.preprocessing).tensor for case in calibration]
-    for what, spare_attention in CAREFUL.items():
-        contents = quantized_levels(stored.levels, volumes, spare_attention, stored.manifest.first_grid)
-        gate = precision_gate(exact, _with_levels(stored, "int8", contents), cases)
-        outcome = _judged(candidate, _lower("int8", contents, gate), f"int8, {what}", contents)
-        yield outcome
-        if outcome.passed:
-            return
+    gate = precision_gate(exact, _in_half(stored, halved), cases)
+    yield _judged(candidate, _half(halved, gate), halved)
 
 
 def try_boxes(candidate: Path, cases: Iterable[Phantom], margins_mm: Sequence[float]) -> Iterator[Outcome]:
@@ -88,10 +75,10 @@ def try_boxes(candidate: Path, cases: Iterable[Phantom], margins_mm: Sequence[fl
             return
 
 
-def _judged(candidate: Path, lower: LowerPrecision, what: str, contents: Sequence[bytes]) -> Outcome:
+def _judged(candidate: Path, lower: LowerPrecision, contents: Sequence[bytes] = ()) -> Outcome:
     """Write a precision and its files to the candidate where its gate is passed."""
-    gate, limits = lower.gate, LIMITS[lower.precision]
-    passed = limits.passed_by(gate)
+    gate = lower.gate
+    passed = LIMITS.passed_by(gate)
     if passed:
         for level, content in zip(lower.levels, contents, strict=True):
             (candidate / level.file).write_bytes(content)
@@ -99,34 +86,32 @@ def _judged(candidate: Path, lower: LowerPrecision, what: str, contents: Sequenc
         kept = tuple(other for other in before if other.precision != lower.precision)
         _write(candidate, {"lower_precisions": (*kept, lower)})
     detail = (
-        f"DSC against fp32 {gate.dsc_mean:.4f}, least {gate.dsc_min:.4f} (limit {limits.dsc}), volume changed by up to "
-        f"{gate.volume_change_percent_max:.2f} % (limit {limits.volume_change_percent} %) on {gate.cases} phantoms"
+        f"DSC against fp32 {gate.dsc_mean:.4f}, least {gate.dsc_min:.4f} (limit {LIMITS.dsc}), volume changed by up to "
+        f"{gate.volume_change_percent_max:.2f} % (limit {LIMITS.volume_change_percent} %) on {gate.cases} phantoms"
     )
-    return Outcome(what, passed, detail)
+    return Outcome(lower.precision, passed, detail)
 
 
-def _with_levels(stored: StoredModel, precision: OwnFiles, contents: tuple[bytes, ...]) -> HeadSegmenter:
-    """The candidate as it would be served in a precision that has networks of its own.
+def _in_half(stored: StoredModel, contents: tuple[bytes, ...]) -> HeadSegmenter:
+    """The candidate as it would be served in fp16.
 
-    fp16 runs on the CPU provider, which rounds every tensor to half precision and adds up in single, as GPUs do.
+    It runs on the CPU provider, which rounds every tensor to half precision and adds up in single, as GPUs do.
     """
-    lower = (_lower(precision, contents, UNMEASURED),)
-    tried = stored.manifest.model_copy(update={"lower_precisions": lower})
-    provider: ProviderChoice = "cpu" if precision == "fp16" else "auto"
-    settings = RuntimeSettings(provider=provider, precision=precision)
-    return HeadSegmenter(replace(stored, manifest=tried, others={precision: contents}), settings)
+    tried = stored.manifest.model_copy(update={"lower_precisions": (_half(contents, UNMEASURED),)})
+    settings = RuntimeSettings(provider="cpu", precision="fp16")
+    return HeadSegmenter(replace(stored, manifest=tried, others={"fp16": contents}), settings)
 
 
-def _lower(precision: OwnFiles, contents: Sequence[bytes], gate: PrecisionGate) -> LowerPrecision:
+def _half(contents: Sequence[bytes], gate: PrecisionGate) -> LowerPrecision:
     levels = tuple(
         ContextLevel(
-            file=f"context_level_{number}.{precision}.onnx",
+            file=f"context_level_{number}.fp16.onnx",
             sha256=hashlib.sha256(content).hexdigest(),
             size=len(content),
         )
         for number, content in enumerate(contents, start=1)
     )
-    return LowerPrecision(precision=precision, levels=levels, gate=gate)
+    return LowerPrecision(precision="fp16", levels=levels, gate=gate)
 
 
 def _stored(candidate: Path) -> StoredModel:

@@ -6,7 +6,7 @@ import onnx
 from onnxruntime.transformers.float16 import DEFAULT_OP_BLOCK_LIST, convert_float_to_float16
 
 from training.export.norms import fuse_instance_norms
-from training.export.quantize import with_single_weights
+from training.export.operators import OperatorGraph
 
 IN_SINGLE = ("InstanceNormalization", "ReduceMean", "ReduceSum", "Resize", "Sigmoid", "Softmax")
 """Operators that add up many values, or whose result is the answer."""
@@ -15,6 +15,17 @@ IN_SINGLE = ("InstanceNormalization", "ReduceMean", "ReduceSum", "Resize", "Sigm
 def half_levels(levels: Sequence[bytes]) -> tuple[bytes, ...]:
     """The graphs of all levels with convolutions in float16; inputs and outputs stay float32."""
     return tuple(_halved(content) for content in levels)
+
+
+def with_single_weights(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The graph with weights stored in half precision turned to single precision once and for all."""
+    graph = OperatorGraph(model)
+    for cast in list(graph.nodes("Cast")):
+        value = graph.constant(cast.input[0])
+        if value is not None:
+            graph.add_constant(cast.output[0], value)
+            graph.replace([cast], [])
+    return graph.as_model()
 
 
 def _halved(content: bytes) -> bytes:

@@ -26,7 +26,7 @@ class Limits:
         return gate.dsc_min >= self.dsc and gate.volume_change_percent_max <= self.volume_change_percent
 
 
-LIMITS = {"bf16": Limits(0.999, 0.5), "fp16": Limits(0.999, 0.5), "int8": Limits(0.995, 0.5)}
+LIMITS = Limits(dsc=0.999, volume_change_percent=0.5)
 
 
 def precision_gate(exact: HeadSegmenter, faster: HeadSegmenter, phantoms: Iterable[Phantom]) -> PrecisionGate:

@@ -48,6 +48,14 @@ def test_what_was_removed_may_be_named_by_an_earlier_version_but_not_asked_for(
         ModelManifest.model_validate_json(json.dumps(content | {name: {"margin_mm": 8}}))
 
 
+def test_a_gate_of_int8_is_passed_over(manifest: ModelManifest) -> None:
+    gate = {"cases": 40, "dsc_mean": 0.999, "dsc_min": 0.996, "volume_change_percent_max": 0.4}
+    content = json.loads(manifest.model_dump_json())
+    content["lower_precisions"] = [{"precision": name, "levels": [], "gate": gate} for name in ("bf16", "int8")]
+    (kept,) = ModelManifest.model_validate_json(json.dumps(content)).lower_precisions
+    assert kept.precision == "bf16"
+
+
 @pytest.mark.parametrize("name", ["../level.onnx", "/etc/passwd", ".hidden", "a/b.onnx", ""])
 def test_files_lie_in_the_versions_own_folder(manifest: ModelManifest, name: str) -> None:
     content = json.loads(manifest.model_dump_json())

@@ -36,7 +36,7 @@ def stored(tmp_path_factory: pytest.TempPathFactory) -> StoredModel:
 def vouching(manifest: ModelManifest, *precisions: str) -> ModelManifest:
     lower = []
     for precision in precisions:
-        levels = (ContextLevel(file="int8.onnx", sha256="0" * 64, size=1),) if precision == "int8" else ()
+        levels = (ContextLevel(file="fp16.onnx", sha256="0" * 64, size=1),) if precision == "fp16" else ()
         lower.append(LowerPrecision(precision=precision, levels=levels, gate=GATE))
     return manifest.model_copy(update={"lower_precisions": tuple(lower)})
 
@@ -47,7 +47,7 @@ def settings(provider: Any, precision: Any = "auto") -> RuntimeSettings:
 
 @needs_bf16
 @pytest.mark.parametrize(
-    ("vouched", "expected"), [((), "fp32"), (("bf16",), "bf16"), (("bf16", "int8"), "bf16"), (("int8",), "fp32")]
+    ("vouched", "expected"), [((), "fp32"), (("bf16",), "bf16"), (("bf16", "fp16"), "bf16"), (("fp16",), "fp32")]
 )
 def test_auto_takes_bf16_where_the_model_passed_its_gate(
     stored: StoredModel, vouched: tuple[str, ...], expected: str
@@ -57,18 +57,18 @@ def test_auto_takes_bf16_where_the_model_passed_its_gate(
 
 @pytest.mark.parametrize("precision", ["auto", "fp32"])
 def test_the_plain_processor_provider_computes_in_single_precision(stored: StoredModel, precision: str) -> None:
-    assert chosen_precision(settings("cpu", precision), vouching(stored.manifest, "bf16", "int8")) == "fp32"
+    assert chosen_precision(settings("cpu", precision), vouching(stored.manifest, "bf16", "fp16")) == "fp32"
 
 
-@pytest.mark.parametrize(("provider", "precision"), [("cpu", "bf16"), ("cpu", "int8"), ("openvino", "fp16")])
+@pytest.mark.parametrize(("provider", "precision"), [("cpu", "bf16"), ("cpu", "fp16"), ("openvino", "fp16")])
 def test_what_cannot_run_is_refused_with_its_reason(stored: StoredModel, provider: str, precision: str) -> None:
     with pytest.raises(RuntimeUnavailable, match=f"{precision} cannot be served") as caught:
         HeadSegmenter(stored, settings(provider, precision))
     assert caught.value.code == "precision_unavailable"
 
 
-def test_int8_runs_where_the_model_holds_it(stored: StoredModel) -> None:
-    assert chosen_precision(settings("cpu", "int8"), vouching(stored.manifest, "int8")) == "int8"
+def test_fp16_runs_where_the_model_holds_it(stored: StoredModel) -> None:
+    assert chosen_precision(settings("cpu", "fp16"), vouching(stored.manifest, "fp16")) == "fp16"
 
 
 @needs_bf16

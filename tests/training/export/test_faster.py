@@ -1,7 +1,6 @@
 """Faster ways of serving a candidate: what passes is written and served, what does not leaves no trace."""
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import onnx
@@ -13,11 +12,9 @@ from app.inference.segmenter import HeadSegmenter
 from app.inference.session import OnnxSession, RuntimeSettings
 from tests.app.inference.test_session import convolutional_network
 from tests.makers import publish_threshold_model, sphere_volume
-from tests.runtimes import providers
 from training.export.faster import try_boxes, try_precisions
-from training.export.half import half_levels
+from training.export.half import half_levels, with_single_weights
 from training.export.onnx import with_half_weights
-from training.export.quantize import before_softmax, quantized_levels, with_single_weights
 from training.export.speed_gate import LIMITS, precision_gate
 from training.phantom import Phantom, SimulationRequest, simulate
 
@@ -40,28 +37,6 @@ def run(content: bytes, volume: np.ndarray, settings: RuntimeSettings = ON_CPU) 
     return OnnxSession(content, ("volume",), "probability", settings).run({"volume": volume})
 
 
-def weights_of(content: bytes, kind: str) -> set[int]:
-    """The types in which the weights of these operators are stored, dequantised on the way or not."""
-    graph = onnx.load_from_string(content).graph
-    types = {tensor.name: tensor.data_type for tensor in graph.initializer}
-    sources = {node.output[0]: node.input[0] for node in graph.node if node.op_type == "DequantizeLinear"}
-    names = [node.input[1] for node in graph.node if node.op_type == kind]
-    return {types[sources.get(name, name)] for name in names}
-
-
-@pytest.mark.parametrize("provider", providers())
-def test_int8_networks_stay_near_the_one_they_are_made_from(provider: Any) -> None:
-    content = convolutional_network()
-    volumes = [np.random.default_rng(n).normal(size=(1, 1, 16, 16, 16)).astype(np.float32) for n in range(3)]
-    (small,) = quantized_levels([content], volumes[:2], spare_attention=False)
-    kinds = [node.op_type for node in onnx.load_from_string(small).graph.node]
-    assert kinds.count("QuantizeLinear") >= 3
-    assert weights_of(small, "Conv") == {onnx.TensorProto.INT8}
-    assert weights_of(small, "ConvTranspose") == {onnx.TensorProto.FLOAT}
-    fast = run(small, volumes[2], RuntimeSettings(provider, 1, "int8"))
-    assert 0 < np.abs(fast - run(content, volumes[2])).max() < 0.1
-
-
 def test_half_precision_networks_stay_near_the_one_they_are_made_from() -> None:
     content = convolutional_network()
     (half,) = half_levels([content])
@@ -75,11 +50,7 @@ def test_half_precision_networks_stay_near_the_one_they_are_made_from() -> None:
 
 def test_a_candidate_is_tried_in_half_precision_and_served_so_where_it_passes(tmp_path: Path, phantom: Phantom) -> None:
     candidate = publish_threshold_model(tmp_path)
-    outcomes = {}
-    for outcome in try_precisions(candidate, [sphere(phantom)], [sphere(phantom)]):
-        outcomes[outcome.what] = outcome
-        if outcome.what == "fp16":
-            break
+    outcomes = {outcome.what: outcome for outcome in try_precisions(candidate, [sphere(phantom)])}
     assert outcomes["fp16"].passed
     stored = ModelStore(tmp_path).resolve("fetal_head")
     served = HeadSegmenter(stored, RuntimeSettings(provider="cpu", threads=1, precision="fp16"))
@@ -96,17 +67,12 @@ def test_weights_stored_in_half_precision_become_constants_again() -> None:
     np.testing.assert_array_equal(run(single.SerializeToString(), volume), run(halved.SerializeToString(), volume))
 
 
-def test_the_convolutions_before_a_softmax_are_named() -> None:
-    model = onnx.load_from_string(convolutional_network())
-    assert before_softmax(model) == []
-
-
 @pytest.mark.parametrize(
-    ("least", "change", "expected"), [(0.996, 0.4, True), (0.994, 0.4, False), (0.996, 0.6, False)]
+    ("least", "change", "expected"), [(0.9995, 0.4, True), (0.998, 0.4, False), (0.9995, 0.6, False)]
 )
 def test_the_worst_case_decides(least: float, change: float, expected: bool) -> None:
-    gate = PrecisionGate(cases=40, dsc_mean=0.999, dsc_min=least, volume_change_percent_max=change)
-    assert LIMITS["int8"].passed_by(gate) is expected
+    gate = PrecisionGate(cases=40, dsc_mean=0.9998, dsc_min=least, volume_change_percent_max=change)
+    assert LIMITS.passed_by(gate) is expected
 
 
 def test_a_model_agrees_with_itself(tmp_path: Path, phantom: Phantom) -> None:
