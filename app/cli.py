@@ -23,11 +23,20 @@ from pydantic import ValidationError
 
 from app.access.errors import AccessError
 from app.access.key_commands import add_keys_commands
-from app.arguments import Parser, reader_left
-from app.commands.outcome import FAILED, FINE, NO_MODEL, NO_RUNTIME, USAGE, complain
 from app.commands.records import add_records
 from app.commands.segment import add_segment
-from app.completion import add_completion, script
+from app.console import (
+    FAILED,
+    FINE,
+    NO_MODEL,
+    NO_RUNTIME,
+    USAGE,
+    Parser,
+    add_completion,
+    complain,
+    reader_left,
+    script,
+)
 from app.inference.errors import InferenceError
 from app.records.errors import DatabaseUnavailableError, FolderInUseError, NoRecordsError
 from app.settings import PREFIX, Settings, environment_name, unknown_variables

@@ -9,8 +9,7 @@ import json
 import sys
 from collections.abc import Callable, Sequence
 
-from app.arguments import Parser, reader_left
-from app.completion import add_completion, script
+from app.console import Parser, add_completion, reader_left, script
 from app.inference.telemetry import forbid_telemetry
 from training.commands.benchmark import add_benchmark
 from training.commands.evaluate import add_evaluate

@@ -7,8 +7,13 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from app.commands.operator import operator
-from app.commands.outcome import FAILED, FINE, USAGE, complain
+from app.console import (
+    FAILED,
+    FINE,
+    USAGE,
+    complain,
+    operator,
+)
 from app.settings import Settings
 
 if TYPE_CHECKING:

@@ -15,8 +15,16 @@ from app.batch.run import CaseResult, Wishes, measure_one, run_batch
 from app.batch.tables import tables
 from app.client import FetalHead, FetalHeadError
 from app.client.result import MASK
-from app.commands.outcome import FAILED, FINE, INTERRUPTED, NO_MODEL, NO_RUNTIME, USAGE, complain
 from app.commands.progress import Progress, line, print_summary
+from app.console import (
+    FAILED,
+    FINE,
+    INTERRUPTED,
+    NO_MODEL,
+    NO_RUNTIME,
+    USAGE,
+    complain,
+)
 from app.inference.session import is_runtime_installed
 from app.report import is_installed
 from app.settings import Settings

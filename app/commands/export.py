@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from app.commands.outcome import FAILED, FINE, complain
+from app.console import FAILED, FINE, complain
 from app.settings import Settings
 
 ALONE = "the labels alone; give --volumes DIR, the folder of the volumes that were measured, to get pairs for training"

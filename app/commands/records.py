@@ -9,11 +9,16 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from app.arguments import positive
 from app.commands.backup import add_backup
 from app.commands.export import add_export
-from app.commands.operator import operator
-from app.commands.outcome import FAILED, FINE, USAGE, complain
+from app.console import (
+    FAILED,
+    FINE,
+    USAGE,
+    complain,
+    operator,
+    positive,
+)
 from app.settings import Settings
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ import math
 from pathlib import Path
 from typing import Final
 
-from app.arguments import positive
+from app.console import positive
 from app.settings import Settings
 
 AXES: Final = 3

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from app.arguments import positive
+from app.console import positive
 from training.commands.arguments import spacing_mm
 from training.commands.shared import (
     Commands,

@@ -9,7 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from app.arguments import positive
+from app.console import positive
 from training.commands.arguments import spacing_mm
 from training.commands.shared import (
     Commands,

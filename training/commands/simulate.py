@@ -6,7 +6,7 @@ import argparse
 from dataclasses import replace
 from pathlib import Path
 
-from app.arguments import positive
+from app.console import positive
 from training.commands.arguments import spacing_mm
 from training.commands.shared import Commands, tell, with_progress
 from training.config import ConfigError

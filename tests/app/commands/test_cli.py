@@ -9,9 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from app.arguments import READER_LEFT
 from app.cli import _parser, main
-from app.commands.outcome import FAILED, FINE, NO_MODEL, USAGE
+from app.console import (
+    FAILED,
+    FINE,
+    NO_MODEL,
+    READER_LEFT,
+    USAGE,
+)
 from app.records.artifacts import MASK
 from app.records.lock import FolderLock
 from app.records.opening import Records, open_records

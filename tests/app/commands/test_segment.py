@@ -13,7 +13,12 @@ import numpy as np
 import pytest
 
 from app.cli import main
-from app.commands.outcome import FAILED, FINE, NO_MODEL, USAGE
+from app.console import (
+    FAILED,
+    FINE,
+    NO_MODEL,
+    USAGE,
+)
 from tests.app.api.service import running_service
 from tests.makers import NiftiOptions, nifti_bytes, sphere_ml, sphere_volume, volume_bytes
 
