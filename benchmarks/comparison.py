@@ -13,7 +13,7 @@ from statistics import median
 import numpy as np
 from numpy.typing import NDArray
 
-from app.imaging.nifti import encode_volume
+from app.imaging.nifti.file import encode_volume
 from app.imaging.preprocess import preprocess
 from app.imaging.reliability import dsc
 from app.imaging.resample import Float32

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from statistics import median
 from typing import Any
 
-from app.imaging.nifti import decode_nifti, encode_nifti, encode_volume
+from app.imaging.nifti.file import decode_nifti, encode_nifti, encode_volume
 from app.imaging.volume import Index3
 from app.inference.segmenter import HeadSegmenter
 from training.phantom import SimulationRequest, simulate

@@ -11,7 +11,7 @@ from pathlib import Path
 from statistics import mean, median
 from typing import Any
 
-from app.imaging.nifti import encode_volume
+from app.imaging.nifti.file import encode_volume
 from app.imaging.volume import Index3
 from benchmarks.comparison import NATIVE, bright_head
 from benchmarks.paper import paper_model, publish

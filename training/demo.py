@@ -23,7 +23,7 @@ import numpy as np
 from nibabel.nifti1 import Nifti1Image
 from numpy.typing import NDArray
 
-from app.imaging.nifti import encode_volume
+from app.imaging.nifti.file import encode_volume
 from app.imaging.postprocess import head_volume_ml
 from training.commands.arguments import spacing_mm
 from training.evaluation.metrics import dsc, overlap

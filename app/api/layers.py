@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from app.imaging.nifti import encode_fractions
+from app.imaging.nifti.file import encode_fractions
 from app.imaging.volume import Volume
 from app.inference.segmenter import Segmentation
 from app.records.artifacts import DISAGREEMENT, PROBABILITY

@@ -18,7 +18,12 @@ from app.api.schemas import (
 from app.api.serving import model_answer, runtime_answer
 from app.api.upload import Upload
 from app.doubts import find_doubts
-from app.imaging.nifti import DecodeLimits, NiftiFile, decode_nifti, encode_nifti
+from app.imaging.nifti.file import (
+    DecodeLimits,
+    NiftiFile,
+    decode_nifti,
+    encode_nifti,
+)
 from app.imaging.quality import VERDICTS
 from app.inference.manifest import ModelManifest
 from app.inference.segmenter import HeadSegmenter, Segmentation

@@ -18,8 +18,8 @@ from app.api.segmentations import SegmentationId, completed_report
 from app.api.state import ServiceState, State
 from app.api.upload import drain
 from app.api.validation import MALFORMED_JSON, complaint
-from app.imaging.edited_mask import EditedMask, read_edited_mask
-from app.imaging.nifti import DecodeLimits
+from app.imaging.nifti.edited_mask import EditedMask, read_edited_mask
+from app.imaging.nifti.file import DecodeLimits
 from app.records.artifacts import MASK
 from app.records.reviews import Verdict
 

@@ -23,7 +23,7 @@ from app.api.security import Caller
 from app.api.state import ServiceState, State
 from app.api.upload import TEXT_FIELDS, Upload, drain, read_upload
 from app.api.validation import not_known
-from app.imaging.nifti import DecodeLimits
+from app.imaging.nifti.file import DecodeLimits
 from app.inference.segmenter import HeadSegmenter
 from app.records.segmentation import NewSegmentation, StoredSegmentation
 

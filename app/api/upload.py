@@ -21,7 +21,7 @@ from starlette.requests import ClientDisconnect, Request
 from app.api.errors import ProblemError
 from app.api.problems import PROBLEMS
 from app.api.validation import not_known
-from app.imaging.nifti import SPACING_MM
+from app.imaging.nifti.file import SPACING_MM
 
 VOLUME_FIELD: Final = "volume"
 TEXT_FIELDS: Final = ("gestational_age_weeks", "subject", "spacing_mm")

@@ -15,7 +15,7 @@ from app.api.serving import load_segmenter
 from app.api.upload import Upload
 from app.client.result import MASK, PREVIEW
 from app.client.shells import FetalHead
-from app.imaging.nifti import DecodeLimits
+from app.imaging.nifti.file import DecodeLimits
 from app.inference.segmenter import HeadSegmenter
 from app.settings import Settings
 

@@ -14,7 +14,7 @@ from nibabel.nifti1 import Nifti1Image
 from nibabel.nifti2 import Nifti2Image
 
 from app.api.schemas import Report
-from app.imaging.mask_file import read_mask_file
+from app.imaging.nifti.file import read_mask_file
 
 MASK, PREVIEW, REPORT = "mask.nii.gz", "preview.png", "report.json"
 COLOURS = {"ok": "#1a7f37", "review": "#9a6700", "reject": "#cf222e"}

@@ -77,7 +77,7 @@ def _weeks(text: str) -> float:
 
 
 def _spacing(text: str) -> tuple[float, float, float]:
-    from app.imaging.nifti import DecodeLimits
+    from app.imaging.nifti.file import DecodeLimits
 
     lowest, highest = DecodeLimits().spacing_mm
     try:

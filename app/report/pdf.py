@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from app.api.schemas import Report
-from app.imaging.mask_file import read_mask_file
+from app.imaging.nifti.file import read_mask_file
 from app.imaging.volume import VolumeGeometry
 from app.preview import planes_of
 from app.report.page import Pictures, draw_page

@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from app.imaging.nifti import encode_volume
+from app.imaging.nifti.file import encode_volume
 from tests.docker.container import USER, Container
 from tests.docker.image import Builder
 from training.phantom import SimulationRequest, simulate

@@ -22,7 +22,7 @@ from typing import Any
 import httpx
 import yaml
 
-from app.imaging.nifti import encode_volume
+from app.imaging.nifti.file import encode_volume
 from tests.docker.names import serve_names
 from tests.system_packages import require
 from training.phantom import SimulationRequest, simulate

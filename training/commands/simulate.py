@@ -44,7 +44,7 @@ def add_simulate(commands: Commands) -> None:
 
 
 def _phantom(options: argparse.Namespace) -> None:
-    from app.imaging.nifti import encode_volume
+    from app.imaging.nifti.file import encode_volume
     from app.preview import PreviewText, draw_preview
     from training.phantom import SimulationRequest, simulate
 

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from nibabel.nifti1 import Nifti1Image
 from pydantic import BaseModel, ConfigDict
 
-from app.imaging.nifti import encode_volume
+from app.imaging.nifti.file import encode_volume
 from app.imaging.volume import Volume
 from app.inference.segmenter import HeadSegmenter
 from training.evaluation import metrics

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from app.imaging.errors import ImagingError
-from app.imaging.nifti import DecodeLimits, decode_nifti
+from app.imaging.nifti.file import DecodeLimits, decode_nifti
 from app.imaging.volume import Volume
 from training.config import ConfigError
 from training.data import Case

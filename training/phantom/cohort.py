@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from app.imaging.nifti import encode_volume
+from app.imaging.nifti.file import encode_volume
 from app.imaging.volume import Volume, VolumeGeometry
 from training.phantom.scene import SimulationRequest
 from training.phantom.simulate import Phantom, PhantomRecord, simulate

@@ -14,7 +14,12 @@ from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
 from app.imaging.errors import ImagingError, NotAVolumeFile, NotMeasurable, TooLarge, UnreadableFile
-from app.imaging.nifti import DecodeLimits, decode_nifti, encode_nifti, encode_volume
+from app.imaging.nifti.file import (
+    DecodeLimits,
+    decode_nifti,
+    encode_nifti,
+    encode_volume,
+)
 from app.imaging.volume import VolumeGeometry
 from tests.app.imaging.test_volume import oblique
 from tests.makers import NiftiOptions, nifti_bytes, sphere_volume, volume_bytes

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from scipy.spatial.transform import Rotation
 
 from app.imaging.errors import NotMeasurable
-from app.imaging.nifti import decode_nifti
+from app.imaging.nifti.file import decode_nifti
 from app.imaging.orientation import Orientation, intrinsic_orientation
 from app.imaging.preprocess import Preprocessed, PreprocessingSpec, preprocess, resample_mask_like, without_holes
 from app.imaging.volume import Bool3, Index3, Volume, VolumeGeometry

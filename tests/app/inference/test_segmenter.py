@@ -11,7 +11,7 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from app.imaging.errors import NotMeasurable
-from app.imaging.nifti import decode_nifti, encode_nifti
+from app.imaging.nifti.file import decode_nifti, encode_nifti
 from app.imaging.preprocess import preprocess
 from app.imaging.volume import Bool3, Index3, Volume, VolumeGeometry
 from app.inference.errors import DamagedModel, SelfTestFailed

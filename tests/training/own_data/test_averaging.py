@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from app.imaging.nifti import encode_volume
+from app.imaging.nifti.file import encode_volume
 from app.imaging.volume import Volume
 from tests.makers import sphere_volume
 from training.auto_context import level_folder

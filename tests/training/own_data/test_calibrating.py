@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from app.imaging.nifti import encode_volume
+from app.imaging.nifti.file import encode_volume
 from app.imaging.volume import Volume
 from tests.makers import HEAD, TISSUE, publish_threshold_model, sphere_volume
 from training import cli

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from app.imaging.nifti import encode_volume
+from app.imaging.nifti.file import encode_volume
 from app.inference.manifest import ModelManifest
 from tests.makers import publish_threshold_model, sphere_ml, sphere_volume
 from training import cli

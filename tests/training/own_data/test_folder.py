@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from app.imaging.nifti import encode_volume
+from app.imaging.nifti.file import encode_volume
 from app.imaging.volume import Volume, VolumeGeometry
 from training.config import ConfigError
 from training.own_data.folder import OwnCases, read_folder

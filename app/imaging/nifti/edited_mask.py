@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.imaging.errors import NotMeasurable
-from app.imaging.nifti import DecodeLimits, OpenNifti, encode_nifti
-from app.imaging.nifti_affine import locate
-from app.imaging.nifti_header import NiftiHeader
+from app.imaging.nifti.affine import locate
+from app.imaging.nifti.file import DecodeLimits, OpenNifti, encode_nifti
+from app.imaging.nifti.header import NiftiHeader
 from app.imaging.postprocess import head_volume_ml
 from app.imaging.volume import Float3, VolumeGeometry
 

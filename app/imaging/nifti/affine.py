@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.imaging.errors import NotMeasurable
-from app.imaging.nifti_header import SPACE_UNITS, NiftiHeader
+from app.imaging.nifti.header import SPACE_UNITS, NiftiHeader
 from app.imaging.quality import Flag
 from app.imaging.volume import Float3, VolumeGeometry
 
