@@ -5,7 +5,7 @@ from __future__ import annotations
 import httpx
 
 from app.api.serving import load_segmenter
-from app.inference.activation import remember_version
+from app.inference.remembered_version import remember_version
 from app.settings import Settings
 
 SECONDS = 300.0

@@ -121,7 +121,7 @@ def _variables(location: tuple[int | str, ...]) -> list[str]:
 
 def _serve(_: argparse.Namespace, settings: Settings) -> int:
     from app.access.control import Access
-    from app.inference.session import is_runtime_installed
+    from app.inference.runtime.session import is_runtime_installed
     from app.main import create_app
     from app.monitoring.logs import configure_logging
     from app.pauses import shorten_pauses

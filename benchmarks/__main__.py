@@ -18,9 +18,9 @@ from typing import Any
 
 from app.api.serving import runtime_settings
 from app.inference.model_store import ModelStore
+from app.inference.runtime.session import RuntimeSettings
+from app.inference.runtime.telemetry import forbid_telemetry
 from app.inference.segmenter import HeadSegmenter
-from app.inference.session import RuntimeSettings
-from app.inference.telemetry import forbid_telemetry
 from app.settings import Settings
 from benchmarks.machine import commit, machine, today
 from benchmarks.measurement import Measurement, measure

@@ -10,8 +10,8 @@ import numpy as np
 
 from app.imaging.resample import Float32
 from app.imaging.volume import Index3
-from app.inference.session import OnnxSession, RuntimeSettings
-from app.inference.stop import Stop, Stopped
+from app.inference.runtime.session import OnnxSession, RuntimeSettings
+from app.inference.runtime.stop import Stop, Stopped
 from benchmarks.measurement import Measurement
 from benchmarks.paper import paper_model
 

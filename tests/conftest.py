@@ -1,5 +1,5 @@
 """What holds for all tests."""
 
-from app.inference.telemetry import forbid_telemetry
+from app.inference.runtime.telemetry import forbid_telemetry
 
 forbid_telemetry()

@@ -2,8 +2,8 @@
 
 import pytest
 
-from app.inference.engine import CPU, CUDA, OPENVINO
-from app.inference.session import ProviderChoice, available_providers
+from app.inference.runtime.engine import CPU, CUDA, OPENVINO
+from app.inference.runtime.session import ProviderChoice, available_providers
 
 CHOICES: dict[str, ProviderChoice] = {CPU: "cpu", OPENVINO: "openvino", CUDA: "cuda"}
 

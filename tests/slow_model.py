@@ -9,7 +9,7 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
-from app.inference.session import OnnxSession, RuntimeSettings
+from app.inference.runtime.session import OnnxSession, RuntimeSettings
 from tests.makers import publish_threshold_model, threshold_network
 
 CHANNELS = 8

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from app.console import Parser, add_completion, reader_left, script
-from app.inference.telemetry import forbid_telemetry
+from app.inference.runtime.telemetry import forbid_telemetry
 from training.commands.benchmark import add_benchmark
 from training.commands.evaluate import add_evaluate
 from training.commands.export import add_export

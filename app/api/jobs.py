@@ -20,8 +20,8 @@ from typing import Any, TypeVar
 from app.api.errors import ProblemError, problem_of
 from app.api.measurement import Order, Outcome, finish
 from app.api.pace import Pace
+from app.inference.runtime.stop import Reason, Stop, Stopped
 from app.inference.segmenter import HeadSegmenter, Segmentation
-from app.inference.stop import Reason, Stop, Stopped
 from app.monitoring.metrics import Metrics
 from app.records.errors import DatabaseUnavailableError
 from app.records.repository import Repository

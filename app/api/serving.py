@@ -8,12 +8,12 @@ from dataclasses import dataclass
 
 from app.api.errors import ProblemError
 from app.api.schemas import ModelAnswer, Readiness, RuntimeAnswer
-from app.inference.activation import remember_version, remembered_version
 from app.inference.errors import InferenceError
 from app.inference.manifest import ModelManifest
 from app.inference.model_store import ModelStore
+from app.inference.remembered_version import remember_version, remembered_version
+from app.inference.runtime.session import RuntimeSettings
 from app.inference.segmenter import HeadSegmenter
-from app.inference.session import RuntimeSettings
 from app.monitoring.logs import exception_fields
 from app.monitoring.metrics import Metrics
 from app.settings import Settings

@@ -25,7 +25,7 @@ from app.console import (
     USAGE,
     complain,
 )
-from app.inference.session import is_runtime_installed
+from app.inference.runtime.session import is_runtime_installed
 from app.report import is_installed
 from app.settings import Settings
 

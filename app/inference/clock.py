@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from app.inference.stop import Stop
+from app.inference.runtime.stop import Stop
 
 OnStage = Callable[[str], None]
 

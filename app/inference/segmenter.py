@@ -19,16 +19,16 @@ from app.imaging.reliability import dsc, measure_reliability
 from app.imaging.resample import Float32
 from app.imaging.volume import Volume
 from app.inference.clock import Clock, OnStage
-from app.inference.engine import CUDA, Held, Tensors
 from app.inference.errors import DamagedModel, SelfTestFailed
 from app.inference.focus import Box, everything, head_box, pasted
 from app.inference.manifest import ModelManifest
-from app.inference.memory import give_back
 from app.inference.model_store import StoredModel
-from app.inference.network import Network
 from app.inference.precision import chosen_precision
-from app.inference.session import RuntimeSettings, preferred_provider
-from app.inference.stop import Stop
+from app.inference.runtime.engine import CUDA, Held, Tensors
+from app.inference.runtime.memory import give_back
+from app.inference.runtime.network import Network
+from app.inference.runtime.session import RuntimeSettings, preferred_provider
+from app.inference.runtime.stop import Stop
 from app.inference.tiling import answer_by_tiles
 
 MEGABYTE = 1_000_000

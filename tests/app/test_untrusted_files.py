@@ -13,8 +13,8 @@ import pytest
 
 from app.inference.errors import DamagedModel
 from app.inference.model_store import ModelStore
+from app.inference.runtime.session import OnnxSession, RuntimeSettings
 from app.inference.segmenter import HeadSegmenter
-from app.inference.session import OnnxSession, RuntimeSettings
 from tests.makers import publish_threshold_model, threshold_network
 
 APP = Path(__file__).parents[2] / "app"

@@ -9,8 +9,8 @@ import torch
 from app.inference.coarse import CoarserGrid
 from app.inference.manifest import Focus
 from app.inference.model_store import ModelStore
+from app.inference.runtime.session import RuntimeSettings
 from app.inference.segmenter import HeadSegmenter
-from app.inference.session import RuntimeSettings
 from training import auto_context
 from training.augment import Augmentation, Pose, at_head, augment, draw_augmentation, unaugmented
 from training.checkpoint import load_level

@@ -194,8 +194,8 @@ def _surface(options: argparse.Namespace) -> None:
 def _loaded(options: argparse.Namespace) -> HeadSegmenter:
     """The model, loaded in this process, after its self-test."""
     from app.inference.model_store import ModelStore
+    from app.inference.runtime.session import RuntimeSettings
     from app.inference.segmenter import HeadSegmenter
-    from app.inference.session import RuntimeSettings
 
     stored = ModelStore(options.store).resolve(options.name, options.version)
     segmenter = HeadSegmenter(stored, RuntimeSettings(threads=options.threads))

@@ -109,8 +109,8 @@ def _focus(options: argparse.Namespace) -> None:
 
 def _calibrate(options: argparse.Namespace) -> None:
     from app.inference.model_store import ModelStore
+    from app.inference.runtime.session import RuntimeSettings
     from app.inference.segmenter import HeadSegmenter
-    from app.inference.session import RuntimeSettings
     from training.evaluation import calibration
     from training.evaluation.provenance import as_typed
     from training.export.history import record

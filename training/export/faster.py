@@ -15,6 +15,7 @@ from app.inference.manifest import (
     PrecisionGate,
 )
 from app.inference.model_store import ModelStore, StoredModel
+from app.inference.runtime.session import ProviderChoice, RuntimeSettings
 from app.inference.segmenter import HeadSegmenter
 from app.inference.session import RuntimeSettings
 from training.export.half import half_levels

@@ -10,7 +10,7 @@ import onnx
 import torch
 
 from app.inference.coarse import CoarserGrid
-from app.inference.session import OnnxSession, RuntimeSettings
+from app.inference.runtime.session import OnnxSession, RuntimeSettings
 from training.export.errors import ParityError
 from training.export.onnx import CONTEXT, INPUT, OUTPUT
 from training.networks.cascade import AutoContextCascade, ContextLevel

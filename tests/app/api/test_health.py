@@ -9,8 +9,8 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from app.inference.engine import CPU, OPENVINO
-from app.inference.session import preferred_provider
+from app.inference.runtime.engine import CPU, OPENVINO
+from app.inference.runtime.session import preferred_provider
 from tests.app.api.service import Service, assert_problem, post, running_service
 from tests.makers import publish_threshold_model, threshold_network
 from tests.runtimes import needs

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from app.inference.memory import give_back, resident_bytes
-from app.inference.network import Network
-from app.inference.session import RuntimeSettings
-from app.inference.stop import Stop, Stopped
+from app.inference.runtime.memory import give_back, resident_bytes
+from app.inference.runtime.network import Network
+from app.inference.runtime.session import RuntimeSettings
+from app.inference.runtime.stop import Stop, Stopped
 from tests.app.inference.test_session import convolutional_network
 from tests.makers import threshold_network
 from tests.runtimes import providers

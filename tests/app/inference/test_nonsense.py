@@ -9,8 +9,8 @@ from scipy.ndimage import gaussian_filter
 from app.imaging.quality import assess
 from app.imaging.volume import Volume, VolumeGeometry
 from app.inference.model_store import ModelStore
+from app.inference.runtime.session import RuntimeSettings
 from app.inference.segmenter import HeadSegmenter
-from app.inference.session import RuntimeSettings
 
 SHAPE = (123, 82, 139)
 RANDOM = np.random.default_rng(0)

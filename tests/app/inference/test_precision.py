@@ -8,13 +8,18 @@ from typing import Any
 import numpy as np
 import pytest
 
-from app.inference.engine import OPENVINO
 from app.inference.errors import RuntimeUnavailable
 from app.inference.manifest import ContextLevel, LowerPrecision, ModelManifest, PrecisionGate
 from app.inference.model_store import ModelStore, StoredModel
 from app.inference.precision import chosen_precision
+from app.inference.runtime.engine import OPENVINO
+from app.inference.runtime.session import (
+    OnnxSession,
+    RuntimeSettings,
+    available_providers,
+    processor_has_bf16,
+)
 from app.inference.segmenter import HeadSegmenter
-from app.inference.session import OnnxSession, RuntimeSettings, available_providers, processor_has_bf16
 from tests.app.inference.test_session import convolutional_network
 from tests.makers import publish_threshold_model
 

@@ -3,8 +3,8 @@
 import pytest
 
 from app.inference.model_store import ModelStore
+from app.inference.runtime.session import RuntimeSettings
 from app.inference.segmenter import HeadSegmenter
-from app.inference.session import RuntimeSettings
 from model_store import packaged_store
 
 STORE = packaged_store()

@@ -16,8 +16,8 @@ from app.imaging.preprocess import preprocess
 from app.imaging.volume import Bool3, Index3, Volume, VolumeGeometry
 from app.inference.errors import DamagedModel, SelfTestFailed
 from app.inference.model_store import ModelStore
+from app.inference.runtime.session import RuntimeSettings
 from app.inference.segmenter import HeadSegmenter
-from app.inference.session import RuntimeSettings
 from tests.app.imaging.test_preprocess import SIGNED_PERMUTATIONS
 from tests.makers import (
     NiftiOptions,

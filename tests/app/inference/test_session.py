@@ -8,9 +8,14 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from app.inference.engine import CPU, CUDA, OPENVINO
 from app.inference.errors import DamagedModel, OutOfMemory, RuntimeUnavailable
-from app.inference.session import OnnxSession, RuntimeSettings, available_providers, is_runtime_installed
+from app.inference.runtime.engine import CPU, CUDA, OPENVINO
+from app.inference.runtime.session import (
+    OnnxSession,
+    RuntimeSettings,
+    available_providers,
+    is_runtime_installed,
+)
 from tests.hungry_model import MODEST_VOXELS, hungry_network
 from tests.makers import threshold_network
 from tests.runtimes import needs, providers

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from app.inference.model_store import ModelStore
+from app.inference.runtime.session import OnnxSession, RuntimeSettings
+from app.inference.runtime.stop import Stop, Stopped
 from app.inference.segmenter import HeadSegmenter
-from app.inference.session import OnnxSession, RuntimeSettings
-from app.inference.stop import Stop, Stopped
 from tests.makers import sphere_volume
 from tests.runtimes import providers
 from tests.slow_model import publish_slow_model, slow_network

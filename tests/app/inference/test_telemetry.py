@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[3]
 MEASURE_ONCE = """
 import sys, time
 import numpy as np
-from app.inference.session import OnnxSession, RuntimeSettings
+from app.inference.runtime.session import OnnxSession, RuntimeSettings
 from tests.makers import threshold_network
 session = OnnxSession(threshold_network(1), ("volume",), "probability", RuntimeSettings(sys.argv[1], 1))
 session.run({"volume": np.ones((1, 1, 8, 8, 8), np.float32)})

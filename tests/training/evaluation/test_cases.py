@@ -5,8 +5,8 @@ import pytest
 
 from app.imaging.volume import Volume
 from app.inference.model_store import ModelStore
+from app.inference.runtime.session import RuntimeSettings
 from app.inference.segmenter import HeadSegmenter
-from app.inference.session import RuntimeSettings
 from tests.app.api.service import running_service
 from tests.makers import publish_threshold_model, sphere_volume
 from training.evaluation.cases import evaluate_cases, in_process, over_http, read_journal

@@ -8,8 +8,8 @@ import pytest
 
 from app.inference.manifest import PrecisionGate
 from app.inference.model_store import ModelStore
+from app.inference.runtime.session import OnnxSession, RuntimeSettings
 from app.inference.segmenter import HeadSegmenter
-from app.inference.session import OnnxSession, RuntimeSettings
 from tests.app.inference.test_session import convolutional_network
 from tests.makers import publish_threshold_model, sphere_volume
 from training.export.faster import try_boxes, try_precisions

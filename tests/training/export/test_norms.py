@@ -4,7 +4,7 @@ import numpy as np
 import onnx
 import torch
 
-from app.inference.session import OnnxSession, RuntimeSettings
+from app.inference.runtime.session import OnnxSession, RuntimeSettings
 from training.auto_context import new_level
 from training.config import load_config
 from training.export.half import half_levels

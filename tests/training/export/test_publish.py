@@ -7,8 +7,8 @@ import pytest
 
 from app.inference.manifest import VolumeInterval
 from app.inference.model_store import ModelStore
+from app.inference.runtime.session import RuntimeSettings
 from app.inference.segmenter import HeadSegmenter
-from app.inference.session import RuntimeSettings
 from tests.makers import publish_threshold_model
 from tests.training.evaluation.test_report import result
 from training import auto_context

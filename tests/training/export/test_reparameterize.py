@@ -9,7 +9,7 @@ import pytest
 import torch
 from onnx import TensorProto, helper, numpy_helper
 
-from app.inference.session import OnnxSession, RuntimeSettings
+from app.inference.runtime.session import OnnxSession, RuntimeSettings
 from training.auto_context import new_level
 from training.config import load_config
 from training.export.onnx import export_level

@@ -5,8 +5,8 @@ import pytest
 
 from app.inference.manifest import Tiling
 from app.inference.model_store import ModelStore
+from app.inference.runtime.session import RuntimeSettings
 from app.inference.segmenter import HeadSegmenter
-from app.inference.session import RuntimeSettings
 from training.benchmark.runs import run_of
 from training.config import BudgetConfig, TrainingConfig, load_config
 from training.config_data import SeedRange

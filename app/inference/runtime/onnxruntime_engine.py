@@ -11,9 +11,15 @@ from typing import Any
 import numpy as np
 
 from app.imaging.resample import Float32
-from app.inference.engine import CPU, CUDA, Held, Port, Tensors
-from app.inference.stop import Stop
-from app.inference.telemetry import forbid_telemetry
+from app.inference.runtime.engine import (
+    CPU,
+    CUDA,
+    Held,
+    Port,
+    Tensors,
+)
+from app.inference.runtime.stop import Stop
+from app.inference.runtime.telemetry import forbid_telemetry
 
 ERRORS_ONLY = 3
 OPTIONS: dict[str, dict[str, str]] = {

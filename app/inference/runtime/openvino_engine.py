@@ -9,9 +9,15 @@ from typing import Any
 import numpy as np
 
 from app.imaging.resample import Float32
-from app.inference.engine import FLOAT, OPENVINO, Held, Port, Tensors
-from app.inference.stop import Stop
-from app.inference.telemetry import forbid_telemetry
+from app.inference.runtime.engine import (
+    FLOAT,
+    OPENVINO,
+    Held,
+    Port,
+    Tensors,
+)
+from app.inference.runtime.stop import Stop
+from app.inference.runtime.telemetry import forbid_telemetry
 
 DEVICE = "CPU"
 

@@ -10,11 +10,20 @@ from pathlib import Path
 from typing import Literal
 
 from app.imaging.resample import Float32
-from app.inference.engine import CPU, CUDA, FLOAT, OPENVINO, Engine, Held, Port, Tensors
 from app.inference.errors import DamagedModel, OutOfMemory, RuntimeUnavailable
-from app.inference.onnxruntime_engine import OnnxRuntimeEngine, onnxruntime_providers
-from app.inference.openvino_engine import OpenVinoEngine, openvino_providers
-from app.inference.stop import Stop
+from app.inference.runtime.engine import (
+    CPU,
+    CUDA,
+    FLOAT,
+    OPENVINO,
+    Engine,
+    Held,
+    Port,
+    Tensors,
+)
+from app.inference.runtime.onnxruntime_engine import OnnxRuntimeEngine, onnxruntime_providers
+from app.inference.runtime.openvino_engine import OpenVinoEngine, openvino_providers
+from app.inference.runtime.stop import Stop
 
 ProviderChoice = Literal["auto", "cuda", "openvino", "cpu"]
 PrecisionChoice = Literal["auto", "fp32", "bf16", "fp16"]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from app.imaging.resample import Float32
-from app.inference.stop import Stop
+from app.inference.runtime.stop import Stop
 
 CUDA = "CUDAExecutionProvider"
 OPENVINO = "OpenVINOExecutionProvider"

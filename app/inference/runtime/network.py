@@ -7,10 +7,10 @@ voxels.
 from __future__ import annotations
 
 from app.imaging.resample import Float32
-from app.inference.engine import Held, Tensors
-from app.inference.memory import resident_bytes
-from app.inference.session import OnnxSession, RuntimeSettings
-from app.inference.stop import Stop
+from app.inference.runtime.engine import Held, Tensors
+from app.inference.runtime.memory import resident_bytes
+from app.inference.runtime.session import OnnxSession, RuntimeSettings
+from app.inference.runtime.stop import Stop
 
 
 class Network:
