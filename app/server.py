@@ -11,6 +11,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from app.api.jobs import Jobs
+from app.problems.problem import MEDIA_TYPE, ProblemError
 from app.settings import Settings
 
 LAST_ANSWERS_S = 5

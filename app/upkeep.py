@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 
-from app.api.errors import problem_body
-from app.api.problems import PROBLEMS
 from app.monitoring.logs import exception_fields
 from app.monitoring.metrics import Metrics
+from app.problems.catalogue import PROBLEMS
+from app.problems.problem import problem_body
 from app.records.errors import RecordsError
 from app.records.opening import Records
 

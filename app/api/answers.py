@@ -11,9 +11,9 @@ from typing import Any
 from fastapi import Response
 from fastapi.responses import JSONResponse
 
-from app.api.errors import ProblemError
 from app.api.jobs import Job
 from app.api.schemas import Problem, Unfinished
+from app.problems.problem import ProblemError
 from app.records.artifacts import MASK, PREVIEW
 from app.records.repository import Repository
 from app.records.segmentation import StoredSegmentation

@@ -6,8 +6,8 @@ import asyncio
 
 from starlette.requests import ClientDisconnect, Request
 
-from app.api.errors import ProblemError
 from app.api.upload import drain
+from app.problems.problem import ProblemError
 
 
 async def read_body(request: Request, max_bytes: int, timeout_s: float) -> bytes:

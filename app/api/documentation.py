@@ -6,8 +6,8 @@ from typing import Any, Final
 
 from fastapi import FastAPI
 
-from app.api.errors import MEDIA_TYPE, problem_body
-from app.api.problems import PROBLEMS
+from app.problems.catalogue import PROBLEMS
+from app.problems.problem import MEDIA_TYPE, problem_body
 
 FOREIGN: Final = ("HTTPValidationError", "ValidationError")
 """Schemas of FastAPI's own way of refusing a request, which is never used here."""

@@ -9,8 +9,9 @@ from fastapi import Request
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.api.errors import problem_of, problem_response
+from app.api.errors import problem_response
 from app.monitoring.metrics import Metrics
+from app.problems.translate import problem_of
 
 SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",

@@ -12,9 +12,8 @@ from fastapi.staticfiles import StaticFiles
 from starlette.types import Scope
 
 import app.viewer
-from app.api.errors import ProblemError
-from app.api.problem_type import ProblemType
-from app.api.problems import PROBLEMS
+from app.problems.catalogue import PROBLEMS, ProblemType
+from app.problems.problem import ProblemError
 
 STATIC = Path(__file__).parent / "static"
 VIEWER = Path(app.viewer.__file__).parent / "static"

@@ -10,7 +10,6 @@ from pydantic import ValidationError
 
 from app.api.body import read_body
 from app.api.documentation import problems
-from app.api.errors import ProblemError
 from app.api.review_answers import decision_answer, edit_answer
 from app.api.schemas import DecisionAnswer, DecisionList, DecisionRequest, EditAnswer
 from app.api.security import Caller
@@ -20,6 +19,7 @@ from app.api.upload import drain
 from app.api.validation import MALFORMED_JSON, complaint
 from app.imaging.nifti.edited_mask import EditedMask, read_edited_mask
 from app.imaging.nifti.file import DecodeLimits
+from app.problems.problem import ProblemError
 from app.records.artifacts import MASK
 from app.records.reviews import Verdict
 

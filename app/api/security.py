@@ -17,8 +17,9 @@ from app.access.control import Access
 from app.access.errors import AccessError, NoRoleError, ProviderUnreachableError
 from app.access.oidc import is_loopback
 from app.access.roles import ANONYMOUS, Principal, Role
-from app.api.errors import ProblemError, problem_response
+from app.api.errors import problem_response
 from app.api.upload import drain
+from app.problems.problem import ProblemError
 
 PUBLIC: Final = re.compile(r"/|/health/(live|ready)|/openapi\.json|/(docs|problems|static|viewer)(/.*)?")
 """Paths that show nothing of a measurement."""

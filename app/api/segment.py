@@ -14,7 +14,6 @@ from fastapi.responses import JSONResponse
 
 from app.api.answers import GZIP, JSON, ZIP, completed_answer, failure, location, unfinished_answer
 from app.api.documentation import problems
-from app.api.errors import ProblemError
 from app.api.jobs import Job, Slot
 from app.api.measurement import Order, decode, digests
 from app.api.negotiation import preferred_type
@@ -25,6 +24,7 @@ from app.api.upload import TEXT_FIELDS, Upload, drain, read_upload
 from app.api.validation import not_known
 from app.imaging.nifti.file import DecodeLimits
 from app.inference.segmenter import HeadSegmenter
+from app.problems.problem import ProblemError
 from app.records.segmentation import NewSegmentation, StoredSegmentation
 
 router = APIRouter(tags=["segmentation"])

@@ -6,7 +6,6 @@ import logging
 import threading
 from dataclasses import dataclass
 
-from app.api.errors import ProblemError
 from app.api.schemas import ModelAnswer, Readiness, RuntimeAnswer
 from app.inference.errors import InferenceError
 from app.inference.manifest import ModelManifest
@@ -16,6 +15,7 @@ from app.inference.runtime.session import RuntimeSettings
 from app.inference.segmenter import HeadSegmenter
 from app.monitoring.logs import exception_fields
 from app.monitoring.metrics import Metrics
+from app.problems.problem import ProblemError
 from app.settings import Settings
 
 log = logging.getLogger("fetalhead.model")

@@ -18,10 +18,10 @@ from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect, Request
 
-from app.api.errors import ProblemError
-from app.api.problems import PROBLEMS
 from app.api.validation import not_known
 from app.imaging.nifti.file import SPACING_MM
+from app.problems.catalogue import PROBLEMS
+from app.problems.problem import ProblemError
 
 VOLUME_FIELD: Final = "volume"
 TEXT_FIELDS: Final = ("gestational_age_weeks", "subject", "spacing_mm")

@@ -12,12 +12,12 @@ from typing import Any, Final, Literal
 
 import numpy as np
 
-from app.api.errors import problem_of
 from app.api.upload import Upload
 from app.batch.cases import Case
 from app.batch.engines import Engine, Measured, Work, sha256, with_page
 from app.client.errors import FetalHeadError, ServiceProblem
 from app.imaging.nifti.affine import SPACING_SUSPICIOUS, SPACING_TOLERANCE
+from app.problems.translate import problem_of
 
 REMEDIES: Final = {
     "no_spacing": "Write the spacing into the file's header, or give it: --spacing-mm X,Y,Z, in mm.",

@@ -57,8 +57,8 @@ def add_records(commands: Any) -> None:
 
 
 def _repair(options: argparse.Namespace, settings: Settings) -> int:
-    from app.api.errors import problem_body
-    from app.api.problems import PROBLEMS
+    from app.problems.catalogue import PROBLEMS
+    from app.problems.problem import problem_body
     from app.records.errors import FolderInUseError
     from app.records.lock import FolderLock
 

@@ -3,9 +3,9 @@ from typing import Any
 
 import pytest
 
-from app.api.problems import PROBLEMS
 from app.api.schemas import Problem
 from app.main import create_app
+from app.problems.catalogue import PROBLEMS
 from app.settings import Settings
 
 CONTRACT = {

@@ -3,7 +3,7 @@ import re
 import httpx
 import pytest
 
-from app.api.problems import PROBLEMS
+from app.problems.catalogue import PROBLEMS
 from tests.app.api.service import assert_problem
 
 PAGES = ["/", "/docs", "/problems", "/problems/key_reused"]

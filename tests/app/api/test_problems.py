@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from app.api.errors import INTERNAL_CODES, problem_of
-from app.api.problems import PROBLEMS
 from app.imaging.errors import ImagingError, NotAVolumeFile, NotMeasurable, TooLarge, UnreadableFile
+from app.problems.catalogue import PROBLEMS
+from app.problems.translate import INTERNAL_CODES, problem_of
 
 ROOT = Path(__file__).parents[3]
 DOCUMENT = (ROOT / "docs" / "errors.md").read_text("utf-8")
@@ -15,7 +15,7 @@ STATUS = {"UnreadableFile": 400, "TooLarge": 413, "NotAVolumeFile": 415, "NotMea
 
 def raised_by_imaging() -> Iterator[tuple[str, str]]:
     """Class and code of every error that app.imaging constructs, read from its source."""
-    for path in sorted((ROOT / "app" / "imaging").glob("*.py")):
+    for path in sorted((ROOT / "app" / "imaging").rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in STATUS:
                 codes = [part.value for part in ast.walk(node.args[0]) if isinstance(part, ast.Constant)]
@@ -37,7 +37,7 @@ def test_nothing_is_documented_that_does_not_exist() -> None:
 
 @pytest.mark.parametrize(("kind", "code"), IMAGING)
 def test_every_code_of_imaging_is_a_problem_with_the_status_of_its_class(kind: str, code: str) -> None:
-    assert code in PROBLEMS, f"{code} is raised in app/imaging, but it is not in app/api/file_problems.py"
+    assert code in PROBLEMS, f"{code} is raised in app/imaging, but it is not in app/problems/file_problems.py"
     assert PROBLEMS[code].status == STATUS[kind]
 
 

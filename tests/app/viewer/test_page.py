@@ -12,9 +12,9 @@ from playwright.sync_api import Browser, FileChooser, expect
 
 from app.access.keys import KeyFile
 from app.access.roles import Role
-from app.api.problems import PROBLEMS
 from app.imaging.nifti.file import encode_volume
 from app.imaging.postprocess import head_volume_ml
+from app.problems.catalogue import PROBLEMS
 from model_store import packaged_store
 from tests.app.api.service import Service, running_service
 from tests.app.viewer.browser import PAINT, PHONE, require_npm, visiting

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from app.api.file_problems import file_problems
-from app.api.problem_type import ProblemType
+from app.problems.file_problems import file_problems
+from app.problems.problem_type import ProblemType
 
 LATER = "Send the request again after the time that Retry-After names."
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from app.api.problem_type import ProblemType
+from app.problems.problem_type import ProblemType
 
 RESEND = "Send the file again, whole; if it fails again, write it anew with the program that made it."
 CONVERT = "Convert the scan to NIfTI-1 or NIfTI-2 (.nii or .nii.gz)."

@@ -1,6 +1,4 @@
-"""What is known of one kind of problem."""
-
-from __future__ import annotations
+"""What a kind of problem is made of."""
 
 from dataclasses import dataclass
 

@@ -1,0 +1,47 @@
+"""A request that cannot be served, as an RFC 9457 problem."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from app.problems.catalogue import PROBLEMS, ProblemType
+
+MEDIA_TYPE = "application/problem+json"
+
+
+class ProblemError(Exception):
+    """A request that cannot be served; `code` names an entry of `PROBLEMS`, which gives what is left out here."""
+
+    def __init__(
+        self,
+        code: str,
+        detail: str | None = None,
+        *,
+        expected: str | None = None,
+        got: str | None = None,
+        remedy: str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        kind = PROBLEMS[code]
+        super().__init__(code)
+        self.kind = kind
+        self.headers = dict(headers or {})
+        self.body = problem_body(kind, detail or kind.meaning, expected, got, remedy or kind.remedy)
+
+
+def problem_body(
+    kind: ProblemType, detail: str, expected: str | None = None, got: str | None = None, remedy: str | None = None
+) -> dict[str, Any]:
+    """The members of a problem, without those that are not known."""
+    body = {
+        "type": f"/problems/{kind.code}",
+        "title": kind.title,
+        "status": kind.status,
+        "detail": detail,
+        "code": kind.code,
+        "expected": expected,
+        "got": got,
+        "remedy": remedy and remedy[0].upper() + remedy[1:],
+    }
+    return {name: value for name, value in body.items() if value is not None}
