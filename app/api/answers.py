@@ -12,7 +12,7 @@ from fastapi import Response
 from fastapi.responses import JSONResponse
 
 from app.api.jobs import Job
-from app.api.schemas import Problem, Unfinished
+from app.contract.service import Problem, Unfinished
 from app.problems.problem import ProblemError
 from app.records.artifacts import MASK, PREVIEW
 from app.records.repository import Repository

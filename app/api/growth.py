@@ -6,7 +6,7 @@ from typing import Final
 
 from fastapi import APIRouter
 
-from app.api.volume_schemas import GrowthBand, GrowthPoint
+from app.contract.volumes import GrowthBand, GrowthPoint
 from app.imaging.growth import VALID_WEEKS, expected_head_volume_ml, head_volume_band_ml
 
 router = APIRouter(tags=["measurements"])

@@ -8,15 +8,15 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from app.api.layers import encode_layers
-from app.api.schemas import (
+from app.api.serving import model_answer, runtime_answer
+from app.api.upload import Upload
+from app.contract.report import (
     BiometryAnswer,
     FlagAnswer,
     InputAnswer,
     QualityAnswer,
     Report,
 )
-from app.api.serving import model_answer, runtime_answer
-from app.api.upload import Upload
 from app.doubts import find_doubts
 from app.imaging.nifti.file import (
     DecodeLimits,

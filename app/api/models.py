@@ -8,9 +8,15 @@ from fastapi import APIRouter, Path
 from fastapi.concurrency import run_in_threadpool
 
 from app.api.documentation import problems
-from app.api.schemas import Activation, ModelDetail, ModelList, ModelSummary, Readiness
 from app.api.security import Caller
 from app.api.state import ServiceState, State
+from app.contract.service import (
+    Activation,
+    ModelDetail,
+    ModelList,
+    ModelSummary,
+    Readiness,
+)
 from app.inference.errors import InferenceError
 from app.inference.model_store import ModelStore
 from app.problems.problem import ProblemError

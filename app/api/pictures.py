@@ -8,9 +8,9 @@ from fastapi import APIRouter, Response
 from fastapi.concurrency import run_in_threadpool
 
 from app.api.documentation import problems
-from app.api.schemas import Report
 from app.api.segmentations import SegmentationId, completed_report
 from app.api.state import ServiceState, State
+from app.contract.report import Report
 from app.problems.problem import ProblemError
 from app.records.artifacts import MASK, PREVIEW
 from app.report import is_installed

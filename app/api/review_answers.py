@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from app.api.schemas import DecisionAnswer, EditAnswer, ReviewAnswer
+from app.contract.report import DecisionAnswer, EditAnswer, ReviewAnswer
 from app.records.reviews import Decision, Edit, Review
 
 

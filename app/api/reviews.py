@@ -11,12 +11,13 @@ from pydantic import ValidationError
 from app.api.body import read_body
 from app.api.documentation import problems
 from app.api.review_answers import decision_answer, edit_answer
-from app.api.schemas import DecisionAnswer, DecisionList, DecisionRequest, EditAnswer
 from app.api.security import Caller
 from app.api.segmentations import SegmentationId, completed_report
 from app.api.state import ServiceState, State
 from app.api.upload import drain
 from app.api.validation import MALFORMED_JSON, complaint
+from app.contract.report import DecisionAnswer, EditAnswer
+from app.contract.service import DecisionList, DecisionRequest
 from app.imaging.nifti.edited_mask import EditedMask, read_edited_mask
 from app.imaging.nifti.file import DecodeLimits
 from app.problems.problem import ProblemError

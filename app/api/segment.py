@@ -17,11 +17,12 @@ from app.api.documentation import problems
 from app.api.jobs import Job, Slot
 from app.api.measurement import Order, decode, digests
 from app.api.negotiation import preferred_type
-from app.api.schemas import Report, Unfinished
 from app.api.security import Caller
 from app.api.state import ServiceState, State
 from app.api.upload import TEXT_FIELDS, Upload, drain, read_upload
 from app.api.validation import not_known
+from app.contract.report import Report
+from app.contract.service import Unfinished
 from app.imaging.nifti.file import DecodeLimits
 from app.inference.segmenter import HeadSegmenter
 from app.problems.problem import ProblemError

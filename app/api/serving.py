@@ -6,7 +6,8 @@ import logging
 import threading
 from dataclasses import dataclass
 
-from app.api.schemas import ModelAnswer, Readiness, RuntimeAnswer
+from app.contract.report import ModelAnswer, RuntimeAnswer
+from app.contract.service import Readiness
 from app.inference.errors import InferenceError
 from app.inference.manifest import ModelManifest
 from app.inference.model_store import ModelStore

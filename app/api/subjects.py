@@ -8,9 +8,9 @@ from fastapi import APIRouter, Path
 from fastapi.concurrency import run_in_threadpool
 
 from app.api.documentation import problems
-from app.api.schemas import Erasure
 from app.api.security import Caller
 from app.api.state import State
+from app.contract.service import Erasure
 
 router = APIRouter(prefix="/subjects", tags=["measurements"])
 

@@ -10,11 +10,11 @@ from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from app.api.measurement import Order, decode, digests, finish
-from app.api.schemas import Report
 from app.api.serving import load_segmenter
 from app.api.upload import Upload
 from app.client.result import MASK, PREVIEW
 from app.client.shells import FetalHead
+from app.contract.report import Report
 from app.imaging.nifti.file import DecodeLimits
 from app.inference.segmenter import HeadSegmenter
 from app.settings import Settings

@@ -18,7 +18,7 @@ from __future__ import annotations
 import httpx
 from pydantic import ValidationError
 
-from app.api.schemas import Problem
+from app.contract.service import Problem
 
 EXCERPT = 200
 

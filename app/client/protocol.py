@@ -16,11 +16,12 @@ from typing import BinaryIO, TypeVar
 import httpx
 from pydantic import BaseModel
 
-from app.api.schemas import ModelList, Readiness, Report, Unfinished, Verdict
-from app.api.volume_schemas import VolumePage
 from app.client.errors import ServiceUnreachable, TookTooLong, WasCancelled, error_of, problem_error
 from app.client.result import Result
 from app.client.source import Source, form_fields, opener
+from app.contract.report import Report, Verdict
+from app.contract.service import ModelList, Readiness, Unfinished
+from app.contract.volumes import VolumePage
 
 TRY_LATER = (429, 503)
 UNREACHABLE = "Check the address, and that the service runs there (fetalhead serve)"

@@ -13,7 +13,7 @@ from pathlib import Path
 from nibabel.nifti1 import Nifti1Image
 from nibabel.nifti2 import Nifti2Image
 
-from app.api.schemas import Report
+from app.contract.report import Report
 from app.imaging.nifti.file import read_mask_file
 
 MASK, PREVIEW, REPORT = "mask.nii.gz", "preview.png", "report.json"

@@ -14,7 +14,7 @@ from reportlab.lib.styles import ParagraphStyle
 from reportlab.lib.units import mm
 from reportlab.platypus import Flowable, Image, KeepInFrame, Paragraph, SimpleDocTemplate, Spacer, Table, TableStyle
 
-from app.api.schemas import Report
+from app.contract.report import Report
 
 MARGIN: Final = 16 * mm
 WIDTH: Final = A4[0] - 2 * MARGIN

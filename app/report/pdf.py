@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from app.api.schemas import Report
+from app.contract.report import Report
 from app.imaging.nifti.file import read_mask_file
 from app.imaging.volume import VolumeGeometry
 from app.preview import planes_of

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from app.api.schemas import Problem
+from app.contract.service import Problem
 from app.main import create_app
 from app.problems.catalogue import PROBLEMS
 from app.settings import Settings

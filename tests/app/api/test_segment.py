@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from app.api.schemas import NOTICE, Report
+from app.contract.report import NOTICE, Report
 from tests.app.api.service import Service, assert_problem, post, running_service, until
 from tests.makers import NiftiOptions, publish_threshold_model, sphere_ml, sphere_volume, volume_bytes
 

@@ -18,7 +18,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from app.api.schemas import FlagAnswer
 from app.client import (
     AsyncFetalHead,
     FetalHead,
@@ -29,6 +28,7 @@ from app.client import (
     ServiceUnreachable,
     VolumeRefused,
 )
+from app.contract.report import FlagAnswer
 from tests.app.api.service import Service, running_service, until
 from tests.makers import publish_threshold_model, sphere_ml, sphere_volume
 

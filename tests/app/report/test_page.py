@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from app.api.schemas import FlagAnswer, Report
+from app.contract.report import FlagAnswer, Report
 from app.report.page import Pictures, draw_page
 from app.report.surface import draw_surface
 from tests.makers import HEAD, TISSUE, sphere_volume

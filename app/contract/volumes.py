@@ -7,7 +7,12 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from app.api.schemas import NOTICE, Answer, DecisionWord, Verdict
+from app.contract.report import (
+    NOTICE,
+    Answer,
+    DecisionWord,
+    Verdict,
+)
 
 ML_DECIMALS = 3
 Millilitres = Annotated[float, AfterValidator(lambda ml: round(ml, ML_DECIMALS))]
