@@ -17,7 +17,6 @@ from app.contract.report import (
     QualityAnswer,
     Report,
 )
-from app.doubts import find_doubts
 from app.imaging.nifti.file import (
     DecodeLimits,
     NiftiFile,
@@ -27,7 +26,8 @@ from app.imaging.nifti.file import (
 from app.imaging.quality import VERDICTS
 from app.inference.manifest import ModelManifest
 from app.inference.segmenter import HeadSegmenter, Segmentation
-from app.preview import PreviewText, draw_preview
+from app.pictures.preview import PreviewText, draw_preview
+from app.pictures.uncertainty import find_doubts
 from app.records.artifacts import MASK, PREVIEW
 from app.records.segmentation import Measurement
 

@@ -11,9 +11,9 @@ from app.api.documentation import problems
 from app.api.segmentations import SegmentationId, completed_report
 from app.api.state import ServiceState, State
 from app.contract.report import Report
+from app.pictures import is_installed
 from app.problems.problem import ProblemError
 from app.records.artifacts import MASK, PREVIEW
-from app.report import is_installed
 
 PDF = "application/pdf"
 router = APIRouter()
@@ -43,7 +43,7 @@ async def get_report(segmentation_id: SegmentationId, state: State) -> Response:
 
 
 def _pdf(state: ServiceState, report: dict[str, Any]) -> bytes:
-    from app.report.pdf import report_pdf  # noqa: PLC0415  # its library is an extra
+    from app.pictures.pdf import report_pdf  # noqa: PLC0415  # its library is an extra
 
     mask, preview = (state.repository.artifact(report["id"], name) for name in (MASK, PREVIEW))
     return report_pdf(Report.model_validate(report, extra="ignore"), mask, preview)

@@ -96,7 +96,7 @@ class RemoteEngine:
 
 def with_page(measured: Measured) -> Measured:
     """The same with a page about it, `report.pdf`; needs the extra `report`."""
-    from app.report.pdf import report_pdf  # noqa: PLC0415  # its libraries are an extra
+    from app.pictures.pdf import report_pdf  # noqa: PLC0415  # its libraries are an extra
 
     report = Report.model_validate(measured.report, extra="ignore")
     page = report_pdf(report, measured.files[MASK], measured.files[PREVIEW])

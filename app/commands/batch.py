@@ -26,7 +26,7 @@ from app.console import (
     complain,
 )
 from app.inference.runtime.session import is_runtime_installed
-from app.report import is_installed
+from app.pictures import is_installed
 from app.settings import Settings
 
 STANDARD_OUTPUT: Final = "-"

@@ -4,10 +4,17 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from app.doubts import Doubts, find_doubts
 from app.imaging.preprocess import PreprocessingSpec, preprocess
 from app.imaging.volume import Volume, VolumeGeometry
-from app.preview import CUT_OFF, OUTLINE, SOFT, PreviewText, draw_preview, planes_of
+from app.pictures.preview import (
+    CUT_OFF,
+    OUTLINE,
+    SOFT,
+    PreviewText,
+    draw_preview,
+    planes_of,
+)
+from app.pictures.uncertainty import Doubts, find_doubts
 from tests.makers import HEAD, TISSUE, sphere_volume
 
 VOLUME = sphere_volume()

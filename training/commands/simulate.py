@@ -45,7 +45,7 @@ def add_simulate(commands: Commands) -> None:
 
 def _phantom(options: argparse.Namespace) -> None:
     from app.imaging.nifti.file import encode_volume
-    from app.preview import PreviewText, draw_preview
+    from app.pictures.preview import PreviewText, draw_preview
     from training.phantom import SimulationRequest, simulate
 
     try:

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from app.contract.report import FlagAnswer, Report
-from app.report.page import Pictures, draw_page
-from app.report.surface import draw_surface
+from app.pictures.page import Pictures, draw_page
+from app.pictures.surface import draw_surface
 from tests.makers import HEAD, TISSUE, sphere_volume
 from tests.system_packages import require
 

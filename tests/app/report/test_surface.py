@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from app.imaging.volume import VolumeGeometry
-from app.report.surface import VIEW, draw_surface
+from app.pictures.surface import VIEW, draw_surface
 from tests.makers import HEAD, TISSUE, sphere_volume
 
 

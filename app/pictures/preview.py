@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 from scipy import ndimage
 
-from app.doubts import Doubts, Plane, PlaneDoubts
 from app.imaging.volume import Volume
+from app.pictures.uncertainty import Doubts, Plane, PlaneDoubts
 
 PANEL: Final = 360
 MARGIN: Final = 12

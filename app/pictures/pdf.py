@@ -7,9 +7,9 @@ import numpy as np
 from app.contract.report import Report
 from app.imaging.nifti.file import read_mask_file
 from app.imaging.volume import VolumeGeometry
-from app.preview import planes_of
-from app.report.page import Pictures, draw_page
-from app.report.surface import draw_surface
+from app.pictures.page import Pictures, draw_page
+from app.pictures.preview import planes_of
+from app.pictures.surface import draw_surface
 
 
 def report_pdf(report: Report, mask_file: bytes, preview_png: bytes) -> bytes:
