@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import httpx
 
-from app.api.serving import load_segmenter
 from app.inference.remembered_version import remember_version
+from app.measuring.loading import load_segmenter
 from app.settings import Settings
 
 SECONDS = 300.0

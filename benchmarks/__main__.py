@@ -16,11 +16,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from app.api.serving import runtime_settings
 from app.inference.model_store import ModelStore
 from app.inference.runtime.session import RuntimeSettings
 from app.inference.runtime.telemetry import forbid_telemetry
 from app.inference.segmenter import HeadSegmenter
+from app.measuring.loading import runtime_settings
 from app.settings import Settings
 from benchmarks.machine import commit, machine, today
 from benchmarks.measurement import Measurement, measure

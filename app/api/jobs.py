@@ -17,10 +17,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from app.api.measurement import Order, Outcome, finish
 from app.api.pace import Pace
 from app.inference.runtime.stop import Reason, Stop, Stopped
 from app.inference.segmenter import HeadSegmenter, Segmentation
+from app.measuring.measure import Order, Outcome, finish
 from app.monitoring.metrics import Metrics
 from app.problems.problem import ProblemError
 from app.problems.translate import problem_of

@@ -15,7 +15,6 @@ from fastapi.responses import JSONResponse
 from app.api.answers import GZIP, JSON, ZIP, completed_answer, failure, location, unfinished_answer
 from app.api.documentation import problems
 from app.api.jobs import Job, Slot
-from app.api.measurement import Order, decode, digests
 from app.api.negotiation import preferred_type
 from app.api.security import Caller
 from app.api.state import ServiceState, State
@@ -25,6 +24,7 @@ from app.contract.report import Report
 from app.contract.service import Unfinished
 from app.imaging.nifti.file import DecodeLimits
 from app.inference.segmenter import HeadSegmenter
+from app.measuring.measure import Order, decode, digests
 from app.problems.problem import ProblemError
 from app.records.segmentation import NewSegmentation, StoredSegmentation
 

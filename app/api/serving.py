@@ -6,14 +6,11 @@ import logging
 import threading
 from dataclasses import dataclass
 
-from app.contract.report import ModelAnswer, RuntimeAnswer
 from app.contract.service import Readiness
 from app.inference.errors import InferenceError
-from app.inference.manifest import ModelManifest
-from app.inference.model_store import ModelStore
-from app.inference.remembered_version import remember_version, remembered_version
-from app.inference.runtime.session import RuntimeSettings
+from app.inference.remembered_version import remember_version
 from app.inference.segmenter import HeadSegmenter
+from app.measuring.loading import load_segmenter, model_answer, runtime_answer
 from app.monitoring.logs import exception_fields
 from app.monitoring.metrics import Metrics
 from app.problems.problem import ProblemError
@@ -124,39 +121,6 @@ class ServedModel:
         metrics.model_ready.set(1)
         fields = {"model": manifest.name, "version": manifest.version, "provider": segmenter.provider}
         log.info("model ready", extra={"fields": fields})
-
-
-def starting_version(settings: Settings) -> int | None:
-    """The version to start with: the setting's, else the one activated last, else None for the newest."""
-    if settings.model_version is not None:
-        return settings.model_version
-    return remembered_version(settings.data_dir, settings.model_name)
-
-
-def load_segmenter(settings: Settings, version: int | None = None) -> HeadSegmenter:
-    """A version, or the one to start with, after its self-test; or an InferenceError."""
-    wanted = starting_version(settings) if version is None else version
-    model = ModelStore(settings.model_store).resolve(settings.model_name, wanted)
-    segmenter = HeadSegmenter(model, runtime_settings(settings))
-    segmenter.selftest()
-    segmenter.warm_up()
-    return segmenter
-
-
-def runtime_settings(settings: Settings) -> RuntimeSettings:
-    """Where and how exactly the networks run."""
-    return RuntimeSettings(settings.provider, settings.threads, settings.precision, settings.kept_memory_mb)
-
-
-def model_answer(manifest: ModelManifest) -> ModelAnswer:
-    """Which model it is."""
-    hashes = tuple(level.sha256 for level in manifest.levels)
-    return ModelAnswer(name=manifest.name, version=manifest.version, sha256=hashes)
-
-
-def runtime_answer(segmenter: HeadSegmenter) -> RuntimeAnswer:
-    """What it runs on."""
-    return RuntimeAnswer(provider=segmenter.provider, precision=segmenter.precision)
 
 
 def _refusal(version: int, failure: Failure) -> ProblemError:

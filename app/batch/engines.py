@@ -9,14 +9,19 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
-from app.api.measurement import Order, decode, digests, finish
-from app.api.serving import load_segmenter
 from app.api.upload import Upload
 from app.client.result import MASK, PREVIEW
 from app.client.shells import FetalHead
 from app.contract.report import Report
 from app.imaging.nifti.file import DecodeLimits
 from app.inference.segmenter import HeadSegmenter
+from app.measuring.loading import load_segmenter
+from app.measuring.measure import (
+    Order,
+    decode,
+    digests,
+    finish,
+)
 from app.settings import Settings
 
 PAGE = "report.pdf"

@@ -7,8 +7,8 @@ import time
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from app.api.layers import encode_layers
-from app.api.serving import model_answer, runtime_answer
+import numpy as np
+
 from app.api.upload import Upload
 from app.contract.report import (
     BiometryAnswer,
@@ -21,14 +21,17 @@ from app.imaging.nifti.file import (
     DecodeLimits,
     NiftiFile,
     decode_nifti,
+    encode_fractions,
     encode_nifti,
 )
 from app.imaging.quality import VERDICTS
+from app.imaging.volume import Volume
 from app.inference.manifest import ModelManifest
 from app.inference.segmenter import HeadSegmenter, Segmentation
+from app.measuring.loading import model_answer, runtime_answer
 from app.pictures.preview import PreviewText, draw_preview
 from app.pictures.uncertainty import find_doubts
-from app.records.artifacts import MASK, PREVIEW
+from app.records.artifacts import DISAGREEMENT, MASK, PREVIEW, PROBABILITY
 from app.records.segmentation import Measurement
 
 VOLUME_DECIMALS = 2
@@ -136,3 +139,16 @@ def _rounded_pair(interval_ml: tuple[float, float] | None) -> tuple[float, float
         return None
     low, high = interval_ml
     return round(low, VOLUME_DECIMALS), round(high, VOLUME_DECIMALS)
+
+
+LEVELS_TO_COMPARE = 2
+
+
+def encode_layers(segmentation: Segmentation) -> dict[str, bytes]:
+    """The probability and, where there are two context levels, how far they disagree; as .nii.gz by file name."""
+    levels, geometry = segmentation.level_probabilities, segmentation.preprocessed.geometry
+    layers = {PROBABILITY: encode_fractions(Volume(levels[-1], geometry))}
+    if len(levels) >= LEVELS_TO_COMPARE:
+        difference = np.abs(levels[-1] - levels[-2])
+        layers[DISAGREEMENT] = encode_fractions(Volume(difference, geometry))
+    return layers
