@@ -124,8 +124,7 @@ def _serve(_: argparse.Namespace, settings: Settings) -> int:
     from app.inference.runtime.session import is_runtime_installed
     from app.main import create_app
     from app.monitoring.logs import configure_logging
-    from app.pauses import shorten_pauses
-    from app.server import Server
+    from app.service.server import Server, shorten_pauses
 
     if not is_runtime_installed():
         return complain(NO_RUNTIME, NO_MODEL)
@@ -153,7 +152,7 @@ def _check_storage(settings: Settings) -> None:
 
 
 def _check_address(settings: Settings) -> None:
-    from app.server import why_not_listening
+    from app.service.server import why_not_listening
 
     if reason := why_not_listening(settings.host, settings.port):
         raise SettingsError(

@@ -14,16 +14,16 @@ from app.access.control import Access
 from app.api import growth, health, models, pages, pictures, reviews, segment, segmentations, subjects, volume
 from app.api.documentation import describe_own_answers, problems
 from app.api.errors import install_handlers
-from app.api.jobs import Jobs, Limits
 from app.api.middleware import Headed, Observed
 from app.api.security import Guarded
-from app.api.serving import ServedModel
-from app.api.state import ServiceState
 from app.monitoring.metrics import Metrics
 from app.records.lock import FolderLock
 from app.records.opening import open_records
+from app.service.jobs import Jobs, Limits
+from app.service.served_model import ServedModel
+from app.service.state import ServiceState
+from app.service.upkeep import recover, retain, watch_loop
 from app.settings import Settings
-from app.upkeep import recover, retain, watch_loop
 
 DESCRIPTION = """Segments the whole fetal head in 3D ultrasound volumes and measures its volume in mL.
 

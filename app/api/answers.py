@@ -11,12 +11,12 @@ from typing import Any
 from fastapi import Response
 from fastapi.responses import JSONResponse
 
-from app.api.jobs import Job
 from app.contract.service import Problem, Unfinished
 from app.problems.problem import ProblemError
 from app.records.artifacts import MASK, PREVIEW
 from app.records.repository import Repository
 from app.records.segmentation import StoredSegmentation
+from app.service.jobs import Job
 
 JSON = "application/json"
 GZIP = "application/gzip"

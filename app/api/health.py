@@ -8,8 +8,8 @@ from fastapi import APIRouter, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from app.api.documentation import problems
-from app.api.state import State
 from app.contract.service import Liveness, Readiness
+from app.service.state import State
 
 router = APIRouter(tags=["operation"])
 

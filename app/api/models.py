@@ -9,7 +9,6 @@ from fastapi.concurrency import run_in_threadpool
 
 from app.api.documentation import problems
 from app.api.security import Caller
-from app.api.state import ServiceState, State
 from app.contract.service import (
     Activation,
     ModelDetail,
@@ -21,6 +20,7 @@ from app.inference.errors import InferenceError
 from app.inference.model_store import ModelStore
 from app.problems.problem import ProblemError
 from app.records.audit import AuditEvent
+from app.service.state import ServiceState, State
 
 router = APIRouter(prefix="/models", tags=["models"])
 

@@ -9,11 +9,11 @@ from fastapi.concurrency import run_in_threadpool
 
 from app.api.documentation import problems
 from app.api.segmentations import SegmentationId, completed_report
-from app.api.state import ServiceState, State
 from app.contract.report import Report
 from app.pictures import is_installed
 from app.problems.problem import ProblemError
 from app.records.artifacts import MASK, PREVIEW
+from app.service.state import ServiceState, State
 
 PDF = "application/pdf"
 router = APIRouter()

@@ -13,7 +13,6 @@ from app.api.documentation import problems
 from app.api.review_answers import decision_answer, edit_answer
 from app.api.security import Caller
 from app.api.segmentations import SegmentationId, completed_report
-from app.api.state import ServiceState, State
 from app.api.upload import drain
 from app.api.validation import MALFORMED_JSON, complaint
 from app.contract.report import DecisionAnswer, EditAnswer
@@ -23,6 +22,7 @@ from app.imaging.nifti.file import DecodeLimits
 from app.problems.problem import ProblemError
 from app.records.artifacts import MASK
 from app.records.reviews import Verdict
+from app.service.state import ServiceState, State
 
 router = APIRouter(prefix="/segmentations/{segmentation_id}", tags=["review"])
 MAX_DECISION_BYTES = 4096

@@ -14,10 +14,8 @@ from fastapi.responses import JSONResponse
 
 from app.api.answers import GZIP, JSON, ZIP, completed_answer, failure, location, unfinished_answer
 from app.api.documentation import problems
-from app.api.jobs import Job, Slot
 from app.api.negotiation import preferred_type
 from app.api.security import Caller
-from app.api.state import ServiceState, State
 from app.api.upload import TEXT_FIELDS, Upload, drain, read_upload
 from app.api.validation import not_known
 from app.contract.report import Report
@@ -27,6 +25,8 @@ from app.inference.segmenter import HeadSegmenter
 from app.measuring.measure import Order, decode, digests
 from app.problems.problem import ProblemError
 from app.records.segmentation import NewSegmentation, StoredSegmentation
+from app.service.jobs import Job, Slot
+from app.service.state import ServiceState, State
 
 router = APIRouter(tags=["segmentation"])
 OFFERS = (JSON, GZIP, ZIP)

@@ -13,13 +13,13 @@ from app.api.answers import GZIP, ZIP, archive, failure, named, summary_headers,
 from app.api.documentation import problems
 from app.api.review_answers import review_answer
 from app.api.security import Caller, require_owner
-from app.api.state import ServiceState, State
 from app.contract.report import Report
 from app.contract.service import Unfinished
 from app.problems.problem import ProblemError
 from app.records.artifacts import DISAGREEMENT, MASK, PREVIEW, PROBABILITY
 from app.records.reviews import Edit
 from app.records.segmentation import StoredSegmentation
+from app.service.state import ServiceState, State
 
 router = APIRouter(prefix="/segmentations/{segmentation_id}", tags=["segmentation"])
 MaskVersion = Literal["latest", "original", "edited"]

@@ -9,16 +9,16 @@ from pathlib import Path
 import pytest
 
 from app.monitoring.metrics import Metrics
-from app.upkeep import watch_loop
+from app.service.upkeep import watch_loop
 
 PROGRAM = """
-import gc, sys, app.cli, app.server
+import gc, sys, app.cli, app.service.server
 
 def run(server):
     server.started = True
     print(gc.get_freeze_count(), len(gc.get_objects()), sys.getswitchinterval())
 
-app.server.Server.run = run
+app.service.server.Server.run = run
 sys.exit(app.cli.main(["serve"]))
 """
 

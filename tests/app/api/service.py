@@ -11,8 +11,8 @@ from typing import Any
 import httpx
 import uvicorn
 
-from app.api.state import ServiceState
 from app.main import create_app
+from app.service.state import ServiceState
 from app.settings import Settings
 
 DEADLINE_S = 120.0

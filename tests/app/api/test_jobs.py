@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from app.api.pace import Pace
+from app.service.pace import Pace
 from tests.app.api.service import Service, assert_problem, post, running_service, until
 from tests.runtimes import providers
 from tests.slow_model import publish_slow_model

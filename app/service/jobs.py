@@ -17,7 +17,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from app.api.pace import Pace
 from app.inference.runtime.stop import Reason, Stop, Stopped
 from app.inference.segmenter import HeadSegmenter, Segmentation
 from app.measuring.measure import Order, Outcome, finish
@@ -26,6 +25,7 @@ from app.problems.problem import ProblemError
 from app.problems.translate import problem_of
 from app.records.errors import DatabaseUnavailableError
 from app.records.repository import Repository
+from app.service.pace import Pace
 
 Result = TypeVar("Result")
 STOPPING_S = 5.0

@@ -7,14 +7,14 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
-from app.api.jobs import Jobs
-from app.api.serving import ServedModel
 from app.monitoring.metrics import Metrics
 from app.records.housekeeping import Housekeeping
 from app.records.measurements import Measurements
 from app.records.opening import Records
 from app.records.repository import Repository
 from app.records.reviews import Reviews
+from app.service.jobs import Jobs
+from app.service.served_model import ServedModel
 from app.settings import Settings
 
 
