@@ -1,4 +1,4 @@
-"""Arguments of a command whose errors a program can read too; shared by `fetalhead` and `fetalhead-train`."""
+"""What both commands share: exit codes, arguments, errors for people and for programs, completion."""
 
 from __future__ import annotations
 
@@ -8,14 +8,28 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Final, NoReturn
+from typing import Any, Final, NoReturn, TypeAlias
 
 import shtab
 
+FINE: Final = 0
+FAILED: Final = 1
 USAGE: Final = 2
-"""The exit code for arguments that cannot be used, as argparse has it."""
+"""Arguments that cannot be used; argparse's own exit code."""
+NO_MODEL: Final = 3
+INTERRUPTED: Final = 130
 READER_LEFT: Final = 141
 """The exit code that a shell shows for SIGPIPE."""
+NO_RUNTIME: Final = (
+    "No ONNX Runtime is installed. Install one: pip install 'fetalhead[cpu]', or 'fetalhead[gpu]' for CUDA."
+)
+SHELLS: Final = ("bash", "zsh", "fish")
+HOW_TO: Final = """\
+bash:  eval "$({prog} completion bash)"            in ~/.bashrc
+zsh:   {prog} completion zsh > "${{fpath[1]}}/_{prog}"   once
+fish:  {prog} completion fish > ~/.config/fish/completions/{prog}.fish"""
+
+Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def positive(text: str) -> int:
@@ -58,16 +72,7 @@ def operator() -> str:
     return f"console:{getpass.getuser()}"
 
 
-SHELLS: Final = ("bash", "zsh", "fish")
-HOW_TO: Final = """\
-bash:  eval "$({prog} completion bash)"            in ~/.bashrc
-zsh:   {prog} completion zsh > "${{fpath[1]}}/_{prog}"   once
-fish:  {prog} completion fish > ~/.config/fish/completions/{prog}.fish"""
-
-
-def add_completion(
-    commands: argparse._SubParsersAction[argparse.ArgumentParser], prog: str, made: Callable[[str], str]
-) -> None:
+def add_completion(commands: Commands, prog: str, made: Callable[[str], str]) -> None:
     """Add the command `completion`, which prints what a shell has to read; `made` gives it for a shell."""
     command = commands.add_parser(
         "completion",
@@ -100,16 +105,6 @@ def _actions(parser: argparse.ArgumentParser) -> Iterator[argparse.Action]:
         if isinstance(action, argparse._SubParsersAction):
             for subparser in action.choices.values():
                 yield from _actions(subparser)
-
-
-FINE: Final = 0
-FAILED: Final = 1
-USAGE: Final = 2
-NO_MODEL: Final = 3
-INTERRUPTED: Final = 130
-NO_RUNTIME: Final = (
-    "No ONNX Runtime is installed. Install one: pip install 'fetalhead[cpu]', or 'fetalhead[gpu]' for CUDA."
-)
 
 
 def complain(text: str, code: int, as_json: bool = False) -> int:

@@ -5,6 +5,7 @@ No number of the preprocessing or the quality rules is here: those travel with t
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal, Self
@@ -23,6 +24,10 @@ REMOVED_VARIABLES = {
     "FETALHEAD_OIDC_JWKS_URL": "unset it: the issuer itself names its keys (/.well-known/openid-configuration)",
 }
 """Variables of earlier versions, and what to do instead."""
+
+
+class SettingsError(Exception):
+    """The environment holds settings that cannot be used."""
 
 
 class Settings(BaseSettings):
@@ -141,6 +146,21 @@ class Settings(BaseSettings):
         if self.database_password_file is None:
             return self.database_url
         return _with_password(self.database_url, self.database_password_file)
+
+
+def read_settings() -> Settings:
+    """Read the settings from the environment; raise `SettingsError` where they cannot be used."""
+    if unknown := unknown_variables(os.environ):
+        raise SettingsError(f"Unknown settings: {', '.join(unknown)}. docs/settings.md lists those that exist.")
+    try:
+        return Settings()
+    except ValidationError as error:
+        problems = [": ".join([*_variables_at(item["loc"]), item["msg"]]) for item in error.errors()]
+        raise SettingsError(f"Settings with the prefix {PREFIX} cannot be used. {'; '.join(problems)}") from error
+
+
+def _variables_at(location: tuple[int | str, ...]) -> list[str]:
+    return [environment_name(str(location[0]))] if location else []
 
 
 def unknown_variables(environment: Mapping[str, str]) -> list[str]:

@@ -42,7 +42,7 @@ def test_the_service_imports_without_torch_and_without_a_runtime() -> None:
 
 
 def test_the_service_imports_without_what_draws_reports() -> None:
-    imports_without(["reportlab"], ["app.main", "app.cli", "app.commands.batch", "app.client"])
+    imports_without(["reportlab"], ["app.main", "app.cli.main", "app.cli.batch", "app.client"])
 
 
 def test_simulated_patients_and_the_demonstration_import_without_torch() -> None:
@@ -100,7 +100,7 @@ def test_the_make_targets_of_the_contract_exist() -> None:
     assert {"demo", "serve", "test", "check", "bench", "image"} <= targets
 
 
-@pytest.mark.parametrize(("program", "module"), [("fetalhead", "app.cli"), ("fetalhead-train", "training.cli")])
+@pytest.mark.parametrize(("program", "module"), [("fetalhead", "app.cli.main"), ("fetalhead-train", "training.cli")])
 def test_every_documented_command_exists(program: str, module: str) -> None:
     named: set[str] = set()
     for text in [code("README.md"), code("CONTRIBUTING.md"), read("Makefile")]:

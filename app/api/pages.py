@@ -12,8 +12,9 @@ from fastapi.staticfiles import StaticFiles
 from starlette.types import Scope
 
 import app.viewer
-from app.problems.catalogue import PROBLEMS, ProblemType
+from app.problems.catalogue import PROBLEMS
 from app.problems.problem import ProblemError
+from app.problems.problem_type import ProblemType
 
 STATIC = Path(__file__).parent / "static"
 VIEWER = Path(app.viewer.__file__).parent / "static"

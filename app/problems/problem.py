@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from app.problems.catalogue import PROBLEMS, ProblemType
+from app.problems.catalogue import PROBLEMS
+from app.problems.problem_type import ProblemType
 
 MEDIA_TYPE = "application/problem+json"
 

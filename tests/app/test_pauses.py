@@ -12,7 +12,7 @@ from app.monitoring.metrics import Metrics
 from app.service.upkeep import watch_loop
 
 PROGRAM = """
-import gc, sys, app.cli, app.service.server
+import gc, sys, app.cli.main, app.service.server
 
 def run(server):
     server.started = True

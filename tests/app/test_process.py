@@ -21,10 +21,10 @@ from tests.makers import NiftiOptions, publish_threshold_model, sphere_ml, spher
 WITHOUT_RUNTIME = """
 import sys
 sys.modules["onnxruntime"] = sys.modules["openvino"] = None
-import app.cli
+import app.cli.main
 sys.exit(app.cli.main(["serve"]))
 """
-SERVE = "import sys, app.cli; sys.exit(app.cli.main(['serve']))"
+SERVE = "import sys, app.cli.main; sys.exit(app.cli.main(['serve']))"
 
 
 @pytest.fixture

@@ -6,7 +6,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from training.commands.shared import Commands, tell, with_progress
+from app.console import Commands
+from training.commands.shared import tell, with_progress
 
 
 def add_benchmark(commands: Commands) -> None:

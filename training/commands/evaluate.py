@@ -8,10 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from app.console import positive
+from app.console import Commands, positive
 from training.commands.arguments import spacing_mm
 from training.commands.shared import (
-    Commands,
     add_split,
     add_store,
     tell,

@@ -9,10 +9,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from app.console import positive
+from app.console import Commands, positive
 from training.commands.arguments import spacing_mm
 from training.commands.shared import (
-    Commands,
     add_split,
     add_store,
     tell,

@@ -6,7 +6,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from training.commands.shared import Commands, add_split, add_store, tell, wanted_phantoms, with_progress
+from app.console import Commands
+from training.commands.shared import add_split, add_store, tell, wanted_phantoms, with_progress
 from training.config import ConfigError, TrainingConfig, load_config, preset_names
 
 if TYPE_CHECKING:

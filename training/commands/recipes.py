@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from app.console import positive
+from app.console import Commands, positive
 from training.commands.arguments import spacing_mm
-from training.commands.shared import Commands, tell, wanted_phantoms, with_progress
+from training.commands.shared import tell, wanted_phantoms, with_progress
 from training.config import TrainingConfig, load_config
 
 if TYPE_CHECKING:

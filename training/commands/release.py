@@ -8,8 +8,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from app.console import Commands
 from training.commands.arguments import spacing_mm
-from training.commands.shared import Commands, add_store, tell
+from training.commands.shared import add_store, tell
 from training.config import load_config, preset_names
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ import json
 import os
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from model_store import packaged_store
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from training.phantom import Phantom, SimulationRequest
 
 STORE = "FETALHEAD_MODEL_STORE"
-Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+
 
 T = TypeVar("T")
 

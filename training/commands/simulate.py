@@ -6,9 +6,9 @@ import argparse
 from dataclasses import replace
 from pathlib import Path
 
-from app.console import positive
+from app.console import Commands, positive
 from training.commands.arguments import spacing_mm
-from training.commands.shared import Commands, tell, with_progress
+from training.commands.shared import tell, with_progress
 from training.config import ConfigError
 
 

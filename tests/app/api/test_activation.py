@@ -10,7 +10,7 @@ import httpx
 import numpy as np
 import pytest
 
-from app.cli import main
+from app.cli.main import main
 from app.inference.remembered_version import FILE
 from tests.app.api.service import Service, assert_problem, post, running_service, until
 from tests.makers import publish_threshold_model

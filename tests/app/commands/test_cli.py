@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from app.cli import _parser, main
+from app.cli.main import _parser, main
 from app.console import (
     FAILED,
     FINE,
@@ -71,9 +71,9 @@ class TestModels:
         assert "evaluation.json is no JSON" in capsys.readouterr().out
 
     def test_a_reader_that_leaves_ends_it_without_a_word(self) -> None:
-        for program in ("app.cli", "training.cli"):
+        for program in ("app.cli.main", "training.cli"):
             script = f"import sys; from {program} import main; sys.exit(main(sys.argv[1:]))"
-            arguments = ["models", "list"] if program == "app.cli" else ["completion", "bash"]
+            arguments = ["models", "list"] if program == "app.cli.main" else ["completion", "bash"]
             read, write = os.pipe()
             os.close(read)
             ended = subprocess.run(

@@ -12,7 +12,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from app.cli import main
+from app.cli.main import main
 from app.console import (
     FAILED,
     FINE,
@@ -261,7 +261,7 @@ class TestService:
 def test_a_terminal_shows_a_bar(folder: Path, tmp_path: Path) -> None:
     leader, follower = pty.openpty()
     with subprocess.Popen(
-        [sys.executable, "-m", "app.cli", "segment", str(folder), "-o", str(tmp_path / "out")],
+        [sys.executable, "-m", "app.cli.main", "segment", str(folder), "-o", str(tmp_path / "out")],
         stdout=subprocess.DEVNULL,
         stderr=follower,
         env={**os.environ, "TERM": "xterm", "COLUMNS": "100"},
@@ -282,7 +282,7 @@ def written(path: Path, radius_mm: float = 38.4) -> Path:
 
 
 def command(*arguments: str) -> subprocess.CompletedProcess[bytes]:
-    return subprocess.run([sys.executable, "-m", "app.cli", *arguments], capture_output=True, check=True)
+    return subprocess.run([sys.executable, "-m", "app.cli.main", *arguments], capture_output=True, check=True)
 
 
 def read_table(path: Path) -> list[dict[str, str]]:

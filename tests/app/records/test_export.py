@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
-import app.cli
+import app.cli.main
 from app.records.artifacts import ArtifactStore
 from app.records.export import export_decisions
 from app.records.opening import open_records

@@ -8,7 +8,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-import app.cli
+import app.cli.main
 from tests.app.api.service import post, running_service
 from tests.makers import NiftiOptions, publish_threshold_model, sphere_volume, volume_bytes
 from training import cli

@@ -13,9 +13,9 @@ from app.batch.cases import BatchError, Case, find_cases
 from app.batch.engines import Engine, LocalEngine, RemoteEngine
 from app.batch.run import CaseResult, Wishes, measure_one, run_batch
 from app.batch.tables import tables
+from app.cli.progress import Progress, line, print_summary
 from app.client import FetalHead, FetalHeadError
 from app.client.result import MASK
-from app.commands.progress import Progress, line, print_summary
 from app.console import (
     FAILED,
     FINE,

@@ -1,4 +1,4 @@
-"""`fetalhead segment`: its arguments. What it does is in `app.commands.batch`, which takes seconds to import."""
+"""`fetalhead segment`: its arguments. What it does is in `app.cli.batch`, which takes seconds to import."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import math
 from pathlib import Path
 from typing import Final
 
-from app.console import positive
+from app.console import Commands, positive
 from app.settings import Settings
 
 AXES: Final = 3
@@ -23,7 +23,7 @@ Exit codes: 0 every case has a result (whatever its verdict); 1 some case failed
 arguments; 3 no model can be run, or the service cannot be reached; 130 stopped."""
 
 
-def add_segment(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def add_segment(commands: Commands) -> None:
     """Adds the command and its arguments."""
     segment = commands.add_parser(
         "segment",
@@ -59,7 +59,7 @@ def add_segment(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
 
 
 def _run(options: argparse.Namespace, settings: Settings) -> int:
-    from app.commands.batch import run_segment
+    from app.cli.batch import run_segment
 
     return run_segment(options, settings)
 

@@ -7,14 +7,15 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from app.commands.backup import add_backup
-from app.commands.export import add_export
+from app.cli.backup import add_backup
+from app.cli.export import add_export
 from app.console import (
     FAILED,
     FINE,
     USAGE,
+    Commands,
     complain,
     operator,
     positive,
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from app.records.opening import Records
 
 
-def add_records(commands: Any) -> None:
+def add_records(commands: Commands) -> None:
     """Adds `records` and `audit` to the parser's commands."""
     records = commands.add_parser("records", help="measurements and their files").add_subparsers(
         required=True, metavar="ACTION"

@@ -5,15 +5,15 @@ from __future__ import annotations
 import argparse
 import json
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 from app.access.errors import KeyFileError
 from app.access.keys import KeyFile
 from app.access.roles import ROLE_WORDS, Role
+from app.console import Commands
 from app.settings import Settings
 
 
-def add_keys_commands(commands: Any) -> None:
+def add_keys(commands: Commands) -> None:
     """Adds `keys add`, `list` and `revoke` to the parser's commands."""
     actions = commands.add_parser("keys", help="the API keys").add_subparsers(required=True, metavar="ACTION")
 

@@ -1,0 +1,1 @@
+"""The commands of `fetalhead`, a module for each."""

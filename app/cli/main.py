@@ -1,0 +1,74 @@
+"""The `fetalhead` command.
+
+Exit codes: 0 all well; 1 some input could not be measured, or some stored content was altered; 2 wrong arguments or
+settings, such as a port that is taken or a folder without records; 3 no model can be run, or the service that was
+named cannot be reached; 130 stopped from the keyboard; 141 whoever read the output has gone. `serve` that is told to
+stop finishes what it has begun: code 0 from the keyboard, and by SIGTERM that signal, which a shell shows as 143 (0
+where it is a container's first process).
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from importlib.metadata import version
+
+from app.access.errors import AccessError
+from app.cli.keys import add_keys
+from app.cli.models import add_models
+from app.cli.records import add_records
+from app.cli.segment import add_segment
+from app.cli.serve import add_openapi, add_serve
+from app.console import (
+    NO_MODEL,
+    USAGE,
+    Parser,
+    add_completion,
+    complain,
+    reader_left,
+    script,
+)
+from app.inference.errors import InferenceError
+from app.records.errors import DatabaseUnavailableError, FolderInUseError, NoRecordsError
+from app.settings import Settings, SettingsError, read_settings
+
+PURPOSE = "Measures whole fetal heads in 3D ultrasound volumes. Research use only; not a medical device."
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command and gives its exit code."""
+    options = _parser().parse_args(arguments)
+    command: Callable[[argparse.Namespace, Settings], int] = options.command
+    as_json = getattr(options, "json", False)
+    try:
+        code = command(options, read_settings())
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:
+        return reader_left()
+    except (SettingsError, DatabaseUnavailableError, FolderInUseError, NoRecordsError, AccessError) as error:
+        return complain(str(error), USAGE, as_json)
+    except InferenceError as error:
+        return complain(str(error), NO_MODEL, as_json)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = Parser(
+        "fetalhead", description=PURPOSE, epilog=(__doc__ or "").partition("\n\n")[2]
+    )
+    parser.add_argument("--version", action="version", version=version("fetalhead"))
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    add_serve(commands)
+    add_segment(commands)
+    add_models(commands)
+    add_records(commands)
+    add_keys(commands)
+    add_openapi(commands)
+    add_completion(commands, "fetalhead", lambda shell: script(parser, shell))
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,105 @@
+"""The commands below `models`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from app.console import (
+    FAILED,
+    FINE,
+    NO_MODEL,
+    USAGE,
+    Commands,
+    complain,
+)
+from app.inference.errors import InferenceError
+from app.settings import Settings
+
+if TYPE_CHECKING:
+    from app.inference.model_store import ModelStore
+
+
+def add_models(commands: Commands) -> None:
+    """Add the commands that list, verify and activate published versions."""
+    models = commands.add_parser("models", help="the model store").add_subparsers(required=True, metavar="ACTION")
+    for name, command, text in (
+        ("list", _list, "list the published versions"),
+        ("verify", _verify, "check every file of every version against its hash"),
+    ):
+        action = models.add_parser(name, help=text)
+        action.add_argument("--json", action="store_true", help="print one JSON object per version")
+        action.set_defaults(command=command)
+    activate = models.add_parser("activate", help="serve another version, once it passed its self-test")
+    activate.add_argument("version", type=int, metavar="VERSION")
+    activate.add_argument("--url", help="ask this running service; without it, the next start serves the version")
+    activate.add_argument("--api-key-file", type=Path, help="file with a key of the role admin, for --url")
+    activate.add_argument("--json", action="store_true", help="print one JSON object")
+    activate.set_defaults(command=_activate)
+
+
+def _list(options: argparse.Namespace, settings: Settings) -> int:
+    from app.inference.model_store import ModelStore
+
+    store, code = ModelStore(settings.model_store), FINE
+    for number in store.versions(settings.model_name):
+        try:
+            manifest = store.manifest(settings.model_name, number)
+        except InferenceError as error:
+            code = FAILED
+            _tell_state(options, settings.model_name, number, str(error))
+            continue
+        if options.json:
+            print(json.dumps(manifest.model_dump(mode="json")))
+        else:
+            print(f"{manifest.name} {number}  {manifest.created:%Y-%m-%d}  {manifest.training.data}")
+    return code
+
+
+def _verify(options: argparse.Namespace, settings: Settings) -> int:
+    from app.inference.model_store import ModelStore
+
+    store, code = ModelStore(settings.model_store), FINE
+    versions = store.versions(settings.model_name)
+    if not versions:
+        return complain(f"{settings.model_store} holds no version of {settings.model_name}.", NO_MODEL, options.json)
+    for number in versions:
+        problem = _model_problem(store, settings.model_name, number)
+        code = FAILED if problem else code
+        _tell_state(options, settings.model_name, number, problem)
+    return code
+
+
+def _tell_state(options: argparse.Namespace, name: str, number: int, problem: str | None) -> None:
+    content = {"name": name, "version": number, "problem": problem}
+    print(json.dumps(content) if options.json else f"{name} {number}  {problem or 'intact'}")
+
+
+def _model_problem(store: ModelStore, name: str, number: int) -> str | None:
+    try:
+        model = store.resolve(name, number)
+        model.evaluation()
+        model.model_card()
+    except InferenceError as error:
+        return str(error)
+    return None
+
+
+def _activate(options: argparse.Namespace, settings: Settings) -> int:
+    from app.cli.activation import ActivationRefusedError, activate_at_next_start, activate_in_service
+
+    try:
+        if options.url is None:
+            said = activate_at_next_start(settings, options.version)
+        else:
+            key = options.api_key_file and options.api_key_file.read_text(encoding="utf-8").strip()
+            said = activate_in_service(options.url, options.version, key)
+    except ActivationRefusedError as error:
+        return complain(str(error), NO_MODEL, options.json)
+    except OSError as error:
+        return complain(f"{error.filename}: {error.strerror}", USAGE, options.json)
+    content = {"version": options.version, "at": options.url or "next start", "message": said}
+    print(json.dumps(content) if options.json else said)
+    return FINE
