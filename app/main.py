@@ -11,10 +11,25 @@ from fastapi import FastAPI, Security
 from fastapi.security import APIKeyHeader, HTTPBearer
 
 from app.access.control import Access
-from app.api import growth, health, models, pages, pictures, reviews, segment, segmentations, subjects, volume
 from app.api.documentation import describe_own_answers, problems
 from app.api.errors import install_handlers
 from app.api.middleware import Headed, Observed
+from app.api.routes import (
+    drawings as pictures,
+)
+from app.api.routes import (
+    growth,
+    health,
+    models,
+    pages,
+    reviews,
+    segment,
+    segmentations,
+    subjects,
+)
+from app.api.routes import (
+    volumes as volume,
+)
 from app.api.security import Guarded
 from app.monitoring.metrics import Metrics
 from app.records.lock import FolderLock

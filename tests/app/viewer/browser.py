@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from app.api.pages import VIEWER, VIEWER_PAGE
+from app.api.routes.pages import VIEWER, VIEWER_PAGE
 from tests.system_packages import require
 
 ROOT: Final = Path(__file__).resolve().parents[3]

@@ -179,7 +179,7 @@ def test_the_parts_that_need_no_browser() -> None:
 def test_without_its_bundle_the_page_says_how_to_get_it_and_measures(
     browser: Browser, base: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("app.api.pages.VIEWER", tmp_path)
+    monkeypatch.setattr("app.api.routes.pages.VIEWER", tmp_path)
     with visiting(browser, base, expected=("415",)) as visit:
         visit.open()
         expect(visit.page.locator("main")).to_contain_text("make viewer")

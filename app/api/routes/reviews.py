@@ -8,12 +8,11 @@ from fastapi import APIRouter, Request
 from fastapi.concurrency import run_in_threadpool
 from pydantic import ValidationError
 
-from app.api.body import read_body
+from app.api.answers import decision_answer, edit_answer
 from app.api.documentation import problems
-from app.api.review_answers import decision_answer, edit_answer
+from app.api.routes.segmentations import SegmentationId, completed_report
 from app.api.security import Caller
-from app.api.segmentations import SegmentationId, completed_report
-from app.api.upload import drain
+from app.api.upload import drain, read_body
 from app.api.validation import MALFORMED_JSON, complaint
 from app.contract.report import DecisionAnswer, EditAnswer
 from app.contract.service import DecisionList, DecisionRequest

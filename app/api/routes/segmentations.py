@@ -9,9 +9,8 @@ from fastapi import APIRouter, Depends, Path, Query, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse
 
-from app.api.answers import GZIP, ZIP, archive, failure, named, summary_headers, unfinished_answer
+from app.api.answers import GZIP, ZIP, archive, failure, named, review_answer, summary_headers, unfinished_answer
 from app.api.documentation import problems
-from app.api.review_answers import review_answer
 from app.api.security import Caller, require_owner
 from app.contract.report import Report
 from app.contract.service import Unfinished

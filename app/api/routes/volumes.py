@@ -17,7 +17,6 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from app.api.answers import JSON, location
 from app.api.documentation import problems
-from app.api.moments import Moment
 from app.api.negotiation import preferred_type
 from app.api.state import ServiceState, State
 from app.api.volume_schemas import (
