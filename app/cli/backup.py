@@ -47,7 +47,7 @@ def add_backup(actions: Any) -> None:
 
 
 def _back_up(options: argparse.Namespace, settings: Settings) -> int:
-    from app.records.backup import back_up
+    from app.records.backup.backup import back_up
     from app.records.errors import BackupRefusedError
     from app.records.opening import open_records
 
@@ -89,9 +89,9 @@ def _restore(options: argparse.Namespace, settings: Settings) -> int:
 
 
 def _restored(options: argparse.Namespace, settings: Settings, known: list[Tip]) -> int:
+    from app.records.backup.restore import checked_backup, restore
     from app.records.lock import FolderLock
     from app.records.opening import open_records
-    from app.records.restore import checked_backup, restore
 
     with checked_backup(options.folder, settings.data_dir, known) as backup:
         tip = backup.manifest.audit_tip

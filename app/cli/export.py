@@ -28,8 +28,8 @@ def add_export(actions: Any) -> None:
 
 
 def _export(options: argparse.Namespace, settings: Settings) -> int:
-    from app.records.export import export_decisions
     from app.records.opening import open_records
+    from app.records.training_set import export_decisions
 
     if problem := _problem(options.out, options.volumes):
         return complain(problem, FAILED, options.json)

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from sqlalchemy import Engine
 
-from app.records.anchor import AuditAnchor
 from app.records.artifacts import ArtifactStore
+from app.records.audit import AuditAnchor
 from app.records.database import open_database
 from app.records.errors import NoRecordsError
 from app.records.housekeeping import Housekeeping

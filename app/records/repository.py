@@ -11,11 +11,11 @@ from typing import Any
 from sqlalchemy import ColumnElement, Engine, select
 from sqlalchemy.orm import Session
 
-from app.records.anchor import AuditAnchor
 from app.records.artifacts import ArtifactStore
 from app.records.audit import (
     SERVICE,
     TIP,
+    AuditAnchor,
     AuditEvent,
     Tip,
     append_line,

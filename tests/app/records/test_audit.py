@@ -3,9 +3,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, text
 
-from app.records.anchor import AuditAnchor
 from app.records.artifacts import ArtifactStore
-from app.records.audit import AuditEvent, Tip
+from app.records.audit import AuditAnchor, AuditEvent, Tip
 from app.records.errors import AlteredMeasurementError, BrokenAuditTrailError
 from app.records.repository import Repository
 from tests.app.records.examples import measurement, request, stored

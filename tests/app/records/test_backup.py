@@ -6,10 +6,10 @@ import pytest
 from sqlalchemy import Engine, text
 
 from app.records.artifacts import EDITED_MASK, MASK, ArtifactStore
-from app.records.backup import DATABASE, back_up
+from app.records.backup.backup import DATABASE, back_up
+from app.records.backup.restore import checked_backup, restore
 from app.records.errors import BackupRefusedError, DamagedBackupError
 from app.records.opening import Records, open_records
-from app.records.restore import checked_backup, restore
 from app.records.reviews import Verdict
 from tests.app.records.examples import request, stored
 

@@ -9,11 +9,11 @@ from sqlalchemy import Engine
 
 import app.cli.main
 from app.records.artifacts import ArtifactStore
-from app.records.export import export_decisions
 from app.records.opening import open_records
 from app.records.repository import Repository
 from app.records.reviews import Reviews, Verdict
 from app.records.segmentation import Measurement
+from app.records.training_set import export_decisions
 from tests.app.records.examples import measurement, request
 
 

@@ -7,9 +7,9 @@ import pytest
 
 from app.records.artifacts import EDITED_MASK, MASK
 from app.records.audit import Tip
-from app.records.backup import back_up
+from app.records.backup.backup import back_up
+from app.records.backup.restore import checked_backup, restore
 from app.records.opening import Records, open_records
-from app.records.restore import checked_backup, restore
 from tests.app.records.examples import stored
 from tests.app.records.test_backup import contents, fill
 from tests.app.records.test_kill import killed_at

@@ -20,9 +20,9 @@ from sqlalchemy.orm import Session
 
 from app.records.artifacts import ArtifactStore, flush_folder, write_and_flush
 from app.records.audit import AuditEvent, Tip, verify_measurements, verify_trail
+from app.records.backup.portable import schema_revision, stored_files, write_portable
 from app.records.errors import BackupRefusedError, DamagedArtifactError, RecordsError, UnknownSegmentationError
 from app.records.opening import ARTIFACTS, Records
-from app.records.portable import schema_revision, stored_files, write_portable
 from app.records.tables import AuditRow, SegmentationRow
 
 DATABASE = "records.sqlite"

@@ -14,11 +14,19 @@ from sqlalchemy.orm import Session
 
 from app.records.artifacts import ArtifactStore, write_and_flush
 from app.records.audit import AuditEvent, Tip, append_line, verify_trail
-from app.records.backup import BESIDE, DATABASE, MANIFEST, BackupManifest, Progress, flaws_of, sha256_of
+from app.records.backup.backup import (
+    BESIDE,
+    DATABASE,
+    MANIFEST,
+    BackupManifest,
+    Progress,
+    flaws_of,
+    sha256_of,
+)
+from app.records.backup.portable import is_empty, replace_rows, stored_files
 from app.records.database import open_database, writing
 from app.records.errors import BackupRefusedError, DamagedArtifactError, DamagedBackupError, RecordsError
 from app.records.opening import ANCHOR, ARTIFACTS, Records
-from app.records.portable import is_empty, replace_rows, stored_files
 
 SCRATCH = "restore.partial"
 

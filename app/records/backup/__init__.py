@@ -1,0 +1,1 @@
+"""Records saved as a whole and brought back."""
