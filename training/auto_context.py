@@ -6,8 +6,8 @@ from functools import partial
 from pathlib import Path
 
 from training.checkpoint import LevelWeights, load_level, save_level
-from training.config import ConfigError, TrainingConfig
-from training.config_data import SIMULATED
+from training.config.data import SIMULATED
+from training.config.training import ConfigError, TrainingConfig
 from training.data import CaseSource, allowed
 from training.job import LevelJob
 from training.loop import LevelTrainer

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from training.config import TrainingConfig
+from training.config.training import TrainingConfig
 
 
 class CheckpointError(Exception):

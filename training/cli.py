@@ -18,7 +18,7 @@ from training.commands.fit import add_fit
 from training.commands.recipes import add_recipes
 from training.commands.release import add_release
 from training.commands.simulate import add_simulate
-from training.config import ConfigError
+from training.config.training import ConfigError
 
 EXTRA = "pip install 'fetalhead[cpu,train]'"
 Command = Callable[[argparse.Namespace], object]

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from app.imaging.preprocess import Preprocessed, PreprocessingSpec, preprocess, resample_mask_like
 from app.imaging.volume import Volume, VolumeGeometry
-from training.config_data import DataConfig
+from training.config.data import DataConfig
 
 
 class DataError(Exception):

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from training.config import AugmentationConfig
+from training.config.training import AugmentationConfig
 
 LABELS = 64
 

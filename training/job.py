@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from training.config import TrainingConfig
+from training.config.training import TrainingConfig
 from training.data import CaseSource
 from training.networks.cascade import AutoContextCascade
 

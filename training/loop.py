@@ -15,7 +15,12 @@ from app.inference.focus import Box
 from training import checkpoint
 from training.augment import VISIBLE, Sample, at_head, augment, draw_augmentation, fitted, unaugmented
 from training.bars import progress_bar
-from training.config import RefinementConfig, RuntimeConfig, Stage, TrainingConfig
+from training.config.training import (
+    RefinementConfig,
+    RuntimeConfig,
+    Stage,
+    TrainingConfig,
+)
 from training.data import DataError, GridCase, GridCases
 from training.evaluation.metrics import dsc, overlap
 from training.job import LevelJob, Progress

@@ -4,7 +4,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from training.config import LossConfig
+from training.config.training import LossConfig
 from training.networks.usegnet import HeadLogits
 
 

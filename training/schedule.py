@@ -2,7 +2,7 @@
 
 import math
 
-from training.config import TrainingConfig
+from training.config.training import TrainingConfig
 
 
 def learning_rate(config: TrainingConfig, fraction: float) -> float:

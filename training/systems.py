@@ -10,7 +10,7 @@ import math
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from training.config import ConfigError, TrainingConfig
+from training.config.training import ConfigError, TrainingConfig
 
 ALL = (1, 2, 3)
 TILE_MM = 60.8

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from training.augment import Sample
-from training.config_network import NetworkConfig
+from training.config.network import NetworkConfig
 
 Level = Callable[[torch.Tensor, torch.Tensor | None], torch.Tensor]
 """(volume, context or None) -> probability, all (N, 1, I, J, K)."""

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from tests.training.spheres import write_sphere
-from training.config import BudgetConfig, TrainingConfig, load_config
+from training.config.training import BudgetConfig, TrainingConfig, load_config
 from training.data import PhantomCache
 
 

@@ -6,7 +6,7 @@ import torch
 
 from training import intensity
 from training.augment import augment, draw_augmentation, rotation
-from training.config import AugmentationConfig, TrainingConfig, load_config
+from training.config.training import AugmentationConfig, TrainingConfig, load_config
 from training.data import GridCase, PhantomCache, prepare
 
 

@@ -3,7 +3,12 @@ from pathlib import Path
 
 import pytest
 
-from training.config import ConfigError, TrainingConfig, load_config, preset_names
+from training.config.training import (
+    ConfigError,
+    TrainingConfig,
+    load_config,
+    preset_names,
+)
 from training.phantom.cohort import COHORTS
 
 

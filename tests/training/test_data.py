@@ -6,7 +6,7 @@ import pytest
 from app.imaging.preprocess import preprocess
 from tests.training.spheres import write_sphere
 from training.augment import fitted, unaugmented
-from training.config import TrainingConfig
+from training.config.training import TrainingConfig
 from training.data import DataError, GridCases, PhantomCache, prepare
 
 

@@ -9,7 +9,7 @@ import torch
 
 from training import auto_context
 from training.checkpoint import CheckpointError, load_level
-from training.config import BudgetConfig, ConfigError, TrainingConfig
+from training.config.training import BudgetConfig, ConfigError, TrainingConfig
 from training.data import GridCases, PhantomCache
 from training.export.weights import weights_of
 from training.loop import LevelTrainer

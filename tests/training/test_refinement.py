@@ -14,7 +14,12 @@ from app.inference.segmenter import HeadSegmenter
 from training import auto_context
 from training.augment import Augmentation, Pose, at_head, augment, draw_augmentation, unaugmented
 from training.checkpoint import load_level
-from training.config import BudgetConfig, ConfigError, RefinementConfig, TrainingConfig
+from training.config.training import (
+    BudgetConfig,
+    ConfigError,
+    RefinementConfig,
+    TrainingConfig,
+)
 from training.data import GridCase, PhantomCache, prepare
 from training.evaluation.metrics import dsc, overlap
 from training.evaluation.torch_segmenter import TorchSegmenter

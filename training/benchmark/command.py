@@ -9,7 +9,7 @@ from training.benchmark.measure import Progress, evaluate_run, measured, results
 from training.benchmark.report import write_report
 from training.benchmark.runs import Run, run_of
 from training.benchmark.scales import REPEATED, Scale
-from training.config import ConfigError, TrainingConfig, load_config
+from training.config.training import ConfigError, TrainingConfig, load_config
 from training.data import PhantomCache
 from training.evaluation.cases import CaseResult
 from training.evaluation.torch_segmenter import TorchSegmenter

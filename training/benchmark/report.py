@@ -10,7 +10,7 @@ from training.benchmark import comparisons
 from training.benchmark.scales import REPEATED, Scale
 from training.benchmark.tables import Measured, as_csv, as_markdown, rows, shown_p
 from training.benchmark.volume_table import short, volumes, write_repeated
-from training.config import TrainingConfig, load_config
+from training.config.training import TrainingConfig, load_config
 from training.evaluation.cases import CaseResult
 from training.systems import CONTROLS, SYSTEMS, TABLE_1, TABLE_2
 

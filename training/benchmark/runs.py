@@ -6,7 +6,7 @@ from pathlib import Path
 from training import auto_context
 from training.auto_context import level_folder
 from training.checkpoint import load_level, save_level
-from training.config import TrainingConfig
+from training.config.training import TrainingConfig
 from training.data import CaseSource
 from training.systems import SYSTEMS, System, configured, lends_level_1
 

@@ -8,7 +8,12 @@ from typing import TYPE_CHECKING
 
 from app.console import Commands
 from training.commands.shared import add_split, add_store, tell, wanted_phantoms, with_progress
-from training.config import ConfigError, TrainingConfig, load_config, preset_names
+from training.config.training import (
+    ConfigError,
+    TrainingConfig,
+    load_config,
+    preset_names,
+)
 
 if TYPE_CHECKING:
     from training.export.rules import KeptChange

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from app.console import Commands, positive
 from training.commands.arguments import spacing_mm
 from training.commands.shared import tell, wanted_phantoms, with_progress
-from training.config import TrainingConfig, load_config
+from training.config.training import TrainingConfig, load_config
 
 if TYPE_CHECKING:
     from training.data import CaseSource

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from app.console import Commands
 from training.commands.arguments import spacing_mm
 from training.commands.shared import add_store, tell
-from training.config import load_config, preset_names
+from training.config.training import load_config, preset_names
 
 if TYPE_CHECKING:
     from training.release import Arguments

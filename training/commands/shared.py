@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 from model_store import packaged_store
 
 if TYPE_CHECKING:
-    from training.config import TrainingConfig
+    from training.config.training import TrainingConfig
     from training.phantom import Phantom, SimulationRequest
 
 STORE = "FETALHEAD_MODEL_STORE"

@@ -9,7 +9,7 @@ from pathlib import Path
 from app.console import Commands, positive
 from training.commands.arguments import spacing_mm
 from training.commands.shared import tell, with_progress
-from training.config import ConfigError
+from training.config.training import ConfigError
 
 
 class CohortChangedError(Exception):

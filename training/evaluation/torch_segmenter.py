@@ -18,7 +18,7 @@ from app.imaging.volume import Volume
 from app.inference.coarse import CoarserGrid
 from training.auto_context import finished_levels, load_context_level
 from training.checkpoint import LevelWeights
-from training.config import RefinementConfig
+from training.config.training import RefinementConfig
 from training.evaluation.cases import Answer
 from training.networks.cascade import AutoContextCascade
 from training.refinement import answer, box_around, refined

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
-from training.config import ConfigError
+from training.config.training import ConfigError
 from training.evaluation.agreement import MIN_CASES, Agreement, agreement
 from training.evaluation.cases import CaseResult, read_journal
 from training.evaluation.comparison import PairedDifference, paired_difference

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from app.inference.manifest import MANIFEST_FILE, ModelManifest
 from training.checkpoint import LevelWeights
-from training.config import ConfigError, TrainingConfig, load_config
-from training.config_data import SIMULATED
+from training.config.data import SIMULATED
+from training.config.training import ConfigError, TrainingConfig, load_config
 from training.evaluation.provenance import RUNS, as_typed, shortened
 from training.own_data.fitting import SPLIT_FILE
 

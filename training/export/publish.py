@@ -25,7 +25,7 @@ from app.inference.manifest import (
 )
 from training.auto_context import finished_levels, level_folder, load_cascade
 from training.checkpoint import LevelWeights, load_level
-from training.config_network import NetworkConfig
+from training.config.network import NetworkConfig
 from training.data import CaseSource, GridCase, prepare
 from training.evaluation.report import Evaluation, Section
 from training.export.card import model_card

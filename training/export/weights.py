@@ -20,7 +20,7 @@ from app.inference.manifest import ModelManifest
 from app.inference.model_store import ModelStore, StoredModel
 from training.auto_context import finished_levels, level_folder, new_level
 from training.checkpoint import LevelWeights
-from training.config import TrainingConfig, load_config
+from training.config.training import TrainingConfig, load_config
 from training.export.errors import ExportError
 
 WEIGHTS_FILE = "weights.npz"

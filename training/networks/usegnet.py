@@ -5,7 +5,7 @@ from typing import NamedTuple
 import torch
 from torch import nn
 
-from training.config_network import NetworkConfig
+from training.config.network import NetworkConfig
 from training.networks.attention import AttentionModule
 from training.networks.blocks import ConvBlock, Kernel, UpUnit, initialise
 

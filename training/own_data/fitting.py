@@ -8,8 +8,8 @@ from pathlib import Path
 
 from training import auto_context
 from training.checkpoint import LevelWeights
-from training.config import BudgetConfig, ConfigError, TrainingConfig
-from training.config_data import SeedRange
+from training.config.data import SeedRange
+from training.config.training import BudgetConfig, ConfigError, TrainingConfig
 from training.own_data.folder import OwnCase, OwnCases
 from training.own_data.split import Split
 
@@ -39,7 +39,7 @@ def prepared(training: OwnTraining) -> tuple[TrainingConfig, tuple[OwnCase, ...]
     From scratch, each level has patients of its own; fine-tuning gives every level all of them, since the maps of a
     model that was trained elsewhere are not spoilt by a few steps on these cases.
     """
-    split, config = training.split, training.config
+    split, config = training.split, training.config.training
     levels = config.cascade.context_levels
     cases = numbered(split)
     ends = _ends(cases[: len(split.train)], 1 if training.start else levels)

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from training.config import ConfigError
+from training.config.training import ConfigError
 from training.evaluation.calibration import Labelled
 from training.evaluation.cases import CaseResult, Facts, Segment, judged_case
 from training.evaluation.reproducibility import MIN_VIEWS, Reproducibility, spread

@@ -11,7 +11,7 @@ import csv
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from training.config import ConfigError
+from training.config.training import ConfigError
 
 TABLES = ("patients.csv", "split.csv")
 RULE = "the patient is the name before its last underscore"

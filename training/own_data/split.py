@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from training.config import ConfigError
+from training.config.training import ConfigError
 from training.own_data.folder import OwnCase
 from training.own_data.patients import REMEDY, all_one, read_patients
 

@@ -1,7 +1,12 @@
 """A recipe of one level and a few steps, for comparisons that train it several times."""
 
-from training.config import BudgetConfig, CascadeConfig, TrainingConfig, load_config
-from training.config_data import SeedRange
+from training.config.data import SeedRange
+from training.config.training import (
+    BudgetConfig,
+    CascadeConfig,
+    TrainingConfig,
+    load_config,
+)
 
 
 def short_recipe(steps: int) -> TrainingConfig:

@@ -7,8 +7,8 @@ from PIL import Image
 
 from training.benchmark.command import Benchmark, chosen_systems
 from training.benchmark.scales import SCALES, Scale
-from training.config import BudgetConfig, ConfigError, TrainingConfig
-from training.config_data import SeedRange
+from training.config.data import SeedRange
+from training.config.training import BudgetConfig, ConfigError, TrainingConfig
 from training.evaluation.cases import CaseResult
 from training.phantom.cohort import make_cohort
 from training.systems import COMPARISONS, TABLE_1, TABLE_2

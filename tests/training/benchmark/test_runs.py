@@ -5,8 +5,8 @@ import torch
 
 from training.benchmark.runs import Run, run_of
 from training.checkpoint import load_level
-from training.config import BudgetConfig, TrainingConfig, load_config
-from training.config_data import SeedRange
+from training.config.data import SeedRange
+from training.config.training import BudgetConfig, TrainingConfig, load_config
 from training.data import PhantomCache
 from training.systems import SYSTEMS
 

@@ -7,7 +7,7 @@ import pytest
 
 from tests.training.evaluation.test_report import result
 from training import cli
-from training.config import ConfigError
+from training.config.training import ConfigError
 from training.evaluation.cases import CaseResult
 from training.evaluation.versus import table, versus
 

@@ -6,7 +6,7 @@ import torch
 
 from app.inference.runtime.session import OnnxSession, RuntimeSettings
 from training.auto_context import new_level
-from training.config import load_config
+from training.config.training import load_config
 from training.export.half import half_levels
 from training.export.norms import fuse_instance_norms
 from training.export.onnx import export_level

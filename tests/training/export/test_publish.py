@@ -14,7 +14,7 @@ from tests.training.evaluation.test_report import result
 from training import auto_context
 from training.checkpoint import LevelWeights
 from training.cli import main
-from training.config import BudgetConfig, TrainingConfig, load_config
+from training.config.training import BudgetConfig, TrainingConfig, load_config
 from training.data import PhantomCache
 from training.evaluation.cases import evaluate_cases, in_process
 from training.evaluation.interval import held

@@ -11,7 +11,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from app.inference.runtime.session import OnnxSession, RuntimeSettings
 from training.auto_context import new_level
-from training.config import load_config
+from training.config.training import load_config
 from training.export.onnx import export_level
 from training.export.reparameterize import reparameterize
 

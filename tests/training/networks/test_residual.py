@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from training.config import ConfigError, load_config
-from training.config_network import NetworkConfig
+from training.config.network import NetworkConfig
+from training.config.training import ConfigError, load_config
 from training.export.onnx import export_level
 from training.export.parity import run_graph, run_torch
 from training.networks.architectures import ARCHITECTURES, build_network

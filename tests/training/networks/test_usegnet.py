@@ -1,8 +1,8 @@
 import pytest
 import torch
 
-from training.config import load_config
-from training.config_network import NetworkConfig
+from training.config.network import NetworkConfig
+from training.config.training import load_config
 from training.networks import AutoContextCascade, USegNet
 from training.networks.attention import AttentionModule
 from training.networks.cascade import ContextLevel

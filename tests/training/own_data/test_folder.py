@@ -6,7 +6,7 @@ import pytest
 
 from app.imaging.nifti.file import encode_volume
 from app.imaging.volume import Volume, VolumeGeometry
-from training.config import ConfigError
+from training.config.training import ConfigError
 from training.own_data.folder import OwnCases, read_folder
 from training.own_data.measuring import repeated_cases
 from training.own_data.split import split_cases

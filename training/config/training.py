@@ -9,8 +9,8 @@ from pydantic import Field, ValidationError, model_validator
 
 from app.imaging.preprocess import PreprocessingSpec
 from app.inference.coarse import CoarserGrid
-from training.config_data import DataConfig, PhantomsConfig, Section
-from training.config_network import NetworkConfig
+from training.config.data import DataConfig, PhantomsConfig, Section
+from training.config.network import NetworkConfig
 
 REFINED_LEVELS = 2
 

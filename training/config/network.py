@@ -4,7 +4,7 @@ from typing import ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from training.config_data import Section
+from training.config.data import Section
 
 
 class NetworkConfig(Section):

@@ -1,0 +1,1 @@
+"""The training configuration: presets read into frozen values."""
