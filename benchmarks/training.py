@@ -15,10 +15,10 @@ import numpy as np
 from app.imaging.volume import Index3
 from benchmarks.ceiling import matmul_gflops, network_gflop
 from benchmarks.measurement import Measurement
-from training.augment import augment, draw_augmentation
 from training.auto_context import level_job, new_level
+from training.cases.augment import augment, draw_augmentation
+from training.cases.sources import Case, GridCase, prepare
 from training.config.training import Stage, TrainingConfig, load_config
-from training.data import Case, GridCase, prepare
 from training.export.onnx import export_level
 from training.loop import LevelTrainer
 from training.phantom import Phantom, SimulationRequest, simulate

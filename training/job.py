@@ -6,8 +6,8 @@ from pathlib import Path
 
 import torch
 
+from training.cases.sources import CaseSource
 from training.config.training import TrainingConfig
-from training.data import CaseSource
 from training.networks.cascade import AutoContextCascade
 
 

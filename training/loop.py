@@ -13,22 +13,30 @@ from tqdm import tqdm
 from app.imaging.preprocess import PreprocessingSpec
 from app.inference.focus import Box
 from training import checkpoint
-from training.augment import VISIBLE, Sample, at_head, augment, draw_augmentation, fitted, unaugmented
 from training.bars import progress_bar
+from training.cases.augment import (
+    VISIBLE,
+    Sample,
+    at_head,
+    augment,
+    draw_augmentation,
+    fitted,
+    unaugmented,
+)
+from training.cases.sources import DataError, GridCase, GridCases
+from training.cases.views import drawn_view, in_view
 from training.config.training import (
     RefinementConfig,
     RuntimeConfig,
     Stage,
     TrainingConfig,
 )
-from training.data import DataError, GridCase, GridCases
 from training.evaluation.metrics import dsc, overlap
 from training.job import LevelJob, Progress
 from training.losses import DeepSupervisionLoss, l2_as_weight_decay
 from training.networks.cascade import ContextLevel
 from training.refinement import box_around, refined, with_coarse_context
 from training.schedule import learning_rate
-from training.views import drawn_view, in_view
 
 
 class LevelTrainer:

@@ -9,7 +9,7 @@ import torch
 from app.imaging.resample import Float32
 from app.inference.coarse import CoarserGrid
 from app.inference.focus import Box, head_box
-from training.data import GridCase
+from training.cases.sources import GridCase
 from training.networks.cascade import AutoContextCascade, ContextLevel
 
 PRESENT = 0.5

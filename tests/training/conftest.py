@@ -3,8 +3,8 @@ from pathlib import Path
 import pytest
 
 from tests.training.spheres import write_sphere
+from training.cases.sources import PhantomCache
 from training.config.training import BudgetConfig, TrainingConfig, load_config
-from training.data import PhantomCache
 
 
 @pytest.fixture(scope="session")

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from training import intensity
-from training.augment import augment, draw_augmentation, rotation
+from training.cases import intensity
+from training.cases.augment import augment, draw_augmentation, rotation
+from training.cases.sources import GridCase, PhantomCache, prepare
 from training.config.training import AugmentationConfig, TrainingConfig, load_config
-from training.data import GridCase, PhantomCache, prepare
 
 
 @pytest.fixture(scope="module")

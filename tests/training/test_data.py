@@ -5,9 +5,14 @@ import pytest
 
 from app.imaging.preprocess import preprocess
 from tests.training.spheres import write_sphere
-from training.augment import fitted, unaugmented
+from training.cases.augment import fitted, unaugmented
+from training.cases.sources import (
+    DataError,
+    GridCases,
+    PhantomCache,
+    prepare,
+)
 from training.config.training import TrainingConfig
-from training.data import DataError, GridCases, PhantomCache, prepare
 
 
 def test_dataset_array_equals_the_segmenters_array(cache: PhantomCache, smoke: TrainingConfig) -> None:

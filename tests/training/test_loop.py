@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from training import auto_context
+from training.cases.sources import GridCases, PhantomCache
 from training.checkpoint import CheckpointError, load_level
 from training.config.training import BudgetConfig, ConfigError, TrainingConfig
-from training.data import GridCases, PhantomCache
 from training.export.weights import weights_of
 from training.loop import LevelTrainer
 from training.schedule import learning_rate

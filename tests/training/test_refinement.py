@@ -12,7 +12,15 @@ from app.inference.model_store import ModelStore
 from app.inference.runtime.session import RuntimeSettings
 from app.inference.segmenter import HeadSegmenter
 from training import auto_context
-from training.augment import Augmentation, Pose, at_head, augment, draw_augmentation, unaugmented
+from training.cases.augment import (
+    Augmentation,
+    Pose,
+    at_head,
+    augment,
+    draw_augmentation,
+    unaugmented,
+)
+from training.cases.sources import GridCase, PhantomCache, prepare
 from training.checkpoint import load_level
 from training.config.training import (
     BudgetConfig,
@@ -20,7 +28,6 @@ from training.config.training import (
     RefinementConfig,
     TrainingConfig,
 )
-from training.data import GridCase, PhantomCache, prepare
 from training.evaluation.metrics import dsc, overlap
 from training.evaluation.torch_segmenter import TorchSegmenter
 from training.export.card import model_card

@@ -3,9 +3,9 @@ import torch
 
 from app.inference.manifest import Tiling
 from app.inference.tiling import answer_by_tiles
-from training.augment import Sample
+from training.cases.augment import Sample
+from training.cases.views import drawn_view, in_view
 from training.config.network import NetworkConfig
-from training.views import drawn_view, in_view
 
 TILES = NetworkConfig(view="tiles", tile_voxels=16, tile_overlap=0.5)
 

@@ -9,8 +9,8 @@ from training.benchmark.measure import Progress, evaluate_run, measured, results
 from training.benchmark.report import write_report
 from training.benchmark.runs import Run, run_of
 from training.benchmark.scales import REPEATED, Scale
+from training.cases.sources import PhantomCache
 from training.config.training import ConfigError, TrainingConfig, load_config
-from training.data import PhantomCache
 from training.evaluation.cases import CaseResult
 from training.evaluation.torch_segmenter import TorchSegmenter
 from training.loop import pick_device

@@ -12,8 +12,8 @@ from pydantic import BaseModel, ConfigDict
 
 from training.benchmark.measure import Progress
 from training.benchmark.recipes import FULL, fit_recipe, measured_cases, shown
+from training.cases.sources import CaseSource, allowed
 from training.config.training import TrainingConfig
-from training.data import CaseSource, allowed
 from training.evaluation.cases import CaseResult
 from training.evaluation.comparison import SeededDifference, mean_by_case, seeded_difference
 from training.evaluation.torch_segmenter import TorchSegmenter

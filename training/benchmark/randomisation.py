@@ -16,8 +16,8 @@ from pydantic import BaseModel, ConfigDict
 
 from training.benchmark.measure import Progress
 from training.benchmark.recipes import FULL, fit_recipe, measured_cases, shown
+from training.cases.sources import CaseSource
 from training.config.training import TrainingConfig
-from training.data import CaseSource
 from training.evaluation.comparison import PairedDifference, mean_by_case, paired_difference
 from training.evaluation.torch_segmenter import TorchSegmenter
 from training.loop import pick_device

@@ -6,8 +6,8 @@ from pathlib import Path
 from training import auto_context
 from training.auto_context import level_folder
 from training.benchmark.measure import Progress
+from training.cases.sources import CaseSource
 from training.config.training import TrainingConfig
-from training.data import CaseSource
 from training.evaluation.cases import CaseResult, Segment, evaluate_cases
 from training.evaluation.comparison import PairedDifference, SeededDifference
 from training.phantom import SimulationRequest

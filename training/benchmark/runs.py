@@ -5,9 +5,9 @@ from pathlib import Path
 
 from training import auto_context
 from training.auto_context import level_folder
+from training.cases.sources import CaseSource
 from training.checkpoint import load_level, save_level
 from training.config.training import TrainingConfig
-from training.data import CaseSource
 from training.systems import SYSTEMS, System, configured, lends_level_1
 
 WEIGHTS = "weights.pt"

@@ -66,7 +66,7 @@ def _add_faster_commands(commands: Commands) -> None:
 def _export(options: argparse.Namespace) -> None:
     from datetime import UTC, datetime
 
-    from training.data import CaseSource, PhantomCache
+    from training.cases.sources import CaseSource, PhantomCache
     from training.evaluation.provenance import as_typed
     from training.export.history import record
     from training.export.publish import export

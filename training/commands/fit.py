@@ -61,7 +61,7 @@ def _train(
 ) -> KeptChange | None:
     """Train; where a model was trained on with volumes of one's own, returns how much of the change was kept."""
     from training import auto_context
-    from training.data import PhantomCache
+    from training.cases.sources import PhantomCache
     from training.export.rules import keep_rules
     from training.export.weights import weights_of
     from training.own_data.commands import OwnData, is_own

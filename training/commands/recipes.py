@@ -14,7 +14,7 @@ from training.commands.shared import tell, wanted_phantoms, with_progress
 from training.config.training import TrainingConfig, load_config
 
 if TYPE_CHECKING:
-    from training.data import CaseSource
+    from training.cases.sources import CaseSource
 
 
 def add_recipes(commands: Commands) -> None:
@@ -69,7 +69,7 @@ def _configured(options: argparse.Namespace) -> TrainingConfig:
 
 def _source(options: argparse.Namespace, config: TrainingConfig, root: Path) -> CaseSource:
     """The folder of training scans, with what lacks made first."""
-    from training.data import PhantomCache
+    from training.cases.sources import PhantomCache
     from training.phantom.cohort import make_cohort
 
     folder: Path = options.phantoms or root / "phantoms"

@@ -24,9 +24,9 @@ from app.inference.manifest import (
     TrainingRecord,
 )
 from training.auto_context import finished_levels, level_folder, load_cascade
+from training.cases.sources import CaseSource, GridCase, prepare
 from training.checkpoint import LevelWeights, load_level
 from training.config.network import NetworkConfig
-from training.data import CaseSource, GridCase, prepare
 from training.evaluation.report import Evaluation, Section
 from training.export.card import model_card
 from training.export.errors import ExportError

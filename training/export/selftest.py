@@ -10,7 +10,7 @@ import onnx
 from app.inference.coarse import CoarserGrid
 from app.inference.manifest import Tiling
 from app.inference.tiling import answer_by_tiles
-from training.data import GridCase
+from training.cases.sources import GridCase
 from training.export.parity import Float32, run_graphs
 
 STEPS = (3, 3, 2)

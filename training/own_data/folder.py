@@ -17,8 +17,8 @@ import numpy as np
 from app.imaging.errors import ImagingError
 from app.imaging.nifti.file import DecodeLimits, decode_nifti
 from app.imaging.volume import Volume
+from training.cases.sources import Case
 from training.config.training import ConfigError
-from training.data import Case
 from training.own_data.patients import before_underscore, taken_apart, told_patients
 
 LAYOUTS = (("images", "labels", ""), ("imagesTr", "labelsTr", "_0000"), ("imagesTs", "labelsTs", "_0000"))

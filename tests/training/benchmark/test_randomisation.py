@@ -6,9 +6,9 @@ from tests.training.benchmark.recipe import short_recipe
 from tests.training.benchmark.test_command import shown
 from training.benchmark.randomisation import LEFT_OUT, PARTS, Randomisation, table
 from training.benchmark.recipes import FULL
+from training.cases.sources import PhantomCache
 from training.checkpoint import load_level
 from training.config.training import AugmentationConfig
-from training.data import PhantomCache
 from training.phantom import SimulationRequest, simulate
 from training.phantom.cohort import phantom_file, save_phantom
 

@@ -12,10 +12,10 @@ from app.inference.segmenter import HeadSegmenter
 from tests.makers import publish_threshold_model
 from tests.training.evaluation.test_report import result
 from training import auto_context
+from training.cases.sources import PhantomCache
 from training.checkpoint import LevelWeights
 from training.cli import main
 from training.config.training import BudgetConfig, TrainingConfig, load_config
-from training.data import PhantomCache
 from training.evaluation.cases import evaluate_cases, in_process
 from training.evaluation.interval import held
 from training.evaluation.report import Evaluation, section

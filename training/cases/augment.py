@@ -13,9 +13,9 @@ from torch.nn import functional
 
 from app.imaging.postprocess import bounding_box
 from app.imaging.preprocess import FIELD_OF_VIEW_LEVEL, PreprocessingSpec, normalise, without_holes
-from training import intensity
+from training.cases import intensity
+from training.cases.sources import GridCase
 from training.config.training import AugmentationConfig
-from training.data import GridCase
 
 Grid = tuple[int, int, int]
 VISIBLE = 0.5

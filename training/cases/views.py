@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
-from training.augment import Sample
+from training.cases.augment import Sample
 from training.config.network import NetworkConfig
 
 Level = Callable[[torch.Tensor, torch.Tensor | None], torch.Tensor]
