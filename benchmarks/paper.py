@@ -25,6 +25,7 @@ from training.auto_context import new_level
 from training.config import TrainingConfig, load_config
 from training.export.onnx import export_level
 from training.export.reparameterize import reparameterize
+from training.fitting.cascade import new_level
 from training.networks.cascade import ContextLevel
 
 BRIGHT = 1.0

@@ -15,12 +15,12 @@ import numpy as np
 from app.imaging.volume import Index3
 from benchmarks.ceiling import matmul_gflops, network_gflop
 from benchmarks.measurement import Measurement
-from training.auto_context import level_job, new_level
 from training.cases.augment import augment, draw_augmentation
 from training.cases.sources import Case, GridCase, prepare
 from training.config.training import Stage, TrainingConfig, load_config
 from training.export.onnx import export_level
-from training.loop import LevelTrainer
+from training.fitting.cascade import level_job, new_level
+from training.fitting.loop import LevelTrainer
 from training.phantom import Phantom, SimulationRequest, simulate
 
 PASSES = 3

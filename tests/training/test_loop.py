@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 import torch
 
-from training import auto_context
 from training.cases.sources import GridCases, PhantomCache
-from training.checkpoint import CheckpointError, load_level
 from training.config.training import BudgetConfig, ConfigError, TrainingConfig
 from training.export.weights import weights_of
-from training.loop import LevelTrainer
-from training.schedule import learning_rate
+from training.fitting import cascade as auto_context
+from training.fitting.checkpoint import CheckpointError, load_level
+from training.fitting.loop import LevelTrainer
+from training.fitting.schedule import learning_rate
 
 
 def trainer(config: TrainingConfig, cache: PhantomCache, folder: Path) -> LevelTrainer:
@@ -48,7 +48,7 @@ def test_a_finished_level_leaves_no_cases_in_memory(
             super().__init__(*given)
             made.append(weakref.ref(self))
 
-    monkeypatch.setattr("training.loop.GridCases", Noted)
+    monkeypatch.setattr("training.fitting.loop.GridCases", Noted)
     gc.disable()
     try:
         trainer(smoke, cache, tmp_path).fit(stop_at_step=2)

@@ -11,7 +11,6 @@ from app.inference.manifest import Focus
 from app.inference.model_store import ModelStore
 from app.inference.runtime.session import RuntimeSettings
 from app.inference.segmenter import HeadSegmenter
-from training import auto_context
 from training.cases.augment import (
     Augmentation,
     Pose,
@@ -21,7 +20,6 @@ from training.cases.augment import (
     unaugmented,
 )
 from training.cases.sources import GridCase, PhantomCache, prepare
-from training.checkpoint import load_level
 from training.config.training import (
     BudgetConfig,
     ConfigError,
@@ -33,8 +31,10 @@ from training.evaluation.torch_segmenter import TorchSegmenter
 from training.export.card import model_card
 from training.export.publish import export
 from training.export.weights import weights_of
-from training.loop import LevelTrainer
-from training.refinement import box_around, refined, with_coarse_context
+from training.fitting import cascade as auto_context
+from training.fitting.checkpoint import load_level
+from training.fitting.loop import LevelTrainer
+from training.fitting.refinement import box_around, refined, with_coarse_context
 
 COARSE_MM = 6.0
 FINE_MM = 3.0

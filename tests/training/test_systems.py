@@ -1,8 +1,8 @@
 import pytest
 import torch
 
-from training.auto_context import new_level
 from training.config.training import ConfigError, TrainingConfig, load_config
+from training.fitting.cascade import new_level
 from training.networks.attention import AttentionModule
 from training.networks.slices import SliceNetwork
 from training.networks.usegnet import HeadLogits, USegNet

@@ -13,7 +13,7 @@ from training.cases.sources import PhantomCache
 from training.config.training import ConfigError, TrainingConfig, load_config
 from training.evaluation.cases import CaseResult
 from training.evaluation.torch_segmenter import TorchSegmenter
-from training.loop import pick_device
+from training.fitting.loop import pick_device
 from training.phantom import SimulationRequest
 from training.phantom.cohort import request_for
 from training.systems import SYSTEMS, System, find_system

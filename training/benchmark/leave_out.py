@@ -17,7 +17,7 @@ from training.config.training import TrainingConfig
 from training.evaluation.cases import CaseResult
 from training.evaluation.comparison import SeededDifference, mean_by_case, seeded_difference
 from training.evaluation.torch_segmenter import TorchSegmenter
-from training.loop import pick_device
+from training.fitting.loop import pick_device
 from training.phantom import SimulationRequest
 from training.phantom.cohort import request_for
 from training.phantom.looks import TRAINING_LOOKS

@@ -20,7 +20,7 @@ from training.cases.sources import CaseSource
 from training.config.training import TrainingConfig
 from training.evaluation.comparison import PairedDifference, mean_by_case, paired_difference
 from training.evaluation.torch_segmenter import TorchSegmenter
-from training.loop import pick_device
+from training.fitting.loop import pick_device
 from training.phantom.cohort import request_for
 
 LEFT_OUT: dict[str, Mapping[str, Any]] = {

@@ -3,11 +3,11 @@
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from training import auto_context
-from training.auto_context import level_folder
 from training.cases.sources import CaseSource
-from training.checkpoint import load_level, save_level
 from training.config.training import TrainingConfig
+from training.fitting import cascade as auto_context
+from training.fitting.cascade import level_folder
+from training.fitting.checkpoint import load_level, save_level
 from training.systems import SYSTEMS, System, configured, lends_level_1
 
 WEIGHTS = "weights.pt"

@@ -60,10 +60,10 @@ def _train(
     options: argparse.Namespace, config: TrainingConfig, run: Path, levels: tuple[int, ...]
 ) -> KeptChange | None:
     """Train; where a model was trained on with volumes of one's own, returns how much of the change was kept."""
-    from training import auto_context
     from training.cases.sources import PhantomCache
     from training.export.rules import keep_rules
     from training.export.weights import weights_of
+    from training.fitting import cascade as auto_context
     from training.own_data.commands import OwnData, is_own
     from training.phantom.background import made_beside
 

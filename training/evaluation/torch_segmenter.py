@@ -16,13 +16,13 @@ from app.imaging.reliability import measure_reliability
 from app.imaging.resample import Float32
 from app.imaging.volume import Volume
 from app.inference.coarse import CoarserGrid
-from training.auto_context import finished_levels, load_context_level
 from training.cases.views import in_view
-from training.checkpoint import LevelWeights
 from training.config.training import RefinementConfig
 from training.evaluation.cases import Answer
+from training.fitting.cascade import finished_levels, load_context_level
+from training.fitting.checkpoint import LevelWeights
+from training.fitting.refinement import answer, box_around, refined
 from training.networks.cascade import AutoContextCascade
-from training.refinement import answer, box_around, refined
 
 DEFAULT_THRESHOLD = PostprocessingSpec().threshold
 

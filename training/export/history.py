@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from app.inference.manifest import MANIFEST_FILE, ModelManifest
-from training.checkpoint import LevelWeights
 from training.config.data import SIMULATED
 from training.config.training import ConfigError, TrainingConfig, load_config
 from training.evaluation.provenance import RUNS, as_typed, shortened
+from training.fitting.checkpoint import LevelWeights
 from training.own_data.fitting import SPLIT_FILE
 
 Options = tuple[tuple[str, object], ...]

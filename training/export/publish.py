@@ -23,9 +23,7 @@ from app.inference.manifest import (
     Tiling,
     TrainingRecord,
 )
-from training.auto_context import finished_levels, level_folder, load_cascade
 from training.cases.sources import CaseSource, GridCase, prepare
-from training.checkpoint import LevelWeights, load_level
 from training.config.network import NetworkConfig
 from training.evaluation.report import Evaluation, Section
 from training.export.card import model_card
@@ -38,6 +36,8 @@ from training.export.reparameterize import reparameterize
 from training.export.rules import with_rules
 from training.export.selftest import TOLERANCE, around_head, stored_vector
 from training.export.weights import WEIGHTS_FILE, pack_weights
+from training.fitting.cascade import finished_levels, level_folder, load_cascade
+from training.fitting.checkpoint import LevelWeights, load_level
 
 NAME = "fetal_head"
 SELFTEST_FILE, CARD_FILE, EVALUATION_FILE = "selftest.npz", "model_card.md", "evaluation.json"

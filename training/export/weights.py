@@ -18,10 +18,10 @@ from onnx import numpy_helper
 
 from app.inference.manifest import ModelManifest
 from app.inference.model_store import ModelStore, StoredModel
-from training.auto_context import finished_levels, level_folder, new_level
-from training.checkpoint import LevelWeights
 from training.config.training import TrainingConfig, load_config
 from training.export.errors import ExportError
+from training.fitting.cascade import finished_levels, level_folder, new_level
+from training.fitting.checkpoint import LevelWeights
 
 WEIGHTS_FILE = "weights.npz"
 NOT_SERVED = ("head_half", "head_quarter")

@@ -14,11 +14,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from training.auto_context import finished_levels, level_folder
-from training.checkpoint import LevelWeights, save_level
 from training.evaluation.metrics import dsc, overlap
 from training.evaluation.torch_segmenter import DEFAULT_THRESHOLD, TorchSegmenter
 from training.export.rules import KeptChange, keep_change
+from training.fitting.cascade import finished_levels, level_folder
+from training.fitting.checkpoint import LevelWeights, save_level
 from training.own_data.folder import OwnCase, read_case
 
 SHARES = (0.25, 0.5, 0.75, 1.0)

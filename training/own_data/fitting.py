@@ -6,10 +6,10 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from training import auto_context
-from training.checkpoint import LevelWeights
 from training.config.data import SeedRange
 from training.config.training import BudgetConfig, ConfigError, TrainingConfig
+from training.fitting import cascade as auto_context
+from training.fitting.checkpoint import LevelWeights
 from training.own_data.folder import OwnCase, OwnCases
 from training.own_data.split import Split
 

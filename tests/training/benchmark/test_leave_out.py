@@ -8,8 +8,8 @@ from tests.training.benchmark.recipe import short_recipe
 from tests.training.benchmark.test_command import shown
 from training.benchmark.leave_out import LeaveOut, table
 from training.cases.sources import PhantomCache, allowed
-from training.checkpoint import load_level
 from training.config.training import load_config
+from training.fitting.checkpoint import load_level
 from training.phantom import SimulationRequest, simulate
 from training.phantom.cohort import phantom_file, save_phantom
 

@@ -7,8 +7,8 @@ from tests.training.benchmark.test_command import shown
 from training.benchmark.randomisation import LEFT_OUT, PARTS, Randomisation, table
 from training.benchmark.recipes import FULL
 from training.cases.sources import PhantomCache
-from training.checkpoint import load_level
 from training.config.training import AugmentationConfig
+from training.fitting.checkpoint import load_level
 from training.phantom import SimulationRequest, simulate
 from training.phantom.cohort import phantom_file, save_phantom
 

@@ -5,9 +5,9 @@ import torch
 
 from training.benchmark.runs import Run, run_of
 from training.cases.sources import PhantomCache
-from training.checkpoint import load_level
 from training.config.data import SeedRange
 from training.config.training import BudgetConfig, TrainingConfig, load_config
+from training.fitting.checkpoint import load_level
 from training.systems import SYSTEMS
 
 

@@ -5,11 +5,11 @@ import onnx
 import torch
 
 from app.inference.runtime.session import OnnxSession, RuntimeSettings
-from training.auto_context import new_level
 from training.config.training import load_config
 from training.export.half import half_levels
 from training.export.norms import fuse_instance_norms
 from training.export.onnx import export_level
+from training.fitting.cascade import new_level
 
 ON_CPU = RuntimeSettings(provider="cpu", threads=1)
 VOLUME = np.random.default_rng(1).normal(size=(1, 1, 16, 24, 16)).astype(np.float32)

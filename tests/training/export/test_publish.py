@@ -11,9 +11,7 @@ from app.inference.runtime.session import RuntimeSettings
 from app.inference.segmenter import HeadSegmenter
 from tests.makers import publish_threshold_model
 from tests.training.evaluation.test_report import result
-from training import auto_context
 from training.cases.sources import PhantomCache
-from training.checkpoint import LevelWeights
 from training.cli import main
 from training.config.training import BudgetConfig, TrainingConfig, load_config
 from training.evaluation.cases import evaluate_cases, in_process
@@ -24,6 +22,8 @@ from training.export.card import missing_interval, model_card
 from training.export.errors import ExportError
 from training.export.history import fit_commands, record, trained
 from training.export.publish import export, publish
+from training.fitting import cascade as auto_context
+from training.fitting.checkpoint import LevelWeights
 from training.phantom.cohort import request_for
 
 

@@ -11,10 +11,10 @@ import torch
 from app.imaging.nifti.file import encode_volume
 from app.imaging.volume import Volume
 from tests.makers import sphere_volume
-from training.auto_context import level_folder
-from training.checkpoint import LevelWeights, load_level, save_level
 from training.config.training import load_config
 from training.export.rules import kept_change
+from training.fitting.cascade import level_folder
+from training.fitting.checkpoint import LevelWeights, load_level, save_level
 from training.own_data import averaging
 from training.own_data.averaging import SHARES, Beginning, average_run
 from training.own_data.folder import OwnCase

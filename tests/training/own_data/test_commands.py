@@ -15,6 +15,7 @@ from training.checkpoint import load_level
 from training.export.publish import recalibrate
 from training.export.rules import kept_change
 from training.export.weights import pack_weights, unpack_weights, weights_of
+from training.fitting.checkpoint import load_level
 from training.own_data.averaging import SHARES
 from training.phantom import SimulationRequest, simulate
 

@@ -12,7 +12,7 @@ import app.cli.main
 from tests.app.api.service import post, running_service
 from tests.makers import NiftiOptions, publish_threshold_model, sphere_volume, volume_bytes
 from training import cli
-from training.checkpoint import load_level
+from training.fitting.checkpoint import load_level
 
 SUBJECTS = ("A", "B", "C", "D", "E")
 

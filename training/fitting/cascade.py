@@ -6,7 +6,6 @@ from functools import partial
 from pathlib import Path
 
 from training.cases.sources import CaseSource, allowed
-from training.checkpoint import LevelWeights, load_level, save_level
 from training.config.data import SIMULATED
 from training.config.training import ConfigError, TrainingConfig
 from training.data import CaseSource, allowed

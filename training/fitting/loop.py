@@ -12,7 +12,6 @@ from tqdm import tqdm
 
 from app.imaging.preprocess import PreprocessingSpec
 from app.inference.focus import Box
-from training import checkpoint
 from training.bars import progress_bar
 from training.cases.augment import (
     VISIBLE,
@@ -32,11 +31,12 @@ from training.config.training import (
     TrainingConfig,
 )
 from training.evaluation.metrics import dsc, overlap
-from training.job import LevelJob, Progress
-from training.losses import DeepSupervisionLoss, l2_as_weight_decay
+from training.fitting import checkpoint
+from training.fitting.job import LevelJob, Progress
+from training.fitting.losses import DeepSupervisionLoss, l2_as_weight_decay
+from training.fitting.refinement import box_around, refined, with_coarse_context
+from training.fitting.schedule import learning_rate
 from training.networks.cascade import ContextLevel
-from training.refinement import box_around, refined, with_coarse_context
-from training.schedule import learning_rate
 
 
 class LevelTrainer:

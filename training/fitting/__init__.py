@@ -1,0 +1,1 @@
+"""Fitting the cascade: the loop, its losses, its checkpoints."""
