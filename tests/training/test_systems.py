@@ -6,7 +6,7 @@ from training.fitting.cascade import new_level
 from training.networks.attention import AttentionModule
 from training.networks.slices import SliceNetwork
 from training.networks.usegnet import HeadLogits, USegNet
-from training.systems import (
+from training.paper.systems import (
     COMPARISONS,
     SYSTEMS,
     TABLE_1,

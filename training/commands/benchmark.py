@@ -26,8 +26,8 @@ def add_benchmark(commands: Commands) -> None:
 def _benchmark(options: argparse.Namespace) -> None:
     from datetime import UTC, datetime
 
-    from training.benchmark.command import Benchmark, chosen_systems
-    from training.benchmark.scales import SCALES
+    from training.paper.benchmark import Benchmark, chosen_systems
+    from training.paper.scales import SCALES
     from training.phantom.cohort import make_cohort
 
     scale = SCALES[options.scale]

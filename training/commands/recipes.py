@@ -41,7 +41,7 @@ def _add_shared(command: argparse.ArgumentParser, root: str) -> None:
 
 
 def _leave_out(options: argparse.Namespace) -> None:
-    from training.benchmark.leave_out import LeaveOut, table
+    from training.ablation.leave_out import LeaveOut, table
 
     config = _configured(options)
     root: Path = options.root or Path("runs/leave-out") / f"{config.name}-{options.kind}"
@@ -52,7 +52,7 @@ def _leave_out(options: argparse.Namespace) -> None:
 
 
 def _randomisation(options: argparse.Namespace) -> None:
-    from training.benchmark.randomisation import Randomisation, table
+    from training.ablation.randomisation import Randomisation, table
 
     config = _configured(options)
     root: Path = options.root or Path("runs/randomisation") / config.name

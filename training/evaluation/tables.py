@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterator
 from training.evaluation.agreement import Agreement
 from training.evaluation.report import DISTANCES, FRACTIONS, Section, Summary
 from training.evaluation.reproducibility import Reproducibility
-from training.systems import SYSTEMS
+from training.paper.systems import SYSTEMS
 
 MEANINGS = {
     "shifted": "anatomy and image formation of kinds that training never saw.",

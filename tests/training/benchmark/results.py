@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 
 from tests.training.evaluation.test_report import result
-from training.benchmark.tables import Measured
 from training.evaluation.cases import CaseResult
-from training.systems import find_system
+from training.paper.systems import find_system
+from training.paper.tables import Measured
 
 CASES = range(2_000_000, 2_000_005)
 

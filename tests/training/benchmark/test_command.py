@@ -5,13 +5,13 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from training.benchmark.command import Benchmark, chosen_systems
-from training.benchmark.scales import SCALES, Scale
 from training.config.data import SeedRange
 from training.config.training import BudgetConfig, ConfigError, TrainingConfig
 from training.evaluation.cases import CaseResult
+from training.paper.benchmark import Benchmark, chosen_systems
+from training.paper.scales import SCALES, Scale
+from training.paper.systems import COMPARISONS, TABLE_1, TABLE_2
 from training.phantom.cohort import make_cohort
-from training.systems import COMPARISONS, TABLE_1, TABLE_2
 
 TINY = Scale("smoke", "benchmark-smoke", (1,), 2, 1, 2, 6.0, 8.0)
 FIGURES = ["4_surface_distances", "5_six_cases", "6_contours", "7_probabilities", "8_agreement", "9_reproducibility"]

@@ -10,10 +10,15 @@ from matplotlib.text import Annotation
 
 from tests.training.benchmark.results import CASES, measured
 from tests.training.benchmark.test_volume_table import repeated
-from training.benchmark.figures.gallery import Gallery, reference_system
-from training.benchmark.figures.slices import BAR_MM, CaseView, contours, probabilities
-from training.benchmark.figures.volumes import repeated_volumes, volume_agreement
-from training.benchmark.tables import Measured
+from training.paper.figures.gallery import Gallery, reference_system
+from training.paper.figures.slices import (
+    BAR_MM,
+    CaseView,
+    contours,
+    probabilities,
+)
+from training.paper.figures.volumes import repeated_volumes, volume_agreement
+from training.paper.tables import Measured
 
 
 def view(middle: int = 20) -> CaseView:

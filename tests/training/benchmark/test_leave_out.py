@@ -6,7 +6,7 @@ import torch
 
 from tests.training.benchmark.recipe import short_recipe
 from tests.training.benchmark.test_command import shown
-from training.benchmark.leave_out import LeaveOut, table
+from training.ablation.leave_out import LeaveOut, table
 from training.cases.sources import PhantomCache, allowed
 from training.config.training import load_config
 from training.fitting.checkpoint import load_level

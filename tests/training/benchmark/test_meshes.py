@@ -7,7 +7,12 @@ import pytest
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from training.benchmark.figures.meshes import MeshRow, MeshView, distance_meshes, surface_distances
+from training.paper.figures.meshes import (
+    MeshRow,
+    MeshView,
+    distance_meshes,
+    surface_distances,
+)
 
 CUBIC = (1.0, 1.0, 1.0)
 

@@ -4,8 +4,13 @@ import pytest
 
 from tests.training.benchmark.recipe import short_recipe
 from tests.training.benchmark.test_command import shown
-from training.benchmark.randomisation import LEFT_OUT, PARTS, Randomisation, table
-from training.benchmark.recipes import FULL
+from training.ablation.randomisation import (
+    LEFT_OUT,
+    PARTS,
+    Randomisation,
+    table,
+)
+from training.ablation.recipes import FULL
 from training.cases.sources import PhantomCache
 from training.config.training import AugmentationConfig
 from training.fitting.checkpoint import load_level

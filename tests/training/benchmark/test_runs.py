@@ -3,12 +3,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from training.benchmark.runs import Run, run_of
 from training.cases.sources import PhantomCache
 from training.config.data import SeedRange
 from training.config.training import BudgetConfig, TrainingConfig, load_config
 from training.fitting.checkpoint import load_level
-from training.systems import SYSTEMS
+from training.paper.runs import Run, run_of
+from training.paper.systems import SYSTEMS
 
 
 @pytest.fixture

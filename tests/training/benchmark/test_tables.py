@@ -5,11 +5,16 @@ import csv
 import pytest
 
 from tests.training.benchmark.results import measured
-from training.benchmark.comparisons import as_markdown as shown_comparisons
-from training.benchmark.comparisons import compare, section
-from training.benchmark.report import _introduction, _order, _seeds
-from training.benchmark.scales import SCALES
-from training.benchmark.tables import as_csv, as_markdown, rows, shown_p
+from training.paper.comparisons import as_markdown as shown_comparisons
+from training.paper.comparisons import compare, section
+from training.paper.report import _introduction, _order, _seeds
+from training.paper.scales import SCALES
+from training.paper.tables import (
+    as_csv,
+    as_markdown,
+    rows,
+    shown_p,
+)
 
 
 def test_several_seeds_have_a_mean_and_a_spread() -> None:

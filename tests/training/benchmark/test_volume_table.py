@@ -5,8 +5,8 @@ from pathlib import Path
 
 from tests.training.benchmark.results import measured
 from tests.training.evaluation.test_report import result
-from training.benchmark.volume_table import over_seeds, volumes, write_repeated
 from training.evaluation.cases import CaseResult
+from training.paper.volume_table import over_seeds, volumes, write_repeated
 
 FIRST = 4_000_000
 

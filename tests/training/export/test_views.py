@@ -7,13 +7,13 @@ from app.inference.manifest import Tiling
 from app.inference.model_store import ModelStore
 from app.inference.runtime.session import RuntimeSettings
 from app.inference.segmenter import HeadSegmenter
-from training.benchmark.runs import run_of
 from training.cases.sources import PhantomCache
 from training.config.data import SeedRange
 from training.config.training import BudgetConfig, TrainingConfig, load_config
 from training.export.publish import export
+from training.paper.runs import run_of
+from training.paper.systems import SYSTEMS
 from training.phantom import SimulationRequest, simulate
-from training.systems import SYSTEMS
 
 
 @pytest.fixture(scope="module")

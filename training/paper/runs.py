@@ -8,7 +8,12 @@ from training.config.training import TrainingConfig
 from training.fitting import cascade as auto_context
 from training.fitting.cascade import level_folder
 from training.fitting.checkpoint import load_level, save_level
-from training.systems import SYSTEMS, System, configured, lends_level_1
+from training.paper.systems import (
+    SYSTEMS,
+    System,
+    configured,
+    lends_level_1,
+)
 
 WEIGHTS = "weights.pt"
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
-from training.benchmark.tables import Measured
 from training.evaluation.agreement import agreement
 from training.evaluation.cases import CaseResult
 from training.evaluation.reproducibility import Reproducibility, reproducibility
+from training.paper.tables import Measured
 from training.phantom.views import direction_of
 
 REPEATED_FIELDS = ("subject_seed", "seed", "gestational_age_weeks", "true_ml", "measured_ml", "dsc", "verdict")

@@ -12,8 +12,8 @@ from matplotlib.figure import Figure
 from mpl_toolkits.mplot3d.art3d import Poly3DCollection
 from numpy.typing import NDArray
 
-from training.benchmark.figures.page import new_page
 from training.evaluation.surface import Surface, surface_of
+from training.paper.figures.page import new_page
 
 Array = NDArray[np.float64]
 LIGHT = np.array([0.4, -0.5, 0.77])

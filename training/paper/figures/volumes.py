@@ -7,10 +7,15 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from training.benchmark.figures.page import BLUE, SYSTEM_COLOURS, VERMILION, new_page
 from training.evaluation.agreement import Agreement, agreement
 from training.evaluation.cases import CaseResult
 from training.evaluation.reproducibility import reproducibility
+from training.paper.figures.page import (
+    BLUE,
+    SYSTEM_COLOURS,
+    VERMILION,
+    new_page,
+)
 from training.phantom.views import DIRECTIONS, direction_of
 
 MARKERS = ("o", "s", "^")

@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from training.benchmark.measure import Progress
 from training.cases.sources import CaseSource
 from training.config.training import TrainingConfig
 from training.evaluation.cases import CaseResult, Segment, evaluate_cases
 from training.evaluation.comparison import PairedDifference, SeededDifference
 from training.fitting import cascade as auto_context
 from training.fitting.cascade import level_folder
+from training.paper.measure import Progress
 from training.phantom import SimulationRequest
 
 FULL = "full"

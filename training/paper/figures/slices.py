@@ -15,7 +15,7 @@ from matplotlib.patheffects import withStroke
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
-from training.benchmark.figures.page import SYSTEM_COLOURS, new_page
+from training.paper.figures.page import SYSTEM_COLOURS, new_page
 
 TRUTH_COLOUR = "white"
 TRUTH_STYLE, SYSTEM_STYLES = "-", ("-", (0, (4, 1.5)), (0, (1, 1)), (0, (4, 1, 1, 1)))

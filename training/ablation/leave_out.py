@@ -10,14 +10,19 @@ from typing import Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
-from training.benchmark.measure import Progress
-from training.benchmark.recipes import FULL, fit_recipe, measured_cases, shown
+from training.ablation.recipes import (
+    FULL,
+    fit_recipe,
+    measured_cases,
+    shown,
+)
 from training.cases.sources import CaseSource, allowed
 from training.config.training import TrainingConfig
 from training.evaluation.cases import CaseResult
 from training.evaluation.comparison import SeededDifference, mean_by_case, seeded_difference
 from training.evaluation.torch_segmenter import TorchSegmenter
 from training.fitting.loop import pick_device
+from training.paper.measure import Progress
 from training.phantom import SimulationRequest
 from training.phantom.cohort import request_for
 from training.phantom.looks import TRAINING_LOOKS

@@ -3,9 +3,14 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from training.benchmark.tables import Measured, shown_p
 from training.evaluation.comparison import SeededDifference, holm, seeded_difference
-from training.systems import COMPARISONS, SYSTEMS, Comparison, lends_level_1
+from training.paper.systems import (
+    COMPARISONS,
+    SYSTEMS,
+    Comparison,
+    lends_level_1,
+)
+from training.paper.tables import Measured, shown_p
 
 ALPHA = 0.05
 HEADER = (

@@ -4,19 +4,24 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from training.benchmark.figures.gallery import Gallery, reference_system
-from training.benchmark.measure import Progress, evaluate_run, measured, results_of
-from training.benchmark.report import write_report
-from training.benchmark.runs import Run, run_of
-from training.benchmark.scales import REPEATED, Scale
 from training.cases.sources import PhantomCache
 from training.config.training import ConfigError, TrainingConfig, load_config
 from training.evaluation.cases import CaseResult
 from training.evaluation.torch_segmenter import TorchSegmenter
 from training.fitting.loop import pick_device
+from training.paper.figures.gallery import Gallery, reference_system
+from training.paper.measure import (
+    Progress,
+    evaluate_run,
+    measured,
+    results_of,
+)
+from training.paper.report import write_report
+from training.paper.runs import Run, run_of
+from training.paper.scales import REPEATED, Scale
+from training.paper.systems import SYSTEMS, System, find_system
 from training.phantom import SimulationRequest
 from training.phantom.cohort import request_for
-from training.systems import SYSTEMS, System, find_system
 
 
 @dataclass(frozen=True)

@@ -9,14 +9,14 @@ import numpy as np
 from app.imaging.orientation import intrinsic_orientation
 from app.imaging.preprocess import resample_mask_like
 from app.imaging.volume import Volume
-from training.benchmark.figures.meshes import MeshRow, MeshView, distance_meshes
-from training.benchmark.figures.page import save
-from training.benchmark.figures.slices import CaseView, contours, probabilities
-from training.benchmark.figures.volumes import repeated_volumes, volume_agreement
-from training.benchmark.scales import REPEATED
-from training.benchmark.tables import Measured
 from training.evaluation.cases import CaseResult, stored_phantom
 from training.evaluation.torch_segmenter import TorchSegmenter
+from training.paper.figures.meshes import MeshRow, MeshView, distance_meshes
+from training.paper.figures.page import save
+from training.paper.figures.slices import CaseView, contours, probabilities
+from training.paper.figures.volumes import repeated_volumes, volume_agreement
+from training.paper.scales import REPEATED
+from training.paper.tables import Measured
 from training.phantom import Phantom, SimulationRequest
 
 ATTENTION = ("USegNet-DS", "USegNet-DS-HAS")

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import torch
 
-from training.benchmark.runs import Run
-from training.benchmark.scales import PARTS, REPEATED, Scale
-from training.benchmark.tables import Measured
 from training.evaluation.cases import CaseResult, evaluate_cases
 from training.evaluation.torch_segmenter import TorchSegmenter
 from training.fitting.cascade import level_folder
 from training.fitting.checkpoint import load_level
+from training.paper.runs import Run
+from training.paper.scales import PARTS, REPEATED, Scale
+from training.paper.tables import Measured
 from training.phantom import SimulationRequest
 
 AUXILIARY = ("head_half", "head_quarter")

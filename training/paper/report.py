@@ -6,13 +6,24 @@ from pathlib import Path
 
 from scipy import stats
 
-from training.benchmark import comparisons
-from training.benchmark.scales import REPEATED, Scale
-from training.benchmark.tables import Measured, as_csv, as_markdown, rows, shown_p
-from training.benchmark.volume_table import short, volumes, write_repeated
 from training.config.training import TrainingConfig, load_config
 from training.evaluation.cases import CaseResult
-from training.systems import CONTROLS, SYSTEMS, TABLE_1, TABLE_2
+from training.paper import comparisons
+from training.paper.scales import REPEATED, Scale
+from training.paper.systems import (
+    CONTROLS,
+    SYSTEMS,
+    TABLE_1,
+    TABLE_2,
+)
+from training.paper.tables import (
+    Measured,
+    as_csv,
+    as_markdown,
+    rows,
+    shown_p,
+)
+from training.paper.volume_table import short, volumes, write_repeated
 
 CASE_FIELDS = (
     "seed", "gestational_age_weeks", "family", "look", "truncated", "true_ml", "measured_ml", "dsc", "jaccard",
@@ -72,7 +83,7 @@ kinds that no training case has), all measured at {scale.test_spacing} mm.
 {_alike(config)}
 Distances are means over surface points in mm, Hdb is the full maximum. *Time* is from volume to mask by torch on
 `{config.runtime.device}`, the median over cases and of those the median over seeds; other work may have had its part of
-the machine, hence two digits. What a system is: `training/systems.py`.{said}{left_out}"""
+the machine, hence two digits. What a system is: `training/paper/systems.py`.{said}{left_out}"""
 
 
 def _seeds(scale: Scale) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 
 from training.evaluation.cases import CaseResult
 from training.evaluation.comparison import mean_by_case
-from training.systems import PaperRow, System
+from training.paper.systems import PaperRow, System
 
 PER_CENT = ("dsc", "conformity", "jaccard")
 MILLIMETRES = ("adb_mm", "hdb_mm")

@@ -14,13 +14,18 @@ from typing import Any
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
-from training.benchmark.measure import Progress
-from training.benchmark.recipes import FULL, fit_recipe, measured_cases, shown
+from training.ablation.recipes import (
+    FULL,
+    fit_recipe,
+    measured_cases,
+    shown,
+)
 from training.cases.sources import CaseSource
 from training.config.training import TrainingConfig
 from training.evaluation.comparison import PairedDifference, mean_by_case, paired_difference
 from training.evaluation.torch_segmenter import TorchSegmenter
 from training.fitting.loop import pick_device
+from training.paper.measure import Progress
 from training.phantom.cohort import request_for
 
 LEFT_OUT: dict[str, Mapping[str, Any]] = {
