@@ -19,7 +19,7 @@ from training.ablation.recipes import (
 from training.cases.sources import CaseSource, allowed
 from training.config.training import TrainingConfig
 from training.evaluation.cases import CaseResult
-from training.evaluation.comparison import SeededDifference, mean_by_case, seeded_difference
+from training.evaluation.statistics.paired import SeededDifference, mean_by_case, seeded_difference
 from training.evaluation.torch_segmenter import TorchSegmenter
 from training.fitting.loop import pick_device
 from training.paper.measure import Progress

@@ -22,7 +22,7 @@ from training.ablation.recipes import (
 )
 from training.cases.sources import CaseSource
 from training.config.training import TrainingConfig
-from training.evaluation.comparison import PairedDifference, mean_by_case, paired_difference
+from training.evaluation.statistics.paired import PairedDifference, mean_by_case, paired_difference
 from training.evaluation.torch_segmenter import TorchSegmenter
 from training.fitting.loop import pick_device
 from training.paper.measure import Progress

@@ -6,7 +6,7 @@ from pathlib import Path
 from training.cases.sources import CaseSource
 from training.config.training import TrainingConfig
 from training.evaluation.cases import CaseResult, Segment, evaluate_cases
-from training.evaluation.comparison import PairedDifference, SeededDifference
+from training.evaluation.statistics.paired import PairedDifference, SeededDifference
 from training.fitting import cascade as auto_context
 from training.fitting.cascade import level_folder
 from training.paper.measure import Progress

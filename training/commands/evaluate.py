@@ -99,7 +99,7 @@ def _evaluate(options: argparse.Namespace) -> None:
 
 
 def _compare(options: argparse.Namespace) -> None:
-    from training.evaluation import versus
+    from training.evaluation import compare as versus
 
     found = versus.versus(options.first, options.second)
     tell(options, versus.table(found), comparison=[one.model_dump() for one in found])
@@ -174,7 +174,7 @@ def _local_segmenter(options: argparse.Namespace) -> Segment:
 def _turned(options: argparse.Namespace) -> None:
     from dataclasses import asdict
 
-    from training.evaluation import turned
+    from training.evaluation.probes import orientation as turned
 
     measured = turned.turned_cases(_loaded(options), validation_phantoms(options))
     found = list(with_progress(measured, options.cases, "turned"))
@@ -183,7 +183,7 @@ def _turned(options: argparse.Namespace) -> None:
 
 
 def _surface(options: argparse.Namespace) -> None:
-    from training.evaluation import surface_error
+    from training.evaluation.probes import surface_error
 
     errors = surface_error.surface_errors(_loaded(options), validation_phantoms(options))
     found = surface_error.report(list(with_progress(errors, options.cases, "surface")))

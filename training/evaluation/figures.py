@@ -9,8 +9,8 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from training.evaluation.agreement import Agreement
 from training.evaluation.cases import CaseResult
+from training.evaluation.statistics.agreement import Agreement
 
 COLOURS = {"ok": "#1f77b4", "review": "#ff7f0e", "reject": "#d62728"}
 LINE = "#444444"

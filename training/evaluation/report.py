@@ -7,11 +7,11 @@ from pydantic import BaseModel, ConfigDict
 from scipy import stats
 
 from app.inference.manifest import VolumeInterval
-from training.evaluation.agreement import Agreement, agreement
 from training.evaluation.cases import CaseResult, spacing_range
-from training.evaluation.doubt import Doubt, doubt
-from training.evaluation.interval import Held
-from training.evaluation.reproducibility import Reproducibility
+from training.evaluation.statistics.agreement import Agreement, agreement
+from training.evaluation.statistics.flag_rates import Doubt, doubt
+from training.evaluation.statistics.prediction_interval import Held
+from training.evaluation.statistics.reproducibility import Reproducibility
 
 FRACTIONS = ("dsc", "jaccard", "conformity")
 DISTANCES = ("adb_mm", "hdb_mm")

@@ -2,9 +2,9 @@
 
 from collections.abc import Collection, Iterator
 
-from training.evaluation.agreement import Agreement
 from training.evaluation.report import DISTANCES, FRACTIONS, Section, Summary
-from training.evaluation.reproducibility import Reproducibility
+from training.evaluation.statistics.agreement import Agreement
+from training.evaluation.statistics.reproducibility import Reproducibility
 from training.paper.systems import SYSTEMS
 
 MEANINGS = {

@@ -3,13 +3,13 @@
 import json
 from pathlib import Path
 
-from training.evaluation.agreement import MIN_CASES
 from training.evaluation.cases import read_journal
 from training.evaluation.figures import bland_altman
-from training.evaluation.interval import held, volume_interval
 from training.evaluation.provenance import noted
 from training.evaluation.report import PUBLISHED, SECTIONS, Evaluation, section
-from training.evaluation.reproducibility import Reproducibility, complete_groups, reproducibility
+from training.evaluation.statistics.agreement import MIN_CASES
+from training.evaluation.statistics.prediction_interval import held, volume_interval
+from training.evaluation.statistics.reproducibility import Reproducibility, complete_groups, reproducibility
 from training.evaluation.tables import repeated_table, table
 
 REPEATED = "reproducibility"

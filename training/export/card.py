@@ -1,8 +1,8 @@
 """The model card: what the model is, what it was trained on, how well it does, what it must not be used for."""
 
 from app.inference.manifest import ModelManifest
-from training.evaluation.interval import FEWEST
 from training.evaluation.report import Evaluation
+from training.evaluation.statistics.prediction_interval import FEWEST
 from training.evaluation.tables import explained, repeated_table, table
 
 SIMULATED = "simulated"

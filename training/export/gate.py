@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from training.evaluation.comparison import bootstrap_interval
 from training.evaluation.report import Evaluation, Section
+from training.evaluation.statistics.paired import bootstrap_interval
 from training.export.errors import ExportError
 
 FORCE = "or publish it all the same with --force"

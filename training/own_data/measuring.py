@@ -11,7 +11,7 @@ from pathlib import Path
 from training.config.training import ConfigError
 from training.evaluation.calibration import Labelled
 from training.evaluation.cases import CaseResult, Facts, Segment, judged_case
-from training.evaluation.reproducibility import MIN_VIEWS, Reproducibility, spread
+from training.evaluation.statistics.reproducibility import MIN_VIEWS, Reproducibility, spread
 from training.own_data.folder import OwnCase, read_case
 from training.own_data.patients import REMEDY, all_one
 

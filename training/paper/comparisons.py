@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from training.evaluation.comparison import SeededDifference, holm, seeded_difference
+from training.evaluation.statistics.paired import SeededDifference, holm, seeded_difference
 from training.paper.systems import (
     COMPARISONS,
     SYSTEMS,

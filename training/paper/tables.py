@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from training.evaluation.cases import CaseResult
-from training.evaluation.comparison import mean_by_case
+from training.evaluation.statistics.paired import mean_by_case
 from training.paper.systems import PaperRow, System
 
 PER_CENT = ("dsc", "conformity", "jaccard")

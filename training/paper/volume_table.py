@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from training.evaluation.agreement import agreement
 from training.evaluation.cases import CaseResult
-from training.evaluation.reproducibility import Reproducibility, reproducibility
+from training.evaluation.statistics.agreement import agreement
+from training.evaluation.statistics.reproducibility import Reproducibility, reproducibility
 from training.paper.tables import Measured
 from training.phantom.views import direction_of
 

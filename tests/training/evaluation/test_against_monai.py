@@ -10,8 +10,8 @@ from monai.metrics.surface_distance import compute_average_surface_distance
 from scipy import stats
 
 from training.evaluation import metrics
-from training.evaluation.agreement import agreement
-from training.evaluation.reproducibility import spread
+from training.evaluation.statistics.agreement import agreement
+from training.evaluation.statistics.reproducibility import spread
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*always_return_as_numpy:FutureWarning")  # MONAI calls itself so
 SPACING = (0.5, 0.8, 1.1)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from training.evaluation.agreement import Agreement, agreement
+from training.evaluation.statistics.agreement import Agreement, agreement
 
 
 def test_hand_worked_limits_of_agreement() -> None:

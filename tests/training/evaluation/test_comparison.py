@@ -3,8 +3,14 @@ import pytest
 from scipy import stats
 
 from tests.training.evaluation.test_report import result
-from training.evaluation import comparison
-from training.evaluation.comparison import _two_way_means, holm, mean_by_case, paired_difference, seeded_difference
+from training.evaluation.statistics import paired as comparison
+from training.evaluation.statistics.paired import (
+    _two_way_means,
+    holm,
+    mean_by_case,
+    paired_difference,
+    seeded_difference,
+)
 
 
 def test_only_common_cases_are_compared() -> None:

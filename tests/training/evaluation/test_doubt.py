@@ -1,7 +1,7 @@
 import pytest
 
 from tests.training.evaluation.test_report import result
-from training.evaluation.doubt import doubt
+from training.evaluation.statistics.flag_rates import doubt
 
 
 def test_flagged_and_flagged_in_vain_are_counted() -> None:

@@ -1,8 +1,8 @@
 from xml.etree import ElementTree
 
 from tests.training.evaluation.test_report import result
-from training.evaluation.agreement import agreement
 from training.evaluation.figures import bland_altman
+from training.evaluation.statistics.agreement import agreement
 
 SVG = "{http://www.w3.org/2000/svg}"
 

@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 from tests.training.evaluation.test_report import result
-from training.evaluation.interval import held, volume_interval
+from training.evaluation.statistics.prediction_interval import held, volume_interval
 
 ERRORS = (-4.0, -2.0, -1.0, 0.0, 1.0, 1.0, 2.0, 3.0, 4.0, 6.0)
 """Per cent of the measured volume."""

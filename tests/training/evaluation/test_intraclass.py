@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from training.evaluation import intraclass
+from training.evaluation.statistics import intraclass
 
 JUDGED = np.array([[9, 2, 5, 8], [6, 1, 3, 2], [8, 4, 6, 8], [7, 1, 2, 6], [10, 5, 6, 9], [6, 2, 4, 7]], dtype=float)
 

@@ -5,7 +5,7 @@ import pytest
 from numpy.typing import NDArray
 
 from app.imaging.volume import Float3
-from training.evaluation.surface import surface_of
+from training.evaluation.probes.surface import surface_of
 
 SPACING: Float3 = (1.3, 1.3, 1.3)
 RADIUS = 25.0

@@ -9,7 +9,15 @@ from numpy.typing import NDArray
 from app.imaging.volume import Volume, VolumeGeometry
 from tests.makers import publish_threshold_model
 from training import cli
-from training.evaluation.surface_error import EDGE, OTHERS, Pieces, ScanErrors, pieces_of, report, table
+from training.evaluation.probes.surface_error import (
+    EDGE,
+    OTHERS,
+    Pieces,
+    ScanErrors,
+    pieces_of,
+    report,
+    table,
+)
 from training.phantom import Phantom, PhantomRecord
 from training.phantom.tissues import Tissue
 

@@ -6,7 +6,14 @@ import pytest
 
 from tests.makers import publish_threshold_model
 from training import cli
-from training.evaluation.turned import CLOSEST_MM, FARTHEST_MM, Turned, cropped, differences, table
+from training.evaluation.probes.orientation import (
+    CLOSEST_MM,
+    FARTHEST_MM,
+    Turned,
+    cropped,
+    differences,
+    table,
+)
 from training.phantom import SimulationRequest, simulate
 
 

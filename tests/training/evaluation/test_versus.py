@@ -9,7 +9,7 @@ from tests.training.evaluation.test_report import result
 from training import cli
 from training.config.training import ConfigError
 from training.evaluation.cases import CaseResult
-from training.evaluation.versus import table, versus
+from training.evaluation.compare import table, versus
 
 
 def written(folder: Path, results: list[CaseResult], name: str = "test") -> Path:

@@ -15,9 +15,9 @@ from training.cases.sources import PhantomCache
 from training.cli import main
 from training.config.training import BudgetConfig, TrainingConfig, load_config
 from training.evaluation.cases import evaluate_cases, in_process
-from training.evaluation.interval import held
 from training.evaluation.report import Evaluation, section
-from training.evaluation.reproducibility import spread
+from training.evaluation.statistics.prediction_interval import held
+from training.evaluation.statistics.reproducibility import spread
 from training.export.card import missing_interval, model_card
 from training.export.errors import ExportError
 from training.export.history import fit_commands, record, trained

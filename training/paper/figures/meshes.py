@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from mpl_toolkits.mplot3d.art3d import Poly3DCollection
 from numpy.typing import NDArray
 
-from training.evaluation.surface import Surface, surface_of
+from training.evaluation.probes.surface import Surface, surface_of
 from training.paper.figures.page import new_page
 
 Array = NDArray[np.float64]

@@ -7,9 +7,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from training.evaluation.agreement import Agreement, agreement
 from training.evaluation.cases import CaseResult
-from training.evaluation.reproducibility import reproducibility
+from training.evaluation.statistics.agreement import Agreement, agreement
+from training.evaluation.statistics.reproducibility import reproducibility
 from training.paper.figures.page import (
     BLUE,
     SYSTEM_COLOURS,

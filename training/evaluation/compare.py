@@ -9,10 +9,10 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from training.config.training import ConfigError
-from training.evaluation.agreement import MIN_CASES, Agreement, agreement
 from training.evaluation.cases import CaseResult, read_journal
-from training.evaluation.comparison import PairedDifference, paired_difference
 from training.evaluation.report import SECTIONS
+from training.evaluation.statistics.agreement import MIN_CASES, Agreement, agreement
+from training.evaluation.statistics.paired import PairedDifference, paired_difference
 
 
 class Side(BaseModel):

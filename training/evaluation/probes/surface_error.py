@@ -15,7 +15,7 @@ from scipy import ndimage
 from app.imaging.preprocess import without_holes
 from app.imaging.volume import Float3
 from app.inference.segmenter import HeadSegmenter
-from training.evaluation.surface import Patches, surface_of
+from training.evaluation.probes.surface import Patches, surface_of
 from training.phantom import Phantom
 from training.phantom.tissues import Tissue
 

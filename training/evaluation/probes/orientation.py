@@ -20,8 +20,8 @@ from app.imaging.preprocess import preprocess, resample_mask_like
 from app.imaging.resample import Float32
 from app.imaging.volume import Volume
 from app.inference.segmenter import HeadSegmenter
-from training.evaluation.comparison import PairedDifference, paired_difference
 from training.evaluation.metrics import dsc, overlap
+from training.evaluation.statistics.paired import PairedDifference, paired_difference
 from training.phantom import Phantom
 
 CLOSEST_MM, FARTHEST_MM = 2.0, 12.0

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
-from training.evaluation import intraclass
 from training.evaluation.cases import CaseResult, spacing_range
+from training.evaluation.statistics import intraclass
 
 MIN_VIEWS = 2
 

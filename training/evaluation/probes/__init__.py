@@ -1,0 +1,1 @@
+"""Where and when the outline errs: rotation, surface."""
