@@ -18,7 +18,7 @@ from benchmarks.measurement import Measurement
 from training.cases.augment import augment, draw_augmentation
 from training.cases.sources import Case, GridCase, prepare
 from training.config.training import Stage, TrainingConfig, load_config
-from training.export.onnx import export_level
+from training.export.graph.onnx import export_level
 from training.fitting.cascade import level_job, new_level
 from training.fitting.loop import LevelTrainer
 from training.phantom import Phantom, SimulationRequest, simulate

@@ -29,10 +29,15 @@ from training.evaluation.report import Evaluation, Section
 from training.export.card import model_card
 from training.export.errors import ExportError
 from training.export.gate import require_no_worse
+from training.export.graph.onnx import export_level, with_half_weights
+from training.export.graph.parity import (
+    Float32,
+    Parity,
+    halving_is_harmless,
+    require_parity,
+)
+from training.export.graph.reparameterize import reparameterize
 from training.export.history import fit_commands, trained, with_commands
-from training.export.onnx import export_level, with_half_weights
-from training.export.parity import Float32, Parity, halving_is_harmless, require_parity
-from training.export.reparameterize import reparameterize
 from training.export.rules import with_rules
 from training.export.selftest import TOLERANCE, around_head, stored_vector
 from training.export.weights import WEIGHTS_FILE, pack_weights

@@ -11,7 +11,7 @@ from app.inference.coarse import CoarserGrid
 from app.inference.manifest import Tiling
 from app.inference.tiling import answer_by_tiles
 from training.cases.sources import GridCase
-from training.export.parity import Float32, run_graphs
+from training.export.graph.parity import Float32, run_graphs
 
 STEPS = (3, 3, 2)
 STEP_VOXELS = 16

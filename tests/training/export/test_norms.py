@@ -6,9 +6,9 @@ import torch
 
 from app.inference.runtime.session import OnnxSession, RuntimeSettings
 from training.config.training import load_config
-from training.export.half import half_levels
-from training.export.norms import fuse_instance_norms
-from training.export.onnx import export_level
+from training.export.graph.half import half_levels
+from training.export.graph.norms import fuse_instance_norms
+from training.export.graph.onnx import export_level
 from training.fitting.cascade import new_level
 
 ON_CPU = RuntimeSettings(provider="cpu", threads=1)

@@ -6,8 +6,8 @@ from onnx import numpy_helper
 
 from training.config.training import load_config
 from training.export.errors import ExportError, ParityError
-from training.export.onnx import export_level, with_half_weights
-from training.export.parity import compare, require_parity, run_graphs
+from training.export.graph.onnx import export_level, with_half_weights
+from training.export.graph.parity import compare, require_parity, run_graphs
 from training.fitting.cascade import new_level
 from training.networks.cascade import AutoContextCascade
 

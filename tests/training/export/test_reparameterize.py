@@ -11,8 +11,8 @@ from onnx import TensorProto, helper, numpy_helper
 
 from app.inference.runtime.session import OnnxSession, RuntimeSettings
 from training.config.training import load_config
-from training.export.onnx import export_level
-from training.export.reparameterize import reparameterize
+from training.export.graph.onnx import export_level
+from training.export.graph.reparameterize import reparameterize
 from training.fitting.cascade import new_level
 
 SHAPES = [(5, 7, 9), (1, 4, 3), (11, 2, 6)]

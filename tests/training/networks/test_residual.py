@@ -8,8 +8,8 @@ import torch
 
 from training.config.network import NetworkConfig
 from training.config.training import ConfigError, load_config
-from training.export.onnx import export_level
-from training.export.parity import run_graph, run_torch
+from training.export.graph.onnx import export_level
+from training.export.graph.parity import run_graph, run_torch
 from training.networks.architectures import ARCHITECTURES, build_network
 from training.networks.cascade import ContextLevel
 from training.networks.residual import ResidualNet

@@ -7,7 +7,7 @@ single precision.
 import onnx
 from onnx import NodeProto, helper
 
-from training.export.operators import Array, OperatorGraph
+from training.export.graph.operators import Array, OperatorGraph
 
 
 def fuse_instance_norms(model: onnx.ModelProto) -> int:

@@ -12,7 +12,7 @@ import torch
 from app.inference.coarse import CoarserGrid
 from app.inference.runtime.session import OnnxSession, RuntimeSettings
 from training.export.errors import ParityError
-from training.export.onnx import CONTEXT, INPUT, OUTPUT
+from training.export.graph.onnx import CONTEXT, INPUT, OUTPUT
 from training.networks.cascade import AutoContextCascade, ContextLevel
 
 Float32 = npt.NDArray[np.float32]

@@ -15,7 +15,7 @@ import numpy as np
 import onnx
 from onnx import NodeProto, helper
 
-from training.export.operators import Array, OperatorGraph, attribute
+from training.export.graph.operators import Array, OperatorGraph, attribute
 
 Rule = Callable[[OperatorGraph], bool]
 """Applies itself at one place; tells whether it found one."""

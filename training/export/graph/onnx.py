@@ -13,7 +13,7 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
 from training.export.errors import ExportError
-from training.export.statistics import with_axis_wise_statistics
+from training.export.graph.statistics import with_axis_wise_statistics
 from training.networks.attention import AttentionModule
 from training.networks.cascade import ContextLevel
 

@@ -1,0 +1,1 @@
+"""From a trained network to an ONNX graph, and from graph to graph."""
