@@ -36,7 +36,7 @@ viewer-if-possible:
 	scripts/build-viewer --if-possible
 
 demo: $(VENV)/.service viewer-if-possible  ## measure one simulated head through the running service
-	$(BIN)/python -m training.demo demo-output
+	$(BIN)/python -m training.cli.demo demo-output
 
 serve: $(VENV)/.service viewer-if-possible  ## the service in the foreground on 127.0.0.1:8000
 	FETALHEAD_HOST=127.0.0.1 FETALHEAD_PORT=8000 $(BIN)/fetalhead serve

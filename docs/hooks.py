@@ -10,7 +10,7 @@ from pathlib import Path
 from tempfile import gettempdir
 from typing import Any
 
-PARSERS = {"fetalhead": "app.cli.main", "fetalhead-train": "training.cli"}
+PARSERS = {"fetalhead": "app.cli.main", "fetalhead-train": "training.cli.main"}
 LINE = re.compile(r"^\{\{ (commands|http) ?([a-z-]*) \}\}$", re.MULTILINE)
 
 

@@ -46,7 +46,7 @@ def test_the_service_imports_without_what_draws_reports() -> None:
 
 
 def test_simulated_patients_and_the_demonstration_import_without_torch() -> None:
-    names = ["training.cli", "training.demo", *modules("training.phantom")]
+    names = ["training.cli.main", "training.cli.demo", *modules("training.phantom")]
     imports_without(["torch", "onnx", "onnxruntime", "openvino", "tensorboard"], names)
 
 
@@ -100,7 +100,9 @@ def test_the_make_targets_of_the_contract_exist() -> None:
     assert {"demo", "serve", "test", "check", "bench", "image"} <= targets
 
 
-@pytest.mark.parametrize(("program", "module"), [("fetalhead", "app.cli.main"), ("fetalhead-train", "training.cli")])
+@pytest.mark.parametrize(
+    ("program", "module"), [("fetalhead", "app.cli.main"), ("fetalhead-train", "training.cli.main")]
+)
 def test_every_documented_command_exists(program: str, module: str) -> None:
     named: set[str] = set()
     for text in [code("README.md"), code("CONTRIBUTING.md"), read("Makefile")]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from model_store import packaged_store
-from training.cli import _parser, main
+from training.cli.main import _parser, main
 from training.own_data.folder import read_folder
 
 Capture = pytest.CaptureFixture[str]

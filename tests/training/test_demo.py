@@ -4,7 +4,14 @@ import httpx
 import pytest
 
 from tests.makers import publish_threshold_model
-from training.demo import FILES, Comparison, DemoError, demonstrate, main, running_service
+from training.cli.demo import (
+    FILES,
+    Comparison,
+    DemoError,
+    demonstrate,
+    main,
+    running_service,
+)
 from training.phantom import SimulationRequest
 
 COARSE = SimulationRequest(seed=7, weeks=26.0, spacing=2.0)

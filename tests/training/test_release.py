@@ -5,8 +5,16 @@ from pathlib import Path
 
 import pytest
 
-from training.cli import main
-from training.release import Arguments, OtherReleaseError, Release, StepFailedError, as_typed, carry_out, finished_steps
+from training.cli.main import main
+from training.release_steps import (
+    Arguments,
+    OtherReleaseError,
+    Release,
+    StepFailedError,
+    as_typed,
+    carry_out,
+    finished_steps,
+)
 
 ORDER = ["fit", "export", "focus", "quantize", "calibrate", *["evaluate"] * 4, "reproducibility"]
 

@@ -71,7 +71,7 @@ class TestModels:
         assert "evaluation.json is no JSON" in capsys.readouterr().out
 
     def test_a_reader_that_leaves_ends_it_without_a_word(self) -> None:
-        for program in ("app.cli.main", "training.cli"):
+        for program in ("app.cli.main", "training.cli.main"):
             script = f"import sys; from {program} import main; sys.exit(main(sys.argv[1:]))"
             arguments = ["models", "list"] if program == "app.cli.main" else ["completion", "bash"]
             read, write = os.pipe()

@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 
 from model_store import packaged_store
-from training.commands.evaluate import SECTIONS as OFFERED
+from training.cli.evaluate import SECTIONS as OFFERED
 from training.evaluation.cases import Answer, CaseResult, evaluate_cases, read_journal
 from training.evaluation.provenance import note
 from training.evaluation.report import SECTIONS, Evaluation, section

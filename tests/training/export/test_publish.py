@@ -12,7 +12,7 @@ from app.inference.segmenter import HeadSegmenter
 from tests.makers import publish_threshold_model
 from tests.training.evaluation.test_report import result
 from training.cases.sources import PhantomCache
-from training.cli import main
+from training.cli.main import main
 from training.config.training import BudgetConfig, TrainingConfig, load_config
 from training.evaluation.cases import evaluate_cases, in_process
 from training.evaluation.report import Evaluation, section

@@ -11,7 +11,7 @@ import pytest
 import app.cli.main
 from tests.app.api.service import post, running_service
 from tests.makers import NiftiOptions, publish_threshold_model, sphere_volume, volume_bytes
-from training import cli
+from training.cli.main import main as cli
 from training.fitting.checkpoint import load_level
 
 SUBJECTS = ("A", "B", "C", "D", "E")

@@ -11,13 +11,13 @@ from collections.abc import Callable, Sequence
 
 from app.console import Parser, add_completion, reader_left, script
 from app.inference.runtime.telemetry import forbid_telemetry
-from training.commands.benchmark import add_benchmark
-from training.commands.evaluate import add_evaluate
-from training.commands.export import add_export
-from training.commands.fit import add_fit
-from training.commands.recipes import add_recipes
-from training.commands.release import add_release
-from training.commands.simulate import add_simulate
+from training.cli.ablation import add_recipes
+from training.cli.benchmark import add_benchmark
+from training.cli.evaluate import add_evaluate
+from training.cli.export import add_export
+from training.cli.fit import add_fit
+from training.cli.release import add_release
+from training.cli.simulate import add_simulate
 from training.config.training import ConfigError
 
 EXTRA = "pip install 'fetalhead[cpu,train]'"

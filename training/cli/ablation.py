@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app.console import Commands, positive
-from training.commands.arguments import spacing_mm
-from training.commands.shared import tell, wanted_phantoms, with_progress
+from training.cli.shared import spacing_mm, tell, wanted_phantoms, with_progress
 from training.config.training import TrainingConfig, load_config
 
 if TYPE_CHECKING:

@@ -7,7 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app.console import Commands
-from training.commands.shared import add_split, add_store, tell, wanted_phantoms, with_progress
+from training.cli.shared import (
+    add_split,
+    add_store,
+    tell,
+    wanted_phantoms,
+    with_progress,
+)
 from training.config.training import (
     ConfigError,
     TrainingConfig,
@@ -64,7 +70,7 @@ def _train(
     from training.export.rules import keep_rules
     from training.export.weights import weights_of
     from training.fitting import cascade as auto_context
-    from training.own_data.commands import OwnData, is_own
+    from training.own_data.dataset import OwnData, is_own
     from training.phantom.background import made_beside
 
     if is_own(options.data):

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app.console import Commands, positive
-from training.commands.arguments import spacing_mm
-from training.commands.shared import (
+from training.cli.shared import (
     add_split,
     add_store,
+    spacing_mm,
     tell,
     validation_phantoms,
     with_progress,
@@ -85,7 +85,7 @@ def _evaluate(options: argparse.Namespace) -> None:
     from training.phantom.cohort import request_for
 
     if options.data is not None:
-        from training.own_data.commands import OwnData
+        from training.own_data.dataset import OwnData
 
         own = OwnData(options.data, options.split)
         asked = (("--data", options.data), ("--part", options.part), ("--split", options.split))
@@ -109,7 +109,7 @@ def _reproducibility(options: argparse.Namespace) -> None:
     from training.phantom.views import scan_directions
 
     if options.data is not None:
-        from training.own_data.commands import OwnData
+        from training.own_data.dataset import OwnData
 
         command = _typed(options, "reproducibility", ("--data", options.data))
         _told(options, OwnData(options.data).reproducibility(_segmenter(options), options.out, command))

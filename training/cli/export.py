@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app.console import Commands, positive
-from training.commands.arguments import spacing_mm
-from training.commands.shared import (
+from training.cli.shared import (
     add_split,
     add_store,
+    spacing_mm,
     tell,
     validation_phantoms,
     with_progress,
@@ -70,7 +70,7 @@ def _export(options: argparse.Namespace) -> None:
     from training.evaluation.provenance import as_typed
     from training.export.history import record
     from training.export.publish import export
-    from training.own_data.commands import OwnData, is_own
+    from training.own_data.dataset import OwnData, is_own
 
     run: Path = options.run
     data, store = options.data or run / "phantoms", options.store or run / "store"
@@ -140,7 +140,7 @@ def _calibrate(options: argparse.Namespace) -> None:
 def _labelled(options: argparse.Namespace) -> tuple[Callable[[], Iterable[Labelled]], int]:
     """What to calibrate on, to be gone through as often as wanted, and how many: one's own cases, or simulated ones."""
     from training.evaluation.calibration import Labelled
-    from training.own_data.commands import OwnData
+    from training.own_data.dataset import OwnData
 
     if options.data is not None:
         own = OwnData(options.data, options.split)

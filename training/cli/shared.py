@@ -14,6 +14,7 @@ from model_store import packaged_store
 if TYPE_CHECKING:
     from training.config.training import TrainingConfig
     from training.phantom import Phantom, SimulationRequest
+from math import nan
 
 STORE = "FETALHEAD_MODEL_STORE"
 
@@ -65,3 +66,17 @@ def wanted_phantoms(config: TrainingConfig, none: bool) -> list[SimulationReques
         return []
     batches = config.phantoms.batches
     return [request_for(b.cohort, b.first + n, b.spacing_mm) for b in batches for n in range(b.cases)]
+
+
+def spacing_mm(text: str) -> float:
+    """Edge of the voxels of simulated scans, mm, for argparse."""
+    from training.phantom.scene import SPACINGS_MM
+
+    least, most = SPACINGS_MM
+    try:
+        value = float(text)
+    except ValueError:
+        value = nan
+    if not least <= value <= most:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a size from {least:g} to {most:g} mm")
+    return value

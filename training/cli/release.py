@@ -9,12 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app.console import Commands
-from training.commands.arguments import spacing_mm
-from training.commands.shared import add_store, tell
+from training.cli.shared import add_store, spacing_mm, tell
 from training.config.training import load_config, preset_names
 
 if TYPE_CHECKING:
-    from training.release import Arguments
+    from training.release_steps import Arguments
 
 
 def add_release(commands: Commands) -> None:
@@ -34,7 +33,7 @@ def add_release(commands: Commands) -> None:
 
 
 def _release(options: argparse.Namespace) -> None:
-    from training.release import Release, as_typed, carry_out
+    from training.release_steps import Release, as_typed, carry_out
 
     wanted = Release(
         preset=options.preset,
@@ -51,7 +50,7 @@ def _release(options: argparse.Namespace) -> None:
 
     def in_a_process(step: Arguments) -> int:
         out = sys.stderr if options.json else None
-        return subprocess.run([sys.executable, "-m", "training.cli", *step], check=False, stdout=out).returncode
+        return subprocess.run([sys.executable, "-m", "training.cli.main", *step], check=False, stdout=out).returncode
 
     for step in carry_out(wanted, in_a_process):
         print(f"\n$ {as_typed(step)}", file=sys.stderr if options.json else sys.stdout, flush=True)

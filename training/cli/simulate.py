@@ -7,8 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from app.console import Commands, positive
-from training.commands.arguments import spacing_mm
-from training.commands.shared import tell, with_progress
+from training.cli.shared import spacing_mm, tell, with_progress
 from training.config.training import ConfigError
 
 

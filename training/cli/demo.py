@@ -1,6 +1,6 @@
 """The demonstration behind `make demo`: one simulated patient through the running service, measured against the truth.
 
-Run as ``python -m training.demo FOLDER``. It needs the service and the simulated patients, not torch.
+Run as ``python -m training.cli.demo FOLDER``. It needs the service and the simulated patients, not torch.
 Exit status: 0 when the head was measured well, 1 when anything went wrong.
 """
 
@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from app.imaging.nifti.file import encode_volume
 from app.imaging.postprocess import head_volume_ml
-from training.commands.arguments import spacing_mm
+from training.cli.shared import spacing_mm
 from training.evaluation.metrics import dsc, overlap
 from training.phantom import Phantom, SimulationRequest, simulate
 
@@ -213,7 +213,7 @@ def _say(line: str) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m training.demo", description="Measure one simulated head.")
+    parser = argparse.ArgumentParser(prog="python -m training.cli.demo", description="Measure one simulated head.")
     parser.add_argument("folder", type=Path, help="where the files go")
     parser.add_argument("--ga", type=float, default=26.0, help="gestational age, weeks (default: 26)")
     parser.add_argument("--seed", type=int, default=DEFAULT_SEED, help=f"which patient (default: {DEFAULT_SEED})")
