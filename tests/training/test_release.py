@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from training.cli.main import main
-from training.release_steps import (
+from training.release import (
     Arguments,
     OtherReleaseError,
     Release,

@@ -13,7 +13,7 @@ from training.cli.shared import add_store, spacing_mm, tell
 from training.config.training import load_config, preset_names
 
 if TYPE_CHECKING:
-    from training.release_steps import Arguments
+    from training.release import Arguments
 
 
 def add_release(commands: Commands) -> None:
@@ -33,7 +33,7 @@ def add_release(commands: Commands) -> None:
 
 
 def _release(options: argparse.Namespace) -> None:
-    from training.release_steps import Release, as_typed, carry_out
+    from training.release import Release, as_typed, carry_out
 
     wanted = Release(
         preset=options.preset,

@@ -18,7 +18,7 @@ Segments the whole fetal head in 3D ultrasound volumes and gives its volume. {le
 joined by auto-context; {_grid(manifest)}; weights stored as {manifest.precision}.
 The networks are described under Training.
 
-{_data(training.cases.sources, evaluation)} For research; not a medical device; not to be used for decisions about patients.
+{_data(training.data, evaluation)} For research; not a medical device; not to be used for decisions about patients.
 
 ## Training
 

@@ -39,7 +39,7 @@ def prepared(training: OwnTraining) -> tuple[TrainingConfig, tuple[OwnCase, ...]
     From scratch, each level has patients of its own; fine-tuning gives every level all of them, since the maps of a
     model that was trained elsewhere are not spoilt by a few steps on these cases.
     """
-    split, config = training.split, training.config.training
+    split, config = training.split, training.config
     levels = config.cascade.context_levels
     cases = numbered(split)
     ends = _ends(cases[: len(split.train)], 1 if training.start else levels)

@@ -8,12 +8,7 @@ from fastapi import APIRouter, Response
 from fastapi.concurrency import run_in_threadpool
 
 from app.api.documentation import problems
-<<<<<<< HEAD:app/api/pictures.py
-from app.api.segmentations import SegmentationId, completed_report
-=======
 from app.api.routes.segmentations import SegmentationId, completed_report
-from app.api.routes.volumes import SUBJECT_PATTERN, reviewed
->>>>>>> 1140a70 (Give the routes a room of their own in api):app/api/routes/drawings.py
 from app.contract.report import Report
 from app.pictures import is_installed
 from app.problems.problem import ProblemError

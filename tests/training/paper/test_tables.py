@@ -4,7 +4,7 @@ import csv
 
 import pytest
 
-from tests.training.benchmark.results import measured
+from tests.training.paper.results import measured
 from training.paper.comparisons import as_markdown as shown_comparisons
 from training.paper.comparisons import compare, section
 from training.paper.report import _introduction, _order, _seeds

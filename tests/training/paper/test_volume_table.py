@@ -3,8 +3,8 @@
 import csv
 from pathlib import Path
 
-from tests.training.benchmark.results import measured
 from tests.training.evaluation.test_report import result
+from tests.training.paper.results import measured
 from training.evaluation.cases import CaseResult
 from training.paper.volume_table import over_seeds, volumes, write_repeated
 
