@@ -16,7 +16,7 @@ from app.problems.catalogue import PROBLEMS
 from app.problems.problem import ProblemError
 from app.problems.problem_type import ProblemType
 
-STATIC = Path(__file__).parent / "static"
+STATIC = Path(__file__).parents[1] / "static"
 VIEWER = Path(app.viewer.__file__).parent / "static"
 VIEWER_PAGE = "index.html"
 FOREVER = "public, max-age=31536000, immutable"

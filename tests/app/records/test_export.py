@@ -98,13 +98,13 @@ class TestCommand:
 
     def test_nothing_to_export(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         open_records(f"sqlite:///{tmp_path / 'data' / 'fetalhead.sqlite'}", tmp_path / "data").close()
-        assert app.cli.main(["records", "export", str(tmp_path / "out")]) == 0
+        assert app.cli.main.main(["records", "export", str(tmp_path / "out")]) == 0
         assert "nothing was accepted or edited yet" in capsys.readouterr().out
 
     def test_a_folder_that_is_not_empty(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-        assert app.cli.main(["records", "export", str(tmp_path), "--json"]) == 1
+        assert app.cli.main.main(["records", "export", str(tmp_path), "--json"]) == 1
         assert "name a new one" in json.loads(capsys.readouterr().err)["error"]
 
     def test_volumes_that_are_no_folder(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-        assert app.cli.main(["records", "export", str(tmp_path / "out"), "--volumes", str(tmp_path / "no")]) == 1
+        assert app.cli.main.main(["records", "export", str(tmp_path / "out"), "--volumes", str(tmp_path / "no")]) == 1
         assert "is no folder" in capsys.readouterr().err

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.makers import publish_threshold_model
-from training.cli.main import main as cli
+from training.cli import main as cli
 from training.evaluation.provenance import as_typed, note, noted, shortened
 
 

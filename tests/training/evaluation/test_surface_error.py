@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from app.imaging.volume import Volume, VolumeGeometry
 from tests.makers import publish_threshold_model
-from training.cli.main import main as cli
+from training.cli import main as cli
 from training.evaluation.probes.surface_error import (
     EDGE,
     OTHERS,

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from tests.makers import publish_threshold_model
-from training.cli.main import main as cli
+from training.cli import main as cli
 from training.evaluation.probes.orientation import (
     CLOSEST_MM,
     FARTHEST_MM,

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.training.evaluation.test_report import result
-from training.cli.main import main as cli
+from training.cli import main as cli
 from training.config.training import ConfigError
 from training.evaluation.cases import CaseResult
 from training.evaluation.compare import table, versus

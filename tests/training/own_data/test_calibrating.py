@@ -10,7 +10,7 @@ import pytest
 from app.imaging.nifti.file import encode_volume
 from app.imaging.volume import Volume
 from tests.makers import HEAD, TISSUE, publish_threshold_model, sphere_volume
-from training.cli.main import main as cli
+from training.cli import main as cli
 
 RADII = {"A": 30.0, "B": 34.0, "C": 38.0, "D": 36.0}
 

@@ -37,7 +37,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def preset(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    text = (Path(cli.__file__).parent / "presets" / "smoke.toml").read_text(encoding="utf-8")
+    text = (Path(cli.__file__).parent.parent / "presets" / "smoke.toml").read_text(encoding="utf-8")
     path = tmp_path_factory.mktemp("presets") / "own.toml"
     path.write_text(text.replace("steps = [60, 30]", "steps = [12, 6]"), encoding="utf-8")
     return path

@@ -11,7 +11,7 @@ import pytest
 import app.cli.main
 from tests.app.api.service import post, running_service
 from tests.makers import NiftiOptions, publish_threshold_model, sphere_volume, volume_bytes
-from training.cli.main import main as cli
+from training.cli import main as cli
 from training.fitting.checkpoint import load_level
 
 SUBJECTS = ("A", "B", "C", "D", "E")
@@ -19,7 +19,7 @@ SUBJECTS = ("A", "B", "C", "D", "E")
 
 @pytest.fixture
 def preset(tmp_path: Path) -> Path:
-    text = (Path(cli.__file__).parent / "presets" / "smoke.toml").read_text(encoding="utf-8")
+    text = (Path(cli.__file__).parent.parent / "presets" / "smoke.toml").read_text(encoding="utf-8")
     path = tmp_path / "decided.toml"
     path.write_text(text.replace("steps = [60, 30]", "steps = [2, 1]"), encoding="utf-8")
     return path
@@ -41,7 +41,7 @@ def test_decisions_are_taken_by_fit_as_they_are(preset: Path, tmp_path: Path, mo
                 decision = {"decision": "edit", "reason": "too high"}
             service.client.post(f"{path}/decision", json=decision).raise_for_status()
     monkeypatch.setenv("FETALHEAD_DATA_DIR", str(tmp_path / "data"))
-    assert app.cli.main(["records", "export", str(exported), "--volumes", str(scans)]) == 0
+    assert app.cli.main.main(["records", "export", str(exported), "--volumes", str(scans)]) == 0
     (label,) = (exported / "labels").glob("B_*")
     assert np.array_equal(voxels(label.read_bytes()), voxels(edited))
 
