@@ -2,10 +2,10 @@
 
 from collections.abc import Collection, Iterator
 
+from training.evaluation.published import FULL_SYSTEM
 from training.evaluation.report import DISTANCES, FRACTIONS, Section, Summary
 from training.evaluation.statistics.agreement import Agreement
 from training.evaluation.statistics.reproducibility import Reproducibility
-from training.paper.systems import SYSTEMS
 
 MEANINGS = {
     "shifted": "anatomy and image formation of kinds that training never saw.",
@@ -16,7 +16,6 @@ LOOKED_AT = (
     "The patients of `test` and `shifted` took no part in training, but their figures were looked at while presets, "
     "thresholds and review limits were chosen."
 )
-PAPER_SYSTEM = "USegNet-DS-HAS-Ctx"
 PAPER_MEAN_SD_ML = "11.524 (1.960 to 49.869)"
 
 
@@ -71,11 +70,9 @@ def repeated_table(found: Reproducibility) -> str:
 
 def _metrics() -> Iterator[tuple[str, str, str, int]]:
     """Title, the paper's value, name and digits of each metric of a case."""
-    paper = SYSTEMS[PAPER_SYSTEM].paper
-    told: tuple[str, ...] = ("",) * 5
-    if paper is not None:
-        fractions = (paper.dsc, paper.jaccard, paper.conformity)
-        told = (*(f"{percent / 100:.4f}" for percent in fractions), f"{paper.adb_mm:.2f}", f"{paper.hdb_mm:.2f}")
+    paper = FULL_SYSTEM
+    fractions = (paper.dsc, paper.jaccard, paper.conformity)
+    told = (*(f"{percent / 100:.4f}" for percent in fractions), f"{paper.adb_mm:.2f}", f"{paper.hdb_mm:.2f}")
     titles = ("DSC", "Jaccard", "Conformity", "Adb (mm)", "Hdb (mm)")
     for title, value, name in zip(titles, told, (*FRACTIONS, *DISTANCES), strict=True):
         yield title, value, name, 4 if name in FRACTIONS else 2

@@ -11,23 +11,12 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from training.config.training import ConfigError, TrainingConfig
+from training.evaluation.published import FULL_SYSTEM, PaperRow
 
 ALL = (1, 2, 3)
 TILE_MM = 60.8
 """The paper's tiles of 64 voxels of 0.95 mm."""
 SMALLEST_TILE = 16
-
-
-@dataclass(frozen=True)
-class PaperRow:
-    """What the paper reports on its 50 clinical volumes: per cent, mm and seconds."""
-
-    dsc: float
-    conformity: float
-    jaccard: float
-    adb_mm: float
-    hdb_mm: float
-    seconds: float | None = None
 
 
 @dataclass(frozen=True)
@@ -74,7 +63,7 @@ SYSTEMS = {
         System(
             "USegNet-DS-HAS-Ctx",
             (1,),
-            PaperRow(96.05, 91.74, 92.42, 0.4793, 4.609),
+            FULL_SYSTEM,
             sam=ALL,
             uam=ALL,
             context_levels=2,

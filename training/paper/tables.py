@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from training.evaluation.cases import CaseResult
+from training.evaluation.published import PaperRow
 from training.evaluation.statistics.paired import mean_by_case
-from training.paper.systems import PaperRow, System
+from training.paper.systems import System
 
 PER_CENT = ("dsc", "conformity", "jaccard")
 MILLIMETRES = ("adb_mm", "hdb_mm")
