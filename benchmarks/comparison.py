@@ -18,7 +18,7 @@ from app.imaging.preprocess import preprocess
 from app.imaging.reliability import dsc
 from app.imaging.resample import Float32
 from app.imaging.volume import Index3, Volume, VolumeGeometry
-from app.inference.session import OnnxSession, RuntimeSettings
+from app.inference.runtime.session import OnnxSession, RuntimeSettings
 from benchmarks.ceiling import columns_bytes, matmul_gflops, network_gflop
 from benchmarks.machine import available_bytes
 from benchmarks.measurement import Measurement

@@ -20,11 +20,10 @@ import torch
 from app.imaging.preprocess import PreprocessingSpec
 from app.inference.manifest import ContextLevel as StoredLevel
 from app.inference.manifest import Focus, LowerPrecision, ModelManifest, PrecisionGate, SelfTest, TrainingRecord
-from app.inference.session import OnnxSession, RuntimeSettings
-from training.auto_context import new_level
-from training.config import TrainingConfig, load_config
-from training.export.onnx import export_level
-from training.export.reparameterize import reparameterize
+from app.inference.runtime.session import OnnxSession, RuntimeSettings
+from training.config.training import TrainingConfig, load_config
+from training.export.graph.onnx import export_level
+from training.export.graph.reparameterize import reparameterize
 from training.fitting.cascade import new_level
 from training.networks.cascade import ContextLevel
 

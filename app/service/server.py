@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import socket
@@ -11,7 +12,6 @@ import time
 import uvicorn
 from fastapi import FastAPI
 
-from app.problems.problem import MEDIA_TYPE, ProblemError
 from app.service.jobs import Jobs
 from app.settings import Settings
 

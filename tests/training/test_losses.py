@@ -3,8 +3,8 @@ import math
 import pytest
 import torch
 
-from training.config import LossConfig
-from training.losses import DeepSupervisionLoss, l2_as_weight_decay, soft_dice_loss
+from training.config.training import LossConfig
+from training.fitting.losses import DeepSupervisionLoss, l2_as_weight_decay, soft_dice_loss
 from training.networks.usegnet import HeadLogits
 
 

@@ -15,10 +15,9 @@ from app.inference.manifest import (
     PrecisionGate,
 )
 from app.inference.model_store import ModelStore, StoredModel
-from app.inference.runtime.session import ProviderChoice, RuntimeSettings
+from app.inference.runtime.session import RuntimeSettings
 from app.inference.segmenter import HeadSegmenter
-from app.inference.session import RuntimeSettings
-from training.export.half import half_levels
+from training.export.graph.half import half_levels
 from training.export.speed_gate import LARGEST_DSC_LOSS, LIMITS, mean_loss, precision_gate, scores
 from training.phantom import Phantom
 

@@ -8,9 +8,9 @@ from pathlib import Path
 from training.cases.sources import CaseSource, allowed
 from training.config.data import SIMULATED
 from training.config.training import ConfigError, TrainingConfig
-from training.data import CaseSource, allowed
-from training.job import LevelJob
-from training.loop import LevelTrainer
+from training.fitting.checkpoint import LevelWeights, load_level, save_level
+from training.fitting.job import LevelJob
+from training.fitting.loop import LevelTrainer
 from training.networks.architectures import build_network
 from training.networks.cascade import AutoContextCascade, ContextLevel
 

@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 from torch import nn
 
-from training.config import ConfigError
-from training.config_network import NetworkConfig
+from training.config.network import NetworkConfig
+from training.config.training import ConfigError
 from training.networks.residual import ResidualNet
 from training.networks.slices import SliceNetwork
 from training.networks.usegnet import USegNet

@@ -8,7 +8,7 @@ buys many more training steps.
 import torch
 from torch import nn
 
-from training.config_network import NetworkConfig
+from training.config.network import NetworkConfig
 from training.networks.blocks import ConvUnit, initialise, make_norm
 from training.networks.usegnet import HeadLogits
 

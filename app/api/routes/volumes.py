@@ -18,8 +18,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from app.api.answers import JSON, location
 from app.api.documentation import problems
 from app.api.negotiation import preferred_type
-from app.api.state import ServiceState, State
-from app.api.volume_schemas import (
+from app.api.validation import Moment
+from app.contract.volumes import (
     DayStatistics,
     RepeatsAnswer,
     ScanAnswer,
@@ -28,8 +28,10 @@ from app.api.volume_schemas import (
     VolumeSummary,
     WeekStatistics,
 )
+from app.problems.problem import ProblemError
 from app.records.measurements import DaySeries, MeasurementFilter, MeasurementItem, Summary, day_series
 from app.records.scans import Repeats, Scan
+from app.service.state import ServiceState, State
 
 router = APIRouter(tags=["measurements"])
 CSV = "text/csv"

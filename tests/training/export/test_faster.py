@@ -13,8 +13,8 @@ from app.inference.segmenter import HeadSegmenter
 from tests.app.inference.test_session import convolutional_network
 from tests.makers import publish_threshold_model, sphere_volume
 from training.export.faster import try_boxes, try_precisions
-from training.export.half import half_levels, with_single_weights
-from training.export.onnx import with_half_weights
+from training.export.graph.half import half_levels, with_single_weights
+from training.export.graph.onnx import with_half_weights
 from training.export.speed_gate import LIMITS, precision_gate
 from training.phantom import Phantom, SimulationRequest, simulate
 

@@ -9,12 +9,11 @@ import pytest
 from app.imaging.nifti.file import encode_volume
 from app.inference.manifest import ModelManifest
 from tests.makers import publish_threshold_model, sphere_ml, sphere_volume
-from training import cli
-from training.auto_context import new_level
-from training.checkpoint import load_level
+from training.cli import main as cli
 from training.export.publish import recalibrate
 from training.export.rules import kept_change
 from training.export.weights import pack_weights, unpack_weights, weights_of
+from training.fitting.cascade import new_level
 from training.fitting.checkpoint import load_level
 from training.own_data.averaging import SHARES
 from training.phantom import SimulationRequest, simulate

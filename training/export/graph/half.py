@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import onnx
 from onnxruntime.transformers.float16 import DEFAULT_OP_BLOCK_LIST, convert_float_to_float16
 
-from training.export.norms import fuse_instance_norms
-from training.export.operators import OperatorGraph
+from training.export.graph.norms import fuse_instance_norms
+from training.export.graph.operators import OperatorGraph
 
 IN_SINGLE = ("InstanceNormalization", "ReduceMean", "ReduceSum", "Resize", "Sigmoid", "Softmax")
 """Operators that add up many values, or whose result is the answer."""
