@@ -55,6 +55,57 @@ def test_the_short_release_is_the_release_but_for_its_patients_and_its_time() ->
         assert few.cases == (many.cases if few.cohort == "validation" else many.cases / 2)
 
 
+def test_a_preset_holds_what_differs_from_the_one_it_extends() -> None:
+    release, longer = load_config("release"), load_config("release-longer")
+    assert (longer.name, longer.seed, longer.description) == ("release-longer", 51, release.description)
+    assert longer.budget == release.budget.model_copy(update={"minutes": (52.0, 26.0)})
+    assert [stage.spacing_mm for stage in (*release.stage, *longer.stage)] == [3.6, 2.4, 2.4]
+    assert longer.optimiser.model_dump() == release.optimiser.model_dump() | {
+        "learning_rate": 1.2e-3,
+        "ema_decay": 0.999,
+    }
+    assert longer.augmentation == release.augmentation.model_copy(update={"close_crop_probability": 0.2})
+    same = {"name", "seed", "budget", "stage", "optimiser", "augmentation", "cascade", "runtime"}
+    assert longer.model_dump(exclude=same) == release.model_dump(exclude=same)
+
+
+def preset(folder: Path, name: str, text: str) -> Path:
+    path = folder / f"{name}.toml"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_tables_are_merged_and_lists_replaced_along_a_chain_of_files(tmp_path: Path) -> None:
+    preset(tmp_path, "lower", 'extends = "smoke"\nname = "lower"\nseed = 8\nnetwork.sam = [1]\nnetwork.uam = []\n')
+    upper = preset(tmp_path, "inner/upper", 'extends = "../lower.toml"\nname = "upper"\nnetwork.sam = []\n')
+    found, smoke = load_config(upper), load_config("smoke")
+    assert (found.name, found.seed) == ("upper", 8)
+    assert found.network == smoke.network.model_copy(update={"sam": (), "uam": ()})
+    assert found.data == smoke.data
+
+
+def test_a_name_is_never_taken_over(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="name\n  Field required"):
+        load_config(preset(tmp_path, "nameless", 'extends = "smoke"\n'))
+
+
+@pytest.mark.parametrize(
+    ("extends", "problem"),
+    [
+        ('"itself.toml"', "in a circle, got itself.toml -> itself.toml"),
+        ('"other.toml"', "in a circle, got itself.toml -> other.toml -> itself.toml"),
+        ('"nothing-like-it"', "no preset 'nothing-like-it'; expected one of benchmark-cpu"),
+        ('"nothing.toml"', "no preset 'nothing.toml'; expected an existing .toml file"),
+        ('["smoke", "cpu"]', "must be the name or the path of one preset"),
+    ],
+)
+def test_what_cannot_be_extended_is_refused(tmp_path: Path, extends: str, problem: str) -> None:
+    preset(tmp_path, "other", 'extends = "itself.toml"\nname = "other"\n')
+    with pytest.raises(ConfigError, match=problem):
+        load_config(preset(tmp_path, "itself", f'extends = {extends}\nname = "itself"\n'))
+
+
 def test_unknown_key_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "own.toml"
     path.write_text('name = "own"\nlearning_rte = 1\n', encoding="utf-8")
