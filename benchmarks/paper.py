@@ -21,7 +21,8 @@ from app.imaging.preprocess import PreprocessingSpec
 from app.inference.manifest import ContextLevel as StoredLevel
 from app.inference.manifest import Focus, LowerPrecision, ModelManifest, PrecisionGate, SelfTest, TrainingRecord
 from app.inference.runtime.session import OnnxSession, RuntimeSettings
-from training.config.training import TrainingConfig, load_config
+from training.config.presets import load_config
+from training.config.training import TrainingConfig
 from training.export.graph.onnx import export_level
 from training.export.graph.reparameterize import reparameterize
 from training.fitting.cascade import new_level

@@ -17,7 +17,8 @@ from benchmarks.ceiling import matmul_gflops, network_gflop
 from benchmarks.measurement import Measurement
 from training.cases.augment import augment, draw_augmentation
 from training.cases.sources import Case, GridCase, prepare
-from training.config.training import Stage, TrainingConfig, load_config
+from training.config.presets import load_config
+from training.config.training import Stage, TrainingConfig
 from training.export.graph.onnx import export_level
 from training.fitting.cascade import level_job, new_level
 from training.fitting.loop import LevelTrainer

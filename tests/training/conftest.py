@@ -4,7 +4,8 @@ import pytest
 
 from tests.training.spheres import write_sphere
 from training.cases.sources import PhantomCache
-from training.config.training import BudgetConfig, TrainingConfig, load_config
+from training.config.presets import load_config
+from training.config.training import BudgetConfig, TrainingConfig
 
 
 @pytest.fixture(scope="session")

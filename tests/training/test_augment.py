@@ -7,7 +7,8 @@ import torch
 from training.cases import intensity
 from training.cases.augment import augment, draw_augmentation, rotation
 from training.cases.sources import GridCase, PhantomCache, prepare
-from training.config.training import AugmentationConfig, TrainingConfig, load_config
+from training.config.presets import load_config
+from training.config.training import AugmentationConfig, TrainingConfig
 
 
 @pytest.fixture(scope="module")

@@ -3,12 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from training.config.training import (
-    ConfigError,
-    TrainingConfig,
-    load_config,
-    preset_names,
-)
+from training.config.presets import load_config, preset_names
+from training.config.training import ConfigError, TrainingConfig
 from training.phantom.cohort import COHORTS
 
 

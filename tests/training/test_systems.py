@@ -1,7 +1,8 @@
 import pytest
 import torch
 
-from training.config.training import ConfigError, TrainingConfig, load_config
+from training.config.presets import load_config
+from training.config.training import ConfigError, TrainingConfig
 from training.fitting.cascade import new_level
 from training.networks.attention import AttentionModule
 from training.networks.slices import SliceNetwork

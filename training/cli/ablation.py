@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from app.console import Commands, positive
 from training.cli.shared import spacing_mm, tell, wanted_phantoms, with_progress
-from training.config.training import TrainingConfig, load_config
+from training.config.presets import load_config
+from training.config.training import TrainingConfig
 
 if TYPE_CHECKING:
     from training.cases.sources import CaseSource

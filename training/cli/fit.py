@@ -14,12 +14,8 @@ from training.cli.shared import (
     wanted_phantoms,
     with_progress,
 )
-from training.config.training import (
-    ConfigError,
-    TrainingConfig,
-    load_config,
-    preset_names,
-)
+from training.config.presets import load_config, preset_names
+from training.config.training import ConfigError, TrainingConfig
 
 if TYPE_CHECKING:
     from training.export.rules import KeptChange

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from app.console import Commands
 from training.cli.shared import add_store, spacing_mm, tell
-from training.config.training import load_config, preset_names
+from training.config.presets import load_config, preset_names
 
 if TYPE_CHECKING:
     from training.release import Arguments

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from app.inference.manifest import MANIFEST_FILE, ModelManifest
 from training.config.data import SIMULATED
-from training.config.training import ConfigError, TrainingConfig, load_config
+from training.config.presets import load_config
+from training.config.training import ConfigError, TrainingConfig
 from training.evaluation.provenance import RUNS, as_typed, shortened
 from training.fitting.checkpoint import LevelWeights
 from training.own_data.fitting import SPLIT_FILE

@@ -18,7 +18,8 @@ from onnx import numpy_helper
 
 from app.inference.manifest import ModelManifest
 from app.inference.model_store import ModelStore, StoredModel
-from training.config.training import TrainingConfig, load_config
+from training.config.presets import load_config
+from training.config.training import TrainingConfig
 from training.export.errors import ExportError
 from training.fitting.cascade import finished_levels, level_folder, new_level
 from training.fitting.checkpoint import LevelWeights

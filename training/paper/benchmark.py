@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from training.cases.sources import PhantomCache
-from training.config.training import ConfigError, TrainingConfig, load_config
+from training.config.presets import load_config
+from training.config.training import ConfigError, TrainingConfig
 from training.evaluation.cases import CaseResult
 from training.evaluation.torch_segmenter import TorchSegmenter
 from training.fitting.loop import pick_device

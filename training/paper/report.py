@@ -6,7 +6,8 @@ from pathlib import Path
 
 from scipy import stats
 
-from training.config.training import TrainingConfig, load_config
+from training.config.presets import load_config
+from training.config.training import TrainingConfig
 from training.evaluation.cases import CaseResult
 from training.paper import comparisons
 from training.paper.scales import REPEATED, Scale

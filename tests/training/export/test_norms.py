@@ -5,7 +5,7 @@ import onnx
 import torch
 
 from app.inference.runtime.session import OnnxSession, RuntimeSettings
-from training.config.training import load_config
+from training.config.presets import load_config
 from training.export.graph.half import half_levels
 from training.export.graph.norms import fuse_instance_norms
 from training.export.graph.onnx import export_level

@@ -4,7 +4,7 @@ import pytest
 import torch
 from onnx import numpy_helper
 
-from training.config.training import load_config
+from training.config.presets import load_config
 from training.export.errors import ExportError, ParityError
 from training.export.graph.onnx import export_level, with_half_weights
 from training.export.graph.parity import compare, require_parity, run_graphs

@@ -13,7 +13,8 @@ from tests.makers import publish_threshold_model
 from tests.training.evaluation.test_report import result
 from training.cases.sources import PhantomCache
 from training.cli.main import main
-from training.config.training import BudgetConfig, TrainingConfig, load_config
+from training.config.presets import load_config
+from training.config.training import BudgetConfig, TrainingConfig
 from training.evaluation.cases import evaluate_cases, in_process
 from training.evaluation.report import Evaluation, section
 from training.evaluation.statistics.prediction_interval import held

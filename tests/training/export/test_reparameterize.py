@@ -10,7 +10,7 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 
 from app.inference.runtime.session import OnnxSession, RuntimeSettings
-from training.config.training import load_config
+from training.config.presets import load_config
 from training.export.graph.onnx import export_level
 from training.export.graph.reparameterize import reparameterize
 from training.fitting.cascade import new_level

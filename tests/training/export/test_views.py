@@ -9,7 +9,8 @@ from app.inference.runtime.session import RuntimeSettings
 from app.inference.segmenter import HeadSegmenter
 from training.cases.sources import PhantomCache
 from training.config.data import SeedRange
-from training.config.training import BudgetConfig, TrainingConfig, load_config
+from training.config.presets import load_config
+from training.config.training import BudgetConfig, TrainingConfig
 from training.export.publish import export
 from training.paper.runs import run_of
 from training.paper.systems import SYSTEMS

@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from training.config.network import NetworkConfig
-from training.config.training import ConfigError, load_config
+from training.config.presets import load_config
+from training.config.training import ConfigError
 from training.export.graph.onnx import export_level
 from training.export.graph.parity import run_graph, run_torch
 from training.networks.architectures import ARCHITECTURES, build_network

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from training.config.network import NetworkConfig
-from training.config.training import load_config
+from training.config.presets import load_config
 from training.networks import AutoContextCascade, USegNet
 from training.networks.attention import AttentionModule
 from training.networks.cascade import ContextLevel

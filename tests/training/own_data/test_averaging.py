@@ -11,7 +11,7 @@ import torch
 from app.imaging.nifti.file import encode_volume
 from app.imaging.volume import Volume
 from tests.makers import sphere_volume
-from training.config.training import load_config
+from training.config.presets import load_config
 from training.export.rules import kept_change
 from training.fitting.cascade import level_folder
 from training.fitting.checkpoint import LevelWeights, load_level, save_level

@@ -1,12 +1,8 @@
 """A recipe of one level and a few steps, for comparisons that train it several times."""
 
 from training.config.data import SeedRange
-from training.config.training import (
-    BudgetConfig,
-    CascadeConfig,
-    TrainingConfig,
-    load_config,
-)
+from training.config.presets import load_config
+from training.config.training import BudgetConfig, CascadeConfig, TrainingConfig
 
 
 def short_recipe(steps: int) -> TrainingConfig:

@@ -8,7 +8,7 @@ from tests.training.paper.recipe import short_recipe
 from tests.training.paper.test_command import shown
 from training.ablation.leave_out import LeaveOut, table
 from training.cases.sources import PhantomCache, allowed
-from training.config.training import load_config
+from training.config.presets import load_config
 from training.fitting.checkpoint import load_level
 from training.phantom import SimulationRequest, simulate
 from training.phantom.cohort import phantom_file, save_phantom

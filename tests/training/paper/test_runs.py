@@ -5,7 +5,8 @@ import torch
 
 from training.cases.sources import PhantomCache
 from training.config.data import SeedRange
-from training.config.training import BudgetConfig, TrainingConfig, load_config
+from training.config.presets import load_config
+from training.config.training import BudgetConfig, TrainingConfig
 from training.fitting.checkpoint import load_level
 from training.paper.runs import Run, run_of
 from training.paper.systems import SYSTEMS
