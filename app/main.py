@@ -68,7 +68,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.add_middleware(Guarded, access=app.state.access, metrics_public=settings.metrics_public)
     app.add_middleware(Observed, metrics=app.state.metrics)
     install_handlers(app)
-    refusals = ("unauthenticated", "forbidden", "rate_limited")
+    refusals = ("unauthenticated", "forbidden", "rate_limited")  # the last one by the proxy (docker/nginx)
     for module in (segment, segmentations, reviews, volume, subjects, pictures):
         app.include_router(module.router, responses=problems(*refusals, "database_unavailable"))
     for module in (growth, models, health, pages):

@@ -22,6 +22,7 @@ CLIENT_VARIABLES = ("FETALHEAD_URL", "FETALHEAD_API_KEY")
 """What the client reads (`app.client`); no setting of the service."""
 REMOVED_VARIABLES = {
     "FETALHEAD_OIDC_JWKS_URL": "unset it: the issuer itself names its keys (/.well-known/openid-configuration)",
+    "FETALHEAD_RATE_LIMIT_PER_MINUTE": "unset it: a proxy limits the rate, such as that of docker-compose.yml",
 }
 """Variables of earlier versions, and what to do instead."""
 
@@ -59,9 +60,6 @@ class Settings(BaseSettings):
         False, description="Starts without authentication even where other machines reach the service."
     )
     metrics_public: bool = Field(False, description="Gives `/metrics` to everybody, without a key.")
-    rate_limit_per_minute: int = Field(
-        600, ge=0, description="Requests that one authenticated caller may send in a minute; 0 sets no limit."
-    )
 
     model_store: Path = Field(
         default_factory=packaged_store,

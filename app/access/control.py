@@ -7,7 +7,6 @@ import logging
 from app.access.errors import TokenRefusedError, UnprotectedError
 from app.access.keys import PREFIX, ApiKeys
 from app.access.oidc import OidcSettings, OidcTokens, is_loopback
-from app.access.rate import RateLimit
 from app.access.roles import ANONYMOUS, Principal
 from app.settings import Settings
 
@@ -21,7 +20,6 @@ class Access:
         self._settings = settings
         self._keys = None if settings.api_keys_file is None else ApiKeys(settings.api_keys_file)
         self._tokens = None if settings.oidc_issuer is None else OidcTokens(_oidc(settings))
-        self._limit = RateLimit(settings.rate_limit_per_minute)
         self._reported: str | None = None
 
     @property
@@ -57,10 +55,6 @@ class Access:
         if self._tokens is None:
             raise TokenRefusedError("no key")
         return await self._tokens.verify(token)
-
-    def wait_s(self, principal: Principal) -> int:
-        """0, and the request counts; or the seconds after which this caller may come again."""
-        return 0 if self.open else self._limit.wait_s(principal.name)
 
     def _holder(self, keys: ApiKeys, token: str) -> Principal:
         found = keys.find(token)

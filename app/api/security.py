@@ -1,4 +1,4 @@
-"""Before every request: who calls, with what role, and how often. What no rule names needs a role.
+"""Before every request: who calls, and with what role. What no rule names needs a role.
 
 It runs before anything of the body is read and before routing, so that a route added later is closed, not open.
 """
@@ -58,9 +58,6 @@ class Guarded:
         if _is_public(scope["method"], path, self._metrics_public):
             return Principal("anonymous", Role.READER)
         principal = await self._identified(_presented(headers))
-        wait_s = self._access.wait_s(principal)
-        if wait_s:
-            raise ProblemError("rate_limited", headers={"Retry-After": str(wait_s)})
         require(principal, needed_role(scope["method"], path))
         return principal
 

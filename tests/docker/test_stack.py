@@ -126,19 +126,3 @@ class TestSecrets:
             pytest.skip("needs a git checkout")
         command = [git, "check-ignore", "--quiet", "docker/secrets/database_password"]
         assert subprocess.run(command, cwd=ROOT, check=False).returncode == 0
-
-
-def test_the_proxy_takes_its_configuration(prepared: Path, tmp_path: Path) -> None:
-    nginx = require("nginx", package="nginx-light")
-    text = (ROOT / "docker/nginx/nginx.conf").read_text(encoding="utf-8")
-    for inside, here in {
-        "/tmp/": f"{tmp_path}/",  # first: the folders of tests lie there too
-        "/run/secrets/tls_certificate": prepared / "tls.crt",
-        "/run/secrets/tls_key": prepared / "tls.key",
-    }.items():
-        assert inside in text
-        text = text.replace(inside, str(here))
-    (tmp_path / "nginx.conf").write_text(text)
-    command = [nginx, "-t", "-p", str(tmp_path), "-c", str(tmp_path / "nginx.conf")]
-    result = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert "test is successful" in result.stderr, result.stderr

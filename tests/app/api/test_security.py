@@ -137,19 +137,6 @@ class TestTokens:
             assert answer.headers["retry-after"]
 
 
-class TestRate:
-    def test_a_caller_that_asks_too_often_is_told_when_to_come_back(self, tmp_path: Path, model_store: Path) -> None:
-        file = KeyFile(tmp_path / "keys")
-        keys = [file.add(name, Role.READER) for name in ("a", "b")]
-        with running_service(tmp_path / "d", model_store, api_keys_file=file.path, rate_limit_per_minute=2) as service:
-            answers = [service.client.get("/volume", headers={"X-API-Key": keys[0]}) for _ in range(3)]
-            assert [answer.status_code for answer in answers] == [200, 200, 429]
-            assert_problem(answers[2], 429, "rate_limited")
-            assert 1 <= int(answers[2].headers["retry-after"]) <= 30
-            assert service.client.get("/volume", headers={"X-API-Key": keys[1]}).status_code == 200
-            assert {service.client.get("/health/live").status_code for _ in range(5)} == {200}
-
-
 class TestOpen:
     def test_metrics_may_be_public(self, tmp_path: Path, model_store: Path) -> None:
         file = KeyFile(tmp_path / "keys")
