@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
@@ -12,7 +12,7 @@ from app.imaging.quality import QualitySpec
 from app.inference.coarse import CoarserGrid
 
 MANIFEST_FILE = "manifest.json"
-REMOVED = ("locator",)
+REMOVED = ("locator", "tiling")
 """What manifests of earlier versions may hold, and must leave empty: nothing serves it any more."""
 
 FileName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$")]
@@ -66,13 +66,6 @@ class Focus(_Part):
     margin_mm: float = Field(ge=0, description="by which the box is larger than the head, on each side")
     cases: int = Field(ge=1, description="phantoms on which the loss was measured")
     dsc_loss: float = Field(description="mean DSC over the whole volume minus mean DSC in the box, as a fraction")
-
-
-class Tiling(_Part):
-    """How a network that was trained on tiles answers a whole volume: a sliding window, averaged by a Gaussian."""
-
-    size_voxels: int = Field(ge=8, multiple_of=8, description="edge of a tile")
-    overlap: float = Field(ge=0, lt=1, description="share of a tile that the next one sees again")
 
 
 class TrainingRecord(_Part):
@@ -132,7 +125,6 @@ class ModelManifest(_Part):
     first_level: PreprocessingSpec | None = Field(
         default=None, description="level 1's own, coarser grid; None where it has that of the others"
     )
-    tiling: Tiling | None = Field(default=None, description="None where the networks take the whole volume")
     focus: Focus | None = Field(default=None, description="None where later levels look at the whole volume")
     lower_precisions: tuple[LowerPrecision, ...] = ()
     postprocessing: PostprocessingSpec = PostprocessingSpec()
@@ -153,12 +145,6 @@ class ModelManifest(_Part):
         known = {name: value for name, value in content.items() if name not in REMOVED}
         lower = known.get("lower_precisions", ())
         return known | {"lower_precisions": [part for part in lower if not _is_int8(part)]}
-
-    @model_validator(mode="after")
-    def _one_way_to_the_head(self) -> Self:
-        if self.first_level is not None and self.tiling is not None:
-            raise ValueError("a first level with a grid of its own sees the whole volume: tiling must be null")
-        return self
 
     @property
     def first_grid(self) -> CoarserGrid | None:

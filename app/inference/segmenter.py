@@ -29,7 +29,6 @@ from app.inference.runtime.memory import give_back
 from app.inference.runtime.network import Network
 from app.inference.runtime.session import RuntimeSettings, preferred_provider
 from app.inference.runtime.stop import Stop
-from app.inference.tiling import answer_by_tiles
 
 MEGABYTE = 1_000_000
 USUAL_EXTENT_MM = (167.2, 147.4, 98.0)
@@ -212,7 +211,7 @@ class HeadSegmenter:
         return pasted(self._run(network, inputs, stop).numpy()[0, 0], box, around)
 
     def _run(self, network: Network, inputs: Tensors, stop: Stop | None) -> Held:
-        """Run one level on the whole volume, or tile by tile where the model was trained on tiles.
+        """Run one level.
 
         A run that needs more working memory than is kept at all has that of the other levels. Afterwards the network
         gives its own back where all of them together hold more than is kept.
@@ -222,13 +221,7 @@ class HeadSegmenter:
             for other in self._networks:
                 if other is not network:
                     other.release()
-        tiling, name = self.manifest.tiling, self.manifest.input_name
-        if tiling is None:
-            answer = network.run_held(inputs, stop)
-        else:
-            given = inputs[name]
-            volume = given.numpy() if isinstance(given, Held) else given
-            answer = network.hold(answer_by_tiles(volume, tiling, lambda t: network.run_held({name: t}, stop).numpy()))
+        answer = network.run_held(inputs, stop)
         if sum(each.working_bytes for each in self._networks) > kept_bytes:
             network.release()
         return answer

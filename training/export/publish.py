@@ -20,11 +20,9 @@ from app.inference.manifest import (
     ModelManifest,
     SelfTest,
     SetAccuracy,
-    Tiling,
     TrainingRecord,
 )
 from training.cases.sources import CaseSource, GridCase, prepare
-from training.config.network import NetworkConfig
 from training.evaluation.report import Evaluation, Section
 from training.export.card import model_card
 from training.export.errors import ExportError
@@ -58,7 +56,6 @@ class ExportedModel:
     precision: str
     part: Float32
     parity: Parity
-    tiling: Tiling | None
     first: CoarserGrid | None
     algebra: str
 
@@ -74,6 +71,8 @@ def export(run: Path, cases: CaseSource, store: Path, created: datetime, note: s
         raise ExportError(f"{target} exists already; export into an empty folder")
     weights = finished_levels(run)
     config = weights[0].config
+    if config.network.view == "tiles":
+        raise ExportError("a network of tiles is measured, not served; export one that sees whole volumes, or slices")
     seeds = [seed for seed in cases.seeds() if seed in config.data.validation][:PARITY_CASES] or cases.seeds()[:1]
     if not seeds:
         raise ExportError("parity and the test vector need at least one case; make phantoms first")
@@ -163,7 +162,6 @@ def exported(run: Path, cases: Sequence[GridCase]) -> ExportedModel:
     """Export, re-parameterise, compare with torch on cases and parts of them, choose the weights' precision."""
     config = load_level(level_folder(run, 1) / "weights.pt").config
     cascade = load_cascade(run, config.cascade.context_levels)
-    tiling = tiling_of(config.network)
     trained = [export_level(level, n, config.network.shape_divisor) for n, level in enumerate(cascade, start=1)]
     composed = [reparameterize(graph) for graph in trained]
     graphs, algebra = [found.model for found in composed], str(composed[-1])
@@ -173,20 +171,13 @@ def exported(run: Path, cases: Sequence[GridCase]) -> ExportedModel:
     parity = require_parity(graphs, cascade, volumes, first)
     halved = [with_half_weights(graph) for graph in graphs]
     if halving_is_harmless(halved, graphs, volumes, first):
-        return ExportedModel(tuple(halved), "fp16", part, parity, tiling, first, algebra)
-    return ExportedModel(tuple(graphs), "fp32", part, parity, tiling, first, algebra)
-
-
-def tiling_of(network: NetworkConfig) -> Tiling | None:
-    """How serving must tile a volume for this network; None where it takes the whole."""
-    if network.view != "tiles":
-        return None
-    return Tiling(size_voxels=network.tile_voxels, overlap=network.tile_overlap)
+        return ExportedModel(tuple(halved), "fp16", part, parity, first, algebra)
+    return ExportedModel(tuple(graphs), "fp32", part, parity, first, algebra)
 
 
 def _files(model: ExportedModel) -> dict[str, bytes]:
     files = {f"context_level_{n}.onnx": graph.SerializeToString() for n, graph in enumerate(model.graphs, start=1)}
-    files[SELFTEST_FILE] = stored_vector(model.graphs, model.part, model.tiling, model.first).as_npz()
+    files[SELFTEST_FILE] = stored_vector(model.graphs, model.part, model.first).as_npz()
     size = sum(map(len, files.values()))
     if size > MAX_BYTES:
         raise ExportError(f"the model has {size} bytes, at most {MAX_BYTES} are allowed; use a smaller network.width")
@@ -208,7 +199,6 @@ def _manifest(
         precision="fp16" if model.precision == "fp16" else "fp32",
         preprocessing=config.preprocessing,
         first_level=None if model.first is None else model.first.preprocessing,
-        tiling=model.tiling,
         selftest=SelfTest(file=SELFTEST_FILE, sha256=hashes[SELFTEST_FILE], tolerance=TOLERANCE),
         training=TrainingRecord(
             data=config.data.source,

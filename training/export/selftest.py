@@ -8,8 +8,6 @@ import numpy as np
 import onnx
 
 from app.inference.coarse import CoarserGrid
-from app.inference.manifest import Tiling
-from app.inference.tiling import answer_by_tiles
 from training.cases.sources import GridCase
 from training.export.graph.parity import Float32, run_graphs
 
@@ -34,13 +32,9 @@ class StoredVector:
         return buffer.getvalue()
 
 
-def stored_vector(
-    graphs: Sequence[onnx.ModelProto], volume: Float32, tiling: Tiling | None = None, first: CoarserGrid | None = None
-) -> StoredVector:
+def stored_vector(graphs: Sequence[onnx.ModelProto], volume: Float32, first: CoarserGrid | None = None) -> StoredVector:
     """Run the graphs that will be stored on a volume (1, 1, I, J, K), as serving will."""
-    if tiling is None:
-        return StoredVector(volume, run_graphs(graphs, volume, first))
-    return StoredVector(volume, answer_by_tiles(volume, tiling, lambda tile: run_graphs(graphs, tile)))
+    return StoredVector(volume, run_graphs(graphs, volume, first))
 
 
 def around_head(case: GridCase, divisor: int) -> Float32:

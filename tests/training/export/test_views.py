@@ -3,7 +3,6 @@ from pathlib import Path
 
 import pytest
 
-from app.inference.manifest import Tiling
 from app.inference.model_store import ModelStore
 from app.inference.runtime.session import RuntimeSettings
 from app.inference.segmenter import HeadSegmenter
@@ -11,6 +10,8 @@ from training.cases.sources import PhantomCache
 from training.config.data import SeedRange
 from training.config.presets import load_config
 from training.config.training import BudgetConfig, TrainingConfig
+from training.evaluation.torch_segmenter import TorchSegmenter
+from training.export.errors import ExportError
 from training.export.publish import export
 from training.paper.runs import run_of
 from training.paper.systems import SYSTEMS
@@ -26,20 +27,27 @@ def base() -> TrainingConfig:
     )
 
 
-@pytest.mark.parametrize(
-    ("name", "tiling"),
-    [("p-USegNet", Tiling(size_voxels=16, overlap=0.5)), ("2D-USegNet", None)],
-)
-def test_systems_are_exported_and_served(
-    name: str, tiling: Tiling | None, base: TrainingConfig, cache: PhantomCache, tmp_path: Path
-) -> None:
-    system = SYSTEMS[name]
-    run = run_of(system, base, 1, tmp_path)
-    run.fit(cache, tmp_path)
-    export(run.folder, cache, tmp_path / "store", datetime(2026, 1, 2, tzinfo=UTC), name=system.slug)
-    stored = ModelStore(tmp_path / "store").resolve(system.slug)
-    segmenter = HeadSegmenter(stored, RuntimeSettings(provider="cpu", threads=1))
-    assert segmenter.manifest.tiling == tiling
+def trained(name: str, base: TrainingConfig, cache: PhantomCache, folder: Path) -> Path:
+    run = run_of(SYSTEMS[name], base, 1, folder)
+    run.fit(cache, folder)
+    return run.folder
+
+
+def test_a_system_of_slices_is_exported_and_served(base: TrainingConfig, cache: PhantomCache, tmp_path: Path) -> None:
+    slug = SYSTEMS["2D-USegNet"].slug
+    run = trained("2D-USegNet", base, cache, tmp_path)
+    export(run, cache, tmp_path / "store", datetime(2026, 1, 2, tzinfo=UTC), name=slug)
+    segmenter = HeadSegmenter(ModelStore(tmp_path / "store").resolve(slug), RuntimeSettings(provider="cpu", threads=1))
     assert segmenter.selftest() < 1e-4
     volume = simulate(SimulationRequest(seed=5, spacing=5.0)).volume
     assert segmenter.segment(volume).mask.shape == volume.data.shape
+
+
+def test_a_system_of_tiles_is_measured_but_not_exported(
+    base: TrainingConfig, cache: PhantomCache, tmp_path: Path
+) -> None:
+    run = trained("p-USegNet", base, cache, tmp_path)
+    volume = simulate(SimulationRequest(seed=5, spacing=5.0)).volume
+    assert TorchSegmenter.of_run(run)(volume, None).mask.shape == volume.data.shape
+    with pytest.raises(ExportError, match="a network of tiles is measured, not served"):
+        export(run, cache, tmp_path / "store", datetime(2026, 1, 2, tzinfo=UTC))
