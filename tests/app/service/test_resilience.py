@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from tests.app.api.service import until
-from tests.app.test_process import serving
+from tests.app.service.test_process import serving
 from tests.certificates import self_signed
 from tests.makers import NiftiOptions, sphere_volume, volume_bytes
 from tests.slow_model import publish_slow_model

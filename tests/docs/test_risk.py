@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 ROWS = re.findall(r"^\| (R\d+) .*$", (ROOT / "docs/risk.md").read_text(encoding="utf-8"), re.MULTILINE)
 LINES = [line for line in (ROOT / "docs/risk.md").read_text(encoding="utf-8").splitlines() if line.startswith("| R")]
 NAMED = sorted({name for line in LINES for name in re.findall(r"`(tests/[\w/]+\.py::\w+)`", line)})

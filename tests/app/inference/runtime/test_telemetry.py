@@ -10,7 +10,7 @@ import pytest
 from tests.runtimes import providers
 from tests.system_packages import require
 
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[4]
 MEASURE_ONCE = """
 import sys, time
 import numpy as np

@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.training.paper.recipe import short_recipe
-from tests.training.paper.test_command import shown
+from tests.training.ablation.recipe import short_recipe
+from tests.training.paper.test_benchmark import shown
 from training.ablation.randomisation import (
     LEFT_OUT,
     PARTS,

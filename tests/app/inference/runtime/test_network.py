@@ -11,7 +11,7 @@ from app.inference.runtime.memory import give_back, resident_bytes
 from app.inference.runtime.network import Network
 from app.inference.runtime.session import RuntimeSettings
 from app.inference.runtime.stop import Stop, Stopped
-from tests.app.inference.test_session import convolutional_network
+from tests.app.inference.runtime.test_session import convolutional_network
 from tests.makers import threshold_network
 from tests.runtimes import providers
 from tests.slow_model import slow_network

@@ -8,7 +8,7 @@ import yaml
 
 from app.settings import Settings, environment_name
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 MANUAL = (ROOT / "docs/operations.md").read_text(encoding="utf-8")
 RULES = yaml.safe_load((ROOT / "docker/prometheus/alerts.yml").read_text(encoding="utf-8"))
 ALERTS = {rule["alert"]: rule for group in RULES["groups"] for rule in group["rules"]}

@@ -17,7 +17,7 @@ from app.inference.runtime.session import OnnxSession, RuntimeSettings
 from app.inference.segmenter import HeadSegmenter
 from tests.makers import publish_threshold_model, threshold_network
 
-APP = Path(__file__).parents[2] / "app"
+APP = Path(__file__).parents[3] / "app"
 EXECUTING_MODULES = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "marshal", "shelve", "torch", "yaml"}
 EXECUTING_CALLS = {"eval", "exec", "compile", "__import__"}
 SETTINGS = RuntimeSettings("cpu", 1)
