@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 import psutil
 
-SERVE = "import sys, app.cli.main; sys.exit(app.cli.main(['serve']))"
+SERVE = "import sys, app.cli.main; sys.exit(app.cli.main.main(['serve']))"
 START_SECONDS = 180.0
 """Generous: a machine that tests much at once may need minutes."""
 

@@ -22,9 +22,9 @@ WITHOUT_RUNTIME = """
 import sys
 sys.modules["onnxruntime"] = sys.modules["openvino"] = None
 import app.cli.main
-sys.exit(app.cli.main(["serve"]))
+sys.exit(app.cli.main.main(["serve"]))
 """
-SERVE = "import sys, app.cli.main; sys.exit(app.cli.main(['serve']))"
+SERVE = "import sys, app.cli.main; sys.exit(app.cli.main.main(['serve']))"
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ def run(server):
     print(gc.get_freeze_count(), len(gc.get_objects()), sys.getswitchinterval())
 
 app.service.server.Server.run = run
-sys.exit(app.cli.main(["serve"]))
+sys.exit(app.cli.main.main(["serve"]))
 """
 
 
