@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from app.api.upload import Upload
+from app.client.blocking import FetalHead
 from app.client.result import MASK, PREVIEW
-from app.client.shells import FetalHead
 from app.contract.report import Report
 from app.imaging.nifti.file import DecodeLimits
 from app.inference.segmenter import HeadSegmenter

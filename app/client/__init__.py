@@ -5,6 +5,8 @@
 236.4 mL (227 to 245), ok
 """
 
+from app.client.awaited import AsyncFetalHead
+from app.client.blocking import FetalHead
 from app.client.errors import (
     AccessDenied,
     Conflict,
@@ -18,9 +20,8 @@ from app.client.errors import (
     VolumeRefused,
     WasCancelled,
 )
-from app.client.protocol import Retries
 from app.client.result import Result
-from app.client.shells import AsyncFetalHead, FetalHead
+from app.client.retries import Retries
 
 __all__ = [
     "AccessDenied",

@@ -1,6 +1,7 @@
 """The client against a real service over a real socket."""
 
 import asyncio
+import inspect
 import io
 import threading
 import tracemalloc
@@ -194,6 +195,14 @@ class TestAsync:
             asyncio.run(ask(url))
         with pytest.raises(ServiceUnreachable):
             asyncio.run(ask("http://127.0.0.1:9"))
+
+    def test_the_methods_are_the_same(self) -> None:
+        names = [name for name in vars(FetalHead) if name == "__init__" or not name.startswith("_")]
+        assert len(names) >= 9
+        for name in names:
+            blocking, awaited = getattr(FetalHead, name), getattr(AsyncFetalHead, name)
+            assert inspect.signature(awaited) == inspect.signature(blocking)
+            assert awaited.__doc__ == blocking.__doc__
 
 
 class TestNotebook:

@@ -1,0 +1,194 @@
+"""The client for ordinary code: each method asks the service, and waits for the answer."""
+
+from __future__ import annotations
+
+import os
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from datetime import datetime
+from importlib.metadata import version
+from itertools import count
+from typing import Any, BinaryIO, Final, Self, TypeVar
+
+import httpx
+from pydantic import BaseModel
+
+from app.client.errors import ServiceUnreachable, TookTooLong, WasCancelled, error_of, problem_error
+from app.client.result import Result
+from app.client.retries import Retries
+from app.client.source import Source, form_fields, opener
+from app.contract.report import Report, Verdict
+from app.contract.service import ModelList, Readiness, Unfinished
+from app.contract.volumes import VolumePage
+
+DEFAULT_URL: Final = "http://127.0.0.1:8000"
+URL_VARIABLE: Final = "FETALHEAD_URL"
+KEY_VARIABLE: Final = "FETALHEAD_API_KEY"
+TIMEOUT_S: Final = 660.0
+"""Longer than the service lets a request wait by default, so that its own answer comes first."""
+CONNECT_TIMEOUT_S: Final = 10.0
+FIRST_POLL_S, LAST_POLL_S = 0.2, 5.0
+UNREACHABLE: Final = "Check the address, and that the service runs there (fetalhead serve)"
+Parsed = TypeVar("Parsed", bound=BaseModel)
+
+
+class FetalHead:
+    """A running service, asked from ordinary code; safe to use from several threads.
+
+    Args:
+        url: where the service listens; by default `FETALHEAD_URL`, or port 8000 of this machine.
+        api_key: an API key or a bearer token; by default `FETALHEAD_API_KEY`.
+        timeout_s: how long one answer may take, in seconds.
+        retries: how patiently 429, 503 and broken connections are borne.
+    """
+
+    def __init__(
+        self,
+        url: str | None = None,
+        *,
+        api_key: str | None = None,
+        timeout_s: float = TIMEOUT_S,
+        retries: Retries | None = None,
+    ) -> None:
+        self._retries = retries or Retries()
+        self._http = httpx.Client(
+            base_url=url or os.environ.get(URL_VARIABLE) or DEFAULT_URL,
+            headers={"User-Agent": f"fetalhead-client/{version('fetalhead')}"},
+            timeout=httpx.Timeout(timeout_s, connect=CONNECT_TIMEOUT_S),
+        )
+        if key := api_key or os.environ.get(KEY_VARIABLE):
+            self._http.headers["Authorization"] = f"Bearer {key}"
+
+    def segment(
+        self,
+        volume: Source,
+        *,
+        gestational_age_weeks: float | None = None,
+        subject: str | None = None,
+        spacing_mm: Sequence[float] | None = None,
+    ) -> Result:
+        """Measure a volume and wait for the result, even where the service says that it is not ready in time.
+
+        Sending is safe to repeat: what was measured once is not measured again.
+
+        Args:
+            volume: a path, the bytes of a NIfTI file, or an image of nibabel.
+            gestational_age_weeks: 10 to 42, where it is known; a size that contradicts it is flagged.
+            subject: a pseudonym under which repeated measurements belong together.
+            spacing_mm: three numbers, only for a file without a spacing of its own.
+
+        Raises:
+            FetalHeadError: the service refuses it, or cannot be reached.
+            OSError: the file cannot be read.
+        """
+        headers = {"Accept": "application/zip", "Idempotency-Key": uuid.uuid4().hex}
+        fields = form_fields(gestational_age_weeks, subject, spacing_mm)
+        try:
+            answer = self._exchange("POST", "/segment", opener(volume), headers=headers, data=fields)
+        except TookTooLong as error:
+            if error.location is None:
+                raise
+            return self.result(error.location.rpartition("/")[2])
+        return Result.from_zip(answer.content)
+
+    def result(self, segmentation_id: str) -> Result:
+        """Return the result of an earlier segmentation; wait for one that is under way."""
+        path = f"/segmentations/{segmentation_id}"
+        pause_s = FIRST_POLL_S
+        while (answer := self._exchange("GET", path)).json().get("status") != "completed":
+            _check_under_way(answer)
+            time.sleep(pause_s)
+            pause_s = min(pause_s * 1.5, LAST_POLL_S)
+        return Result(_parsed(Report, answer), self.content(f"{path}/mask"), self.content(f"{path}/preview.png"))
+
+    def volumes(
+        self,
+        *,
+        subject: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        verdict: Verdict | None = None,
+        cursor: str | None = None,
+    ) -> VolumePage:
+        """Return what was measured, newest first, with a summary; `cursor` is the `next` of the page before."""
+        asked = {
+            "subject": subject,
+            "since": None if since is None else since.isoformat(),
+            "until": None if until is None else until.isoformat(),
+            "verdict": verdict,
+            "cursor": cursor,
+        }
+        query = {name: value for name, value in asked.items() if value is not None}
+        return _parsed(VolumePage, self._exchange("GET", "/volume", params=query))
+
+    def erase(self, segmentation_id: str) -> None:
+        """Cancel a segmentation that is under way; erase a finished one."""
+        self._exchange("DELETE", f"/segmentations/{segmentation_id}")
+
+    def models(self) -> ModelList:
+        """Return the models of the service's store."""
+        return _parsed(ModelList, self._exchange("GET", "/models"))
+
+    def ready(self) -> Readiness:
+        """Return which model the service runs, and on what; wait while it starts."""
+        return _parsed(Readiness, self._exchange("GET", "/health/ready"))
+
+    def content(self, path: str) -> bytes:
+        """Return a file of the service, such as `/segmentations/{id}/preview.png`."""
+        return self._exchange("GET", path).content
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _exchange(
+        self, method: str, path: str, opened: Callable[[], BinaryIO] | None = None, **request: Any
+    ) -> httpx.Response:
+        """Send a request until it is answered with more than "try later"; raise a `FetalHeadError` for a refusal."""
+        answer: httpx.Response | httpx.TransportError
+        for attempt in count(1):
+            try:
+                with opened() if opened else nullcontext() as file:
+                    answer = self._http.request(method, path, files={"volume": file} if file else None, **request)
+            except httpx.TransportError as error:
+                answer = error
+            pause_s = self._retries.pause_s(answer, attempt)
+            if pause_s is None:
+                break
+            time.sleep(pause_s)
+        return _checked(answer)
+
+
+def _parsed(kind: type[Parsed], answer: httpx.Response) -> Parsed:
+    """Return the answer as a value; what a newer service says beyond it is dropped."""
+    return kind.model_validate_json(answer.content, extra="ignore")
+
+
+def _checked(answer: httpx.Response | httpx.TransportError) -> httpx.Response:
+    """Return an answer that is a success, or raise the error that it amounts to."""
+    if isinstance(answer, httpx.TransportError):
+        asked, reason = f"{answer.request.method} {answer.request.url}", str(answer) or type(answer).__name__
+        raise ServiceUnreachable(f"{asked} got no answer: {reason}. {UNREACHABLE}") from answer
+    if answer.is_success:
+        return answer
+    error = error_of(answer)
+    if isinstance(error, TookTooLong):
+        error.location = answer.headers.get("Location")
+    raise error
+
+
+def _check_under_way(answer: httpx.Response) -> None:
+    """Raise why a segmentation without a result will never have one."""
+    state = _parsed(Unfinished, answer)
+    if state.problem is not None:
+        raise problem_error(state.problem)
+    if state.status == "cancelled":
+        raise WasCancelled(f"segmentation {state.id} was cancelled")
