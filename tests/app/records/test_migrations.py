@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
@@ -17,7 +19,16 @@ REVISIONS = [script.revision for script in reversed(list(SCRIPTS.walk_revisions(
 
 def test_they_are_one_chain() -> None:
     assert len(SCRIPTS.get_heads()) == 1
-    assert sorted(REVISIONS) == REVISIONS
+
+
+def test_their_files_are_numbered_without_gaps_in_the_order_of_the_chain() -> None:
+    names = [Path(script.path).name for script in reversed(list(SCRIPTS.walk_revisions()))]
+    assert [name.partition("_")[0] for name in names] == [f"v{number:04}" for number in range(1, len(names) + 1)]
+
+
+def test_databases_that_are_in_use_stay_known() -> None:
+    """A revision that a database remembers, and that no file has, keeps the service from starting."""
+    assert REVISIONS[:3] == ["0001", "0002", "0010"]
 
 
 def test_they_make_the_tables_that_the_code_expects(engine: Engine) -> None:

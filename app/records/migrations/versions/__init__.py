@@ -1,1 +1,1 @@
-"""One module per change of the schema."""
+"""One module per change of the schema, numbered in the order in which they are applied."""

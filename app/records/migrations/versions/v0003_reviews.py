@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0010"
+revision = "0010"  # and not 0003: databases remember it under this name
 down_revision = "0002"
 branch_labels = None
 depends_on = None
