@@ -48,8 +48,8 @@ def test_a_placeholder_for_the_voxel_size_is_measured_again_with_the_true_one(br
         visit.page.fill("#weeks", "26+3")
         visit.page.fill("#subject", "S-047")
         measure(visit, PLACEHOLDER)
-        flag = visit.page.locator(".flags li", has_text="The spacing is most likely a placeholder")
-        expect(flag).to_contain_text("Measure it again with its voxel size, even if that is 1 mm")
+        flag = visit.page.locator(".flags li", has_text="The voxel size is probably a placeholder")
+        expect(flag).to_contain_text("Measure the volume again with its true voxel size, even if that is 1 mm")
         first = visit.page.url
         visit.look("placeholder-spacing")
         flag.get_by_role("button").click()
@@ -60,7 +60,7 @@ def test_a_placeholder_for_the_voxel_size_is_measured_again_with_the_true_one(br
         expect(visit.page.locator("#volume")).to_have_text(re.compile(r"23[678]"))
         expect(visit.page.locator(".figure")).to_contain_text("26+3 weeks")
         expect(visit.page.locator("h1")).to_have_text("Subject S-047")
-        expect(visit.page.locator(".flags")).to_contain_text("The spacing came with the request")
+        expect(visit.page.locator(".flags")).to_contain_text("The voxel size was typed in")
         assert visit.page.url != first
 
 
@@ -73,7 +73,7 @@ def test_what_was_typed_wrongly_is_said_before_anything_is_sent(browser: Browser
         visit.page.fill("#subject", "Mrs Smith")
         measure(visit, SPHERE)
         expect(visit.page.locator("#weeks")).to_be_focused()
-        for name, words in {"weeks": "Write 26+4 or 26.6", "subject": "Write a pseudonym"}.items():
+        for name, words in {"weeks": "Enter 10 to 42 weeks", "subject": "Enter a pseudonym"}.items():
             expect(visit.page.locator(f"#{name}-hint")).to_contain_text(words)
             assert visit.page.get_attribute(f"#{name}", "aria-invalid") == "true"
         visit.look("typed-wrongly-light")

@@ -44,14 +44,14 @@ def test_pages_without_content_say_where_to_go(browser: Browser, base: str) -> N
         for address, words in {
             f"segmentation/{unknown}": "Look for it under Past measurements",
             "segmentation/anything": "Look for it under Past measurements",
-            "subject/nobody": "Nothing was measured for this subject",
+            "subject/nobody": "Nothing has been measured for this subject",
         }.items():
             visit.open(f"/#/{address}")
             expect(visit.page.locator("main")).to_contain_text(words)
             visit.look(f"nothing-{address.partition('/')[0]}")
         visit.page.context.set_offline(True)
         visit.page.click("text=Past measurements")
-        expect(visit.page.locator(".problem")).to_contain_text("Check that the service runs")
+        expect(visit.page.locator(".problem")).to_contain_text("that the service is running")
         visit.look("unreachable")
         visit.page.context.set_offline(False)
 
@@ -73,13 +73,13 @@ def test_a_service_with_keys_is_asked_with_the_key_of_this_tab(browser: Browser,
         expect(visit.page.locator("#key")).to_have_value("")
         visit.page.fill("#key", key)
         visit.page.click("text=Use this key")
-        expect(visit.page.locator(".empty")).to_contain_text("Nothing was measured yet")
+        expect(visit.page.locator(".empty")).to_contain_text("Nothing has been measured yet")
         visit.look("past-empty")
         visit.page.click("text=Measure a volume")
         measure(visit, SPHERE)
         expect(visit.page.locator("#volume")).to_have_text(re.compile(r"23[678]"))
         wait_for_planes(visit)
-        assert downloaded(visit, "Mask") == pytest.approx(sphere_ml(), rel=0.01)
+        assert downloaded(visit, "Mask (NIfTI)") == pytest.approx(sphere_ml(), rel=0.01)
         assert visit.page.evaluate("JSON.stringify(localStorage) + document.cookie") == "{}"
 
 
@@ -197,6 +197,15 @@ def test_without_its_bundle_the_page_says_how_to_get_it_and_measures(
         assert answer.value.json()["gestational_age_weeks"] == 26.43
         visit.page.go_back()
         visit.look("without-node", whole=True)
+
+
+def test_the_page_takes_what_the_service_takes(service: Service) -> None:
+    """What is typed is checked before a volume is sent; the service has the last word."""
+    own = json.loads((SOURCE / "src/limits.json").read_text(encoding="utf-8"))
+    body = service.client.get("/openapi.json").json()["paths"]["/segment"]["post"]["requestBody"]
+    fields = body["content"]["multipart/form-data"]["schema"]["properties"]
+    weeks, subject = fields["gestational_age_weeks"], fields["subject"]
+    assert (own["weeks"], own["subject"]) == ([weeks["minimum"], weeks["maximum"]], subject["pattern"])
 
 
 def test_no_remedy_on_the_page_speaks_of_requests() -> None:

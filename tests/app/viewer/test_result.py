@@ -47,9 +47,9 @@ def test_a_volume_is_dropped_measured_looked_at_found_again_and_downloaded(brows
         layer(visit, "disagreement")
         expect(visit.page.locator(".legend")).to_contain_text("Difference between the two passes")
         visit.look("disagreement-light")
-        assert downloaded(visit, "Mask") == pytest.approx(sphere_ml(), rel=0.01)
+        assert downloaded(visit, "Mask (NIfTI)") == pytest.approx(sphere_ml(), rel=0.01)
         with visit.page.expect_download() as page_about_it:
-            visit.page.click("button:text-is('Page, PDF')")
+            visit.page.click("button:text-is('Report (PDF)')")
         assert Path(page_about_it.value.path()).read_bytes().startswith(b"%PDF")
         visit.page.click("text=Past measurements")
         visit.page.fill("#search", "s-01")
@@ -61,7 +61,7 @@ def test_a_volume_is_dropped_measured_looked_at_found_again_and_downloaded(brows
         visit.look("subject-light")
         visit.page.goto(f"{base}/#/past")
         visit.page.fill("#search", "nobody")
-        expect(visit.page.locator(".empty")).to_contain_text("Nothing fits")
+        expect(visit.page.locator(".empty")).to_contain_text("Nothing matches")
         visit.look("past-nothing-fits")
 
 
@@ -129,7 +129,7 @@ def test_a_mask_is_edited_filled_saved_and_decided(browser: Browser, service: Se
         expect(visit.page.locator(".recorded")).to_contain_text("<b>the scalp</b> was cut")
         assert visit.page.locator(".recorded b").count() == 0
         visit.look("decided-light")
-        assert downloaded(visit, "Mask") == pytest.approx(edited, abs=0.1)
+        assert downloaded(visit, "Mask (NIfTI)") == pytest.approx(edited, abs=0.1)
         visit.page.goto(f"{base}/#/past")
         expect(visit.page.locator("tbody tr", has_text="S-018")).to_contain_text("edited")
     stored = service.client.get(f"/segmentations/{report['id']}").json()["review"]

@@ -1,41 +1,21 @@
 // Talking to the service: the key where one is asked for, problems as values that say what to do next.
 
+import { Complaint, ServiceError } from "./problem";
 import type { Problem, Report, Unfinished } from "./types";
-
-/** The service refused, failed or did not answer. */
-export class ServiceError extends Error {
-  constructor(readonly problem: Problem) {
-    super(problem.title);
-  }
-}
 
 /** Fields of one upload; empty ones are left out. */
 export type Fields = Record<string, string>;
 
-/** Asks the reader for a key; null where none is given. */
-export type AskForKey = (reason: string) => Promise<string | null>;
-
 const KEY = "fetalhead.key";
+const UNAUTHENTICATED = 401;
 const TOO_MANY = 429;
 const LONGEST_WAIT_S = 60;
-const UNREACHABLE: Problem = {
-  title: "The service does not answer",
-  detail: "The connection was refused or lost.",
-  status: 0,
-  code: "unreachable",
-  remedy: "Check that the service runs (make serve) and that you are connected, then try again.",
-};
-
-const UNREADABLE: Problem = {
-  title: "The file cannot be read",
-  detail: "It was changed, moved or removed after it was chosen.",
-  status: 0,
-  code: "unreadable_file",
-  remedy: "Choose it again, then press Measure.",
-};
+const unreachable = () => new Complaint("The service does not answer", "Check your connection, and that the service is running; then try again.", "The connection was refused or lost.");
+const unreadable = () => new Complaint("The file cannot be read", "Choose it again, then press Measure.", "It was changed, moved or deleted after it was chosen.");
 
 export class Api {
-  constructor(private readonly askForKey: AskForKey) {}
+  /** `askForKey` asks the reader for a key; null where none is given. */
+  constructor(private readonly askForKey: (reason: string) => Promise<string | null>) {}
 
   /** The answer's JSON. */
   async json<T>(path: string, init: RequestInit = {}): Promise<T> {
@@ -49,30 +29,31 @@ export class Api {
 
   /** The answer, once the service was content; a ServiceError otherwise. */
   async answer(path: string, init: RequestInit = {}): Promise<Response> {
-    const send = () => fetch(path, { ...init, headers: { ...init.headers, ...keyHeaders() } });
-    for (;;) {
-      const answer = await send().catch(() => {
-        throw new ServiceError(UNREACHABLE);
-      });
-      if (answer.ok) return answer;
-      if (answer.status === TOO_MANY && (await waited(answer))) continue;
-      const problem = await problemOf(answer.status, () => answer.json());
-      if (!(await this.mended(problem))) throw new ServiceError(problem);
-    }
+    return this.content(() =>
+      fetch(path, { ...init, headers: { ...init.headers, ...keyHeaders() } }).catch(() => {
+        throw unreachable();
+      }),
+    );
   }
 
   /** Sends a volume and gives the segmentation that was accepted; `onSent` hears the fraction that was sent. */
   async upload(file: File, fields: Fields, onSent: (fraction: number) => void): Promise<Unfinished | Report> {
+    return (await (await this.content(() => post(file, fields, onSent))).json()) as Unfinished | Report;
+  }
+
+  /** Sends as often as the service asks for a key or for patience. */
+  private async content(send: () => Promise<Response>): Promise<Response> {
     for (;;) {
-      const { status, body } = await post(file, fields, onSent);
-      if (status >= 200 && status < 300) return JSON.parse(body) as Unfinished | Report;
-      const problem = await problemOf(status, () => JSON.parse(body) as unknown);
-      if (!(await this.mended(problem))) throw new ServiceError(problem);
+      const answer = await send();
+      if (answer.ok) return answer;
+      if (answer.status === TOO_MANY && (await waited(answer))) continue;
+      const problem = await problemIn(answer);
+      if (!(await this.gotKey(problem))) throw new ServiceError(problem);
     }
   }
 
-  private async mended(problem: Problem): Promise<boolean> {
-    if (problem.status !== 401) return false;
+  private async gotKey(problem: Problem): Promise<boolean> {
+    if (problem.status !== UNAUTHENTICATED) return false;
     sessionStorage.removeItem(KEY);
     const key = await this.askForKey([problem.detail, problem.remedy].filter(Boolean).join(" "));
     if (key) sessionStorage.setItem(KEY, key);
@@ -95,7 +76,7 @@ async function waited(answer: Response): Promise<boolean> {
 }
 
 /** By XMLHttpRequest, since fetch does not tell how much of a body was sent. */
-function post(file: File, fields: Fields, onSent: (fraction: number) => void): Promise<{ status: number; body: string }> {
+function post(file: File, fields: Fields, onSent: (fraction: number) => void): Promise<Response> {
   const form = new FormData();
   for (const [name, value] of Object.entries(fields)) if (value) form.set(name, value);
   form.set("volume", file);
@@ -106,8 +87,8 @@ function post(file: File, fields: Fields, onSent: (fraction: number) => void): P
     for (const [name, value] of Object.entries(keyHeaders())) request.setRequestHeader(name, value);
     request.upload.onprogress = (event) => onSent(event.lengthComputable ? event.loaded / event.total : 0);
     request.upload.onload = () => onSent(1);
-    request.onload = () => resolve({ status: request.status, body: request.responseText });
-    request.onerror = () => void isReadable(file).then((readable) => reject(new ServiceError(readable ? UNREACHABLE : UNREADABLE)));
+    request.onload = () => resolve(new Response(request.responseText, { status: request.status }));
+    request.onerror = () => void isReadable(file).then((readable) => reject(readable ? unreachable() : unreadable()));
     request.send(form);
   });
 }
@@ -120,18 +101,11 @@ async function isReadable(file: File): Promise<boolean> {
   );
 }
 
-async function problemOf(status: number, content: () => unknown): Promise<Problem> {
-  try {
-    const body = (await content()) as Problem;
-    if (typeof body.title === "string") return { ...body, status };
-  } catch {
-    // No problem document: what stands between this page and the service answered.
-  }
-  return {
-    title: "The service could not be understood",
-    detail: `It answered with status ${status}.`,
-    status,
-    code: "unknown",
-    remedy: "Try again; if it stays, ask the operator whether a proxy stands in between.",
-  };
+async function problemIn(answer: Response): Promise<Problem> {
+  const { status } = answer;
+  const body = (await answer.json().catch(() => ({}))) as Partial<Problem>;
+  if (typeof body.title === "string") return { ...(body as Problem), status };
+  // No problem document: something between this page and the service answered.
+  const remedy = "Try again; if it happens again, tell the operator: a proxy may stand in between.";
+  return { ...new Complaint("The answer cannot be read", remedy, `Its status is ${status}.`).problem, status };
 }

@@ -21,7 +21,7 @@ export class Chooser {
       this.add([...(this.input.files ?? [])]);
       this.input.value = ""; // or choosing the same file again would go unnoticed
     });
-    const about = h("p", { class: "small" }, "NIfTI, .nii or .nii.gz: one, or several of one subject. The service keeps no copy.");
+    const about = h("p", { class: "small" }, "NIfTI files (.nii or .nii.gz): one, or several of the same subject. The service keeps no copy.");
     this.element = h("div", { class: "drop" }, this.title, this.list, about, this.button, this.complaint, this.input);
     this.acceptDrops();
     this.show();
@@ -67,7 +67,7 @@ export class Chooser {
     const count = this.chosen.length;
     this.complaint.textContent = "";
     this.title.textContent = count === 0 ? "Drop volumes here" : count === 1 ? "One volume" : `${count} volumes`;
-    this.button.textContent = count === 0 ? "Choose files" : this.tried ? "Choose others" : "Add more";
+    this.button.textContent = count === 0 ? "Choose files" : this.tried ? "Choose other files" : "Add more";
     this.button.classList.toggle("primary", count === 0);
     this.list.replaceChildren(...this.chosen.map((file) => this.row(file)));
     this.onChange(count);

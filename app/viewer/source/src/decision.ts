@@ -2,22 +2,18 @@
 
 import type { Api } from "./api";
 import { announce, h } from "./dom";
-import { segmented } from "./layers";
+import { segmented } from "./controls";
 import { Complaint, problemBox } from "./problem";
-import type { DecisionRecord, Decision, Edit, Report } from "./types";
-import { DECISION_NAMES, day, millilitres } from "./words";
+import type { Decision, DecisionRecord, Edit, Report } from "./types";
+import { DECISION_NAMES, day, millilitres, sentence } from "./words";
 
-const CHOICES: [Decision, string][] = [
-  ["accept", "Accept"],
-  ["edit", "Edited"],
-  ["reject", "Reject"],
-];
+const CHOICES = Object.entries(DECISION_NAMES).map(([decision, name]): [Decision, string] => [decision as Decision, sentence(name)]);
 
 export class DecisionPanel {
   readonly element = h("section", { class: "decision", "aria-labelledby": "decision-title" });
   private readonly recorded = h("p", { class: "recorded" });
   private readonly problem = h("div", {});
-  private readonly reason = h("textarea", { id: "reason", rows: 2, maxlength: 500, placeholder: "needed for Edited and Reject; never a name" });
+  private readonly reason = h("textarea", { id: "reason", rows: 2, maxlength: 500, placeholder: "needed unless accepted; never a name" });
   private chosen: Decision | null = null;
   private edit: Edit | null;
 
@@ -32,7 +28,7 @@ export class DecisionPanel {
       h(
         "form",
         { class: "decide", onsubmit: (event) => (event.preventDefault(), void this.record()) },
-        segmented("The outline", "decision", CHOICES, null, (choice) => (this.chosen = choice)),
+        segmented("The outline is", "decision", CHOICES, null, (choice) => (this.chosen = choice)),
         h("div", { class: "field" }, h("label", { for: "reason" }, "Reason"), this.reason),
         h("button", { type: "submit" }, "Record the decision"),
       ),
@@ -50,10 +46,10 @@ export class DecisionPanel {
   }
 
   private async record(): Promise<void> {
-    if (!this.chosen) return this.complain("Nothing is chosen", "Choose Accept, Edited or Reject.");
-    if (this.chosen === "edit" && !this.edit) return this.complain("No edited mask was saved", "Press Edit the mask above the planes, draw, and save; or accept or reject.");
+    if (!this.chosen) return this.complain("Nothing is chosen", "Choose accepted, edited or rejected.");
+    if (this.chosen === "edit" && !this.edit) return this.complain("No edited mask was saved", "Press Edit the mask above the planes, draw, and save; or accept or reject the outline.");
     const reason = this.reason.value.trim();
-    if (this.chosen !== "accept" && !reason) return this.complain("A reason is missing", "Say in a few words why.");
+    if (this.chosen !== "accept" && !reason) return this.complain("A reason is missing", "Give it in a few words.");
     const body = JSON.stringify({ decision: this.chosen, reason });
     try {
       const headers = { "Content-Type": "application/json" };
@@ -72,10 +68,10 @@ export class DecisionPanel {
   }
 
   private show(made: DecisionRecord | null): void {
-    if (!made) return this.recorded.replaceChildren("Nobody has decided yet.");
+    if (!made) return this.recorded.replaceChildren("No decision yet.");
     const volume = made.head_volume_ml === null ? "" : `, ${millilitres(made.head_volume_ml)} mL`;
     this.recorded.replaceChildren(
-      h("strong", {}, `${DECISION_NAMES[made.decision].replace(/^./, (letter) => letter.toUpperCase())}${volume}`),
+      h("strong", {}, `${sentence(DECISION_NAMES[made.decision])}${volume}`),
       h("br"),
       h("span", { class: "small" }, `${day(made.at)}, by ${made.by}`),
       ...(made.reason ? [h("br"), h("span", {}, `“${made.reason}”`)] : []),

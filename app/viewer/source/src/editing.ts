@@ -2,17 +2,17 @@
 
 import type { Api } from "./api";
 import { announce, h } from "./dom";
-import { segmented } from "./layers";
+import { segmented, slider } from "./controls";
 import { problemBox } from "./problem";
-import type { Scene } from "./scene";
-import { smartFill } from "./smartfill";
+import type { Pen, Scene } from "./scene";
+import { smartFill } from "./smart-fill";
 import type { Edit, Report } from "./types";
-import { millilitres } from "./words";
+import { millilitres, signed } from "./words";
 import type { Viewport } from "./viewport";
 
 type Tool = "brush" | "eraser";
 
-const WIDTH_MM = { least: 1, most: 20, first: 5 };
+const FIRST_WIDTH_MM = 5;
 const REACH_MM = 10;
 
 /** The tools; `onSaved` hears of a mask that the service has taken. */
@@ -21,12 +21,12 @@ export class Editing {
   private readonly volume = h("output", { class: "edited-volume", "aria-live": "polite" });
   private readonly problem = h("div", {});
   private tool: Tool = "brush";
-  private widthMm = WIDTH_MM.first;
-  private pen = { width: 1, erase: false };
+  private widthMm = FIRST_WIDTH_MM;
+  private pen: Pen = { width: 1, erase: false };
   /** The mask before the edits that a fill would carry on, and the one to go back to. */
   private before: Uint8Array | null = null;
   private original: Uint8Array | null = null;
-  /** What was done, the latest last: a stroke, or a fill with the mask that it was reckoned from. */
+  /** What was done, the latest last: a stroke, or a fill with the mask that it was computed from. */
   private done: ("stroke" | Uint8Array)[] = [];
 
   constructor(
@@ -62,9 +62,8 @@ export class Editing {
   }
 
   private tools(): HTMLElement {
-    const width = h("input", { type: "range", id: "pen", min: WIDTH_MM.least, max: WIDTH_MM.most, value: this.widthMm });
-    width.addEventListener("input", () => {
-      this.widthMm = width.valueAsNumber;
+    const width = slider("pen", "Width", [1, 20, this.widthMm], (mm) => {
+      this.widthMm = mm;
       this.takeUp();
     });
     const choose = (tool: Tool) => {
@@ -75,12 +74,12 @@ export class Editing {
       "div",
       { class: "controls" },
       segmented("Draw with", "tool", [["brush", "Brush"], ["eraser", "Eraser"]], this.tool, choose),
-      h("div", { class: "slider" }, h("label", { for: "pen" }, "Width"), width),
+      width.element,
       h(
         "div",
         { class: "row" },
         h("button", { type: "button", onclick: () => this.undo() }, "Undo"),
-        h("button", { type: "button", onclick: () => this.fill(), title: `Carries your edits to slices up to ${REACH_MM} mm away, fading` }, "Smart fill"),
+        h("button", { type: "button", onclick: () => this.fill(), title: `Carries your edits to slices up to ${REACH_MM} mm away, fading with distance` }, "Smart fill"),
       ),
       this.volume,
       h(
@@ -89,7 +88,7 @@ export class Editing {
         h("button", { type: "button", onclick: () => this.discard() }, "Discard"),
         h("button", { type: "button", class: "primary", onclick: () => void this.save() }, "Save the mask"),
       ),
-      h("p", { class: "small wide" }, `Edit one slice, or every few, then press Smart fill: the change goes on to the slices within ${REACH_MM} mm and fades. Keys on the planes: B brush, E eraser, Space draws at the crosshair (on the plane shown alone, else on A), F smart fill, Z undo.`),
+      h("p", { class: "small wide" }, `Edit one slice, or every few, then press Smart fill: the change is carried to the slices within ${REACH_MM} mm, fading with distance. Keys on the planes: B brush, E eraser, Space draws at the crosshair (on the plane shown alone, otherwise on A), F smart fill, Z undo.`),
     );
   }
 
@@ -100,8 +99,8 @@ export class Editing {
     scene.draw(this.pen);
   }
 
-  private stamp(): void {
-    this.scene().stamp(this.viewport.plane, this.pen);
+  private drawAtCrosshair(): void {
+    this.scene().drawAtCrosshair(this.viewport.plane, this.pen);
     this.done.push("stroke");
     announce(`${this.pen.erase ? "Erased" : "Drawn"} at the crosshair: ${this.volume.textContent}`);
   }
@@ -118,7 +117,7 @@ export class Editing {
     if (!this.before) return;
     if (key === "z") this.undo();
     if (key === "f") this.fill();
-    if (key === " ") this.stamp();
+    if (key === " ") this.drawAtCrosshair();
     const tool = { b: "brush", e: "eraser" }[key];
     const radio = tool && this.element.querySelector<HTMLInputElement>(`input[value="${tool}"]`);
     if (radio) radio.click();
@@ -163,20 +162,14 @@ export class Editing {
   private showVolume(): void {
     const now = this.scene().volumeMl();
     const measured = this.report.head_volume_ml;
-    this.volume.textContent = `${millilitres(now)} mL${measured === null ? "" : ` (${difference(now - measured)})`}`;
+    const change = measured === null ? "0" : signed(now - measured);
+    this.volume.textContent = `${millilitres(now)} mL${measured === null ? "" : ` (${change === "0" ? "as measured" : change})`}`;
   }
 
   private scene(): Scene {
     if (!this.viewport.scene) throw new Error("the planes are not open");
     return this.viewport.scene;
   }
-}
-
-/** How far a volume is from the measured one, with its sign. */
-function difference(ml: number): string {
-  const size = Math.abs(ml).toFixed(1);
-  if (Number(size) === 0) return "as measured";
-  return `${ml > 0 ? "+" : "−"}${size}`;
 }
 
 async function gzipped(content: Uint8Array): Promise<Blob> {

@@ -1,10 +1,11 @@
-// What is said about the volumes: gestational age, subject, and the voxel size where a file lacks it.
+// What is known of the volumes: gestational age, subject, and the voxel size where a file lacks it.
 
-import { parseWeeks } from "./age";
+import { parseWeeks } from "./gestational-age";
 import type { Fields } from "./api";
 import { byId, h } from "./dom";
+import limits from "./limits.json";
 
-const SUBJECT = /^[A-Za-z0-9._-]{1,64}$/;
+const SUBJECT = new RegExp(limits.subject);
 const NUMBER = /^\d*\.?\d+$/;
 const AXES = 3;
 
@@ -25,17 +26,17 @@ export class EntryFields {
       weeks: field("weeks", "Gestational age", NAMES.weeks, readWeeks, {
         placeholder: "optional, such as 26+4",
         hint: "Weeks and days, such as 26+4, or weeks, such as 26.6.",
-        wrong: "This is no gestational age from 10 to 42 weeks. Write 26+4 or 26.6, or leave it empty.",
+        wrong: `Enter ${limits.weeks.join(" to ")} weeks, such as 26+4 or 26.6, or leave this empty.`,
       }),
       subject: field("subject", "Subject", NAMES.subject, (text) => (SUBJECT.test(text) ? text : null), {
         placeholder: "optional pseudonym, such as S-017",
-        hint: "A pseudonym, never a name. Volumes of one subject are drawn over gestational age.",
-        wrong: "Only letters, digits, dots, - and _, at most 64. Write a pseudonym, or leave it empty.",
+        hint: "A pseudonym, never a name. A subject's volumes are plotted over gestational age.",
+        wrong: "Enter a pseudonym of at most 64 letters, digits, dots, hyphens and underscores, or leave this empty.",
       }),
       spacing: field("spacing", "Voxel size, mm", NAMES.spacing, readSpacing, {
         placeholder: "such as 0.4, or 0.4, 0.4, 0.5",
-        hint: "Only for files that do not say it themselves: one number, or one for each axis.",
-        wrong: "This is no size. Write one number, such as 0.4, or three with commas between them, or leave it empty.",
+        hint: "Only for files that do not state it: one number, or one for each axis.",
+        wrong: "Enter one number, such as 0.4, or three separated by commas, or leave this empty.",
       }),
     };
     this.fields.spacing.element.hidden = true;

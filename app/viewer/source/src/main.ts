@@ -2,16 +2,16 @@
 
 import { Api } from "./api";
 import { byId, h } from "./dom";
-import { askForKey } from "./key";
-import { MeasurePage } from "./measure";
-import { showPast, showSubject } from "./past";
+import { askForKey } from "./api-key";
+import { MeasurePage } from "./measure-page";
+import { showPast, showSubject } from "./past-pages";
 import { problemBox } from "./problem";
-import { showResult } from "./result";
+import { showResult } from "./result-page";
 import { offerThemes } from "./theme";
 import type { Readiness, Report } from "./types";
 
 const READY_RETRY_MS = 2000;
-const WAITING: Record<string, string> = { model_failed: "No model", stopping: "The service is being stopped" };
+const WAITING: Record<string, string> = { model_failed: "No model", stopping: "The service is stopping" };
 const api = new Api(askForKey);
 /** Volumes that were measured since the page was opened; the service keeps none. */
 const files = new Map<string, File>();
@@ -74,7 +74,7 @@ function showOutage(out: boolean): void {
   const place = byId("outage");
   if (place.hidden === !out) return;
   place.hidden = !out;
-  place.textContent = out ? "Nothing can be measured now: the service has no model. The operator finds why under Readiness, at the foot of this page, and in the service's log." : "";
+  place.textContent = out ? "Nothing can be measured now: the service has no model. The operator can see why under Readiness, at the foot of this page, and in the service's log." : "";
 }
 
 offerThemes(byId("theme"));

@@ -1,15 +1,21 @@
-// A problem as people read it: what happened, what was expected, what to do next.
+// What went wrong, as a value, and as people read it: what happened, what was expected, what to do next.
 
 import remedies from "./remedies.json";
-import { ServiceError } from "./api";
 import { announce, h } from "./dom";
 import type { Problem } from "./types";
 import { asSentence } from "./words";
 
-/** Something the reader left out. */
+/** The service refused, failed or did not answer. */
+export class ServiceError extends Error {
+  constructor(readonly problem: Problem) {
+    super(problem.title);
+  }
+}
+
+/** What this page itself objects to. */
 export class Complaint extends ServiceError {
-  constructor(title: string, remedy: string) {
-    super({ title, detail: "", status: 0, code: "incomplete", remedy });
+  constructor(title: string, remedy: string, detail = "") {
+    super({ title, detail, status: 0, code: "page", remedy });
   }
 }
 
@@ -40,11 +46,6 @@ export function remedyOf({ code, remedy }: Problem): string {
 /** What went wrong, of whatever kind. */
 export function problemOf(error: unknown): Problem {
   if (error instanceof ServiceError) return error.problem;
-  return {
-    title: "This page could not go on",
-    detail: error instanceof Error ? error.message : String(error),
-    status: 0,
-    code: "page",
-    remedy: "Reload the page; what the service measured is kept under Past measurements.",
-  };
+  const detail = error instanceof Error ? error.message : String(error);
+  return new Complaint("Something went wrong on this page", "Reload the page; finished measurements are listed under Past measurements.", detail).problem;
 }

@@ -1,28 +1,33 @@
 // Three planes and a surface in one frame: NiiVue draws them, this module says what.
 
 import { NVImage, NVMesh, Niivue, SHOW_RENDER, SLICE_TYPE } from "@niivue/niivue";
-import type { Grid } from "./smartfill";
-import { stamped } from "./stamp";
+import type { Axis, Grid } from "./smart-fill";
 import { boundingBox, maskSurface } from "./surface";
 
 export type View = "all" | "A" | "B" | "C" | "3D";
 export type Tile = [left: number, top: number, width: number, height: number];
 export type PlaneName = "A" | "B" | "C";
 export type MaskStyle = "outline" | "filled" | "hidden";
-export type Map = "probability" | "disagreement";
+export type MapKind = "probability" | "disagreement";
+
+/** How wide the pen is, in voxels, and whether it erases. */
+export interface Pen {
+  width: number;
+  erase: boolean;
+}
 
 /** Colours of a map, from nothing to 1; the legend is drawn from the same stops. */
-export const MAP_COLOURS: Record<Map, [number, number, number][]> = {
+export const MAP_COLOURS: Record<MapKind, [number, number, number][]> = {
   probability: [[38, 20, 92], [40, 84, 156], [22, 150, 142], [120, 206, 84], [253, 231, 64]],
   disagreement: [[60, 16, 60], [150, 32, 92], [224, 74, 64], [250, 156, 52], [255, 246, 186]],
 };
 
-const PLANES: Record<PlaneName, { slice: SLICE_TYPE; axis: 0 | 1 | 2 }> = {
+const PLANES: Record<PlaneName, { slice: SLICE_TYPE; axis: Axis }> = {
   A: { slice: SLICE_TYPE.AXIAL, axis: 2 },
   B: { slice: SLICE_TYPE.CORONAL, axis: 1 },
   C: { slice: SLICE_TYPE.SAGITTAL, axis: 0 },
 };
-const OUTLINE_COLOUR: [number, number, number] = [72, 226, 214];
+const OUTLINE_COLOUR = { R: [0, 72], G: [0, 226], B: [0, 214], A: [0, 255], I: [0, 1], labels: ["", "head"] };
 const SURFACE_COLOUR = [96, 206, 198, 255];
 const BARELY = 0.004;
 const MM3_PER_ML = 1000;
@@ -90,8 +95,7 @@ export class Scene {
     this.map = null;
     this.planes.addVolume(base);
     if (!this.planes.loadDrawing(head)) throw new Error("the mask is not on the volume's grid");
-    const colours = { R: [0, 72], G: [0, 226], B: [0, 214], A: [0, 255], I: [0, 1], labels: ["", "head"] };
-    this.planes.setDrawColormap(colours as unknown as string);
+    this.planes.setDrawColormap(OUTLINE_COLOUR as unknown as string);
     this.goToMiddle();
     this.redrawSurface();
   }
@@ -105,7 +109,7 @@ export class Scene {
   }
 
   /** Lays a map over the volume, or takes it away. */
-  async showMap(kind: Map | null, content: ArrayBuffer | null, opacity: number): Promise<void> {
+  async showMap(kind: MapKind | null, content: ArrayBuffer | null, opacity: number): Promise<void> {
     if (this.map) this.planes.removeVolume(this.map);
     this.map = null;
     if (!kind || !content) return;
@@ -140,7 +144,7 @@ export class Scene {
   /** Width and height of a plane, mm. */
   private extentMm(name: PlaneName): [number, number] {
     const { dims, spacing } = this.grid();
-    const [across, up] = ([0, 1, 2] as const).filter((axis) => axis !== PLANES[name].axis) as [0 | 1 | 2, 0 | 1 | 2];
+    const [across, up] = ([0, 1, 2] as const).filter((axis) => axis !== PLANES[name].axis) as [Axis, Axis];
     return [dims[across] * spacing[across], dims[up] * spacing[up]];
   }
 
@@ -183,8 +187,8 @@ export class Scene {
     return (voxels * spacing[0] * spacing[1] * spacing[2]) / MM3_PER_ML;
   }
 
-  /** The pen: how wide, in voxels, and whether it erases; null puts it down. */
-  draw(pen: { width: number; erase: boolean } | null): void {
+  /** Takes the pen up; null puts it down. */
+  draw(pen: Pen | null): void {
     this.planes.setDrawingEnabled(pen !== null);
     this.planes.canvas!.style.cursor = pen ? "crosshair" : "";
     if (!pen) return;
@@ -192,12 +196,12 @@ export class Scene {
     this.planes.setPenValue(pen.erase ? 0 : 1, false);
   }
 
-  /** Draws a disc where the crosshair is, in a plane; what a click does, for those who use keys. */
-  stamp(plane: PlaneName, pen: { width: number; erase: boolean }): void {
-    const { dims } = this.grid();
-    const at = this.planes.frac2vox(this.planes.scene.crosshairPos);
-    const centre: [number, number, number] = [Math.round(at[0]!), Math.round(at[1]!), Math.round(at[2]!)];
-    this.replaceMask(stamped({ mask: this.mask(), dims, centre, across: PLANES[plane].axis, ...pen }));
+  /** Draws with the pen where the crosshair is, in a plane; what a click does, for those who use keys. */
+  drawAtCrosshair(plane: PlaneName, pen: Pen): void {
+    const [i, j, k] = [...this.planes.frac2vox(this.planes.scene.crosshairPos)].map(Math.round) as [number, number, number];
+    this.planes.drawPenAxCorSag = PLANES[plane].slice;
+    this.planes.drawPt(i, j, k, pen.erase ? 0 : 1);
+    this.replaceMask(this.mask());
   }
 
   undo(): void {
@@ -245,8 +249,6 @@ export class Scene {
     this.planes.drawScene();
   }
 }
-
-export const OUTLINE_CSS = `rgb(${OUTLINE_COLOUR.join(" ")})`;
 
 /** Tells an image whose file does not say it how large its voxels are, in mm. */
 function scaled(image: NVImage, [x = 1, y = 1, z = 1]: number[]): void {

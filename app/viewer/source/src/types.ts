@@ -22,9 +22,7 @@ export interface Flag {
 
 export interface Edit {
   at: string;
-  by: string;
   head_volume_ml: number;
-  sha256: string;
 }
 
 export interface DecisionRecord {
@@ -33,11 +31,6 @@ export interface DecisionRecord {
   at: string;
   by: string;
   head_volume_ml: number | null;
-}
-
-export interface Review {
-  decision: DecisionRecord | null;
-  edit: Edit | null;
 }
 
 export interface Report {
@@ -50,7 +43,6 @@ export interface Report {
   flags: Flag[];
   head_volume_ml: number | null;
   head_volume_interval_ml: [number, number] | null;
-  quality: Record<string, number | null>;
   biometry: Record<string, number | null> | null;
   model: { name: string; version: number; sha256: string[] };
   runtime: { provider: string; precision: string };
@@ -58,14 +50,13 @@ export interface Report {
   input: { sha256: string; shape: [number, number, number]; spacing_mm: [number, number, number] };
   mask: string;
   preview: string;
-  review?: Review | null;
+  review?: { decision: DecisionRecord | null; edit: Edit | null } | null;
 }
 
 export interface Unfinished {
   id: string;
   status: "queued" | "running" | "failed" | "cancelled";
   stage?: string;
-  progress?: number;
   problem?: Problem;
 }
 
@@ -89,15 +80,9 @@ export interface Scan {
   head_volume_interval_ml: [number, number] | null;
 }
 
-export interface RepeatedPair {
-  subject: string;
-  mean_ml: number;
-  difference_ml: number;
-}
-
 /** How far repeated scans differ; the newest pairs, and numbers that tell of all. */
 export interface Repeats {
-  pairs: RepeatedPair[];
+  pairs: { subject: string; mean_ml: number; difference_ml: number }[];
   count: number;
   mean_difference_ml: number | null;
   limits_of_agreement_ml: [number, number] | null;

@@ -2,9 +2,9 @@
 
 import type { Api } from "./api";
 import { h } from "./dom";
-import { type Layer, type LayerChoice, layerControls, legend } from "./layers";
+import { type Layer, type LayerChoice, layerControls, legend, slider } from "./controls";
 import { Complaint, problemBox } from "./problem";
-import type { Map as MapKind, PlaneName, Scene, Tile } from "./scene";
+import type { MapKind, PlaneName, Scene, Tile } from "./scene";
 import type { Report } from "./types";
 
 const NAMES: PlaneName[] = ["A", "B", "C"];
@@ -31,7 +31,7 @@ const TURNS: Record<string, [number, number]> = {
   ArrowDown: [0, -TURN_DEGREES],
 };
 const HINT =
-  "Click or drag to move the crosshair, scroll to go through slices, drag with the right button for contrast. " +
+  "Click or drag to move the crosshair, scroll to go through the slices, drag with the right button to change the contrast. " +
   "Keys: arrows, Page Up and Page Down.";
 
 export class Viewport {
@@ -170,10 +170,9 @@ export class Viewport {
   };
 
   private slider(name: PlaneName): HTMLElement {
-    const input = h("input", { type: "range", id: `plane-${name}`, min: 1, max: 1, value: 1 });
-    input.addEventListener("input", () => this.scene?.move(name, input.valueAsNumber - 1));
+    const { element, input } = slider(`plane-${name}`, `Plane ${name}`, [1, 1, 1], (slice) => this.scene?.move(name, slice - 1));
     this.sliders.set(name, input);
-    return h("div", { class: "slider" }, h("label", { for: `plane-${name}` }, `Plane ${name}`), input);
+    return element;
   }
 
   private showPositions(): void {
@@ -222,5 +221,5 @@ function mapOf(layer: Layer): MapKind | null {
 function withoutGraphics(error: unknown): unknown {
   const supported = document.createElement("canvas").getContext("webgl2") !== null;
   if (supported) return error;
-  return new Complaint("This browser cannot draw the planes", "Turn on hardware acceleration (WebGL2), or use a current Chrome, Edge, Firefox or Safari. The picture below Download needs neither");
+  return new Complaint("This browser cannot draw the planes", "Turn on hardware acceleration (WebGL2), or use a current Chrome, Edge, Firefox or Safari. The picture under Download needs neither");
 }

@@ -8,17 +8,17 @@ interface Words {
 }
 
 const VERDICTS: Record<Verdict, Words> = {
-  ok: { title: "No reason for doubt", text: "Every check passed. Look at the outline once before you use the number." },
-  review: { title: "Look before you use it", text: "The checks below found something. The outline decides." },
+  ok: { title: "Every check passed", text: "Look at the outline before you use the volume." },
+  review: { title: "Look before you use it", text: "The checks below found something. Look at the outline to decide whether the volume can be used." },
   reject: { title: "Not measured", text: "No volume is given, because the checks below failed." },
 };
 
 const NOTED: Words = {
   title: "Measured, with a note",
-  text: "Nothing here makes the number doubtful, but know what is noted below. Look at the outline once before you use it.",
+  text: "No check casts doubt on the volume, but read the note below. Look at the outline before you use the volume.",
 };
 
-/** What a verdict means; a measurement without doubt may still carry notes. */
+/** What a verdict means; a measurement that passed every check may still carry notes. */
 export function verdictWords(verdict: Verdict, flags: number): Words {
   return verdict === "ok" && flags > 0 ? NOTED : VERDICTS[verdict];
 }
@@ -28,7 +28,7 @@ export function verdictName(verdict: Verdict, flags: number): string {
   return verdict === "ok" && flags > 0 ? "with a note" : VERDICT_NAMES[verdict];
 }
 
-export const VERDICT_NAMES: Record<Verdict, string> = { ok: "no doubt", review: "look first", reject: "not measured" };
+export const VERDICT_NAMES: Record<Verdict, string> = { ok: "passed", review: "look first", reject: "not measured" };
 
 export const DECISION_NAMES: Record<Decision, string> = { accept: "accepted", edit: "edited", reject: "rejected" };
 
@@ -37,25 +37,25 @@ const FLAGS: Record<string, string> = {
   levels_disagree: "The network's two passes disagree",
   levels_disagree_in_volume: "The volume changed between the two passes",
   uncertain_outline: "The outline is uncertain",
-  many_doubts: "Too many reasons for doubt at once",
+  many_doubts: "Too many checks failed at once",
   several_components: "More than one piece looks like a head",
   probability_elsewhere: "Something else looks like a head too",
   soft_outline: "The outline is soft",
   implausible_shape: "The shape is unusual for a head",
   truncated: "The head is cut off by the field of view",
   touches_edge: "The head touches the edge of the field of view",
-  implausible_volume: "No fetal head is of this size",
-  outside_validated_range: "Outside the range that was validated",
+  implausible_volume: "No fetal head is this size",
+  outside_validated_range: "Outside the validated range",
   size_contradicts_age: "The size contradicts the gestational age",
   size_unusual_for_age: "The size is unusual for the gestational age",
   units_assumed: "Millimetres were assumed",
-  spacing_suspicious: "The spacing is most likely a placeholder",
-  spacing_supplied: "The spacing came with the request",
+  spacing_suspicious: "The voxel size is probably a placeholder",
+  spacing_supplied: "The voxel size was typed in",
 };
 
 /** What to do at this page, where the service's own words speak of requests. */
 const FLAG_REMEDIES: Record<string, string> = {
-  spacing_suspicious: "Measure it again with its voxel size, even if that is 1 mm; or write the size into the file's header",
+  spacing_suspicious: "Measure the volume again with its true voxel size, even if that is 1 mm; or correct the file's header",
 };
 
 /** What to do about a flag, from its code and the service's own words. */
@@ -71,12 +71,12 @@ export function flagTitle(code: string): string {
 export const STAGES: [string, string][] = [
   ["upload", "Send the volume"],
   ["decode", "Read and check the file"],
-  ["queued", "Wait for a free place"],
-  ["preprocess", "Bring it to the network's grid"],
+  ["queued", "Wait in the queue"],
+  ["preprocess", "Resample to the network's grid"],
   ["context_level_1", "Find the head, first pass"],
   ["context_level_2", "Find the head, second pass"],
   ["restore", "Draw the outline and check it"],
-  ["encode", "Write mask and picture"],
+  ["encode", "Save the mask and the picture"],
 ];
 
 /** A text that begins with a capital and ends with a full stop. */
@@ -88,10 +88,17 @@ export function millilitres(volume: number): string {
   return volume.toFixed(0);
 }
 
+/** A change in mL, with its sign. */
+export function signed(ml: number, digits = 1): string {
+  const size = Math.abs(ml).toFixed(digits);
+  return Number(size) === 0 ? "0" : `${ml < 0 ? "\u2212" : "+"}${size}`;
+}
+
 export function day(moment: string): string {
   return new Date(moment).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" });
 }
 
-function sentence(text: string): string {
+/** A text that begins with a capital. */
+export function sentence(text: string): string {
   return text.charAt(0).toUpperCase() + text.slice(1);
 }

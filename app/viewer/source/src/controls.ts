@@ -1,7 +1,7 @@
 // The controls above the planes: what lies over the volume, how strongly, and which planes are shown.
 
 import { h } from "./dom";
-import type { Map as MapKind, View } from "./scene";
+import type { MapKind, View } from "./scene";
 
 export type Layer = "outline" | "filled" | "hidden" | MapKind;
 
@@ -20,10 +20,7 @@ const VIEWS: [View, string][] = [
   ["3D", "3D"],
 ];
 
-export const MAP_MEANINGS: Record<MapKind, [title: string, low: string, high: string]> = {
-  probability: ["Probability of head", "0", "1"],
-  disagreement: ["Difference between the two passes", "0", "1"],
-};
+const MAP_TITLES: Record<MapKind, string> = { probability: "Probability of head", disagreement: "Difference between the two passes" };
 
 export interface LayerChoice {
   layer: Layer;
@@ -35,9 +32,8 @@ export interface LayerChoice {
 export function layerControls(choice: LayerChoice, onChange: (choice: LayerChoice) => void): HTMLElement {
   const current = { ...choice };
   const tell = () => onChange({ ...current });
-  const opacity = h("input", { type: "range", id: "opacity", min: 0, max: 100, value: 100 * choice.opacity });
-  opacity.addEventListener("input", () => {
-    current.opacity = opacity.valueAsNumber / 100;
+  const opacity = slider("opacity", "Opacity", [0, 100, 100 * choice.opacity], (percent) => {
+    current.opacity = percent / 100;
     tell();
   });
   return h(
@@ -45,15 +41,22 @@ export function layerControls(choice: LayerChoice, onChange: (choice: LayerChoic
     { class: "controls" },
     segmented("Over the volume", "layer", LAYERS, choice.layer, (layer) => {
       current.layer = layer;
-      opacity.disabled = layer === "outline" || layer === "hidden";
+      opacity.input.disabled = layer === "outline" || layer === "hidden";
       tell();
     }),
-    h("div", { class: "slider" }, h("label", { for: "opacity" }, "Opacity"), opacity),
+    opacity.element,
     segmented("Planes", "view", VIEWS, choice.view, (view) => {
       current.view = view;
       tell();
     }),
   );
+}
+
+/** A slider with its label; `range` is its least, most and first value. */
+export function slider(id: string, label: string, range: [number, number, number], onInput: (value: number) => void): { element: HTMLElement; input: HTMLInputElement } {
+  const [min, max, value] = range;
+  const input = h("input", { type: "range", id, min, max, value, oninput: () => onInput(input.valueAsNumber) });
+  return { element: h("div", { class: "slider" }, h("label", { for: id }, label), input), input };
 }
 
 /** A row of choices of which one is taken; radio buttons, so that keys and screen readers know their way. */
@@ -81,8 +84,7 @@ export function segmented<T extends string>(
 
 /** What a map's colours mean. */
 export function legend(kind: MapKind, colours: [number, number, number][]): HTMLElement {
-  const [title, low, high] = MAP_MEANINGS[kind];
   const ramp = h("span", { class: "ramp", "aria-hidden": "true" });
   ramp.style.background = `linear-gradient(to right, ${colours.map((colour) => `rgb(${colour.join(" ")})`).join(", ")})`;
-  return h("p", { class: "legend" }, title, h("span", { class: "small" }, low), ramp, h("span", { class: "small" }, high));
+  return h("p", { class: "legend" }, MAP_TITLES[kind], h("span", { class: "small" }, "0"), ramp, h("span", { class: "small" }, "1"));
 }

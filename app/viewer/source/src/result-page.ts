@@ -1,12 +1,12 @@
 // One measurement: the number with its interval, what the checks say, the planes, and what the reader makes of it.
 
-import { weeksAndDays } from "./age";
-import { type Api, ServiceError } from "./api";
+import type { Api } from "./api";
 import { DecisionPanel } from "./decision";
 import { h } from "./dom";
 import { Editing } from "./editing";
-import { fileHash, fileProblem } from "./own-file";
-import { Complaint, problemBox } from "./problem";
+import { weeksAndDays } from "./gestational-age";
+import { ownFile } from "./own-file";
+import { Complaint, ServiceError, problemBox } from "./problem";
 import type { Edit, Flag, Report, Unfinished } from "./types";
 import { asSentence, day, flagRemedy, flagTitle, millilitres, verdictWords } from "./words";
 import { Viewport } from "./viewport";
@@ -57,7 +57,11 @@ function content(api: Api, report: Report, viewport: Viewport, files: Map<string
     showEdit(edit);
     decision.saved(edit);
   });
-  const left = h("div", { class: "looking" }, ownFile(report, viewport, files), viewport.element);
+  const chooser = ownFile(report, files, (file) => {
+    showEdit(report.review?.edit ?? null);
+    return viewport.open(file);
+  });
+  const left = h("div", { class: "looking" }, chooser, viewport.element);
   viewport.tools.append(editing.element);
   const found = h("div", { class: "numbers" }, measured(report), verdict(report, onAgain));
   const rest = h("div", { class: "numbers after" }, decision.element, downloads(api, report), details(report));
@@ -103,17 +107,17 @@ function verdict(report: Report, onAgain: OnAgain): HTMLElement {
 }
 
 function flag({ code, detail, remedy }: Flag, onAgain: () => void): HTMLElement {
-  const again = code === "spacing_suspicious" && h("button", { type: "button", onclick: onAgain }, "Type the voxel size");
+  const again = code === "spacing_suspicious" && h("button", { type: "button", onclick: onAgain }, "Enter the voxel size");
   return h("li", {}, h("strong", {}, flagTitle(code)), h("span", {}, asSentence(detail)), h("span", { class: "remedy" }, flagRemedy(code, remedy)), again);
 }
 
 function downloads(api: Api, report: Report): HTMLElement {
   const files: [string, string, string][] = [
-    ["Mask", report.mask, "mask.nii.gz"],
-    ["Report", `/segmentations/${report.id}`, "report.json"],
-    ["Picture", report.preview, "preview.png"],
-    ["Page, PDF", `/segmentations/${report.id}/report.pdf`, "head-volume.pdf"],
-    ["All, zipped", `/segmentations/${report.id}/archive.zip`, "segmentation.zip"],
+    ["Report (PDF)", `/segmentations/${report.id}/report.pdf`, "head-volume.pdf"],
+    ["Mask (NIfTI)", report.mask, "mask.nii.gz"],
+    ["Picture (PNG)", report.preview, "preview.png"],
+    ["Numbers (JSON)", `/segmentations/${report.id}`, "report.json"],
+    ["Everything (ZIP)", `/segmentations/${report.id}/archive.zip`, "segmentation.zip"],
   ];
   const place = h("div", {});
   const buttons = files.map(([text, path, name]) =>
@@ -142,9 +146,9 @@ function details(report: Report): HTMLElement {
   const facts: [string, string][] = [
     ...sizes,
     ["Model", `${report.model.name} ${report.model.version}`],
-    ["Computed by", `${report.runtime.provider.replace("ExecutionProvider", "")}, ${report.runtime.precision}, ${report.timings_s.total?.toFixed(1) ?? "?"}\u00a0s`],
-    ["Volume", `${shape.join(" × ")} voxels of ${voxelSize(spacing)} mm`],
-    ["File's SHA-256", sha256.slice(0, 16)],
+    ["Computed on", `${report.runtime.provider.replace("ExecutionProvider", "")}, ${report.runtime.precision}, ${report.timings_s.total?.toFixed(1) ?? "?"}\u00a0s`],
+    ["Voxels", `${shape.join(" × ")}, of ${voxelSize(spacing)} mm`],
+    ["File (SHA-256)", sha256.slice(0, 16)],
     ["Identifier", report.id],
   ];
   return h(
@@ -158,31 +162,4 @@ function details(report: Report): HTMLElement {
 /** One number where all three sides are alike. */
 function voxelSize(spacing: number[]): string {
   return [...new Set(spacing.map((step) => step.toFixed(2)))].length === 1 ? spacing[0]!.toFixed(2) : spacing.map((step) => step.toFixed(2)).join(" × ");
-}
-
-/** Asks for the volume where this page does not have it; the service keeps none. */
-function ownFile(report: Report, viewport: Viewport, files: Map<string, File>): HTMLElement | null {
-  if (files.has(report.id)) return null;
-  const place = h("div", {});
-  const chooser = h("input", { type: "file", id: "own-file", class: "unseen", tabindex: -1, "aria-hidden": "true" });
-  const box = h(
-    "section",
-    { class: "own-file" },
-    h("p", {}, "The service keeps no volumes. Choose the file of this measurement to see it under the outline."),
-    h("button", { type: "button", onclick: () => chooser.click() }, "Choose the file"),
-    chooser,
-    place,
-  );
-  chooser.addEventListener("change", () => {
-    const [file] = chooser.files ?? [];
-    if (!file) return;
-    void fileHash(file).then((hash) => {
-      if (hash !== null && hash !== report.input.sha256) return place.replaceChildren(problemBox(fileProblem()));
-      files.set(report.id, file);
-      box.remove();
-      showEdit(report.review?.edit ?? null);
-      return viewport.open(file);
-    });
-  });
-  return box;
 }

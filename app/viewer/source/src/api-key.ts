@@ -2,7 +2,7 @@
 
 import { h } from "./dom";
 
-/** Asks until the dialog is sent or closed; null where it was closed. */
+/** Asks once; null where the dialog was closed without a key. */
 export function askForKey(reason: string): Promise<string | null> {
   const field = h("input", { type: "password", id: "key", autocomplete: "off", spellcheck: "false", required: true });
   const form = h(
@@ -12,7 +12,7 @@ export function askForKey(reason: string): Promise<string | null> {
     h("p", {}, reason),
     h("label", { for: "key" }, "API key"),
     field,
-    h("p", { class: "small" }, "It is kept in this tab only and forgotten when the tab closes. The operator gives keys out."),
+    h("p", { class: "small" }, "It is kept in this tab only, until the tab is closed. The operator issues keys."),
     h(
       "div",
       { class: "row" },

@@ -1,7 +1,8 @@
 // Gestational age as people write it: weeks and days, or weeks.
 
-export const LEAST_WEEKS = 10;
-export const MOST_WEEKS = 42;
+import limits from "./limits.json";
+
+const [LEAST_WEEKS, MOST_WEEKS] = limits.weeks as [number, number];
 const DAYS = 7;
 const WITH_DAYS = /^(\d{1,2})\s*(?:\+|w(?:ee)?ks?\b|w)\s*([0-6])\s*(?:d(?:ays?)?)?$/i;
 const ALONE = /^(\d{1,2}(?:[.,]\d+)?)\s*(?:w(?:ee)?ks?|w)?$/i;

@@ -1,8 +1,8 @@
 // Past measurements: searched, and one subject's volumes over gestational age.
 
-import { weeksAndDays } from "./age";
+import { weeksAndDays } from "./gestational-age";
 import type { Api } from "./api";
-import { dated, growthChart } from "./chart";
+import { datedScans, growthChart } from "./growth";
 import { announce, h } from "./dom";
 import { problemBox } from "./problem";
 import { repeatsFigure } from "./repeats";
@@ -20,7 +20,7 @@ export function showPast(main: HTMLElement, api: Api): void {
     "select",
     { id: "verdict" },
     h("option", { value: "" }, "all"),
-    ...Object.entries(VERDICT_NAMES).map(([value, name]) => h("option", { value }, value === "ok" ? `${name}, or a note` : name)),
+    ...Object.entries(VERDICT_NAMES).map(([value, name]) => h("option", { value }, value === "ok" ? `${name}, or with a note` : name)),
   );
   const list = h("div", { class: "list", "aria-live": "off" });
   let asked = 0;
@@ -76,8 +76,8 @@ export function showSubject(main: HTMLElement, api: Api, subject: string): void 
 }
 
 function subjectContent({ items, summary }: VolumePage, band: GrowthBand): Node[] {
-  if (items.length === 0) return [emptyNote("Nothing was measured for this subject.")];
-  const drawn = dated(summary.scans!);
+  if (items.length === 0) return [emptyNote("Nothing has been measured for this subject.")];
+  const drawn = datedScans(summary.scans!);
   const figure = h(
     "figure",
     { class: "growth" },
@@ -90,9 +90,9 @@ function subjectContent({ items, summary }: VolumePage, band: GrowthBand): Node[
     ),
   );
   const missing = items.length - drawn.length;
-  const note = `${missing} of ${items.length} measurements are not drawn: without a gestational age, without a volume, rejected, or of a file that was measured more than once.`;
+  const note = `${missing} of ${items.length} measurements are not drawn: they have no gestational age or no volume, were rejected, or are of a file that was measured again.`;
   return [
-    drawn.length ? figure : emptyNote("No measurement here has both a volume and a gestational age; give the age with the volume to see it drawn."),
+    drawn.length ? figure : emptyNote("No scan here has both a volume and a gestational age. Type the age when you measure, to see the volume plotted over it."),
     ...(drawn.length && missing > 0 ? [h("p", { class: "small" }, note)] : []),
     ...(summary.repeats!.count ? [h("h2", {}, "Repeated scans"), repeatsFigure(summary.repeats!)] : []),
     table(items),
@@ -114,7 +114,7 @@ async function load(list: HTMLElement, api: Api, query: URLSearchParams, wanted:
     const items = [...before, ...page.items];
     if (items.length === 0) {
       const filtered = query.has("search") || query.has("verdict");
-      list.replaceChildren(emptyNote(filtered ? "Nothing fits. Search for less, or choose all checks." : "Nothing was measured yet."));
+      list.replaceChildren(emptyNote(filtered ? "Nothing matches. Shorten the search, or show all checks." : "Nothing has been measured yet."));
       announce("No measurement found");
       return;
     }
@@ -156,7 +156,7 @@ function row(item: VolumeItem): HTMLElement {
     h("td", {}, item.subject && h("a", { href: `#/subject/${encodeURIComponent(item.subject)}` }, item.subject)),
     h("td", { class: "number strong" }, volume === null ? "none" : millilitres(volume)),
     h("td", {}, h("span", { class: `chip ${item.verdict}` }, verdictName(item.verdict, item.flags.length))),
-    h("td", {}, item.decision ? DECISION_NAMES[item.decision] : "open"),
+    h("td", {}, item.decision ? DECISION_NAMES[item.decision] : "none yet"),
     h("td", { class: "number" }, item.gestational_age_weeks !== null && weeksAndDays(item.gestational_age_weeks)),
     h("td", { class: "number" }, edited ? "edited" : interval && `${millilitres(interval[0])} to ${millilitres(interval[1])}`),
   );

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { editedAxis, editedSlices, signedDistance, smartFill, type Grid } from "../src/smartfill";
+import { editedAxis, editedSlices, signedDistance, smartFill, type Grid } from "../src/smart-fill";
 
 const grid: Grid = { dims: [24, 20, 30], spacing: [1, 1, 1] };
 const at = (i: number, j: number, k: number) => i + grid.dims[0] * (j + grid.dims[1] * k);

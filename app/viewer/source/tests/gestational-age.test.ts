@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { parseWeeks, weeksAndDays } from "../src/age";
+import { parseWeeks, weeksAndDays } from "../src/gestational-age";
 
 test("weeks and days, and weeks, as people write them", () => {
   const written: Record<string, number> = {

@@ -1,10 +1,10 @@
 // The first page: volumes are chosen, what is known of them is typed, then they are measured one after the other.
 
-import { type Api, type Fields, ServiceError } from "./api";
+import type { Api, Fields } from "./api";
 import { Chooser } from "./chooser";
 import { announce, h } from "./dom";
 import { EntryFields } from "./fields";
-import { problemBox, problemOf, remedyOf } from "./problem";
+import { Complaint, ServiceError, problemBox, problemOf, remedyOf } from "./problem";
 import { Progress } from "./progress";
 import type { Problem, Report, Unfinished } from "./types";
 import { millilitres, verdictName } from "./words";
@@ -62,7 +62,7 @@ export class MeasurePage {
 
   /** Made ready, for when it is shown next, to measure a volume once more with the voxel size that its file lacks. */
   prepare({ gestational_age_weeks: weeks, subject }: Report, file: File | null): void {
-    if (this.busy) return announce("Measuring already");
+    if (this.busy) return announce("A measurement is already under way");
     this.work.replaceChildren();
     if (file) this.chooser.leave([file]);
     this.fields.fill({ weeks: weeks === null ? "" : weeks.toString(), subject: subject ?? "" });
@@ -70,7 +70,7 @@ export class MeasurePage {
   }
 
   private async begin(): Promise<void> {
-    if (this.busy) return announce("Measuring already");
+    if (this.busy) return announce("A measurement is already under way");
     const files = [...this.chooser.files];
     if (files.length === 0) return this.chooser.complain();
     const fields = this.fields.read();
@@ -143,7 +143,7 @@ function lacksSpacing(error: unknown): boolean {
 /** For somebody who only wants to see what the page does. */
 function noVolume(): HTMLElement {
   const command = h("code", {}, "fetalhead-train phantom patient --spacing 0.8");
-  return h("p", { class: "small hint" }, "No volume at hand? ", command, " simulates one, as patient/volume.nii.gz.");
+  return h("p", { class: "small hint" }, "No volume to try? ", command, " simulates one: patient/volume.nii.gz.");
 }
 
 /** Sends a volume and waits for its report; a ServiceError where there is none. */
@@ -167,16 +167,9 @@ async function completed(api: Api, accepted: Unfinished | Report, progress: Prog
     state = await api.json<Unfinished | Report>(`/segmentations/${accepted.id}`);
   }
   if (state.status === "completed") return state;
-  throw new ServiceError(state.status === "failed" && state.problem ? state.problem : CANCELLED);
+  if (state.status === "failed" && state.problem) throw new ServiceError(state.problem);
+  throw new Complaint("Cancelled", "Press Measure to measure the volume again.", "The measurement was stopped; nothing of it was kept.");
 }
-
-const CANCELLED: Problem = {
-  title: "Cancelled",
-  detail: "The measurement was stopped before it was done; nothing of it is kept.",
-  status: 0,
-  code: "cancelled",
-  remedy: "Press Measure to measure the volume again.",
-};
 
 /** Several volumes: what became of each, and the stages of the one that is being measured. */
 class Batch {
