@@ -19,7 +19,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constr
 export ORT_DISABLE_TELEMETRY := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install system-packages viewer viewer-if-possible demo serve test test-soak soak docs check bench image train-smoke sbom audit-dependencies format lock clean
+.PHONY: help install system-packages viewer viewer-if-possible demo serve test test-soak soak docs reference check bench image train-smoke sbom audit-dependencies format lock clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,6 +46,9 @@ test: $(VENV)/.development viewer-if-possible  ## all tests
 
 docs: $(VENV)/.development  ## the documentation site, into site/; warnings are errors
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
+
+reference: $(VENV)/.development  ## renew docs/reference and the tables of docs/errors.md and docs/settings.md from the code
+	$(BIN)/python -m scripts.reference
 
 test-soak: $(VENV)/.development  ## endurance: 2 minutes of load, 30 kills, 5,000 damaged uploads (10 minutes of one core; 35 where it is shared by six)
 	SOAK_SECONDS=2m SOAK_KILLS=30 SOAK_MUTATIONS=5000 $(BIN)/python -m pytest tests/soak --capture=no $(PYTEST_ARGS)

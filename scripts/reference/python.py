@@ -1,0 +1,153 @@
+"""The pages about the Python client and the modules, from their source: signatures and docstrings."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import inspect
+import re
+import textwrap
+from collections.abc import Callable, Iterator, Sequence
+from types import ModuleType
+from typing import Any, Final
+
+from scripts.reference.markdown import NOTE, table
+
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+CLIENT: Final = """\
+# Python client
+
+`from app.client import FetalHead` talks to a running service; [use it from Python](../how-to/python.md) shows how.
+`AsyncFetalHead` has the same methods, to be awaited."""
+MODULES: Final = """\
+# Modules
+
+What training and the service share, and what other programs may use. Arrays are indexed `[i, j, k]` as in the file,
+lengths are in mm, world coordinates are RAS+."""
+SHARED: Final = {
+    "Volumes and files": ["app.imaging.volume", "app.imaging.nifti.file"],
+    "Measuring": [
+        "app.imaging.preprocess",
+        "app.imaging.postprocess",
+        "app.imaging.quality",
+        "app.imaging.biometry",
+        "app.imaging.growth",
+    ],
+    "Models": ["app.inference.manifest", "app.inference.model_store", "app.inference.segmenter"],
+}
+GENERATOR: Final = re.compile(r"^Flow\[(.+)\]$")
+"""What a method of the client is made from; a caller gets the value inside."""
+
+
+def client_page() -> str:
+    """Return the page about everything that `app.client` exports."""
+    client = importlib.import_module("app.client")
+    exported = [getattr(client, name) for name in client.__all__]
+    errors = [kind for kind in exported if issubclass(kind, Exception)]
+    others = [kind for kind in exported if kind not in errors]
+    parts = [NOTE, CLIENT, *(part for kind in others for part in _class(kind, 2))]
+    parts += ["## Errors", _tree(errors), *(part for kind in errors for part in _class(kind, 3))]
+    return "\n\n".join(parts) + "\n"
+
+
+def modules_page() -> str:
+    """Return the page about the modules that are shared."""
+    parts = [NOTE, MODULES]
+    for heading, names in SHARED.items():
+        parts += [f"## {heading}", *(part for name in names for part in _module(importlib.import_module(name)))]
+    return "\n\n".join(parts) + "\n"
+
+
+def _tree(errors: Sequence[type]) -> str:
+    """Return the tree that the errors' own module draws."""
+    drawn = (inspect.getdoc(importlib.import_module(errors[0].__module__)) or "").partition("\n\n")[2]
+    return f"```text\n{drawn.strip()}\n```"
+
+
+def _module(module: ModuleType) -> Iterator[str]:
+    yield f"### {module.__name__}"
+    yield inspect.getdoc(module) or ""
+    for name, value in vars(module).items():
+        if name.startswith("_") or getattr(value, "__module__", None) != module.__name__:
+            continue
+        if inspect.isclass(value):
+            yield from _class(value, 4)
+        elif inspect.isfunction(value):
+            yield "\n\n".join([f"#### {name}", *_function(value)])
+
+
+def _class(kind: type, level: int) -> Iterator[str]:
+    """Yield heading, docstring, fields and public methods of a class."""
+    node = _node(kind)
+    assert isinstance(node, ast.ClassDef)
+    yield f"{'#' * level} {kind.__name__}"
+    yield _docstring(inspect.cleandoc(kind.__doc__ or ""))
+    if constructor := next((f for f in node.body if isinstance(f, ast.FunctionDef) and f.name == "__init__"), None):
+        yield f"`{kind.__name__}{_signature(constructor, bound=True)}`"
+    fields = [[f"`{name}`", f"`{type_}`", text] for name, type_, text in _fields(node)]
+    if fields:
+        yield table(["field", "type", "meaning"], fields)
+    for name, value in vars(kind).items():
+        if not name.startswith("_") and not kind.__name__.startswith("Async"):
+            yield from _member(name, value)
+
+
+def _member(name: str, value: Any) -> Iterator[str]:
+    """Yield a method or property with its docstring; nothing for anything else."""
+    found = getattr(value, "fget", None) or getattr(value, "func", None) or getattr(value, "__func__", value)
+    if not inspect.isfunction(found):
+        return
+    if found is value or isinstance(value, classmethod | staticmethod):
+        yield "\n\n".join(_function(found, bound=not isinstance(value, staticmethod)))
+        return
+    node = _node(found)
+    assert isinstance(node, ast.FunctionDef)
+    yield f"**`{name}: {_returned(node)}`**\n\n{_docstring(inspect.getdoc(found) or '')}"
+
+
+def _function(function: Callable[..., Any], bound: bool = False) -> list[str]:
+    source = inspect.unwrap(function)
+    node = _node(source)
+    assert isinstance(node, Function)
+    return [f"**`{node.name}{_signature(node, bound)}`**", _docstring(inspect.getdoc(source) or "")]
+
+
+def _node(value: Any) -> ast.AST:
+    return ast.parse(textwrap.dedent(inspect.getsource(value))).body[0]
+
+
+def _signature(node: Function, bound: bool) -> str:
+    """Return the parameters, without self or cls where it is bound, and what comes back."""
+    arguments = node.args
+    if bound:
+        (arguments.posonlyargs or arguments.args).pop(0)
+    returned = _returned(node)
+    return f"({ast.unparse(arguments)})" + (f" -> {returned}" if returned and node.name != "__init__" else "")
+
+
+def _returned(node: Function) -> str:
+    return "" if node.returns is None else GENERATOR.sub(r"\1", ast.unparse(node.returns))
+
+
+def _fields(node: ast.ClassDef) -> Iterator[tuple[str, str, str]]:
+    """Yield name, type with default, and the docstring below each annotated field."""
+    for statement, following in zip(node.body, [*node.body[1:], None], strict=True):
+        if isinstance(statement, ast.AnnAssign) and not ast.unparse(statement.target).startswith("_"):
+            default = "" if statement.value is None else f" = {ast.unparse(statement.value)}"
+            is_text = isinstance(following, ast.Expr) and isinstance(following.value, ast.Constant)
+            text = str(following.value.value) if is_text else ""  # type: ignore[union-attr]  # is_text says so
+            yield ast.unparse(statement.target), ast.unparse(statement.annotation) + default, text
+
+
+def _docstring(text: str) -> str:
+    """Return a docstring with its sections `Args:` and `Raises:` as lists."""
+    lines = []
+    for line in text.splitlines():
+        if re.fullmatch(r"(Args|Raises|Returns|Attributes):", line):
+            lines += [f"{line}", ""]
+        elif entry := re.fullmatch(r"    (\w+): (.+)", line):
+            lines.append(f"- `{entry[1]}`: {entry[2]}")
+        else:
+            lines.append(re.sub(r"^ {4,}", "  ", line))
+    return "\n".join(lines)
