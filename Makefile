@@ -1,4 +1,5 @@
-# People and CI call the same targets. Each sets up what it needs in $(VENV), from the versions in constraints.txt.
+# People and CI use the same targets. Each installs what it needs into $(VENV), in the versions of constraints.txt.
+# The times in the help are for two quiet CPU cores, after installation.
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -19,44 +20,46 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constr
 export ORT_DISABLE_TELEMETRY := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install system-packages viewer viewer-if-possible demo serve test test-soak soak docs reference check bench image train-smoke sbom audit-dependencies format lock clean
+.PHONY: help install develop system-packages viewer viewer-if-possible demo serve test test-soak soak docs reference check bench image train-smoke sbom audit-dependencies format lock clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-install: $(VENV)/.service  ## the service and its commands, in $(VENV)
+install: $(VENV)/.service  ## install the service and its commands into $(VENV) (minutes, 0.8 GB)
 
-system-packages:  ## the Debian packages that some tests need (root); without them those tests are skipped
+develop: $(VENV)/.development  ## also install what training, tests and documentation need (minutes, 2.2 GB, with CUDA far more)
+
+system-packages:  ## install the Debian packages that some tests need (as root); without them these tests are skipped
 	scripts/system-packages
 
-viewer:  ## the page at /, from app/viewer/source (needs Node.js 18 or newer with npm)
+viewer:  ## build the web page from app/viewer/source (1 minute; needs Node.js 18 or newer and npm)
 	scripts/build-viewer
 
 viewer-if-possible:
 	scripts/build-viewer --if-possible
 
-demo: $(VENV)/.service viewer-if-possible  ## measure one simulated head through the running service
+demo: $(VENV)/.service viewer-if-possible  ## measure one simulated head through the running service (20 s)
 	$(BIN)/python -m training.cli.demo demo-output
 
-serve: $(VENV)/.service viewer-if-possible  ## the service in the foreground on 127.0.0.1:8000
+serve: $(VENV)/.service viewer-if-possible  ## run the service on 127.0.0.1:8000 until Ctrl+C
 	FETALHEAD_HOST=127.0.0.1 FETALHEAD_PORT=8000 $(BIN)/fetalhead serve
 
-test: $(VENV)/.development viewer-if-possible  ## all tests
+test: $(VENV)/.development viewer-if-possible  ## run all tests (12 minutes or more on 2 cores)
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
-docs: $(VENV)/.development  ## the documentation site, into site/; warnings are errors
+docs: $(VENV)/.development  ## build the documentation site in site/; warnings are errors (10 s)
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
-reference: $(VENV)/.development  ## renew docs/reference and the tables of docs/errors.md and docs/settings.md from the code
+reference: $(VENV)/.development  ## renew the reference pages in docs/ from the code (5 s)
 	$(BIN)/python -m scripts.reference
 
-test-soak: $(VENV)/.development  ## endurance: 2 minutes of load, 30 kills, 5,000 damaged uploads (10 minutes of one core; 35 where it is shared by six)
+test-soak: $(VENV)/.development  ## test endurance: load, kills and damaged uploads (10 minutes)
 	SOAK_SECONDS=2m SOAK_KILLS=30 SOAK_MUTATIONS=5000 $(BIN)/python -m pytest tests/soak --capture=no $(PYTEST_ARGS)
 
-soak: $(VENV)/.development  ## the load alone, for DURATION=30m (30s, 30m, 2h)
+soak: $(VENV)/.development  ## load the service for DURATION, such as 30s, 30m or 2h (default 30m)
 	SOAK_SECONDS=$(DURATION) $(BIN)/python -m pytest tests/soak/test_load.py --capture=no $(PYTEST_ARGS)
 
-check: $(VENV)/.development  ## format, lint, types, import contracts, documentation, then all tests
+check: $(VENV)/.development  ## run what CI runs: format, lint, types, imports, documentation, all tests (15 minutes or more)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
@@ -66,31 +69,31 @@ check: $(VENV)/.development  ## format, lint, types, import contracts, documenta
 
 BENCH_ARGS ?=
 
-bench: $(VENV)/.development  ## time this service beside the straight way and torch; tables, and benchmarks/results/*.json
+bench: $(VENV)/.development  ## time the service and compare it with plain implementations (10 minutes); writes benchmarks/results
 	$(BIN)/python -m benchmarks $(BENCH_ARGS)
 
-train-smoke: $(VENV)/.development  ## simulate, fit and export in a minute: it shows that all runs, not that it learns
+train-smoke: $(VENV)/.development  ## simulate, train and export a tiny model, to see that every step runs (1 minute)
 	rm -rf runs/smoke
 	$(BIN)/fetalhead-train fit smoke
 	$(BIN)/fetalhead-train export runs/smoke
 
-image: Dockerfile viewer-if-possible  ## the serving image, built by docker, podman or buildah
+image: Dockerfile viewer-if-possible  ## build the container image with docker, podman or buildah (minutes)
 	docker/build $(IMAGE) $(RUNTIME) $(IMAGE_ARGS)
 
-sbom: $(VENV)/.development  ## the bill of materials of the service (CycloneDX), in build/sbom-RUNTIME.json
+sbom: $(VENV)/.development  ## write the list of installed components (CycloneDX) to build/sbom-$(RUNTIME).json (10 s)
 	scripts/sbom $(BIN)/python $(RUNTIME) build/sbom-$(RUNTIME).json
 
-audit-dependencies:  ## compare the pinned versions with a folder of OSV records: ADVISORIES=FOLDER
+audit-dependencies:  ## compare the pinned versions with OSV advisories in the folder ADVISORIES
 	scripts/audit-dependencies $(ADVISORIES)
 
-format: $(VENV)/.development  ## rewrite the sources in the house format
+format: $(VENV)/.development  ## format the sources and apply safe lint fixes (5 s)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-lock:  ## resolve all dependencies anew into constraints.txt
+lock:  ## resolve all dependencies again and write constraints.txt (minutes)
 	python3 scripts/lock
 
-clean:  ## remove what the targets made, the virtual environment included
+clean:  ## delete everything the targets made, including the virtual environment
 	rm -rf $(VENV) build dist demo-output site browser-pictures app/viewer/static app/viewer/source/node_modules *.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 
 $(BIN)/python:
