@@ -36,8 +36,8 @@ SHARED: Final = {
     ],
     "Models": ["app.inference.manifest", "app.inference.model_store", "app.inference.segmenter"],
 }
-GENERATOR: Final = re.compile(r"^Flow\[(.+)\]$")
-"""What a method of the client is made from; a caller gets the value inside."""
+ASYNC: Final = "Async"
+"""The beginning of a class's name whose methods are those of the class without it."""
 
 
 def client_page() -> str:
@@ -45,7 +45,10 @@ def client_page() -> str:
     client = importlib.import_module("app.client")
     exported = [getattr(client, name) for name in client.__all__]
     errors = [kind for kind in exported if issubclass(kind, Exception)]
-    others = [kind for kind in exported if kind not in errors]
+    others = sorted(
+        set(exported) - set(errors),
+        key=lambda kind: (kind.__name__.removeprefix(ASYNC), kind.__name__.startswith(ASYNC)),
+    )
     parts = [NOTE, CLIENT, *(part for kind in others for part in _class(kind, 2))]
     parts += ["## Errors", _tree(errors), *(part for kind in errors for part in _class(kind, 3))]
     return "\n\n".join(parts) + "\n"
@@ -89,7 +92,7 @@ def _class(kind: type, level: int) -> Iterator[str]:
     if fields:
         yield table(["field", "type", "meaning"], fields)
     for name, value in vars(kind).items():
-        if not name.startswith("_") and not kind.__name__.startswith("Async"):
+        if not name.startswith("_") and not kind.__name__.startswith(ASYNC):
             yield from _member(name, value)
 
 
@@ -107,10 +110,9 @@ def _member(name: str, value: Any) -> Iterator[str]:
 
 
 def _function(function: Callable[..., Any], bound: bool = False) -> list[str]:
-    source = inspect.unwrap(function)
-    node = _node(source)
+    node = _node(function)
     assert isinstance(node, Function)
-    return [f"**`{node.name}{_signature(node, bound)}`**", _docstring(inspect.getdoc(source) or "")]
+    return [f"**`{node.name}{_signature(node, bound)}`**", _docstring(inspect.getdoc(function) or "")]
 
 
 def _node(value: Any) -> ast.AST:
@@ -127,7 +129,7 @@ def _signature(node: Function, bound: bool) -> str:
 
 
 def _returned(node: Function) -> str:
-    return "" if node.returns is None else GENERATOR.sub(r"\1", ast.unparse(node.returns))
+    return "" if node.returns is None else ast.unparse(node.returns)
 
 
 def _fields(node: ast.ClassDef) -> Iterator[tuple[str, str, str]]:
