@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.system_packages import require
+from tests.helpers.system_packages import require
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -4,8 +4,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.app.api.service import Service, running_service
-from tests.makers import NiftiOptions, publish_threshold_model, sphere_volume, volume_bytes
+from tests.helpers.makers import NiftiOptions, publish_threshold_model, sphere_volume, volume_bytes
+from tests.helpers.service import Service, running_service
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.system_packages import require
+from tests.helpers.system_packages import require
 
 COMPLETE = """
 source {script}

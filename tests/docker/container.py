@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.system_packages import require
+from tests.helpers.system_packages import require
 
 USER = 10001
 ENTER = """

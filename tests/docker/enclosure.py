@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.system_packages import require
+from tests.helpers.system_packages import require
 
 ROOT = Path(__file__).resolve().parents[2]
 ENTER = """

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.system_packages import require
+from tests.helpers.system_packages import require
 
 ROOT = Path(__file__).resolve().parents[2]
 SUITE = "bookworm"

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from app.monitoring.metrics import Metrics
-from tests.system_packages import require
+from tests.helpers.system_packages import require
 
 ROOT = Path(__file__).resolve().parents[2]
 RULES = ROOT / "docker/prometheus/alerts.yml"

@@ -14,10 +14,10 @@ import pytest
 from app.access.keys import KeyFile
 from app.access.roles import Role
 from app.api.errors import ProblemError
-from tests.app.api.service import Service, assert_problem, running_service, until
-from tests.certificates import self_signed
-from tests.makers import publish_threshold_model
-from tests.system_packages import require
+from tests.helpers.certificates import self_signed
+from tests.helpers.makers import publish_threshold_model
+from tests.helpers.service import Service, assert_problem, running_service, until
+from tests.helpers.system_packages import require
 
 ROOT = Path(__file__).resolve().parents[2]
 STATED = {"rate=600r/m": "rate=6r/m", "burst=600 nodelay": "burst=2 nodelay"}

@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from app.settings import Settings, environment_name
-from tests.system_packages import require
+from tests.helpers.system_packages import require
 
 ROOT = Path(__file__).resolve().parents[2]
 STACK: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.docker.enclosure import run_enclosed
-from tests.system_packages import require
+from tests.helpers.system_packages import require
 
 TIMEOUT_S = 900.0
 LARGEST_ERROR = 0.2

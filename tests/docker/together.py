@@ -24,7 +24,7 @@ import yaml
 
 from app.imaging.nifti.file import encode_volume
 from tests.docker.names import serve_names
-from tests.system_packages import require
+from tests.helpers.system_packages import require
 from training.phantom import SimulationRequest, simulate
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -9,9 +9,9 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from tests.app.api.service import assert_problem, post
-from tests.makers import publish_threshold_model, sphere_volume, volume_bytes
-from tests.service_process import ServiceProcess
+from tests.helpers.makers import publish_threshold_model, sphere_volume, volume_bytes
+from tests.helpers.service import assert_problem, post
+from tests.helpers.service_process import ServiceProcess
 
 SPHERE = volume_bytes(sphere_volume())
 PACKED = gzip.compress(SPHERE, 6)

@@ -7,10 +7,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.app.api.service import assert_problem, post
 from tests.faults.mounts import fill, read_only, small_disk
-from tests.makers import publish_threshold_model, sphere_volume, volume_bytes
-from tests.service_process import SERVE, ServiceProcess
+from tests.helpers.makers import publish_threshold_model, sphere_volume, volume_bytes
+from tests.helpers.service import assert_problem, post
+from tests.helpers.service_process import SERVE, ServiceProcess
 
 SPHERE = volume_bytes(sphere_volume())
 

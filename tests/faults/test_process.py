@@ -8,13 +8,13 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.app.api.service import assert_problem, post
-from tests.hungry_model import publish_hungry_model
-from tests.makers import NiftiOptions, publish_threshold_model, sphere_volume, volume_bytes
-from tests.runtimes import providers
-from tests.service_process import ServiceProcess
-from tests.slow_model import publish_slow_model
-from tests.system_packages import require
+from tests.helpers.hungry_model import publish_hungry_model
+from tests.helpers.makers import NiftiOptions, publish_threshold_model, sphere_volume, volume_bytes
+from tests.helpers.runtimes import providers
+from tests.helpers.service import assert_problem, post
+from tests.helpers.service_process import ServiceProcess
+from tests.helpers.slow_model import publish_slow_model
+from tests.helpers.system_packages import require
 
 SPHERE = volume_bytes(sphere_volume(), NiftiOptions(compress=True))
 LARGE = volume_bytes(sphere_volume(shape=(80, 56, 60)), NiftiOptions(compress=True))

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from tests.makers import NiftiOptions, sphere_volume, volume_bytes
+from tests.helpers.makers import NiftiOptions, sphere_volume, volume_bytes
 
 GZIP = NiftiOptions(compress=True)
 SERVER_ERRORS = 500

@@ -11,7 +11,7 @@ import nibabel as nib
 import numpy as np
 from hypothesis import strategies as st
 
-from tests.makers import sphere_volume
+from tests.helpers.makers import sphere_volume
 
 SMALL = sphere_volume(14.0, (20, 18, 22), off_centre_mm=(0.0, 0.0, 0.0))
 INTEGERS = (-(2**63), -(2**31), -32768, -2, -1, 0, 1, 2, 3, 4, 7, 8, 16, 255, 352, 544, 32767, 2**31 - 1, 2**63 - 1)

@@ -14,8 +14,8 @@ from schemathesis.checks import not_a_server_error
 from schemathesis.core.result import Ok
 from schemathesis.schemas import APIOperation
 
-from tests.app.api.service import assert_problem, post, running_service
-from tests.makers import publish_threshold_model
+from tests.helpers.makers import publish_threshold_model
+from tests.helpers.service import assert_problem, post, running_service
 from tests.soak.mutations import Mutation, mutations
 from tests.soak.size import soak_size
 

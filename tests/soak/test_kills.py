@@ -11,9 +11,9 @@ from pathlib import Path
 
 import httpx
 
-from tests.app.api.service import post
-from tests.makers import NiftiOptions, publish_threshold_model, sphere_volume, volume_bytes
-from tests.service_process import SERVE, ServiceProcess
+from tests.helpers.makers import NiftiOptions, publish_threshold_model, sphere_volume, volume_bytes
+from tests.helpers.service import post
+from tests.helpers.service_process import SERVE, ServiceProcess
 from tests.soak.size import soak_size
 
 SPHERE = volume_bytes(sphere_volume(), NiftiOptions(compress=True))

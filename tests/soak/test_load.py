@@ -16,8 +16,8 @@ import numpy as np
 import pytest
 
 from app.records.artifacts import MASK
-from tests.makers import publish_threshold_model
-from tests.service_process import ServiceProcess
+from tests.helpers.makers import publish_threshold_model
+from tests.helpers.service_process import ServiceProcess
 from tests.soak.load import run_load
 from tests.soak.size import soak_size
 

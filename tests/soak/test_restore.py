@@ -5,9 +5,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.app.api.service import post
-from tests.makers import publish_threshold_model, sphere_volume, volume_bytes
-from tests.service_process import SERVE, ServiceProcess
+from tests.helpers.makers import publish_threshold_model, sphere_volume, volume_bytes
+from tests.helpers.service import post
+from tests.helpers.service_process import SERVE, ServiceProcess
 
 SPHERE = volume_bytes(sphere_volume())
 

@@ -18,7 +18,7 @@ from app.access.errors import NoRoleError, ProviderUnreachableError, TokenRefuse
 from app.access.oidc import OidcSettings, OidcTokens
 from app.access.roles import Principal, Role
 from tests.app.access.issuer import AUDIENCE, Issuer, running_issuer
-from tests.certificates import self_signed
+from tests.helpers.certificates import self_signed
 
 
 @pytest.fixture(scope="module")

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from tests.app.api.service import assert_problem, post
-from tests.makers import NiftiOptions, nifti_bytes, sphere_ml, sphere_volume, volume_bytes
+from tests.helpers.makers import NiftiOptions, nifti_bytes, sphere_ml, sphere_volume, volume_bytes
+from tests.helpers.service import assert_problem, post
 
 SPHERE = sphere_volume()
 GREY = np.asarray(SPHERE.data)

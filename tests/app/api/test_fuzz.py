@@ -6,8 +6,8 @@ import httpx
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.app.api.service import assert_problem, post
-from tests.makers import sphere_volume, volume_bytes
+from tests.helpers.makers import sphere_volume, volume_bytes
+from tests.helpers.service import assert_problem, post
 
 SMALL = volume_bytes(sphere_volume(14.0, (20, 18, 22), off_centre_mm=(0.0, 0.0, 0.0)))
 HEADER = 352

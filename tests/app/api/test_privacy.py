@@ -18,8 +18,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.app.api.service import Service, post
-from tests.makers import NiftiOptions, sphere_volume, volume_bytes
+from tests.helpers.makers import NiftiOptions, sphere_volume, volume_bytes
+from tests.helpers.service import Service, post
 
 CANARY = "CANARY^PATIENT"
 TRACE = re.compile(rb"c.{0,3}a.{0,3}n.{0,3}a.{0,3}r.{0,3}y", re.IGNORECASE | re.DOTALL)

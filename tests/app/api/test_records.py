@@ -12,10 +12,10 @@ from app.records.artifacts import MASK
 from app.records.errors import FolderInUseError
 from app.records.lock import FolderLock
 from app.records.opening import open_records
-from tests.app.api.service import Service, assert_problem, post, running_service, until
 from tests.app.records.examples import stored
 from tests.app.records.postgres import Postgres, running_postgres
-from tests.slow_model import publish_slow_model
+from tests.helpers.service import Service, assert_problem, post, running_service, until
+from tests.helpers.slow_model import publish_slow_model
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from app.access.roles import Role
 from app.main import create_app
 from app.settings import Settings
 from tests.app.access.issuer import AUDIENCE, running_issuer
-from tests.app.api.service import Service, assert_problem, post, running_service
+from tests.helpers.service import Service, assert_problem, post, running_service
 
 PAGES = ("/", "/docs", "/problems", "/problems/not_found", "/static/page.css", "/openapi.json")
 CLOSED = ("/volume", "/models", "/models/1", "/metrics", "/segmentations/x", "/not-there", "/health", "/docs/../volume")

@@ -7,8 +7,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.app.api.service import Service, assert_problem, post, running_service, until
-from tests.makers import sphere_volume, volume_bytes
+from tests.helpers.makers import sphere_volume, volume_bytes
+from tests.helpers.service import Service, assert_problem, post, running_service, until
 
 BOUNDARY = "----------------b0undary"
 TYPE = {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"}

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.makers import publish_threshold_model
+from tests.helpers.makers import publish_threshold_model
 
 
 @pytest.fixture(scope="module")

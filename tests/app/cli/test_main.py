@@ -21,7 +21,7 @@ from app.records.artifacts import MASK
 from app.records.lock import FolderLock
 from app.records.opening import Records, open_records
 from tests.app.records.examples import request, stored
-from tests.makers import publish_threshold_model, sphere_volume, volume_bytes
+from tests.helpers.makers import publish_threshold_model, sphere_volume, volume_bytes
 
 
 @pytest.fixture

@@ -19,8 +19,8 @@ from app.console import (
     NO_MODEL,
     USAGE,
 )
-from tests.app.api.service import running_service
-from tests.makers import NiftiOptions, nifti_bytes, sphere_ml, sphere_volume, volume_bytes
+from tests.helpers.makers import NiftiOptions, nifti_bytes, sphere_ml, sphere_volume, volume_bytes
+from tests.helpers.service import running_service
 
 Capture = pytest.CaptureFixture[str]
 

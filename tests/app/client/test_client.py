@@ -30,8 +30,8 @@ from app.client import (
     VolumeRefused,
 )
 from app.contract.report import FlagAnswer
-from tests.app.api.service import Service, running_service, until
-from tests.makers import publish_threshold_model, sphere_ml, sphere_volume
+from tests.helpers.makers import publish_threshold_model, sphere_ml, sphere_volume
+from tests.helpers.service import Service, running_service, until
 
 
 @pytest.fixture

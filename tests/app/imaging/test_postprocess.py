@@ -18,7 +18,7 @@ from app.imaging.preprocess import Preprocessed, PreprocessingSpec, preprocess, 
 from app.imaging.resample import Float32
 from app.imaging.volume import Bool3, Index3, Volume, VolumeGeometry
 from tests.app.imaging.test_preprocess import SIGNED_PERMUTATIONS
-from tests.makers import sphere_ml, sphere_volume
+from tests.helpers.makers import sphere_ml, sphere_volume
 
 RULES = PostprocessingSpec()
 

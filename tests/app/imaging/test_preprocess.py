@@ -12,7 +12,7 @@ from app.imaging.nifti.file import decode_nifti
 from app.imaging.orientation import Orientation, intrinsic_orientation
 from app.imaging.preprocess import Preprocessed, PreprocessingSpec, preprocess, resample_mask_like, without_holes
 from app.imaging.volume import Bool3, Index3, Volume, VolumeGeometry
-from tests.makers import NiftiOptions, sphere_ml, sphere_volume, volume_bytes
+from tests.helpers.makers import NiftiOptions, sphere_ml, sphere_volume, volume_bytes
 
 SPEC = PreprocessingSpec(spacing_mm=2.1)
 SIGNED_PERMUTATIONS: list[tuple[Index3, Bool3]] = [

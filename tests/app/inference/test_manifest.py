@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from app.imaging.postprocess import PostprocessingSpec
 from app.inference.manifest import REMOVED, ModelManifest, VolumeInterval
-from tests.makers import publish_threshold_model
+from tests.helpers.makers import publish_threshold_model
 
 
 @pytest.fixture(scope="module")

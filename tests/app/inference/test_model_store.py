@@ -7,7 +7,7 @@ import pytest
 
 from app.inference.errors import DamagedModel, ModelNotFound
 from app.inference.model_store import ModelStore
-from tests.makers import publish_threshold_model
+from tests.helpers.makers import publish_threshold_model
 
 
 @pytest.fixture

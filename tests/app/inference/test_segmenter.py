@@ -19,7 +19,7 @@ from app.inference.model_store import ModelStore
 from app.inference.runtime.session import RuntimeSettings
 from app.inference.segmenter import HeadSegmenter
 from tests.app.imaging.test_preprocess import SIGNED_PERMUTATIONS
-from tests.makers import (
+from tests.helpers.makers import (
     NiftiOptions,
     publish_threshold_model,
     sphere_ml,

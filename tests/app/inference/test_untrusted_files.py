@@ -15,7 +15,7 @@ from app.inference.errors import DamagedModel
 from app.inference.model_store import ModelStore
 from app.inference.runtime.session import OnnxSession, RuntimeSettings
 from app.inference.segmenter import HeadSegmenter
-from tests.makers import publish_threshold_model, threshold_network
+from tests.helpers.makers import publish_threshold_model, threshold_network
 
 APP = Path(__file__).parents[3] / "app"
 EXECUTING_MODULES = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "marshal", "shelve", "torch", "yaml"}

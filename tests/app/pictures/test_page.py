@@ -8,8 +8,8 @@ import pytest
 from app.contract.report import FlagAnswer, Report
 from app.pictures.page import Pictures, draw_page
 from app.pictures.surface import draw_surface
-from tests.makers import HEAD, TISSUE, sphere_volume
-from tests.system_packages import require
+from tests.helpers.makers import HEAD, TISSUE, sphere_volume
+from tests.helpers.system_packages import require
 
 VOLUME = sphere_volume()
 MASK = (np.asarray(VOLUME.data) > (HEAD + TISSUE) / 2).astype(np.uint8)

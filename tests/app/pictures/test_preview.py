@@ -15,7 +15,7 @@ from app.pictures.preview import (
     planes_of,
 )
 from app.pictures.uncertainty import Doubts, find_doubts
-from tests.makers import HEAD, TISSUE, sphere_volume
+from tests.helpers.makers import HEAD, TISSUE, sphere_volume
 
 VOLUME = sphere_volume()
 MASK = (np.asarray(VOLUME.data) > (HEAD + TISSUE) / 2).astype(np.uint8)

@@ -6,7 +6,7 @@ from PIL import Image
 
 from app.imaging.volume import VolumeGeometry
 from app.pictures.surface import VIEW, draw_surface
-from tests.makers import HEAD, TISSUE, sphere_volume
+from tests.helpers.makers import HEAD, TISSUE, sphere_volume
 
 
 def drawn(**shape: object) -> np.ndarray:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.system_packages import require
+from tests.helpers.system_packages import require
 
 PACKAGE = "postgresql"
 NOBODY = "nobody"

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from app.service.pace import Pace
-from tests.app.api.service import Service, assert_problem, post, running_service, until
-from tests.runtimes import providers
-from tests.slow_model import publish_slow_model
+from tests.helpers.runtimes import providers
+from tests.helpers.service import Service, assert_problem, post, running_service, until
+from tests.helpers.slow_model import publish_slow_model
 
 STEPS = 40
 """More than a second of one core, so that there is time to step in."""

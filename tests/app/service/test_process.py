@@ -15,8 +15,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.app.api.service import until
-from tests.makers import NiftiOptions, publish_threshold_model, sphere_ml, sphere_volume, volume_bytes
+from tests.helpers.makers import NiftiOptions, publish_threshold_model, sphere_ml, sphere_volume, volume_bytes
+from tests.helpers.service import until
 
 WITHOUT_RUNTIME = """
 import sys

@@ -11,11 +11,11 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.app.api.service import until
 from tests.app.service.test_process import serving
-from tests.certificates import self_signed
-from tests.makers import NiftiOptions, sphere_volume, volume_bytes
-from tests.slow_model import publish_slow_model
+from tests.helpers.certificates import self_signed
+from tests.helpers.makers import NiftiOptions, sphere_volume, volume_bytes
+from tests.helpers.service import until
+from tests.helpers.slow_model import publish_slow_model
 
 CLIENTS = 4
 LONGEST_S = 5.0

@@ -12,8 +12,8 @@ import pytest
 
 from app.cli.main import main
 from app.inference.remembered_version import FILE
-from tests.app.api.service import Service, assert_problem, post, running_service, until
-from tests.makers import publish_threshold_model
+from tests.helpers.makers import publish_threshold_model
+from tests.helpers.service import Service, assert_problem, post, running_service, until
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from app.api.routes.pages import VIEWER, VIEWER_PAGE
-from tests.system_packages import require
+from tests.helpers.system_packages import require
 
 ROOT: Final = Path(__file__).resolve().parents[3]
 PICTURES: Final = ROOT / "browser-pictures"

@@ -3,9 +3,9 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser
 
-from tests.app.api.service import Service, running_service
 from tests.app.viewer.browser import running_browser
-from tests.makers import publish_threshold_model
+from tests.helpers.makers import publish_threshold_model
+from tests.helpers.service import Service, running_service
 
 
 @pytest.fixture(scope="module")

@@ -10,9 +10,9 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from tests.app.api.service import Service
 from tests.app.viewer.browser import DROP, Visit
-from tests.makers import NiftiOptions, nifti_bytes, sphere_volume, volume_bytes
+from tests.helpers.makers import NiftiOptions, nifti_bytes, sphere_volume, volume_bytes
+from tests.helpers.service import Service
 
 SPHERE = volume_bytes(sphere_volume(), NiftiOptions(compress=True))
 SLANTED = nifti_bytes(

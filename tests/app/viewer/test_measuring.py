@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 from playwright.sync_api import Browser, expect
 
-from tests.app.api.service import Service, running_service
 from tests.app.viewer.browser import PHONE, visiting
 from tests.app.viewer.gestures import BARE, SLANTED, SPHERE, measure, wait_for_planes
-from tests.makers import NiftiOptions, nifti_bytes, sphere_volume, volume_bytes
+from tests.helpers.makers import NiftiOptions, nifti_bytes, sphere_volume, volume_bytes
+from tests.helpers.service import Service, running_service
 
 PLACEHOLDER = nifti_bytes(np.asarray(sphere_volume().data), np.eye(4), NiftiOptions(compress=True))
 """The sphere in a file whose header says 1 mm along each axis, as programs write that know no spacing."""

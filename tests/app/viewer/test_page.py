@@ -16,11 +16,11 @@ from app.imaging.nifti.file import encode_volume
 from app.imaging.postprocess import head_volume_ml
 from app.problems.catalogue import PROBLEMS
 from model_store import packaged_store
-from tests.app.api.service import Service, running_service
 from tests.app.viewer.browser import PAINT, PHONE, require_npm, visiting
 from tests.app.viewer.gestures import SPHERE, change_ml, downloaded, layer, measure, tab_to, wait_for_planes, wait_until
-from tests.makers import publish_threshold_model, sphere_ml
-from tests.service_process import ServiceProcess
+from tests.helpers.makers import publish_threshold_model, sphere_ml
+from tests.helpers.service import Service, running_service
+from tests.helpers.service_process import ServiceProcess
 from training.phantom import SimulationRequest, simulate
 
 SOURCE = Path(__file__).resolve().parents[3] / "app/viewer/source"

@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.app.api.service import Service, post
 from tests.app.viewer.browser import PHONE, visiting
 from tests.app.viewer.gestures import (
     BARE,
@@ -22,7 +21,8 @@ from tests.app.viewer.gestures import (
     wait_for_planes,
     wait_until,
 )
-from tests.makers import NiftiOptions, sphere_ml, sphere_volume, volume_bytes
+from tests.helpers.makers import NiftiOptions, sphere_ml, sphere_volume, volume_bytes
+from tests.helpers.service import Service, post
 
 
 def test_a_volume_is_dropped_measured_looked_at_found_again_and_downloaded(browser: Browser, base: str) -> None:

@@ -3,7 +3,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.makers import publish_threshold_model
+from tests.helpers.makers import publish_threshold_model
 from training.cli.demo import (
     FILES,
     Comparison,

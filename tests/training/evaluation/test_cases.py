@@ -7,8 +7,8 @@ from app.imaging.volume import Volume
 from app.inference.model_store import ModelStore
 from app.inference.runtime.session import RuntimeSettings
 from app.inference.segmenter import HeadSegmenter
-from tests.app.api.service import running_service
-from tests.makers import publish_threshold_model, sphere_volume
+from tests.helpers.makers import publish_threshold_model, sphere_volume
+from tests.helpers.service import running_service
 from training.evaluation.cases import evaluate_cases, in_process, over_http, read_journal
 from training.phantom import SimulationRequest
 

@@ -11,7 +11,7 @@ from app.inference.model_store import ModelStore
 from app.inference.runtime.session import OnnxSession, RuntimeSettings
 from app.inference.segmenter import HeadSegmenter
 from tests.app.inference.runtime.test_session import convolutional_network
-from tests.makers import publish_threshold_model, sphere_volume
+from tests.helpers.makers import publish_threshold_model, sphere_volume
 from training.export.faster import try_boxes, try_precisions
 from training.export.graph.half import half_levels, with_single_weights
 from training.export.graph.onnx import with_half_weights

@@ -9,7 +9,7 @@ from app.inference.manifest import VolumeInterval
 from app.inference.model_store import ModelStore
 from app.inference.runtime.session import RuntimeSettings
 from app.inference.segmenter import HeadSegmenter
-from tests.makers import publish_threshold_model
+from tests.helpers.makers import publish_threshold_model
 from tests.training.evaluation.test_report import result
 from training.cases.sources import PhantomCache
 from training.cli.main import main

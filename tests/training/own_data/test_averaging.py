@@ -10,7 +10,7 @@ import torch
 
 from app.imaging.nifti.file import encode_volume
 from app.imaging.volume import Volume
-from tests.makers import sphere_volume
+from tests.helpers.makers import sphere_volume
 from training.config.presets import load_config
 from training.export.rules import kept_change
 from training.fitting.cascade import level_folder

@@ -9,7 +9,7 @@ import pytest
 
 from app.imaging.nifti.file import encode_volume
 from app.imaging.volume import Volume
-from tests.makers import HEAD, TISSUE, publish_threshold_model, sphere_volume
+from tests.helpers.makers import HEAD, TISSUE, publish_threshold_model, sphere_volume
 from training.cli import main as cli
 
 RADII = {"A": 30.0, "B": 34.0, "C": 38.0, "D": 36.0}

@@ -8,7 +8,7 @@ import pytest
 
 from app.imaging.nifti.file import encode_volume
 from app.inference.manifest import ModelManifest
-from tests.makers import publish_threshold_model, sphere_ml, sphere_volume
+from tests.helpers.makers import publish_threshold_model, sphere_ml, sphere_volume
 from training.cli import main as cli
 from training.export.publish import recalibrate
 from training.export.rules import kept_change

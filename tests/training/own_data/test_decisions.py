@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 import app.cli.main
-from tests.app.api.service import post, running_service
-from tests.makers import NiftiOptions, publish_threshold_model, sphere_volume, volume_bytes
+from tests.helpers.makers import NiftiOptions, publish_threshold_model, sphere_volume, volume_bytes
+from tests.helpers.service import post, running_service
 from training.cli import main as cli
 from training.fitting.checkpoint import load_level
 

@@ -3,7 +3,7 @@ import sys
 import httpx
 import pytest
 
-from tests.app.api.service import Service, assert_problem, post
+from tests.helpers.service import Service, assert_problem, post
 
 
 def test_the_report_of_a_measurement(service: Service, sphere: bytes) -> None:

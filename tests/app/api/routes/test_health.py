@@ -11,9 +11,9 @@ from onnx import TensorProto, helper
 
 from app.inference.runtime.engine import CPU, OPENVINO
 from app.inference.runtime.session import preferred_provider
-from tests.app.api.service import Service, assert_problem, post, running_service
-from tests.makers import publish_threshold_model, threshold_network
-from tests.runtimes import needs
+from tests.helpers.makers import publish_threshold_model, threshold_network
+from tests.helpers.runtimes import needs
+from tests.helpers.service import Service, assert_problem, post, running_service
 
 
 class TestLive:

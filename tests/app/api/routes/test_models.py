@@ -7,8 +7,8 @@ import httpx
 import numpy as np
 import pytest
 
-from tests.app.api.service import assert_problem, running_service, until
-from tests.makers import publish_threshold_model
+from tests.helpers.makers import publish_threshold_model
+from tests.helpers.service import assert_problem, running_service, until
 
 
 class TestList:

@@ -4,7 +4,7 @@ import httpx
 import pytest
 
 from app.problems.catalogue import PROBLEMS
-from tests.app.api.service import assert_problem
+from tests.helpers.service import assert_problem
 
 PAGES = ["/", "/docs", "/problems", "/problems/key_reused"]
 

@@ -12,8 +12,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.records.tables import AuditRow, DecisionRow, EditedMaskRow
-from tests.app.api.service import Service, assert_problem, post
-from tests.makers import NiftiOptions, nifti_bytes, sphere_volume, volume_bytes
+from tests.helpers.makers import NiftiOptions, nifti_bytes, sphere_volume, volume_bytes
+from tests.helpers.service import Service, assert_problem, post
 
 SECRET = "Anna Smith looked at it"
 

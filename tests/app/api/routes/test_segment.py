@@ -11,8 +11,8 @@ import pytest
 from PIL import Image
 
 from app.contract.report import NOTICE, Report
-from tests.app.api.service import Service, assert_problem, post, running_service, until
-from tests.makers import NiftiOptions, publish_threshold_model, sphere_ml, sphere_volume, volume_bytes
+from tests.helpers.makers import NiftiOptions, publish_threshold_model, sphere_ml, sphere_volume, volume_bytes
+from tests.helpers.service import Service, assert_problem, post, running_service, until
 
 
 class TestReport:

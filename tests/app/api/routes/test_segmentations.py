@@ -14,8 +14,8 @@ from sqlalchemy.orm import Session
 
 from app.records.artifacts import MASK
 from app.records.tables import SegmentationRow
-from tests.app.api.service import Service, assert_problem, post, until
-from tests.makers import NiftiOptions, sphere_volume, volume_bytes
+from tests.helpers.makers import NiftiOptions, sphere_volume, volume_bytes
+from tests.helpers.service import Service, assert_problem, post, until
 
 UNKNOWN = f"/segmentations/{uuid.uuid4()}"
 

@@ -10,8 +10,8 @@ import pytest
 
 from app.imaging.growth import expected_head_volume_ml
 from app.imaging.quality import age_z
-from tests.app.api.service import assert_problem, post
-from tests.makers import sphere_volume, volume_bytes
+from tests.helpers.makers import sphere_volume, volume_bytes
+from tests.helpers.service import assert_problem, post
 
 TABLE = {"Accept": "text/csv"}
 

@@ -22,7 +22,7 @@ from app.imaging.nifti.file import (
 )
 from app.imaging.volume import VolumeGeometry
 from tests.app.imaging.test_volume import oblique
-from tests.makers import NiftiOptions, nifti_bytes, sphere_volume, volume_bytes
+from tests.helpers.makers import NiftiOptions, nifti_bytes, sphere_volume, volume_bytes
 
 SHAPE = (16, 18, 20)
 RGB = np.dtype([("R", "u1"), ("G", "u1"), ("B", "u1")])

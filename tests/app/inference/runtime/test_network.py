@@ -12,9 +12,9 @@ from app.inference.runtime.network import Network
 from app.inference.runtime.session import RuntimeSettings
 from app.inference.runtime.stop import Stop, Stopped
 from tests.app.inference.runtime.test_session import convolutional_network
-from tests.makers import threshold_network
-from tests.runtimes import providers
-from tests.slow_model import slow_network
+from tests.helpers.makers import threshold_network
+from tests.helpers.runtimes import providers
+from tests.helpers.slow_model import slow_network
 
 MEGABYTE = 1_000_000
 SHAPE = (1, 1, 96, 64, 64)

@@ -16,9 +16,9 @@ from app.inference.runtime.session import (
     available_providers,
     is_runtime_installed,
 )
-from tests.hungry_model import MODEST_VOXELS, hungry_network
-from tests.makers import threshold_network
-from tests.runtimes import needs, providers
+from tests.helpers.hungry_model import MODEST_VOXELS, hungry_network
+from tests.helpers.makers import threshold_network
+from tests.helpers.runtimes import needs, providers
 
 CHANNELS = 16
 ON_CPU = RuntimeSettings(provider="cpu", threads=1)

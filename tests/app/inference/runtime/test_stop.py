@@ -10,9 +10,9 @@ from app.inference.model_store import ModelStore
 from app.inference.runtime.session import OnnxSession, RuntimeSettings
 from app.inference.runtime.stop import Stop, Stopped
 from app.inference.segmenter import HeadSegmenter
-from tests.makers import sphere_volume
-from tests.runtimes import providers
-from tests.slow_model import publish_slow_model, slow_network
+from tests.helpers.makers import sphere_volume
+from tests.helpers.runtimes import providers
+from tests.helpers.slow_model import publish_slow_model, slow_network
 
 CHAIN = 60
 on_each_provider = pytest.mark.parametrize("provider", providers())

@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.runtimes import providers
-from tests.system_packages import require
+from tests.helpers.runtimes import providers
+from tests.helpers.system_packages import require
 
 ROOT = Path(__file__).resolve().parents[4]
 MEASURE_ONCE = """
 import sys, time
 import numpy as np
 from app.inference.runtime.session import OnnxSession, RuntimeSettings
-from tests.makers import threshold_network
+from tests.helpers.makers import threshold_network
 session = OnnxSession(threshold_network(1), ("volume",), "probability", RuntimeSettings(sys.argv[1], 1))
 session.run({"volume": np.ones((1, 1, 8, 8, 8), np.float32)})
 time.sleep(2)  # what is sent is sent by threads, in the background

@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.makers import publish_threshold_model
+from tests.helpers.makers import publish_threshold_model
 from training.cli import main as cli
 from training.evaluation.probes.orientation import (
     CLOSEST_MM,

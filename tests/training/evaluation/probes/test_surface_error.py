@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from app.imaging.volume import Volume, VolumeGeometry
-from tests.makers import publish_threshold_model
+from tests.helpers.makers import publish_threshold_model
 from training.cli import main as cli
 from training.evaluation.probes.surface_error import (
     EDGE,

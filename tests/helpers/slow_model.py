@@ -10,7 +10,7 @@ import onnx
 from onnx import helper, numpy_helper
 
 from app.inference.runtime.session import OnnxSession, RuntimeSettings
-from tests.makers import publish_threshold_model, threshold_network
+from tests.helpers.makers import publish_threshold_model, threshold_network
 
 CHANNELS = 8
 

@@ -8,7 +8,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from tests.makers import publish_threshold_model, threshold_network
+from tests.helpers.makers import publish_threshold_model, threshold_network
 
 MODEST_VOXELS = 66
 """Along the first axis of the network's grid: up to here it is the threshold network."""
