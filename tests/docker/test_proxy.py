@@ -13,7 +13,7 @@ import pytest
 
 from app.access.keys import KeyFile
 from app.access.roles import Role
-from app.api.errors import ProblemError
+from app.problems.problem import ProblemError
 from tests.helpers.certificates import self_signed
 from tests.helpers.makers import publish_threshold_model
 from tests.helpers.service import Service, assert_problem, running_service, until
