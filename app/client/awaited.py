@@ -45,6 +45,7 @@ class AsyncFetalHead:
     volumes = _awaited(FetalHead.volumes)
     erase = _awaited(FetalHead.erase)
     models = _awaited(FetalHead.models)
+    activate = _awaited(FetalHead.activate)
     ready = _awaited(FetalHead.ready)
     content = _awaited(FetalHead.content)
     close = _awaited(FetalHead.close)

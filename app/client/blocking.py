@@ -30,6 +30,7 @@ TIMEOUT_S: Final = 660.0
 """Longer than the service lets a request wait by default, so that its own answer comes first."""
 CONNECT_TIMEOUT_S: Final = 10.0
 FIRST_POLL_S, LAST_POLL_S = 0.2, 5.0
+LOOPBACK: Final = ("all://127.0.0.1", "all://localhost", "all://[::1]")
 UNREACHABLE: Final = "Check the address, and that the service runs there (fetalhead serve)"
 Parsed = TypeVar("Parsed", bound=BaseModel)
 
@@ -57,6 +58,7 @@ class FetalHead:
             base_url=url or os.environ.get(URL_VARIABLE) or DEFAULT_URL,
             headers={"User-Agent": f"fetalhead-client/{version('fetalhead')}"},
             timeout=httpx.Timeout(timeout_s, connect=CONNECT_TIMEOUT_S),
+            mounts=dict.fromkeys(LOOPBACK),  # no proxy of the environment stands between a machine and itself
         )
         if key := api_key or os.environ.get(KEY_VARIABLE):
             self._http.headers["Authorization"] = f"Bearer {key}"
@@ -130,6 +132,10 @@ class FetalHead:
     def models(self) -> ModelList:
         """Return the models of the service's store."""
         return _parsed(ModelList, self._exchange("GET", "/models"))
+
+    def activate(self, version: int) -> Readiness:
+        """Have another version served, once it passed its self-test; for the role admin."""
+        return _parsed(Readiness, self._exchange("PUT", "/models/active", json={"version": version}))
 
     def ready(self) -> Readiness:
         """Return which model the service runs, and on what; wait while it starts."""

@@ -223,6 +223,21 @@ class TestNotebook:
         assert "no volume is given" in str(told)
 
 
+def test_no_proxy_stands_between_a_machine_and_itself(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("http_proxy", "HTTP_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    with FetalHead(url) as client:
+        assert client.ready().model.version == 1
+    elsewhere = "http://head.example"
+    with (
+        FetalHead(elsewhere, retries=Retries(attempts=1)) as client,
+        pytest.raises(ServiceUnreachable, match="refused"),
+    ):
+        client.ready()
+
+
 def test_the_key_is_sent(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FETALHEAD_URL", url)
     monkeypatch.setenv("FETALHEAD_API_KEY", "from-the-environment")
