@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import httpx
+from pydantic import ValidationError
 
+from app.client import FetalHead, FetalHeadError, Retries
 from app.inference.remembered_version import remember_version
 from app.measuring.loading import load_segmenter
 from app.settings import Settings
@@ -27,16 +29,12 @@ def activate_at_next_start(settings: Settings, version: int) -> str:
 
 
 def activate_in_service(url: str, version: int, api_key: str | None) -> str:
-    """Asks a running service; says what it runs now."""
-    headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
+    """Ask a running service, and say what it runs now."""
     try:
-        answer = httpx.put(
-            f"{url.rstrip('/')}/models/active", json={"version": version}, headers=headers, timeout=SECONDS
-        )
-        content = answer.json()
-    except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
+        with FetalHead(url, api_key=api_key, timeout_s=SECONDS, retries=Retries(attempts=1)) as service:
+            found = service.activate(version)
+    except FetalHeadError as error:
+        raise ActivationRefusedError(str(error)) from error
+    except (httpx.InvalidURL, ValidationError) as error:
         raise ActivationRefusedError(f"{url} gave no answer of this service ({type(error).__name__}).") from error
-    if answer.status_code != httpx.codes.OK:
-        reasons = [str(content[name]) for name in ("detail", "remedy") if name in content]
-        raise ActivationRefusedError(" ".join(reasons))
-    return f"{content['model']['name']} {content['model']['version']} is served ({content['runtime']['provider']})"
+    return f"{found.model.name} {found.model.version} is served ({found.runtime.provider})"

@@ -18,11 +18,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import httpx
 import numpy as np
-from nibabel.nifti1 import Nifti1Image
-from numpy.typing import NDArray
 
+from app.client import FetalHead, FetalHeadError, Retries, ServiceProblem
 from app.imaging.nifti.file import encode_volume
 from app.imaging.postprocess import head_volume_ml
 from training.cli.shared import spacing_mm
@@ -30,7 +28,7 @@ from training.evaluation.metrics import dsc, overlap
 from training.phantom import Phantom, SimulationRequest, simulate
 
 READY_TIMEOUT_S = 120.0
-ANSWER_TIMEOUT_S = 600.0
+POLL_TIMEOUT_S = 5.0
 STOP_TIMEOUT_S = 30.0
 POLL_S = 0.2
 LOG_TAIL = 2000
@@ -39,7 +37,7 @@ DEFAULT_SEED = 2_000_005
 """Of the test cohort: no training saw this patient."""
 LARGEST_VOLUME_ERROR_PERCENT = 15.0
 MEASURED = ("ok", "review")
-FILES = {"volume": "volume.nii.gz", "mask": "mask.nii.gz", "report": "report.json", "preview": "preview.png"}
+VOLUME = "volume.nii.gz"
 
 
 class DemoError(Exception):
@@ -72,7 +70,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     request = SimulationRequest(seed=options.seed, weeks=options.ga, spacing=options.spacing)
     try:
         comparison = demonstrate(request, options.folder)
-    except (DemoError, httpx.HTTPError) as error:
+    except (DemoError, FetalHeadError) as error:
         _say(f"demo failed: {error}")
         return 1
     _say(_table(comparison))
@@ -91,19 +89,34 @@ def demonstrate(request: SimulationRequest, folder: Path) -> Comparison:
     The service starts up while the patient is being simulated. Raises DemoError where a step fails.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with running_service(folder / "service.log") as client:
+    with running_service(folder / "service.log") as service:
         _say(f"1. simulating one volume ({request.weeks} weeks, seed {request.seed}, {request.spacing} mm) ...")
         phantom = simulate(request)
         payload = encode_volume(phantom.volume)
-        (folder / FILES["volume"]).write_bytes(payload)
+        (folder / VOLUME).write_bytes(payload)
         _say(f"   {' x '.join(map(str, phantom.volume.data.shape))} voxels, {len(payload) / 1e6:.1f} MB")
-        wait_until_ready(client)
+        wait_until_ready(service)
         _say("2. POST /segment ...")
-        return _measure(client, payload, phantom, folder)
+        return _measure(service, phantom, folder)
+
+
+@dataclass(frozen=True)
+class DemoService:
+    """`fetalhead serve` as a process of its own, which writes into a log."""
+
+    url: str
+    process: subprocess.Popen[bytes]
+    log: Path
+
+    def check_alive(self) -> None:
+        """Raise DemoError with the service's last words where it has ended."""
+        if self.process.poll() is not None:
+            tail = self.log.read_text(encoding="utf-8", errors="replace")[-LOG_TAIL:]
+            raise DemoError(f"the service ended with status {self.process.returncode}; the end of {self.log}:\n{tail}")
 
 
 @contextmanager
-def running_service(log: Path) -> Iterator[httpx.Client]:
+def running_service(log: Path) -> Iterator[DemoService]:
     """Run `fetalhead serve` on a free port with a data folder of its own; stop it and erase that folder at the end."""
     with tempfile.TemporaryDirectory(prefix="fetalhead-demo-") as data, log.open("wb") as output:
         port = _free_port()
@@ -115,71 +128,41 @@ def running_service(log: Path) -> Iterator[httpx.Client]:
         command = [str(Path(sys.executable).parent / "fetalhead"), "serve"]
         process = subprocess.Popen(command, env=environment, stdout=output, stderr=subprocess.STDOUT)
         try:
-            # Nothing of the machine's proxy settings belongs between this process and its own service.
-            url = f"http://127.0.0.1:{port}"
-            with httpx.Client(base_url=url, timeout=ANSWER_TIMEOUT_S, trust_env=False) as client:
-                client.event_hooks["request"].append(lambda _: _check_alive(process, log))
-                yield client
+            yield DemoService(f"http://127.0.0.1:{port}", process, log)
         finally:
             _stop(process)
 
 
-def wait_until_ready(client: httpx.Client) -> None:
-    """Return once `/health/ready` answers 200; raise DemoError where the model failed, or after READY_TIMEOUT_S."""
+def wait_until_ready(service: DemoService) -> None:
+    """Return once the service is ready; raise DemoError where its model failed, it ended, or READY_TIMEOUT_S passed."""
     deadline = time.monotonic() + READY_TIMEOUT_S
-    answer = "no answer"
-    while time.monotonic() < deadline:
-        try:
-            response = client.get("/health/ready", timeout=5.0)
-        except httpx.TransportError as error:
-            answer = str(error)
-        else:
-            if response.status_code == httpx.codes.OK:
+    with FetalHead(service.url, timeout_s=POLL_TIMEOUT_S, retries=Retries(attempts=1)) as client:
+        while True:
+            service.check_alive()
+            try:
+                client.ready()
                 return
-            answer = f"{response.status_code} {response.text}"
-            if MODEL_FAILED in answer:
-                raise DemoError(f"the service has no model to serve: {answer}")
-        time.sleep(POLL_S)
-    raise DemoError(f"the service was not ready within {READY_TIMEOUT_S:.0f} s; last answer: {answer}")
+            except FetalHeadError as error:
+                failed = isinstance(error, ServiceProblem) and error.code == MODEL_FAILED
+                if failed or time.monotonic() > deadline:
+                    raise DemoError(f"the service did not become ready: {error}") from error
+            time.sleep(POLL_S)
 
 
-def _measure(client: httpx.Client, payload: bytes, phantom: Phantom, folder: Path) -> Comparison:
-    weeks = str(round(phantom.record.gestational_age_weeks, 1))
-    files = {"volume": (FILES["volume"], payload, "application/gzip")}
+def _measure(service: DemoService, phantom: Phantom, folder: Path) -> Comparison:
+    weeks = round(phantom.record.gestational_age_weeks, 1)
     started = time.monotonic()
-    response = client.post("/segment", files=files, data={"gestational_age_weeks": weeks})
-    if response.status_code != httpx.codes.OK:
-        raise DemoError(f"POST /segment gave {response.status_code}, expected 200: {response.text}")
-    report = response.json()
-    _say(f"   answered in {time.monotonic() - started:.1f} s by {report['runtime']['provider']}")
-    (folder / FILES["report"]).write_text(response.text, encoding="utf-8")
-    _fetch(client, report["mask"], folder / FILES["mask"])
-    _fetch(client, report["preview"], folder / FILES["preview"])
+    with FetalHead(service.url) as client:
+        result = client.segment(folder / VOLUME, gestational_age_weeks=weeks)
+    _say(f"   answered in {time.monotonic() - started:.1f} s by {result.report.runtime.provider}")
+    result.save(folder)
+    measured_ml = result.report.head_volume_ml
     return Comparison(
-        measured_ml=float("nan") if report["head_volume_ml"] is None else float(report["head_volume_ml"]),
+        measured_ml=float("nan") if measured_ml is None else measured_ml,
         true_ml=head_volume_ml(phantom.truth.data, phantom.truth.geometry),
-        dsc=dsc(overlap(_read_mask(folder / FILES["mask"]), phantom.truth.data > 0)),
-        verdict=str(report["verdict"]),
+        dsc=dsc(overlap(np.asarray(result.mask.dataobj) > 0, phantom.truth.data > 0)),
+        verdict=result.report.verdict,
     )
-
-
-def _fetch(client: httpx.Client, path: str, file: Path) -> None:
-    response = client.get(path)
-    if response.status_code != httpx.codes.OK:
-        raise DemoError(f"GET {path} gave {response.status_code}, expected 200: {response.text}")
-    file.write_bytes(response.content)
-
-
-def _read_mask(file: Path) -> NDArray[np.bool_]:
-    """The mask as any user would read it, with none of the service's code."""
-    mask: NDArray[np.bool_] = np.asanyarray(Nifti1Image.from_filename(file).dataobj) > 0
-    return mask
-
-
-def _check_alive(process: subprocess.Popen[bytes], log: Path) -> None:
-    if process.poll() is not None:
-        tail = log.read_text(encoding="utf-8", errors="replace")[-LOG_TAIL:]
-        raise DemoError(f"the service ended with status {process.returncode}; the end of {log}:\n{tail}")
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:

@@ -1,17 +1,15 @@
 """Evaluating a published model case by case, by the service's own segmenter or over HTTP; resumable."""
 
-import gzip
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
 
-import httpx
 import numpy as np
 import numpy.typing as npt
-from nibabel.nifti1 import Nifti1Image
 from pydantic import BaseModel, ConfigDict
 
+from app.client import FetalHead
 from app.imaging.nifti.file import encode_volume
 from app.imaging.volume import Volume
 from app.inference.segmenter import HeadSegmenter
@@ -160,19 +158,15 @@ def in_process(segmenter: HeadSegmenter) -> Segment:
     return segment
 
 
-def over_http(url: str, api_key: str | None = None, timeout_s: float = 600.0) -> Segment:
-    """Segment by a running service: a file goes in, the report and then the mask's file come back."""
-    headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
+def over_http(url: str, api_key: str | None = None) -> Segment:
+    """Segment by a running service."""
 
     def segment(volume: Volume, weeks: float | None) -> Answer:
-        files = {"volume": ("volume.nii.gz", encode_volume(volume))}
-        fields = {} if weeks is None else {"gestational_age_weeks": str(weeks)}
-        with httpx.Client(base_url=url, headers=headers, timeout=timeout_s) as client:
-            report = client.post("/segment", files=files, data=fields).raise_for_status().json()
-            payload = client.get(report["mask"]).raise_for_status().content
-        codes = tuple(flag["code"] for flag in report["flags"])
-        mask = np.asarray(Nifti1Image.from_bytes(gzip.decompress(payload)).dataobj, np.uint8)
-        return Answer(mask, report["verdict"], codes, report["quality"])
+        with FetalHead(url, api_key=api_key) as service:
+            found = service.segment(encode_volume(volume), gestational_age_weeks=weeks)
+        codes = tuple(flag.code for flag in found.report.flags)
+        mask = np.asarray(found.mask.dataobj, np.uint8)
+        return Answer(mask, found.report.verdict, codes, found.report.quality.model_dump())
 
     return segment
 

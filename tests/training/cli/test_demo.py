@@ -5,7 +5,6 @@ import pytest
 
 from tests.helpers.makers import publish_threshold_model
 from training.cli.demo import (
-    FILES,
     Comparison,
     DemoError,
     demonstrate,
@@ -29,8 +28,14 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_it_measures_through_a_running_service_and_leaves_its_files(tmp_path: Path) -> None:
     folder = tmp_path / "output"
     comparison = demonstrate(COARSE, folder)
-    assert {file.name for file in folder.iterdir()} == {*FILES.values(), "service.log"}
-    assert (folder / FILES["preview"]).read_bytes().startswith(b"\x89PNG")
+    assert {file.name for file in folder.iterdir()} == {
+        "mask.nii.gz",
+        "preview.png",
+        "report.json",
+        "service.log",
+        "volume.nii.gz",
+    }
+    assert (folder / "preview.png").read_bytes().startswith(b"\x89PNG")
     assert comparison.true_ml == pytest.approx(320, rel=0.03)
     assert 0 <= comparison.dsc <= 1
 
@@ -71,5 +76,5 @@ def test_a_rejected_volume_without_a_number_is_not_good() -> None:
 
 
 def fail_beside_the_service(log: Path) -> None:
-    with running_service(log) as client:
-        raise DemoError(str(client.base_url))
+    with running_service(log) as service:
+        raise DemoError(service.url)
