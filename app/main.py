@@ -15,20 +15,16 @@ from app.api.documentation import describe_own_answers, problems
 from app.api.errors import install_handlers
 from app.api.middleware import Headed, Observed
 from app.api.routes import (
-    drawings as pictures,
-)
-from app.api.routes import (
     growth,
     health,
     models,
     pages,
+    report_pdf,
     reviews,
     segment,
     segmentations,
     subjects,
-)
-from app.api.routes import (
-    volumes as volume,
+    volumes,
 )
 from app.api.security import Guarded
 from app.monitoring.metrics import Metrics
@@ -69,7 +65,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.add_middleware(Observed, metrics=app.state.metrics)
     install_handlers(app)
     refusals = ("unauthenticated", "forbidden", "rate_limited")  # the last one by the proxy (docker/nginx)
-    for module in (segment, segmentations, reviews, volume, subjects, pictures):
+    for module in (segment, segmentations, reviews, volumes, subjects, report_pdf):
         app.include_router(module.router, responses=problems(*refusals, "database_unavailable"))
     for module in (growth, models, health, pages):
         app.include_router(module.router, responses=problems(*refusals))
