@@ -39,7 +39,7 @@ def completed_answer(repository: Repository, stored: StoredSegmentation, media_t
     report = stored.report or {}
     headers = {"Location": location(stored.id), **summary_headers(report)}
     if media_type == GZIP:
-        return Response(repository.artifact(stored.id, MASK), media_type=GZIP, headers=headers | named(MASK))
+        return Response(repository.read_artifact(stored.id, MASK), media_type=GZIP, headers=headers | named(MASK))
     if media_type == ZIP:
         content = archive(repository, stored, report)
         return Response(content, media_type=ZIP, headers=headers | named("segmentation.zip"))
@@ -89,7 +89,7 @@ def archive(repository: Repository, stored: StoredSegmentation, report: Mapping[
     with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as members:  # its members are compressed already
         members.writestr("report.json", json.dumps(report, indent=2))
         for name in (MASK, PREVIEW):
-            members.writestr(name, repository.artifact(stored.id, name))
+            members.writestr(name, repository.read_artifact(stored.id, name))
     return file.getvalue()
 
 

@@ -75,7 +75,7 @@ def _restore(options: argparse.Namespace, settings: Settings) -> int:
     from app.records.errors import BackupRefusedError, DamagedArtifactError, DamagedBackupError
 
     try:
-        known = [Tip.parsed(text) for text in options.tip]
+        known = [Tip.parse(text) for text in options.tip]
     except ValueError as error:
         return complain(f"--tip cannot be used: {error}.", USAGE, options.json)
     try:
@@ -89,11 +89,11 @@ def _restore(options: argparse.Namespace, settings: Settings) -> int:
 
 
 def _restored(options: argparse.Namespace, settings: Settings, known: list[Tip]) -> int:
-    from app.records.backup.restore import checked_backup, restore
+    from app.records.backup.restore import open_backup, restore
     from app.records.lock import FolderLock
     from app.records.opening import open_records
 
-    with checked_backup(options.folder, settings.data_dir, known) as backup:
+    with open_backup(options.folder, settings.data_dir, known) as backup:
         tip = backup.manifest.audit_tip
         if not options.check:
             lock = FolderLock(settings.data_dir)

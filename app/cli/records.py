@@ -31,8 +31,8 @@ def add_records(commands: Commands) -> None:
     records = commands.add_parser("records", help="measurements and their files").add_subparsers(
         required=True, metavar="ACTION"
     )
-    repair = records.add_parser("repair", help="remove what a killed service left; find what lacks its files")
-    repair.add_argument("--strangers", action="store_true", help="also remove folders that the database never heard of")
+    repair = records.add_parser("repair", help="remove leftovers of a killed service; list measurements without files")
+    repair.add_argument("--orphans", action="store_true", help="also remove folders that the database has no record of")
     repair.set_defaults(command=_repair)
 
     purge = records.add_parser("purge", help="erase what is older than FETALHEAD_RETENTION_DAYS")
@@ -67,19 +67,19 @@ def _repair(options: argparse.Namespace, settings: Settings) -> int:
         try:
             lock: FolderLock | None = FolderLock(settings.data_dir)
         except FolderInUseError:
-            lock = None  # a service is at work: what is on its way is left alone
+            lock = None  # a service is running: its unfinished work is left alone
         if lock is not None:
             kind = PROBLEMS["interrupted"]
             records.repository.recover(problem_body(kind, kind.meaning, remedy=kind.remedy))
-        found = records.housekeeping.repair(at_work=lock is None, remove_strangers=options.strangers)
+        found = records.housekeeping.repair(at_work=lock is None, remove_orphans=options.orphans)
         if lock is not None:
             lock.release()
     if options.json:
         print(json.dumps(asdict(found)))
     else:
-        print(f"{found.half_written} half-written and {found.orphans} orphaned folders removed")
-        for name in found.strangers:
-            print(f"{name}: this database never heard of it; left alone (--strangers removes it)")
+        print(f"{found.half_written} half-written and {found.removed} orphaned folders removed")
+        for name in found.orphaned:
+            print(f"{name}: this database has no record of it; kept (--orphans removes it)")
         for name in found.incomplete:
             print(f"{name}: a file is missing; restore it from a backup")
     return FAILED if found.incomplete else FINE
@@ -103,7 +103,7 @@ def _verify(options: argparse.Namespace, settings: Settings) -> int:
     from app.records.errors import AlteredMeasurementError, BrokenAuditTrailError
 
     try:
-        known = [Tip.parsed(text) for text in options.tip]
+        known = [Tip.parse(text) for text in options.tip]
     except ValueError as error:
         return complain(f"--tip cannot be used: {error}.", USAGE, options.json)
     with _records(settings) as records:

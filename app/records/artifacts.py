@@ -16,7 +16,7 @@ PREVIEW = "preview.png"
 PROBABILITY = "probability.nii.gz"
 """The last context level's probability, on the network's grid."""
 DISAGREEMENT = "disagreement.nii.gz"
-"""How far the last two context levels' probabilities lie apart, on the network's grid."""
+"""The difference between the last two context levels' probabilities, on the network's grid."""
 PARTIAL_SUFFIX = ".partial"
 
 
@@ -24,13 +24,13 @@ class ArtifactStore:
     """Files below one root folder: `root/<first two letters>/<id>/<name>`."""
 
     def __init__(self, root: Path, make: bool = True) -> None:
-        """`make` the folder where it is missing; without, only reading is meant."""
+        """Use a folder, which `make` creates where it is missing; without `make` the store is only read."""
         self._root = root
         if make:
             root.mkdir(parents=True, exist_ok=True)
 
     def write(self, segmentation_id: str, files: Mapping[str, bytes]) -> dict[str, str]:
-        """Stores a segmentation's files at once and gives the SHA-256 of each.
+        """Store a segmentation's files at once and return the SHA-256 of each.
 
         They are written to a folder of their own, flushed to the disk, and the folder is renamed: a reader, or a
         machine that lost power, sees all of them or none.
@@ -47,7 +47,7 @@ class ArtifactStore:
         return {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
 
     def add(self, segmentation_id: str, name: str, content: bytes) -> str:
-        """Stores one more file beside a segmentation's others, whole or not at all; gives its SHA-256."""
+        """Store one more file beside a segmentation's others, whole or not at all, and return its SHA-256."""
         folder = self._folder(segmentation_id)
         folder.mkdir(parents=True, exist_ok=True)
         partial = folder / f"{name}{PARTIAL_SUFFIX}"
@@ -57,14 +57,14 @@ class ArtifactStore:
         return hashlib.sha256(content).hexdigest()
 
     def discard(self, segmentation_id: str, name: str) -> None:
-        """Takes back a file that `add` stored; it is no error where there is none."""
+        """Remove a file that `add` stored, if it is there."""
         (self._folder(segmentation_id) / name).unlink(missing_ok=True)
 
     def read(self, segmentation_id: str, name: str, sha256: str) -> bytes:
-        """Content of one file.
+        """Return the content of one file.
 
         Raises:
-            DamagedArtifactError: the file is gone, or its content is not what was stored.
+            DamagedArtifactError: the file is missing, or its content is not what was stored.
         """
         try:
             content = (self._folder(segmentation_id) / name).read_bytes()
@@ -75,16 +75,16 @@ class ArtifactStore:
         return content
 
     def erase(self, segmentation_id: str) -> None:
-        """Removes a segmentation's files; it is no error where there are none."""
+        """Remove a segmentation's files, if there are any."""
         shutil.rmtree(self._folder(segmentation_id), ignore_errors=True)
 
     def holds(self, segmentation_id: str, names: Iterable[str]) -> bool:
-        """Whether all these files of a segmentation are there."""
+        """Return whether all these files of a segmentation exist."""
         folder = self._folder(segmentation_id)
         return all((folder / name).is_file() for name in names)
 
     def holds_content(self, segmentation_id: str, name: str, sha256: str) -> bool:
-        """Whether a file is there and is what was stored."""
+        """Return whether a file exists and is what was stored."""
         try:
             self.read(segmentation_id, name, sha256)
         except DamagedArtifactError:
@@ -92,11 +92,11 @@ class ArtifactStore:
         return True
 
     def ids(self) -> list[str]:
-        """The segmentations that have a folder."""
+        """Return the ids of the segmentations that have a folder."""
         return [path.name for path in self._root.glob("*/*") if path.suffix != PARTIAL_SUFFIX and path.is_dir()]
 
     def sweep(self) -> int:
-        """Removes what an interrupted write left behind; gives the number of folders."""
+        """Remove the folders of interrupted writes and return their number."""
         leftovers = list(self._root.glob(f"*/*{PARTIAL_SUFFIX}"))
         for folder in leftovers:
             shutil.rmtree(folder, ignore_errors=True)
@@ -107,7 +107,7 @@ class ArtifactStore:
 
 
 def write_and_flush(path: Path, content: bytes) -> None:
-    """Writes a file and waits until the disk has it."""
+    """Write a file and wait until it is on the disk."""
     with path.open("wb") as file:
         file.write(content)
         file.flush()
@@ -115,7 +115,7 @@ def write_and_flush(path: Path, content: bytes) -> None:
 
 
 def flush_folder(path: Path) -> None:
-    """Waits until the disk has a folder's entries."""
+    """Wait until a folder's entries are on the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -1,6 +1,6 @@
-"""The audit trail: who-did-what lines, each chained to the line before it by SHA-256.
+"""The audit trail: lines that say who did what, each chained to the line before it by SHA-256.
 
-A line names the action, the segmentation, the moment and what identifies content (hashes, model version, verdict);
+A line names the action, the segmentation, the time and what identifies content (hashes, model version, verdict);
 never a text that a client sent.
 """
 
@@ -23,17 +23,17 @@ from app.records.tables import AuditRow, SegmentationRow
 
 FIRST_HASH = "0" * 64
 SERVICE = "service"
-"""Who acts where no caller does."""
+"""The actor where the service acts by itself."""
 AuditDetail = Mapping[str, str | int | float | None]
 
 
 TIP = "audit tip"
-"""Where a session's `info` holds the last line that was added in it."""
+"""The key of a session's `info` under which the last line added in it is kept."""
 
 
 @dataclass(frozen=True)
 class Tip:
-    """The end of the trail: the last line's number and hash. Whoever knows it can tell that no later line was lost."""
+    """The end of the trail: the last line's number and hash, which show later that no line up to it was lost."""
 
     sequence: int = 0
     hash: str = FIRST_HASH
@@ -42,8 +42,12 @@ class Tip:
         return f"{self.sequence}:{self.hash}"
 
     @classmethod
-    def parsed(cls, text: str) -> Tip:
-        """The tip that `str` wrote; ValueError where it is none."""
+    def parse(cls, text: str) -> Tip:
+        """Parse what `str` wrote.
+
+        Raises:
+            ValueError: the text is not a tip.
+        """
         number, _, digest = text.strip().partition(":")
         if not number.isdecimal() or len(digest) != len(FIRST_HASH):
             raise ValueError("expected the number of a line, a colon and its hash")
@@ -52,7 +56,7 @@ class Tip:
 
 @dataclass(frozen=True)
 class AuditEvent:
-    """What a line tells: `actor` did `action`; `segmentation_id` is empty where it concerns none.
+    """The content of a line: `actor` did `action`; `segmentation_id` is empty where no segmentation is concerned.
 
     `detail` identifies content and parameters (hashes, versions, verdicts), never a text that a client sent.
     """
@@ -64,7 +68,7 @@ class AuditEvent:
 
 
 def append_line(session: Session, event: AuditEvent) -> None:
-    """Adds one line in the session's transaction, which must hold the database's write lock."""
+    """Append one line in the session's transaction, which must hold the database's write lock."""
     last = session.scalars(select(AuditRow).order_by(AuditRow.sequence.desc()).limit(1)).first()
     row = AuditRow(
         sequence=1 if last is None else last.sequence + 1,
@@ -75,22 +79,22 @@ def append_line(session: Session, event: AuditEvent) -> None:
         detail=dict(event.detail),
         previous_hash=FIRST_HASH if last is None else last.hash,
     )
-    row.hash = line_hash(row)
+    row.hash = hash_line(row)
     session.add(row)
     session.flush()  # the next line of this transaction follows from this one
     session.info[TIP] = Tip(row.sequence, row.hash)
 
 
 def verify_trail(session: Session, known: Sequence[Tip] = ()) -> Tip:
-    """The trail's end, once every line was found to follow from the one before it, and `known` lines to be in it.
+    """Check that every line follows from the one before it and that the trail contains `known`; return its end.
 
     Raises:
-        BrokenAuditTrailError: at the first line that does not follow, was altered, or is gone.
+        BrokenAuditTrailError: at the first line that does not follow, was altered, or is missing.
     """
     tip, wanted = Tip(), {tip.sequence: tip for tip in known if tip.sequence}
     for row in session.scalars(select(AuditRow).order_by(AuditRow.sequence)).yield_per(1000):
         expected = tip.sequence + 1
-        if row.sequence != expected or row.previous_hash != tip.hash or row.hash != line_hash(row):
+        if row.sequence != expected or row.previous_hash != tip.hash or row.hash != hash_line(row):
             raise BrokenAuditTrailError(expected)
         tip = Tip(row.sequence, row.hash)
         if wanted.pop(tip.sequence, tip) != tip:
@@ -101,27 +105,27 @@ def verify_trail(session: Session, known: Sequence[Tip] = ()) -> Tip:
 
 
 def verify_measurements(session: Session) -> None:
-    """Compares each completed measurement with the line that told of its completion.
+    """Compare each completed measurement with the audit line of its completion.
 
     Raises:
-        AlteredMeasurementError: for the first one that differs from it, or has none.
+        AlteredMeasurementError: for the first measurement that differs from its line, or has none.
     """
     lines = select(AuditRow.segmentation_id, AuditRow.detail).where(AuditRow.action == "complete")
-    told = {row.segmentation_id: row.detail for row in session.execute(lines).yield_per(1000)}
+    recorded = {row.segmentation_id: row.detail for row in session.execute(lines).yield_per(1000)}
     completed = select(SegmentationRow).where(SegmentationRow.status == "completed")
     for row in session.scalars(completed).yield_per(1000):
-        if told.get(row.id) != completion_detail(row):
+        if recorded.get(row.id) != describe_completion(row):
             raise AlteredMeasurementError(row.id)
 
 
-def completion_detail(row: SegmentationRow) -> dict[str, str | int | float | None]:
-    """What the audit trail tells of a completed measurement."""
+def describe_completion(row: SegmentationRow) -> dict[str, str | int | float | None]:
+    """Return what the audit trail records of a completed measurement."""
     files = {f"sha256 {name}": digest for name, digest in (row.artifacts or {}).items()}
     return {"verdict": row.verdict, "head_volume_ml": row.head_volume_ml, **files}
 
 
-def line_hash(row: AuditRow) -> str:
-    """SHA-256 of a line's content and of the hash before it; lines of the first version name no actor."""
+def hash_line(row: AuditRow) -> str:
+    """Return the SHA-256 of a line's content and of the hash before it; lines of the first version name no actor."""
     content: list[object] = [
         row.sequence,
         row.at.isoformat(),
@@ -136,7 +140,7 @@ def line_hash(row: AuditRow) -> str:
 
 
 class AuditAnchor:
-    """One small file, replaced after each transaction that added lines.
+    """A small file with the end of the trail, replaced after each transaction that appended lines.
 
     A process that dies in between leaves an older end in it, which is a line of the trail as well.
     """
@@ -144,22 +148,22 @@ class AuditAnchor:
     def __init__(self, path: Path) -> None:
         self._path = path
 
-    def known(self) -> list[Tip]:
-        """The end that was noted last; none where the file is missing or damaged."""
+    def read(self) -> list[Tip]:
+        """Return the end that was recorded last; an empty list where the file is missing or damaged."""
         try:
-            return [Tip.parsed(self._path.read_text("utf-8"))]
+            return [Tip.parse(self._path.read_text("utf-8"))]
         except (OSError, ValueError):
             return []
 
     def advance(self, tip: Tip) -> None:
-        """Notes a later end."""
-        if any(known.sequence >= tip.sequence for known in self.known()):
+        """Record a later end."""
+        if any(known.sequence >= tip.sequence for known in self.read()):
             return
         partial = self._path.with_name(f"{self._path.name}.{os.getpid()}.partial")
         write_and_flush(partial, f"{tip}\n".encode())
         partial.replace(self._path)
 
     def sweep(self) -> None:
-        """Removes what processes that died in between left behind; at the start of the service, which is alone then."""
+        """Remove the partial files of processes that died; only at the start of the service, which is alone then."""
         for partial in self._path.parent.glob(f"{self._path.name}.*.partial"):
             partial.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""Opening the database, bringing its schema up to date, and the transactions on it."""
+"""Access to the database: opening it, migrating its schema, and transactions."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SQLITE_PRAGMAS = (
     "secure_delete=ON",
 )
 POSTGRES_OPTIONS: dict[str, Any] = {
-    "pool_pre_ping": True,  # a server that was restarted is noticed before a request fails for it
+    "pool_pre_ping": True,  # a restarted server is noticed before a request fails because of it
     "pool_timeout": 10,
     "connect_args": {"connect_timeout": 5, "application_name": "fetalhead"},
 }
@@ -36,14 +36,14 @@ WRITERS_LOCK = 0x66657461
 
 
 def open_database(url: str, make: bool = True) -> Engine:
-    """An engine on the database, with the schema of this version; `make` it where there is none.
+    """Open the database and migrate it to this version's schema; `make` creates it where there is none.
 
-    SQLite runs in write-ahead-log mode with a full flush at each commit: a measurement whose answer went out survives
-    a power cut. What is deleted is overwritten there.
+    SQLite runs in write-ahead-log mode with a full flush at each commit: a measurement whose answer was sent survives
+    a power cut. Deleted content is overwritten there.
 
     Raises:
-        DatabaseUnavailableError: there is no such database server, or it cannot be written.
-        NoRecordsError: there is no database, or an empty one, and none is to be made.
+        DatabaseUnavailableError: there is no such database server, or the database cannot be written.
+        NoRecordsError: there is no database, or an empty one, and `make` is not set.
     """
     try:
         parsed = make_url(url)
@@ -52,7 +52,9 @@ def open_database(url: str, make: bool = True) -> Engine:
         shown = parsed.render_as_string(hide_password=True)
         engine = create_engine(parsed, **(POSTGRES_OPTIONS if parsed.get_backend_name() == "postgresql" else {}))
     except (ArgumentError, ImportError) as error:
-        raise DatabaseUnavailableError("of FETALHEAD_DATABASE_URL", "no SQLAlchemy URL of a known database") from error
+        raise DatabaseUnavailableError(
+            "of FETALHEAD_DATABASE_URL", "not a SQLAlchemy URL of a known database"
+        ) from error
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _configure_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
@@ -67,25 +69,25 @@ def open_database(url: str, make: bool = True) -> Engine:
         raise DatabaseUnavailableError(shown, str(error.orig)) from error
     except CommandError as error:
         engine.dispose()
-        raise DatabaseUnavailableError(shown, "its schema is of a newer version of fetalhead") from error
+        raise DatabaseUnavailableError(shown, "its schema is from a newer version of fetalhead") from error
     return engine
 
 
 def _require_schema(engine: Engine, shown: str) -> None:
-    """NoRecordsError where no service ever opened the database."""
+    """Raise NoRecordsError where no service ever opened the database."""
     if _is_missing_file(engine) or not inspect(engine).has_table(SCHEMA_TABLE):
         engine.dispose()
         raise NoRecordsError(f"no database {shown}")
 
 
 def _is_missing_file(engine: Engine) -> bool:
-    """Whether a connection would make SQLite's file."""
+    """Return whether SQLite's file is missing, so that a connection would create it."""
     path = engine.url.database if engine.dialect.name == "sqlite" else None
     return bool(path) and not (Path(str(path)).is_file() and Path(str(path)).stat().st_size)
 
 
 def migrate(engine: Engine, revision: str = "head") -> None:
-    """Applies the migrations that the database has not seen; a lower revision (`base`: none) undoes later ones."""
+    """Apply the migrations that the database lacks; a lower revision (`base`: none) reverts later ones."""
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
     with engine.execution_options(writes=True).begin() as connection:
@@ -95,29 +97,29 @@ def migrate(engine: Engine, revision: str = "head") -> None:
 
 @contextmanager
 def reading(engine: Engine) -> Iterator[Session]:
-    """A session to read in; DatabaseUnavailableError where the database cannot be reached."""
-    with reached(engine), Session(engine) as session:
+    """Open a session for reading; raise DatabaseUnavailableError where the database cannot be reaching."""
+    with reaching(engine), Session(engine) as session:
         yield session
 
 
 @contextmanager
 def writing(engine: Engine) -> Iterator[Session]:
-    """A session that holds the database's write lock and commits at its end."""
+    """Open a session that holds the database's write lock and commits at its end."""
     writer = engine.execution_options(writes=True)
-    with reached(engine), Session(writer, expire_on_commit=False) as session, session.begin():
+    with reaching(engine), Session(writer, expire_on_commit=False) as session, session.begin():
         yield session
 
 
 def forget_deleted(engine: Engine) -> None:
-    """After an erasure: keeps nothing of it in SQLite's log; PostgreSQL's own vacuum clears its pages."""
+    """Remove erased content from SQLite's log; PostgreSQL's own vacuum clears its pages."""
     if engine.dialect.name == "sqlite":
-        with reached(engine), closing(engine.raw_connection()) as connection:
+        with reaching(engine), closing(engine.raw_connection()) as connection:
             connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
 @contextmanager
-def reached(engine: Engine) -> Iterator[None]:
-    """Work on the database; DatabaseUnavailableError where it is away."""
+def reaching(engine: Engine) -> Iterator[None]:
+    """Raise DatabaseUnavailableError where the database is unreachable inside the block."""
     try:
         yield
     except (OperationalError, InterfaceError, PoolTimeoutError) as error:
@@ -126,7 +128,7 @@ def reached(engine: Engine) -> Iterator[None]:
 
 
 def _configure_sqlite(connection: Any, _record: object) -> None:
-    connection.isolation_level = None  # the driver must not begin transactions of its own: `_begin_sqlite` does
+    connection.isolation_level = None  # `_begin_sqlite` begins the transactions, not the driver
     for pragma in SQLITE_PRAGMAS:
         connection.execute(f"PRAGMA {pragma}")
 

@@ -2,16 +2,16 @@
 
 RecordsError
 ├── UnknownSegmentationError     no such id, or it was erased
-├── KeyReusedError               an idempotency key came back with other content
-├── NotEditedError               the decision "edit" was made of a measurement without an edited mask
-├── NothingToAcceptError         the decision "accept" was made of a measurement without a volume
+├── KeyReusedError               an idempotency key was used again with other content
+├── NotEditedError               the decision "edit" about a measurement without an edited mask
+├── NothingToAcceptError         the decision "accept" about a measurement without a volume
 ├── DamagedArtifactError         a stored file is missing or is not what was stored
 ├── BrokenAuditTrailError        the chain of audit lines was altered, or lost its end
-├── AlteredMeasurementError      a measurement is not what the audit trail says
-├── FolderInUseError             another service works in the data folder
-├── BackupRefusedError           a backup would replace something, or is none of this version's
-├── DamagedBackupError           a backup is not what was backed up
-├── NoRecordsError               no service ever kept records where they were looked for
+├── AlteredMeasurementError      a measurement differs from the audit trail
+├── FolderInUseError             another service uses the data folder
+├── BackupRefusedError           a backup would replace something, or is of another version
+├── DamagedBackupError           a backup was altered
+├── NoRecordsError               there are no records at this place
 └── DatabaseUnavailableError     the database cannot be opened or reached
 """
 
@@ -21,65 +21,65 @@ from pathlib import Path
 
 
 class RecordsError(Exception):
-    """Base of what can go wrong with stored measurements."""
+    """Base of the errors of stored measurements."""
 
 
 class UnknownSegmentationError(RecordsError):
-    """No segmentation has this id."""
+    """An id that no segmentation has."""
 
     def __init__(self, segmentation_id: str) -> None:
-        super().__init__(f"There is no segmentation {segmentation_id}; it was never made, or it was erased.")
+        super().__init__(f"There is no segmentation {segmentation_id}; it never existed, or it was erased.")
         self.segmentation_id = segmentation_id
 
 
 class KeyReusedError(RecordsError):
-    """An idempotency key was used before, with other content."""
+    """An idempotency key that was used before with other content."""
 
     def __init__(self) -> None:
         super().__init__("This Idempotency-Key belongs to an earlier request with other content; send a new key.")
 
 
 class NotEditedError(RecordsError):
-    """The decision "edit" needs an edited mask."""
+    """A decision "edit" where no edited mask was stored."""
 
     def __init__(self, segmentation_id: str) -> None:
-        super().__init__(f"Segmentation {segmentation_id} has no edited mask; store one, or decide otherwise.")
+        super().__init__(f"Segmentation {segmentation_id} has no edited mask; store one, or make another decision.")
 
 
 class NothingToAcceptError(RecordsError):
-    """The decision "accept" needs a measurement that has a volume."""
+    """A decision "accept" about a measurement without a volume."""
 
     def __init__(self, segmentation_id: str) -> None:
         super().__init__(f"Segmentation {segmentation_id} has the verdict reject: it has no volume to accept.")
 
 
 class DamagedArtifactError(RecordsError):
-    """A stored file is missing, or its content is not what was stored."""
+    """A stored file that is missing, or whose content is not what was stored."""
 
     def __init__(self, segmentation_id: str, name: str) -> None:
         super().__init__(f"{name} of segmentation {segmentation_id} is missing or damaged; restore it from a backup.")
 
 
 class BrokenAuditTrailError(RecordsError):
-    """An audit line was altered, removed or moved, or the last ones are gone."""
+    """An audit trail in which a line was altered, removed or moved, or whose last lines are missing."""
 
     def __init__(self, sequence: int) -> None:
         super().__init__(
-            f"Audit line {sequence} is gone, or does not follow from the line before it; the trail was altered there."
+            f"Audit line {sequence} is missing, or does not follow from the line before; the trail was altered there."
         )
         self.sequence = sequence
 
 
 class AlteredMeasurementError(RecordsError):
-    """A measurement is not what the audit trail says of it."""
+    """A measurement that differs from what the audit trail recorded."""
 
     def __init__(self, segmentation_id: str) -> None:
-        super().__init__(f"Segmentation {segmentation_id} is not what the audit trail says; it was altered since.")
+        super().__init__(f"Segmentation {segmentation_id} differs from the audit trail; it was altered later.")
         self.segmentation_id = segmentation_id
 
 
 class FolderInUseError(RecordsError):
-    """Another service works in the data folder."""
+    """A data folder that another service uses."""
 
     def __init__(self, data_dir: Path) -> None:
         super().__init__(
@@ -88,28 +88,28 @@ class FolderInUseError(RecordsError):
 
 
 class BackupRefusedError(RecordsError):
-    """A backup is not made or not restored, so that nothing is lost by it; the text says why and what to do."""
+    """A backup or restore that was refused so that nothing is lost; the message says why and what to do."""
 
 
 class DamagedBackupError(RecordsError):
-    """A backup is not what was backed up; nothing of it was restored."""
+    """A backup that was altered; nothing of it was restored."""
 
     def __init__(self, problem: str) -> None:
         super().__init__(f"The backup is damaged: {problem} Nothing was restored; take an earlier backup.")
 
 
 class NoRecordsError(RecordsError):
-    """There are no records where they were looked for; nothing was made there."""
+    """A place without records; nothing was created there."""
 
     def __init__(self, lacking: str) -> None:
         super().__init__(
             f"There are no records here: {lacking}. Set FETALHEAD_DATA_DIR, as an absolute path, and "
-            "FETALHEAD_DATABASE_URL to what the service has; its first start (fetalhead serve) makes them."
+            "FETALHEAD_DATABASE_URL as the service has them; its first start (fetalhead serve) creates the records."
         )
 
 
 class DatabaseUnavailableError(RecordsError):
-    """The database cannot be opened, or is away."""
+    """A database that cannot be opened or reached."""
 
     def __init__(self, database: str, reason: str) -> None:
         super().__init__(

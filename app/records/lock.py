@@ -1,4 +1,4 @@
-"""One service per data folder: two would each take the other's work for what a killed process left."""
+"""The lock of a data folder: two services would each take the other's work for leftovers of a killed process."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ FILE = "service.lock"
 
 
 class FolderLock:
-    """Held from its construction until `release`, or until the process ends, however it ends."""
+    """A lock that is held from its construction until `release`, or until the process ends in any way."""
 
     def __init__(self, data_dir: Path) -> None:
-        """Raise FolderInUseError where another process holds it."""
+        """Take the lock; raise FolderInUseError where another process holds it."""
         data_dir.mkdir(parents=True, exist_ok=True)
         self._descriptor = os.open(data_dir / FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
@@ -25,5 +25,5 @@ class FolderLock:
             raise FolderInUseError(data_dir) from error
 
     def release(self) -> None:
-        """Lets others have the folder."""
+        """Release the folder for other processes."""
         os.close(self._descriptor)

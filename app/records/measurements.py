@@ -1,4 +1,4 @@
-"""The completed measurements as a table: filtered, paged and summarised."""
+"""Queries on completed measurements: filtered, paged and summarised."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ from app.records.scans import (
     VALID_VOLUME,
     Repeats,
     Scan,
-    repeated_pairs,
-    repeats_of,
-    scan_of,
-    scans,
-    with_reviews,
+    compute_repeats,
+    join_reviews,
+    read_scan,
+    select_repeated_pairs,
+    select_scans,
 )
 from app.records.tables import SegmentationRow as Row
-from app.records.volume_statistics import Statistics, grouped_sums, statistics_of
+from app.records.volume_statistics import Statistics, compute_statistics, sum_by_group
 
 _VOLUME = Row.head_volume_ml.label("volume")
 
 
 @dataclass(frozen=True)
 class MeasurementFilter:
-    """Which measurements are meant; None is no limit. `since` is inclusive, `until` exclusive."""
+    """The selection of measurements; None sets no limit. `since` is inclusive, `until` exclusive."""
 
     subject: str | None = None
     since: datetime | None = None
@@ -48,8 +48,8 @@ class MeasurementFilter:
 class MeasurementItem:
     """One completed measurement.
 
-    `head_volume_ml` is what was measured, None where the verdict is reject; `decision` and `edited_volume_ml` are a
-    reader's latest; `valid_volume_ml` is what counts now (see `scans`).
+    `head_volume_ml` is the measured volume, None where the verdict is reject; `decision` and `edited_volume_ml` are a
+    reader's latest; `valid_volume_ml` is the volume that counts now (see `scans`).
     """
 
     sequence: int
@@ -78,7 +78,7 @@ class DaySeries:
 
 
 @dataclass(frozen=True)
-class Summary:
+class MeasurementSummary:
     """Statistics of all measurements that carry a volume, as the model measured them.
 
     `reproducibility_sd_ml` is the mean, over the groups of two or more scans that repeat each other (see `scans`), of
@@ -92,39 +92,39 @@ class Summary:
 
 
 class Measurements:
-    """Reading of completed measurements. Every method blocks: call it from a thread."""
+    """Queries on completed measurements. Every method blocks: call it from a thread."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
     def page(self, wanted: MeasurementFilter, limit: int, before: int | None = None) -> list[MeasurementItem]:
-        """The newest measurements, at most `limit`, older than the sequence number `before`."""
-        query = with_reviews(select(Row, DECISION, EDITED_VOLUME, VALID_VOLUME)).where(*_conditions(wanted))
+        """Return the newest measurements, at most `limit`, older than the sequence number `before`."""
+        query = join_reviews(select(Row, DECISION, EDITED_VOLUME, VALID_VOLUME)).where(*_build_conditions(wanted))
         if before is not None:
             query = query.where(Row.sequence < before)
         with reading(self._engine) as session:
-            return [_item(*found) for found in session.execute(query.order_by(Row.sequence.desc()).limit(limit))]
+            return [_read_item(*found) for found in session.execute(query.order_by(Row.sequence.desc()).limit(limit))]
 
     def all(
         self, wanted: MeasurementFilter, page_size: int = 500, before: int | None = None
     ) -> Iterator[MeasurementItem]:
-        """Every measurement, or those before a place in the sequence, newest first, read page by page."""
+        """Yield every measurement, or those before a sequence number, newest first, read page by page."""
         while page := self.page(wanted, page_size, before):
             yield from page
             before = page[-1].sequence
 
-    def summary(self, wanted: MeasurementFilter) -> Summary:
-        """Statistics over every measurement the filter lets through, computed in the database."""
-        conditions = [*_conditions(wanted), Row.head_volume_ml.is_not(None)]
+    def summary(self, wanted: MeasurementFilter) -> MeasurementSummary:
+        """Return statistics of every measurement that the filter selects, computed in the database."""
+        conditions = [*_build_conditions(wanted), Row.head_volume_ml.is_not(None)]
         week = cast(func.floor(Row.gestational_age_weeks), Integer)
         dated = select(week.label("week"), _VOLUME).where(*conditions, Row.gestational_age_weeks.is_not(None))
-        groups = grouped_sums(scans(_conditions(wanted)), *REPEAT)
+        groups = sum_by_group(select_scans(_build_conditions(wanted)), *REPEAT)
         with reading(self._engine) as session:
-            overall = statistics_of(session.execute(grouped_sums(select(_VOLUME).where(*conditions))).one())
-            weeks = [(int(row[0]), statistics_of(row[1:])) for row in session.execute(grouped_sums(dated, "week"))]
-            spreads = [statistics_of(row[len(REPEAT) :]).sd_ml for row in session.execute(groups)]
+            overall = compute_statistics(session.execute(sum_by_group(select(_VOLUME).where(*conditions))).one())
+            weeks = [(int(row[0]), compute_statistics(row[1:])) for row in session.execute(sum_by_group(dated, "week"))]
+            spreads = [compute_statistics(row[len(REPEAT) :]).sd_ml for row in session.execute(groups)]
         repeated = [spread for spread in spreads if spread is not None]
-        return Summary(
+        return MeasurementSummary(
             overall=overall,
             by_gestational_week=tuple(weeks),
             reproducibility_sd_ml=fmean(repeated) if repeated else None,
@@ -132,26 +132,26 @@ class Measurements:
         )
 
     def scans(self, wanted: MeasurementFilter) -> list[Scan]:
-        """The scans among the measurements, each counted once, oldest first."""
+        """Return the scans among the measurements, each counted once, oldest first."""
         with reading(self._engine) as session:
-            return [scan_of(row) for row in session.execute(scans(_conditions(wanted)))]
+            return [read_scan(row) for row in session.execute(select_scans(_build_conditions(wanted)))]
 
     def repeats(self, wanted: MeasurementFilter, most: int) -> Repeats:
-        """How far repeated scans differ, with at most so many of the newest pairs."""
-        pairs = repeated_pairs(_conditions(wanted))
+        """Return how far repeated scans differ, with at most so many of the newest pairs."""
+        pairs = select_repeated_pairs(_build_conditions(wanted))
         differences = select(pairs.subquery().c.difference_ml.label("volume"))
         with reading(self._engine) as session:
-            found = statistics_of(session.execute(grouped_sums(differences)).one())
-            return repeats_of(session.execute(pairs.limit(most)).all(), found)
+            found = compute_statistics(session.execute(sum_by_group(differences)).one())
+            return compute_repeats(session.execute(pairs.limit(most)).all(), found)
 
 
-def day_series(scans: Sequence[Scan]) -> list[DaySeries]:
-    """Return the days of one subject's scans, oldest first."""
+def group_by_day(scans: Sequence[Scan]) -> list[DaySeries]:
+    """Group one subject's scans by day, oldest first."""
     dated = sorted(scans, key=lambda scan: scan.day)
-    return [_day(day, list(found)) for day, found in groupby(dated, key=lambda scan: scan.day)]
+    return [_summarise_day(day, list(found)) for day, found in groupby(dated, key=lambda scan: scan.day)]
 
 
-def _day(day: date, scans: Sequence[Scan]) -> DaySeries:
+def _summarise_day(day: date, scans: Sequence[Scan]) -> DaySeries:
     ages = [scan.gestational_age_weeks for scan in scans if scan.gestational_age_weeks is not None]
     volumes = [scan.head_volume_ml for scan in scans]
     sd_ml = stdev(volumes) if len(volumes) > 1 else None
@@ -159,7 +159,7 @@ def _day(day: date, scans: Sequence[Scan]) -> DaySeries:
     return DaySeries(day, fmean(ages) if ages else None, found)
 
 
-def _conditions(wanted: MeasurementFilter) -> list[ColumnElement[bool]]:
+def _build_conditions(wanted: MeasurementFilter) -> list[ColumnElement[bool]]:
     conditions = [Row.status == "completed"]
     if wanted.subject is not None:
         conditions.append(Row.subject == wanted.subject)
@@ -177,7 +177,7 @@ def _conditions(wanted: MeasurementFilter) -> list[ColumnElement[bool]]:
     return conditions
 
 
-def _item(
+def _read_item(
     row: Row, decision: DecisionWord | None, edited_volume_ml: float | None, valid_volume_ml: float | None
 ) -> MeasurementItem:
     report = row.report or {}

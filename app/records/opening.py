@@ -1,4 +1,4 @@
-"""The records of one service, opened together and closed together."""
+"""Opening and closing of all records of one service."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ANCHOR = "audit.tip"
 
 @dataclass(frozen=True)
 class Records:
-    """Everything that reads and writes them."""
+    """All records of one service, by what they are used for."""
 
     engine: Engine
     artifacts: ArtifactStore
@@ -33,16 +33,16 @@ class Records:
     anchor: AuditAnchor
 
     def close(self) -> None:
-        """Gives the database's connections back."""
+        """Close the database's connections."""
         self.engine.dispose()
 
 
 def open_records(database_url: str, data_dir: Path, make: bool = True) -> Records:
-    """The records in a database and a folder; `make` them where there are none.
+    """Open the records in a database and a folder; `make` creates them where there are none.
 
     Raises:
         DatabaseUnavailableError: the database cannot be opened.
-        NoRecordsError: there are none, and none are to be made.
+        NoRecordsError: there are none, and `make` is not set.
         OSError: the folder cannot be written.
     """
     if not make and not data_dir.is_dir():

@@ -1,4 +1,4 @@
-"""Segmentations in the database and their files: accepted, completed, failed, cancelled, erased."""
+"""Storage of segmentations and their files: accepted, completed, failed, cancelled, erased."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from app.records.audit import (
     AuditEvent,
     Tip,
     append_line,
-    completion_detail,
+    describe_completion,
     verify_measurements,
     verify_trail,
 )
@@ -32,43 +32,43 @@ from app.records.segmentation import (
     NewSegmentation,
     Status,
     StoredSegmentation,
+    digest_key,
     fill_row,
-    key_digest,
-    new_row,
-    row_by_id,
-    row_by_key,
-    stored_segmentation,
+    find_row,
+    find_row_by_key,
+    make_row,
+    read_segmentation,
 )
 from app.records.tables import SegmentationRow
 
 
 class Repository:
-    """All reading and writing of segmentations. Every method blocks: call it from a thread."""
+    """The store of segmentations. Every method blocks: call it from a thread."""
 
     def __init__(self, engine: Engine, artifacts: ArtifactStore, anchor: AuditAnchor | None = None) -> None:
-        """`anchor` keeps the end of the audit trail outside of the database."""
+        """Use a database and a store of files; `anchor` keeps the end of the audit trail outside the database."""
         self._engine = engine
         self._write_lock = threading.Lock()
         self._artifacts = artifacts
         self._anchor = anchor
 
     def accept(self, new: NewSegmentation) -> StoredSegmentation:
-        """Notes an accepted request as queued; or gives the earlier one that its idempotency key belongs to.
+        """Store an accepted request as queued, or return the earlier one that its idempotency key belongs to.
 
         Raises:
             KeyReusedError: the key belongs to a request with other content.
         """
-        key = None if new.idempotency_key is None else key_digest(new.idempotency_key, new.owner)
+        key = None if new.idempotency_key is None else digest_key(new.idempotency_key, new.owner)
         with self._writing() as session:
-            earlier = None if key is None else row_by_key(session, key)
+            earlier = None if key is None else find_row_by_key(session, key)
             if earlier is not None and earlier.status in ("failed", "cancelled"):
                 earlier.key_sha256 = None
                 session.flush()
             elif earlier is not None:
                 if earlier.request_sha256 != new.request_sha256:
                     raise KeyReusedError
-                return stored_segmentation(earlier)
-            row = new_row(new, key)
+                return read_segmentation(earlier)
+            row = make_row(new, key)
             session.add(row)
             detail = {
                 "input_sha256": new.input_sha256,
@@ -78,32 +78,32 @@ class Repository:
                 "spacing_mm": None if new.spacing_mm is None else " ".join(f"{step:.6g}" for step in new.spacing_mm),
             }
             append_line(session, AuditEvent(new.owner, "accept", new.id, detail))
-            return stored_segmentation(row)
+            return read_segmentation(row)
 
     def has_key(self, idempotency_key: str, owner: str = ANYBODY) -> bool:
-        """Whether an owner's key already belongs to a segmentation that neither failed nor was cancelled."""
+        """Return whether an owner's key already belongs to a segmentation that neither failed nor was cancelled."""
         with reading(self._engine) as session:
-            return _living(session, idempotency_key, owner) is not None
+            return _find_by_key(session, idempotency_key, owner) is not None
 
     def find_by_key(self, idempotency_key: str, request_sha256: str, owner: str = ANYBODY) -> StoredSegmentation | None:
-        """The segmentation that an owner's key already belongs to, unless it failed or was cancelled.
+        """Return the segmentation that an owner's key already belongs to, unless it failed or was cancelled.
 
         Raises:
             KeyReusedError: the key belongs to a request with other content.
         """
         with reading(self._engine) as session:
-            row = _living(session, idempotency_key, owner)
+            row = _find_by_key(session, idempotency_key, owner)
             if row is not None and row.request_sha256 != request_sha256:
                 raise KeyReusedError
-            return None if row is None else stored_segmentation(row)
+            return None if row is None else read_segmentation(row)
 
     def find(self, segmentation_id: str) -> StoredSegmentation:
-        """The segmentation with an id, or UnknownSegmentationError."""
+        """Return the segmentation with an id; raise UnknownSegmentationError where there is none."""
         with reading(self._engine) as session:
-            return stored_segmentation(row_by_id(session, segmentation_id))
+            return read_segmentation(find_row(session, segmentation_id))
 
     def start(self, segmentation_id: str) -> bool:
-        """Marks a queued segmentation as running; False where it was cancelled or erased meanwhile."""
+        """Mark a queued segmentation as running; return False where it was cancelled or erased meanwhile."""
         with self._writing() as session:
             row = session.scalars(select(SegmentationRow).where(SegmentationRow.id == segmentation_id)).first()
             if row is None or row.status != "queued":
@@ -112,9 +112,9 @@ class Repository:
             return True
 
     def complete(self, segmentation_id: str, measurement: Measurement) -> bool:
-        """Stores the files, then the measurement and its audit line in one transaction.
+        """Store the files, then the measurement and its audit line in one transaction.
 
-        Gives False, and stores nothing, where the segmentation was cancelled or erased meanwhile.
+        Return False, and store nothing, where the segmentation was cancelled or erased meanwhile.
         """
         hashes = self._artifacts.write(segmentation_id, measurement.files)
         try:
@@ -124,7 +124,7 @@ class Repository:
                     self._artifacts.erase(segmentation_id)
                     return False
                 fill_row(row, measurement, hashes)
-                event = AuditEvent(row.owner or ANYBODY, "complete", segmentation_id, completion_detail(row))
+                event = AuditEvent(row.owner or ANYBODY, "complete", segmentation_id, describe_completion(row))
                 append_line(session, event)
         except BaseException:
             self._artifacts.erase(segmentation_id)
@@ -132,7 +132,7 @@ class Repository:
         return True
 
     def fail(self, segmentation_id: str, problem: Mapping[str, Any]) -> None:
-        """Notes why an unfinished segmentation has no result."""
+        """Mark an unfinished segmentation as failed and store its problem."""
         with self._writing() as session:
             row = session.scalars(select(SegmentationRow).where(SegmentationRow.id == segmentation_id)).first()
             if row is not None and row.status in UNFINISHED:
@@ -141,7 +141,7 @@ class Repository:
                 append_line(session, AuditEvent(SERVICE, "fail", segmentation_id, detail))
 
     def remove(self, segmentation_id: str, actor: str = ANYBODY) -> Status:
-        """Cancels an unfinished segmentation, erases a finished one with its files; gives the status it had.
+        """Cancel an unfinished segmentation or erase a finished one with its files; return the status it had.
 
         The audit line of an erased segmentation stays: it holds hashes and numbers, nothing of the patient.
 
@@ -157,7 +157,7 @@ class Repository:
         return status
 
     def cancel(self, segmentation_id: str, actor: str = ANYBODY) -> bool:
-        """Cancels an unfinished segmentation; False where there is none with this id."""
+        """Cancel an unfinished segmentation; return False where there is none with this id."""
         with self._writing() as session:
             row = session.scalars(select(SegmentationRow).where(SegmentationRow.id == segmentation_id)).first()
             if row is None or row.status not in UNFINISHED:
@@ -166,8 +166,8 @@ class Repository:
             append_line(session, AuditEvent(actor, "cancel", segmentation_id))
             return True
 
-    def artifact(self, segmentation_id: str, name: str) -> bytes:
-        """Content of one stored file.
+    def read_artifact(self, segmentation_id: str, name: str) -> bytes:
+        """Return the content of one stored file.
 
         Raises:
             UnknownSegmentationError: there is no such segmentation, or it has no files.
@@ -179,11 +179,11 @@ class Repository:
         try:
             return self._artifacts.read(segmentation_id, name, stored.artifacts[name])
         except DamagedArtifactError:
-            self.find(segmentation_id)  # erased between the two reads: unknown, not damaged
+            self.find(segmentation_id)  # where it was erased between the two reads, it is unknown and not damaged
             raise
 
     def recover(self, problem: Mapping[str, Any]) -> int:
-        """After a start: fails what an earlier process left unfinished; gives how many."""
+        """Mark as failed what an earlier process left unfinished; return how many."""
         with reading(self._engine) as session:
             unfinished = select(SegmentationRow.id).where(SegmentationRow.status.in_(UNFINISHED))
             left = list(session.scalars(unfinished))
@@ -191,16 +191,16 @@ class Repository:
             self.fail(segmentation_id, problem)
         return len(left)
 
-    def of_subject(self, subject: str) -> list[str]:
-        """Identifiers of a subject's segmentations, unfinished ones included."""
-        return self._ids(SegmentationRow.subject == subject)
+    def find_ids_of_subject(self, subject: str) -> list[str]:
+        """Return the ids of a subject's segmentations, unfinished ones included."""
+        return self._select_ids(SegmentationRow.subject == subject)
 
-    def finished_before(self, moment: datetime) -> list[str]:
-        """Identifiers of the segmentations that are older, unless they are on their way."""
-        return self._ids(SegmentationRow.created_at < moment, SegmentationRow.status.not_in(UNFINISHED))
+    def find_ids_finished_before(self, moment: datetime) -> list[str]:
+        """Return the ids of the finished segmentations that were created before a moment."""
+        return self._select_ids(SegmentationRow.created_at < moment, SegmentationRow.status.not_in(UNFINISHED))
 
     def erase(self, segmentation_id: str, event: AuditEvent) -> bool:
-        """Removes a segmentation and its files, whatever its state; False where there is none."""
+        """Remove a segmentation and its files in any state; return False where there is none."""
         with self._writing() as session:
             row = session.scalars(select(SegmentationRow).where(SegmentationRow.id == segmentation_id)).first()
             if row is None:
@@ -211,30 +211,34 @@ class Repository:
         return True
 
     def forget_erased(self) -> None:
-        """Has the database keep nothing of what was erased, as far as it can."""
+        """Remove what the database still keeps of erased rows, as far as possible."""
         forget_deleted(self._engine)
 
     def note(self, event: AuditEvent) -> None:
-        """Adds a line of its own to the audit trail: a decision, a change of the served model."""
+        """Append a line that belongs to no segmentation's progress, such as a change of the served model."""
         with self._writing() as session:
             append_line(session, event)
 
     def transaction(self) -> AbstractContextManager[Session]:
-        """A transaction that holds the write lock, for the other parts of the records."""
+        """Open a transaction that holds the write lock, for the other parts of the records."""
         return self._writing()
 
     def verify_audit_trail(self, known: Sequence[Tip] = ()) -> Tip:
-        """The end of the audit trail, once no line and no measurement was found altered; else a RecordsError.
+        """Check that no line and no measurement was altered, and return the end of the audit trail.
 
-        `known` ends, noted earlier and elsewhere, must be lines of it.
+        `known` are ends, recorded earlier and elsewhere, that must be lines of it.
+
+        Raises:
+            BrokenAuditTrailError: a line was altered or is missing.
+            AlteredMeasurementError: a measurement was altered.
         """
-        anchored = [] if self._anchor is None else self._anchor.known()
+        anchored = [] if self._anchor is None else self._anchor.read()
         with reading(self._engine) as session:
             tip = verify_trail(session, [*known, *anchored])
             verify_measurements(session)
             return tip
 
-    def _ids(self, *conditions: ColumnElement[bool]) -> list[str]:
+    def _select_ids(self, *conditions: ColumnElement[bool]) -> list[str]:
         with reading(self._engine) as session:
             return list(session.scalars(select(SegmentationRow.id).where(*conditions)))
 
@@ -248,6 +252,6 @@ class Repository:
                 self._anchor.advance(tip)
 
 
-def _living(session: Session, idempotency_key: str, owner: str) -> SegmentationRow | None:
-    row = row_by_key(session, key_digest(idempotency_key, owner))
+def _find_by_key(session: Session, idempotency_key: str, owner: str) -> SegmentationRow | None:
+    row = find_row_by_key(session, digest_key(idempotency_key, owner))
     return None if row is None or row.status in ("failed", "cancelled") else row

@@ -1,4 +1,4 @@
-"""What readers made of measurements: the masks they drew, and whether they accept, edit or reject."""
+"""Readers' reviews of measurements: edited masks, and decisions to accept, edit or reject."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ DecisionWord = Literal["accept", "edit", "reject"]
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """What a reader decides, and why; `reason` is a text of the reader's and stays out of the audit trail."""
+class NewDecision:
+    """A reader's decision that is not recorded yet; `reason` is the reader's text and stays out of the audit trail."""
 
     decision: DecisionWord
     reason: str = ""
@@ -31,7 +31,7 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Decision:
-    """A recorded decision; the mask and its volume are None where it was rejected."""
+    """A recorded decision; the mask and its volume are None where the measurement was rejected."""
 
     at: datetime
     actor: str
@@ -54,7 +54,7 @@ class Edit:
 
 @dataclass(frozen=True)
 class Review:
-    """The latest of both; None where there is none yet."""
+    """The latest decision and the latest edited mask of a measurement, each None where there is none."""
 
     decision: Decision | None = None
     edit: Edit | None = None
@@ -62,7 +62,7 @@ class Review:
 
 @dataclass(frozen=True)
 class DecidedCase:
-    """A measurement whose latest decision gives it a mask."""
+    """A measurement with the mask that its latest decision chose."""
 
     segmentation_id: str
     input_sha256: str
@@ -75,7 +75,7 @@ class DecidedCase:
 
 
 class Reviews:
-    """All reading and writing of reviews. Every method blocks: call it from a thread."""
+    """The store of reviews. Every method blocks: call it from a thread."""
 
     def __init__(self, engine: Engine, repository: Repository, artifacts: ArtifactStore) -> None:
         self._engine = engine
@@ -83,37 +83,43 @@ class Reviews:
         self._artifacts = artifacts
 
     def latest(self, segmentation_ids: Sequence[str]) -> dict[str, Review]:
-        """The review of each segmentation that has one."""
+        """Return the review of each segmentation that has one."""
         with reading(self._engine) as session:
             edits = {
-                row.segmentation_id: _edit(row) for row in session.scalars(_newest(EditedMaskRow, segmentation_ids))
+                row.segmentation_id: _read_edit(row)
+                for row in session.scalars(_select_newest(EditedMaskRow, segmentation_ids))
             }
             made = {
-                row.segmentation_id: _decision(row) for row in session.scalars(_newest(DecisionRow, segmentation_ids))
+                row.segmentation_id: _read_decision(row)
+                for row in session.scalars(_select_newest(DecisionRow, segmentation_ids))
             }
         return {name: Review(made.get(name), edits.get(name)) for name in edits.keys() | made.keys()}
 
     def history(self, segmentation_id: str) -> list[Decision]:
-        """Every decision about a segmentation, oldest first."""
+        """Return every decision about a segmentation, oldest first."""
         query = select(DecisionRow).where(DecisionRow.segmentation_id == segmentation_id).order_by(DecisionRow.sequence)
         with reading(self._engine) as session:
-            return [_decision(row) for row in session.scalars(query)]
+            return [_read_decision(row) for row in session.scalars(query)]
 
-    def edited_mask(self, segmentation_id: str) -> tuple[Edit, bytes] | None:
-        """The newest edited mask; None where there is none. Raises DamagedArtifactError."""
+    def read_edited_mask(self, segmentation_id: str) -> tuple[Edit, bytes] | None:
+        """Return the newest edited mask, or None.
+
+        Raises:
+            DamagedArtifactError: the mask is not what was stored.
+        """
         edit = self.latest([segmentation_id]).get(segmentation_id, Review()).edit
         if edit is None:
             return None
         return edit, self._artifacts.read(segmentation_id, edit.name, edit.sha256)
 
     def store_mask(self, segmentation_id: str, content: bytes, head_volume_ml: float, actor: str) -> Edit:
-        """Stores an edited mask beside the original and the earlier ones, with its audit line.
+        """Store an edited mask beside the original and the earlier ones, with its audit line.
 
         Raises:
             UnknownSegmentationError: there is no such completed segmentation.
         """
         with self._repository.transaction() as session:
-            measured = _completed(session, segmentation_id)
+            measured = _require_completed(session, segmentation_id)
             number = 1 + session.scalars(_count_edits(segmentation_id)).one()
             name = EDITED_MASK.format(number=number)
             sha256 = self._artifacts.add(segmentation_id, name, content)
@@ -133,10 +139,10 @@ class Reviews:
                 "original_head_volume_ml": measured.head_volume_ml,
             }
             append_line(session, AuditEvent(actor, "edit_mask", segmentation_id, detail))
-            return _edit(row)
+            return _read_edit(row)
 
-    def decide(self, segmentation_id: str, verdict: Verdict, actor: str) -> Decision:
-        """Records a decision about the mask that it concerns, with its audit line.
+    def decide(self, segmentation_id: str, verdict: NewDecision, actor: str) -> Decision:
+        """Record a decision, with the mask that it concerns and its audit line.
 
         Raises:
             UnknownSegmentationError: there is no such completed segmentation.
@@ -144,7 +150,7 @@ class Reviews:
             NothingToAcceptError: "accept" of a measurement that was rejected.
         """
         with self._repository.transaction() as session:
-            measured = _completed(session, segmentation_id)
+            measured = _require_completed(session, segmentation_id)
             row = DecisionRow(
                 segmentation_id=segmentation_id,
                 at=datetime.now(UTC),
@@ -158,7 +164,7 @@ class Reviews:
                 row.mask_name, row.head_volume_ml = MASK, measured.head_volume_ml
                 row.mask_sha256 = (measured.artifacts or {}).get(MASK)
             elif verdict.decision == "edit":
-                edit = session.scalars(_newest(EditedMaskRow, [segmentation_id])).first()
+                edit = session.scalars(_select_newest(EditedMaskRow, [segmentation_id])).first()
                 if edit is None:
                     raise NotEditedError(segmentation_id)
                 row.mask_name, row.mask_sha256, row.head_volume_ml = edit.name, edit.sha256, edit.head_volume_ml
@@ -169,10 +175,10 @@ class Reviews:
                 "head_volume_ml": row.head_volume_ml,
             }
             append_line(session, AuditEvent(actor, "decide", segmentation_id, detail))
-            return _decision(row)
+            return _read_decision(row)
 
-    def decided_cases(self) -> Iterator[DecidedCase]:
-        """The measurements whose latest decision is accept or edit, oldest first."""
+    def find_decided_cases(self) -> Iterator[DecidedCase]:
+        """Yield the measurements whose latest decision is accept or edit, oldest first."""
         newest = select(func.max(DecisionRow.sequence)).group_by(DecisionRow.segmentation_id)
         query = (
             select(DecisionRow, SegmentationRow)
@@ -182,21 +188,25 @@ class Reviews:
         )
         with reading(self._engine) as session:
             for row, measured in session.execute(query):
-                yield _case(row, measured)
+                yield _read_case(row, measured)
 
-    def mask(self, case: DecidedCase) -> bytes:
-        """The mask that was decided for. Raises DamagedArtifactError."""
+    def read_mask(self, case: DecidedCase) -> bytes:
+        """Return the mask that the decision chose.
+
+        Raises:
+            DamagedArtifactError: the mask is not what was stored.
+        """
         return self._artifacts.read(case.segmentation_id, case.mask_name, case.mask_sha256)
 
 
-def _completed(session: Session, segmentation_id: str) -> SegmentationRow:
+def _require_completed(session: Session, segmentation_id: str) -> SegmentationRow:
     row = session.scalars(select(SegmentationRow).where(SegmentationRow.id == segmentation_id)).first()
     if row is None or row.status != "completed":
         raise UnknownSegmentationError(segmentation_id)
     return row
 
 
-def _newest(table: type[Row], segmentation_ids: Sequence[str]) -> Select[Row]:
+def _select_newest(table: type[Row], segmentation_ids: Sequence[str]) -> Select[Row]:
     newest = (
         select(func.max(table.sequence))
         .where(table.segmentation_id.in_(segmentation_ids))
@@ -209,23 +219,23 @@ def _count_edits(segmentation_id: str) -> Select[int]:
     return select(func.count()).select_from(EditedMaskRow).where(EditedMaskRow.segmentation_id == segmentation_id)
 
 
-def _edit(row: EditedMaskRow) -> Edit:
+def _read_edit(row: EditedMaskRow) -> Edit:
     return Edit(row.at, row.actor, row.name, row.sha256, row.head_volume_ml)
 
 
-def _decision(row: DecisionRow) -> Decision:
+def _read_decision(row: DecisionRow) -> Decision:
     word: DecisionWord = row.decision  # type: ignore[assignment]  # the column holds nothing else
     return Decision(row.at, row.actor, word, row.reason, row.mask_sha256, row.head_volume_ml)
 
 
-def _case(row: DecisionRow, measured: SegmentationRow) -> DecidedCase:
+def _read_case(row: DecisionRow, measured: SegmentationRow) -> DecidedCase:
     return DecidedCase(
         segmentation_id=measured.id,
         input_sha256=str((measured.report or {}).get("input", {}).get("sha256")),
         subject=measured.subject,
         gestational_age_weeks=measured.gestational_age_weeks,
         model=f"{measured.model_name}/{measured.model_version}",
-        decision=_decision(row),
+        decision=_read_decision(row),
         mask_name=row.mask_name or "",
         mask_sha256=row.mask_sha256 or "",
     )

@@ -1,6 +1,6 @@
-"""Each scan counted once: what volume a measurement stands for, and which scans repeat each other.
+"""Scans, each counted once: which volume counts for a measurement, and which scans repeat each other.
 
-This is the one definition of both; whatever the service tells of scans and of their repeats is selected here.
+This is the one definition of both; whatever the service says about scans and their repeats is selected here.
 
 A measurement's **valid volume** is that of its latest decision, where there is one: the accepted or the edited one, and
 none where a reader rejected it. Where nobody has decided yet, it is that of the newest edited mask, else the measured
@@ -25,7 +25,7 @@ from app.records.tables import SegmentationRow as Row
 from app.records.volume_statistics import Statistics
 
 REPEAT: Final = ("subject", "day", "gestational_age_weeks")
-"""What repeated scans have in common."""
+"""The columns in which repeated scans agree."""
 LIMITS_SD: Final = 1.96
 ENOUGH_FOR_LIMITS: Final = 3
 
@@ -56,7 +56,7 @@ class RepeatedPair:
 
 @dataclass(frozen=True)
 class Repeats:
-    """How far repeated scans differ: the newest pairs, and the statistics of all `count` (Bland and Altman, 1986).
+    """The differences of repeated scans: the newest pairs, and the statistics of all `count` (Bland and Altman, 1986).
 
     `limits_of_agreement_ml` is the mean difference and 1.96 standard deviations either way; None under three pairs.
     """
@@ -67,13 +67,13 @@ class Repeats:
     limits_of_agreement_ml: tuple[float, float] | None
 
 
-def _newest(table: type[DecisionRow] | type[EditedMaskRow], *columns: Any) -> Subquery:
+def _select_newest(table: type[DecisionRow] | type[EditedMaskRow], *columns: Any) -> Subquery:
     newest = select(func.max(table.sequence)).group_by(table.segmentation_id)
     return select(table.segmentation_id, table.head_volume_ml, *columns).where(table.sequence.in_(newest)).subquery()
 
 
-_DECIDED = _newest(DecisionRow, DecisionRow.decision)
-_EDITED = _newest(EditedMaskRow)
+_DECIDED = _select_newest(DecisionRow, DecisionRow.decision)
+_EDITED = _select_newest(EditedMaskRow)
 DECISION: Final = _DECIDED.c.decision
 EDITED_VOLUME: Final = _EDITED.c.head_volume_ml
 VALID_VOLUME: Final = case(
@@ -83,18 +83,18 @@ _OF_THE_MODEL = or_(DECISION == "accept", and_(DECISION.is_(None), EDITED_VOLUME
 _OF_A_READER = or_(DECISION.is_not(None), EDITED_VOLUME.is_not(None))
 
 
-def with_reviews(query: Select[Any]) -> Select[Any]:
+def join_reviews(query: Select[Any]) -> Select[Any]:
     """Return a query on segmentations in which the decision, the edited and the valid volume can be selected."""
     return query.outerjoin(_DECIDED, _DECIDED.c.segmentation_id == Row.id).outerjoin(
         _EDITED, _EDITED.c.segmentation_id == Row.id
     )
 
 
-def scans(conditions: Sequence[ColumnElement[bool]]) -> Select[Any]:
+def select_scans(conditions: Sequence[ColumnElement[bool]]) -> Select[Any]:
     """Select the scans among the measurements that fulfil the conditions, oldest first."""
     file = func.coalesce(Row.report["input"]["sha256"].as_string(), Row.id)
     columns = (Row.id, Row.sequence, Row.subject, Row.created_day, Row.gestational_age_weeks)
-    valid = with_reviews(
+    valid = join_reviews(
         select(
             *columns,
             file.label("file"),
@@ -116,9 +116,9 @@ def scans(conditions: Sequence[ColumnElement[bool]]) -> Select[Any]:
     return select(*(ranked.c[name] for name in names)).where(ranked.c.rank == 1).order_by(ranked.c.first)
 
 
-def repeated_pairs(conditions: Sequence[ColumnElement[bool]]) -> Select[Any]:
+def select_repeated_pairs(conditions: Sequence[ColumnElement[bool]]) -> Select[Any]:
     """Select each scan with the one before it that it repeats, newest first, as the members of RepeatedPair."""
-    found = scans(conditions).subquery()
+    found = select_scans(conditions).subquery()
     together = [found.c[name] for name in REPEAT]
 
     def before(name: str) -> ColumnElement[Any]:
@@ -140,14 +140,14 @@ def repeated_pairs(conditions: Sequence[ColumnElement[bool]]) -> Select[Any]:
     )
 
 
-def scan_of(row: Any) -> Scan:
-    """Return the scan in a row of `scans`."""
+def read_scan(row: Any) -> Scan:
+    """Return the scan in a row of `select_scans`."""
     interval = None if row.interval is None else (row.interval[0], row.interval[1])
     return Scan(row.id, row.subject, row.day, row.gestational_age_weeks, row.volume, interval)
 
 
-def repeats_of(pairs: Sequence[Any], differences: Statistics) -> Repeats:
-    """Return how far repeated scans differ, from rows of `repeated_pairs` and the statistics of all differences."""
+def compute_repeats(pairs: Sequence[Any], differences: Statistics) -> Repeats:
+    """Return how far repeated scans differ, from rows of `select_repeated_pairs` and statistics of all differences."""
     mean, sd, limits = differences.mean_ml, differences.sd_ml, None
     if mean is not None and sd is not None and differences.count >= ENOUGH_FOR_LIMITS:
         limits = (mean - LIMITS_SD * sd, mean + LIMITS_SD * sd)

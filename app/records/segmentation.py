@@ -1,4 +1,4 @@
-"""One segmentation: as it is accepted, as it is measured, as it is stored; and its row in the database."""
+"""One segmentation as it is accepted, measured and stored, and its row in the database."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from app.records.tables import SegmentationRow
 
 Status = Literal["queued", "running", "completed", "failed", "cancelled"]
 ANYBODY = "anonymous"
-"""The owner where callers are not told apart."""
+"""The owner where callers are not distinguished."""
 UNFINISHED: tuple[Status, ...] = ("queued", "running")
 
 
 @dataclass(frozen=True)
 class NewSegmentation:
-    """What is known of a request when it is accepted."""
+    """A request at the time of its acceptance."""
 
     id: str
     created_at: datetime
@@ -40,7 +40,7 @@ class NewSegmentation:
 
 @dataclass(frozen=True)
 class StoredSegmentation:
-    """One segmentation as it lies in the database; `artifacts` maps file name to SHA-256."""
+    """One segmentation as it is stored in the database; `artifacts` maps file name to SHA-256."""
 
     id: str
     status: Status
@@ -64,27 +64,27 @@ class Measurement:
     files: Mapping[str, bytes]
 
 
-def row_by_id(session: Session, segmentation_id: str) -> SegmentationRow:
-    """The row with an id, or UnknownSegmentationError."""
+def find_row(session: Session, segmentation_id: str) -> SegmentationRow:
+    """Return the row with an id; raise UnknownSegmentationError where there is none."""
     row = session.scalars(select(SegmentationRow).where(SegmentationRow.id == segmentation_id)).first()
     if row is None:
         raise UnknownSegmentationError(segmentation_id)
     return row
 
 
-def row_by_key(session: Session, key_sha256: str) -> SegmentationRow | None:
-    """The row that an idempotency key belongs to, if there is one."""
+def find_row_by_key(session: Session, key_sha256: str) -> SegmentationRow | None:
+    """Return the row that an idempotency key belongs to, if there is one."""
     return session.scalars(select(SegmentationRow).where(SegmentationRow.key_sha256 == key_sha256)).first()
 
 
-def key_digest(idempotency_key: str, owner: str) -> str:
-    """What is stored of a key: two callers' keys are never the same."""
+def digest_key(idempotency_key: str, owner: str) -> str:
+    """Return the digest under which a key is stored; it differs between two callers with the same key."""
     text = idempotency_key if owner == ANYBODY else f"{owner}\0{idempotency_key}"
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def new_row(new: NewSegmentation, key: str | None) -> SegmentationRow:
-    """The row of an accepted request; `key` is the digest of its idempotency key."""
+def make_row(new: NewSegmentation, key: str | None) -> SegmentationRow:
+    """Build the row of an accepted request; `key` is the digest of its idempotency key."""
     return SegmentationRow(
         id=new.id,
         status="queued",
@@ -101,7 +101,7 @@ def new_row(new: NewSegmentation, key: str | None) -> SegmentationRow:
 
 
 def fill_row(row: SegmentationRow, measurement: Measurement, hashes: Mapping[str, str]) -> None:
-    """Enters a measurement and the SHA-256 of its files."""
+    """Set a row to completed with a measurement and the SHA-256 of its files."""
     row.status = "completed"
     row.verdict = measurement.verdict
     row.head_volume_ml = measurement.head_volume_ml
@@ -109,8 +109,8 @@ def fill_row(row: SegmentationRow, measurement: Measurement, hashes: Mapping[str
     row.artifacts = dict(hashes)
 
 
-def stored_segmentation(row: SegmentationRow) -> StoredSegmentation:
-    """The row as a value."""
+def read_segmentation(row: SegmentationRow) -> StoredSegmentation:
+    """Return the value of a row."""
     return StoredSegmentation(
         id=row.id,
         status=row.status,  # type: ignore[arg-type]  # the column holds nothing else

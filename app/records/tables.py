@@ -1,4 +1,4 @@
-"""The tables, as SQLAlchemy maps them. The schema itself is made by `migrations`."""
+"""The tables as SQLAlchemy maps them; `migrations` creates the schema."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class UtcDateTime(TypeDecorator[datetime]):
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Refuses a moment without a time zone; gives the naive UTC moment that is stored."""
+        """Return the naive UTC moment that is stored; raise ValueError for a moment without a time zone."""
         if value is None:
             return None
         if value.tzinfo is None:
@@ -24,7 +24,7 @@ class UtcDateTime(TypeDecorator[datetime]):
         return value.astimezone(UTC).replace(tzinfo=None)
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """The stored moment with its time zone."""
+        """Return the stored moment with its time zone."""
         return None if value is None else value.replace(tzinfo=UTC)
 
 
@@ -96,7 +96,7 @@ class DecisionRow(Base):
 
 
 class AuditRow(Base):
-    """One line of the audit trail; each line holds the hash of the one before it, so none can be altered unseen."""
+    """One line of the audit trail; it holds the hash of the line before it, so that no alteration goes unnoticed."""
 
     __tablename__ = "audit_trail"
 

@@ -1,7 +1,7 @@
-"""Decisions as a training set: the masks that readers decided for, paired with a folder of volumes by SHA-256.
+"""Export of reviewed measurements as a training set: the masks that readers chose, paired with volumes by SHA-256.
 
-The service keeps no volumes; whoever measured them has them still. The layout is what `fetalhead-train fit --data`
-reads: `images/CASE.nii.gz`, `labels/CASE.nii.gz`, and `cases.csv` with where each case comes from.
+The service keeps no volumes, so a folder of them is searched. The layout is what `fetalhead-train fit --data` reads:
+`images/CASE.nii.gz`, `labels/CASE.nii.gz`, and `cases.csv` with the origin of each case.
 """
 
 from __future__ import annotations
@@ -38,12 +38,12 @@ class ExportedCase:
 
 
 def export_decisions(reviews: Reviews, out: Path, volumes: Path | None) -> Iterator[ExportedCase]:
-    """Writes each decided case, and yields it as it is done; a volume that was measured twice is taken once.
+    """Write each decided case and yield it when it is done; a volume that was measured twice is exported once.
 
-    A case without its volume is listed in `cases.csv` and written nowhere else where `volumes` is given; without
-    `volumes` its label alone is written.
+    Where `volumes` is given, a case without its volume is only listed in `cases.csv`; without `volumes` the labels
+    alone are written.
     """
-    newest = {case.input_sha256: case for case in reviews.decided_cases()}
+    newest = {case.input_sha256: case for case in reviews.find_decided_cases()}
     found = {} if volumes is None else _volumes_by_sha256(volumes, set(newest))
     (out / "images").mkdir(parents=True, exist_ok=True)
     (out / "labels").mkdir(exist_ok=True)
@@ -62,9 +62,9 @@ def _export(
     name = _name(case)
     volume = found.get(case.input_sha256)
     if volume is not None:
-        (out / "images" / f"{name}.nii.gz").write_bytes(_gzipped(volume.read_bytes()))
+        (out / "images" / f"{name}.nii.gz").write_bytes(_gzip(volume.read_bytes()))
     if volume is not None or labels_alone:
-        (out / "labels" / f"{name}.nii.gz").write_bytes(reviews.mask(case))
+        (out / "labels" / f"{name}.nii.gz").write_bytes(reviews.read_mask(case))
     decision, weeks, volume_ml = case.decision, case.gestational_age_weeks, case.decision.head_volume_ml
     return ExportedCase(
         case=name,
@@ -80,7 +80,7 @@ def _export(
 
 
 def _name(case: DecidedCase) -> str:
-    """`SUBJECT_ID`: training takes what stands before the last underscore for the patient. Without a subject, `ID`."""
+    """Return `SUBJECT_ID`, or `ID`: training takes the part before the last underscore as the patient."""
     number = case.segmentation_id[:13]
     return number if case.subject is None else f"{case.subject}_{number}"
 
@@ -99,5 +99,5 @@ def _sha256(path: Path) -> str:
     return digest.hexdigest()
 
 
-def _gzipped(content: bytes) -> bytes:
+def _gzip(content: bytes) -> bytes:
     return content if content[:2] == GZIP_MAGIC else gzip.compress(content, COMPRESSION, mtime=0)

@@ -21,8 +21,8 @@ class Statistics:
     max_ml: float | None
 
 
-def grouped_sums(values: SelectBase, *keys: str) -> Select[Any]:
-    """Select the keys and what `statistics_of` needs, for each group of the column `volume`."""
+def sum_by_group(values: SelectBase, *keys: str) -> Select[Any]:
+    """Select the keys and what `compute_statistics` needs, for each group of the column `volume`."""
     found = values.subquery()
     groups = [found.c[key] for key in keys]
     mean = func.avg(found.c.volume).over(partition_by=groups or None)
@@ -33,7 +33,7 @@ def grouped_sums(values: SelectBase, *keys: str) -> Select[Any]:
     return select(*own, *sums).group_by(*own).order_by(*own)
 
 
-def statistics_of(sums: Sequence[Any]) -> Statistics:
+def compute_statistics(sums: Sequence[Any]) -> Statistics:
     """Return the statistics of a count, mean, sum of squared deviations from that mean, least and greatest."""
     count, mean, squares, least, greatest = sums
     if not count:

@@ -18,20 +18,20 @@ log = logging.getLogger("fetalhead.upkeep")
 
 
 def recover(records: Records) -> None:
-    """After a start: what an earlier process left unfinished has failed, and its half-written files go."""
+    """Mark what an earlier process left unfinished as failed, and remove its half-written files."""
     kind = PROBLEMS["interrupted"]
     interrupted = records.repository.recover(problem_body(kind, kind.meaning, remedy=kind.remedy))
     found = records.housekeeping.repair()
     records.anchor.sweep()
-    fields = {"interrupted": interrupted, "half_written": found.half_written, "orphans": found.orphans}
+    fields = {"interrupted": interrupted, "half_written": found.half_written, "removed": found.removed}
     log.info("records opened", extra={"fields": fields})
-    if found.strangers or found.incomplete:
-        fields = {"strangers": len(found.strangers), "incomplete": len(found.incomplete)}
+    if found.orphaned or found.incomplete:
+        fields = {"orphaned": len(found.orphaned), "incomplete": len(found.incomplete)}
         log.error("records need attention: fetalhead records repair", extra={"fields": fields})
 
 
 async def retain(records: Records, days: int, period_s: float = PERIOD_S) -> None:
-    """Erases what has become older than so many days, now and every hour; 0 keeps everything."""
+    """Erase measurements older than so many days, now and every hour; 0 keeps everything."""
     while days:
         try:
             erased = await asyncio.to_thread(records.housekeeping.purge, days)

@@ -45,5 +45,5 @@ async def get_report(segmentation_id: SegmentationId, state: State) -> Response:
 def _pdf(state: ServiceState, report: dict[str, Any]) -> bytes:
     from app.pictures.pdf import report_pdf  # noqa: PLC0415  # its library is an extra
 
-    mask, preview = (state.repository.artifact(report["id"], name) for name in (MASK, PREVIEW))
+    mask, preview = (state.repository.read_artifact(report["id"], name) for name in (MASK, PREVIEW))
     return report_pdf(Report.model_validate(report, extra="ignore"), mask, preview)

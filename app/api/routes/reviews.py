@@ -20,7 +20,7 @@ from app.imaging.nifti.edited_mask import EditedMask, read_edited_mask
 from app.imaging.nifti.file import DecodeLimits
 from app.problems.problem import ProblemError
 from app.records.artifacts import MASK
-from app.records.reviews import Verdict
+from app.records.reviews import NewDecision
 from app.service.state import ServiceState, State
 
 router = APIRouter(prefix="/segmentations/{segmentation_id}", tags=["review"])
@@ -63,7 +63,7 @@ async def post_decision(
     """
     wanted = _decision_request(await read_body(request, MAX_DECISION_BYTES, state.settings.upload_timeout_s))
     completed_report(await run_in_threadpool(state.repository.find, segmentation_id))
-    verdict = Verdict(wanted.decision, wanted.reason.strip())
+    verdict = NewDecision(wanted.decision, wanted.reason.strip())
     decision = await run_in_threadpool(state.reviews.decide, segmentation_id, verdict, principal.name)
     return decision_answer(decision)
 
@@ -135,5 +135,5 @@ def _decision_request(body: bytes) -> DecisionRequest:
 def _read_mask(state: ServiceState, report: dict[str, Any], payload: bytes) -> EditedMask:
     limits = DecodeLimits(max_bytes=state.settings.max_unpacked_bytes, max_voxels=state.settings.max_voxels)
     i, j, k = report["input"]["spacing_mm"]
-    original = state.repository.artifact(str(report["id"]), MASK)
+    original = state.repository.read_artifact(str(report["id"]), MASK)
     return read_edited_mask(payload, original, (i, j, k), limits)

@@ -79,7 +79,7 @@ async def get_mask(
     """The mask, .nii.gz: the very grid, affine and codes of the upload; 1 in the head, 0 elsewhere."""
     if wanted != "original":
         report = completed_report(await run_in_threadpool(state.repository.find, segmentation_id))
-        edited = await run_in_threadpool(state.reviews.edited_mask, segmentation_id)
+        edited = await run_in_threadpool(state.reviews.read_edited_mask, segmentation_id)
         if edited is not None:
             return _edited_mask(report, *edited)
         if wanted == "edited":
@@ -143,7 +143,7 @@ async def _layer(state: ServiceState, segmentation_id: str, name: str) -> Respon
 async def _artifact(state: ServiceState, segmentation_id: str, name: str, media_type: str) -> Response:
     stored = await run_in_threadpool(state.repository.find, segmentation_id)
     report = completed_report(stored)
-    content = await run_in_threadpool(state.repository.artifact, segmentation_id, name)
+    content = await run_in_threadpool(state.repository.read_artifact, segmentation_id, name)
     headers = {"Content-Disposition": f'inline; filename="{name}"', **summary_headers(report)}
     return Response(content, media_type=media_type, headers=headers)
 

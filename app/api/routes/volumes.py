@@ -29,7 +29,7 @@ from app.contract.volumes import (
     WeekStatistics,
 )
 from app.problems.problem import ProblemError
-from app.records.measurements import DaySeries, MeasurementFilter, MeasurementItem, Summary, day_series
+from app.records.measurements import DaySeries, MeasurementFilter, MeasurementItem, MeasurementSummary, group_by_day
 from app.records.scans import Repeats, Scan
 from app.service.state import ServiceState, State
 
@@ -149,14 +149,14 @@ def _item(item: MeasurementItem) -> VolumeItem:
     return VolumeItem(**content, href=location(item.id))
 
 
-def _summary(summary: Summary, scans: list[Scan] | None, repeats: Repeats | None) -> VolumeSummary:
+def _summary(summary: MeasurementSummary, scans: list[Scan] | None, repeats: Repeats | None) -> VolumeSummary:
     weeks = tuple(WeekStatistics(week=week, **asdict(found)) for week, found in summary.by_gestational_week)
     return VolumeSummary(
         **asdict(summary.overall),
         by_gestational_week=weeks,
         reproducibility_sd_ml=summary.reproducibility_sd_ml,
         reproducibility_groups=summary.reproducibility_groups,
-        series=None if scans is None else tuple(_day(day) for day in day_series(scans)),
+        series=None if scans is None else tuple(_day(day) for day in group_by_day(scans)),
         scans=None if scans is None else tuple(ScanAnswer(**asdict(scan)) for scan in scans),
         repeats=None if repeats is None else RepeatsAnswer(**asdict(repeats)),
     )

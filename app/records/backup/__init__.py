@@ -1,1 +1,1 @@
-"""Records saved as a whole and brought back."""
+"""Backup and restore of all records."""

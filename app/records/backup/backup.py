@@ -1,8 +1,8 @@
-"""All records as one folder, copied while the service works: the database, the masks and what belongs to them.
+"""Backup of all records into one folder while the service works: the database, the masks and what belongs to them.
 
 `records.sqlite` is the database (of PostgreSQL, too), `artifacts/` its files, `active_model.json` the model that was
-activated last, `backup.json` what the copy holds. Each file's SHA-256 stands in the database, the database's in
-`backup.json`. Uploads are never stored, so there are none.
+activated last, `backup.json` the manifest of the copy. Each file's SHA-256 is in the database, the database's in
+`backup.json`. Uploads are never stored, so a backup has none.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from sqlalchemy.orm import Session
 
 from app.records.artifacts import ArtifactStore, flush_folder, write_and_flush
 from app.records.audit import AuditEvent, Tip, verify_measurements, verify_trail
-from app.records.backup.portable import schema_revision, stored_files, write_portable
+from app.records.backup.portable import list_files, read_schema_revision, write_portable
 from app.records.errors import BackupRefusedError, DamagedArtifactError, RecordsError, UnknownSegmentationError
 from app.records.opening import ARTIFACTS, Records
 from app.records.tables import AuditRow, SegmentationRow
@@ -30,12 +30,12 @@ MANIFEST = "backup.json"
 BESIDE = ("active_model.json",)
 """Files of the data folder that belong to the records."""
 ATTEMPTS = 10
-Progress = Callable[[int], None]
-"""Is told how many files were copied or compared so far."""
+CopyProgress = Callable[[int], None]
+"""A callback that receives the number of files copied or compared so far."""
 
 
 class BackupManifest(BaseModel):
-    """What a backup holds. `flaws` were there already when it was made: a restore can be no better."""
+    """The manifest of a backup. `flaws` existed when the backup was made: a restore has them as well."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -51,16 +51,16 @@ class BackupManifest(BaseModel):
 
 
 def back_up(
-    records: Records, data_dir: Path, out: Path, actor: str, progress: Progress = lambda _: None
+    records: Records, data_dir: Path, out: Path, actor: str, progress: CopyProgress = lambda _: None
 ) -> BackupManifest:
-    """Writes a backup under a temporary name, flushes it to the disk and renames it; the audit trail tells of it.
+    """Write a backup under a temporary name, flush it to the disk and rename it; the audit trail records it.
 
     Raises:
-        BackupRefusedError: `out` is there already, or measurements were erased faster than copied.
-        OSError: it cannot be written there.
+        BackupRefusedError: `out` exists already, or measurements were erased faster than they were copied.
+        OSError: `out` cannot be written.
     """
     if out.exists():
-        raise BackupRefusedError(f"{out} is there already; name a new folder.")
+        raise BackupRefusedError(f"{out} exists already; name a new folder.")
     partial = out.with_name(f"{out.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(mode=0o700, parents=True)
@@ -76,8 +76,8 @@ def back_up(
     return manifest
 
 
-def flaws_of(engine: Engine) -> tuple[str, ...]:
-    """What is wrong with the audit trail and the measurements of a database."""
+def find_flaws(engine: Engine) -> tuple[str, ...]:
+    """Return what is wrong with the audit trail and the measurements of a database."""
     found = []
     with Session(engine) as session:
         for check in (verify_trail, verify_measurements):
@@ -89,17 +89,17 @@ def flaws_of(engine: Engine) -> tuple[str, ...]:
 
 
 def sha256_of(path: Path) -> str:
-    """SHA-256 of a file."""
+    """Return the SHA-256 of a file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def read_only(path: Path) -> Engine:
-    """An engine on a backup's database, which leaves no trace beside it."""
+def open_read_only(path: Path) -> Engine:
+    """Open a backup's database without creating files beside it."""
     return create_engine(f"sqlite:///file:{path.resolve()}?mode=ro&immutable=1&uri=true")
 
 
-def _fill(records: Records, data_dir: Path, folder: Path, progress: Progress) -> BackupManifest:
+def _fill(records: Records, data_dir: Path, folder: Path, progress: CopyProgress) -> BackupManifest:
     for _ in range(ATTEMPTS):
         write_portable(records.engine, folder / DATABASE)
         shutil.rmtree(folder / ARTIFACTS, ignore_errors=True)
@@ -107,20 +107,20 @@ def _fill(records: Records, data_dir: Path, folder: Path, progress: Progress) ->
         if not any(_is_erased(records, name) for name, _ in lacking):
             break
     else:
-        raise BackupRefusedError("Measurements were erased while they were copied; try again when that is done.")
+        raise BackupRefusedError("Measurements were erased while they were copied; try again when that has finished.")
     digests = {DATABASE: sha256_of(folder / DATABASE)}
     for name in BESIDE:
         if (data_dir / name).is_file():
             write_and_flush(folder / name, (data_dir / name).read_bytes())
             digests[name] = sha256_of(folder / name)
-    return _manifest(folder, digests, [flaw for _, flaw in lacking])
+    return _make_manifest(folder, digests, [flaw for _, flaw in lacking])
 
 
-def _copy_files(records: Records, folder: Path, progress: Progress) -> Iterator[tuple[str, str]]:
-    """Copies what the copied database names; yields the measurements whose file is missing or damaged, and which."""
+def _copy_files(records: Records, folder: Path, progress: CopyProgress) -> Iterator[tuple[str, str]]:
+    """Copy the files that the copied database names; yield each id with a missing or damaged file and its message."""
     copied = ArtifactStore(folder / ARTIFACTS)
-    engine = read_only(folder / DATABASE)
-    for number, file in enumerate(stored_files(engine), start=1):
+    engine = open_read_only(folder / DATABASE)
+    for number, file in enumerate(list_files(engine), start=1):
         try:
             content = records.artifacts.read(file.segmentation_id, file.name, file.sha256)
         except DamagedArtifactError as error:
@@ -139,20 +139,20 @@ def _is_erased(records: Records, segmentation_id: str) -> bool:
     return False
 
 
-def _manifest(folder: Path, digests: dict[str, str], flaws: list[str]) -> BackupManifest:
-    engine = read_only(folder / DATABASE)
+def _make_manifest(folder: Path, digests: dict[str, str], flaws: list[str]) -> BackupManifest:
+    engine = open_read_only(folder / DATABASE)
     with Session(engine) as session:
         last = session.scalars(select(AuditRow).order_by(AuditRow.sequence.desc()).limit(1)).one()
         count = session.scalar(select(func.count()).select_from(SegmentationRow)) or 0
     manifest = BackupManifest(
         made_at=datetime.now(UTC),
         made_by=version("fetalhead"),
-        schema_revision=schema_revision(engine),
+        schema_revision=read_schema_revision(engine),
         audit_tip=str(Tip(last.sequence, last.hash)),
         segmentations=count,
-        files=sum(1 for _ in stored_files(engine)),
+        files=sum(1 for _ in list_files(engine)),
         sha256=digests,
-        flaws=(*flaws_of(engine), *flaws),
+        flaws=(*find_flaws(engine), *flaws),
     )
     engine.dispose()
     return manifest

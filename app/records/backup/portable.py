@@ -1,4 +1,4 @@
-"""The database as one SQLite file, whichever kind it is, and back: what a backup holds."""
+"""Copying of a database, SQLite or PostgreSQL, into one SQLite file and back."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy import Connection, Engine, delete, func, insert, select, text
 from sqlalchemy.orm import Session
 
-from app.records.database import open_database, reached, writing
+from app.records.database import open_database, reaching, writing
 from app.records.tables import Base, EditedMaskRow, SegmentationRow
 
 BATCH = 500
@@ -28,13 +28,13 @@ class StoredFile:
 
 
 def write_portable(engine: Engine, path: Path) -> None:
-    """Copies the database as it is at one moment into a new SQLite file; readers and writers go on meanwhile.
+    """Copy a snapshot of the database into a new SQLite file while readers and writers continue.
 
-    SQLite makes the copy itself, page by page. Of PostgreSQL every row is read in one transaction that sees the state
-    at its beginning; its own tools are not needed, and the copy restores into either kind.
+    SQLite makes the copy itself, page by page. From PostgreSQL every row is read in one transaction that sees the
+    state at its beginning; its own tools are not needed, and the copy can be restored into either kind.
     """
     path.unlink(missing_ok=True)
-    with reached(engine):
+    with reaching(engine):
         if engine.dialect.name == "sqlite":
             _copy_pages(engine, path)
         else:
@@ -44,7 +44,7 @@ def write_portable(engine: Engine, path: Path) -> None:
 
 
 def replace_rows(source: Engine, session: Session) -> None:
-    """Has the session's database hold the rows of `source` and no others; both have this version's schema."""
+    """Replace all rows of the session's database by those of `source`; both have this version's schema."""
     with source.connect() as connection:
         for table in reversed(Base.metadata.sorted_tables):
             session.execute(delete(table))
@@ -53,14 +53,14 @@ def replace_rows(source: Engine, session: Session) -> None:
 
 
 def is_empty(engine: Engine) -> bool:
-    """Whether no table has a row."""
+    """Return whether no table has a row."""
     with engine.connect() as connection:
         tables = Base.metadata.sorted_tables
         return all(connection.scalar(select(func.count()).select_from(table)) == 0 for table in tables)
 
 
-def stored_files(engine: Engine) -> Iterator[StoredFile]:
-    """Every file that belongs to a measurement, edited masks included, one measurement after the other."""
+def list_files(engine: Engine) -> Iterator[StoredFile]:
+    """Yield every file that belongs to a measurement, edited masks included, one measurement after the other."""
     edits = select(EditedMaskRow.segmentation_id, EditedMaskRow.name, EditedMaskRow.sha256)
     with Session(engine) as session:
         edited: dict[str, list[StoredFile]] = {}
@@ -73,8 +73,8 @@ def stored_files(engine: Engine) -> Iterator[StoredFile]:
             yield from edited.get(row.id, [])
 
 
-def schema_revision(engine: Engine) -> str:
-    """The last migration that the database has seen."""
+def read_schema_revision(engine: Engine) -> str:
+    """Return the last migration that was applied to the database."""
     with engine.connect() as connection:
         return MigrationContext.configure(connection).get_current_revision() or ""
 
@@ -105,7 +105,7 @@ def _copy_rows(source: Connection, target: Connection) -> None:
 
 
 def _continue_numbers(session: Session) -> None:
-    """Has PostgreSQL number new rows after the copied ones; SQLite does so by itself."""
+    """Make PostgreSQL number new rows after the copied ones; SQLite does so by itself."""
     if session.get_bind().dialect.name != "postgresql":
         return
     for table in Base.metadata.sorted_tables:

@@ -1,4 +1,4 @@
-"""A backup back into a database and a data folder: compared with its digests first, then put in place as a whole."""
+"""Restore of a backup into a database and a data folder: verified first, then put in place as a whole."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from app.records.backup.backup import (
     DATABASE,
     MANIFEST,
     BackupManifest,
-    Progress,
-    flaws_of,
+    CopyProgress,
+    find_flaws,
     sha256_of,
 )
-from app.records.backup.portable import is_empty, replace_rows, stored_files
+from app.records.backup.portable import is_empty, list_files, replace_rows
 from app.records.database import open_database, writing
 from app.records.errors import BackupRefusedError, DamagedArtifactError, DamagedBackupError, RecordsError
 from app.records.opening import ANCHOR, ARTIFACTS, Records
@@ -33,7 +33,7 @@ SCRATCH = "restore.partial"
 
 @dataclass(frozen=True)
 class Backup:
-    """A backup that was found to be what was backed up; `source` is a copy of its database in today's schema."""
+    """A verified backup; `source` is a copy of its database in this version's schema."""
 
     folder: Path
     manifest: BackupManifest
@@ -41,23 +41,24 @@ class Backup:
 
     @property
     def files(self) -> ArtifactStore:
-        """Its masks and pictures."""
+        """The masks and pictures of the backup."""
         return ArtifactStore(self.folder / ARTIFACTS, make=False)
 
 
 @contextmanager
-def checked_backup(
-    folder: Path, scratch: Path, known: Sequence[Tip] = (), progress: Progress = lambda _: None
+def open_backup(
+    folder: Path, scratch: Path, known: Sequence[Tip] = (), progress: CopyProgress = lambda _: None
 ) -> Iterator[Backup]:
-    """A backup, once every digest, the audit trail and each measurement were compared. `known`: ends of the trail.
+    """Verify every digest, the audit trail and each measurement of a backup, then yield it.
 
-    A copy of its database is worked on below the folder `scratch`, so that the backup stays as it is.
+    `known` are ends that the trail must contain. A copy of the database is made below the folder `scratch`, so that
+    the backup itself stays unchanged.
 
     Raises:
-        BackupRefusedError: it is no backup, or one of a newer version.
-        DamagedBackupError: something in it was altered or is gone since it was made.
+        BackupRefusedError: the folder is no backup, or one of a newer version.
+        DamagedBackupError: something in it was altered or removed since it was made.
     """
-    manifest = _manifest(folder)
+    manifest = _read_manifest(folder)
     for name, sha256 in manifest.sha256.items():
         if name not in (DATABASE, *BESIDE) or not (folder / name).is_file() or sha256_of(folder / name) != sha256:
             raise DamagedBackupError(f"{name} is missing or was altered.")
@@ -78,25 +79,25 @@ def checked_backup(
 
 
 def restore(backup: Backup, records: Records, data_dir: Path, actor: str, replace: bool = False) -> Tip:
-    """Puts a backup in place of what is there; the caller holds the folder's lock. Gives the audit trail's end.
+    """Replace all records by a backup and return the audit trail's end; the caller holds the folder's lock.
 
-    The files come first, then all rows in one transaction: whenever it is killed, the database has the files it names,
-    and a restore with `replace` completes it.
+    The files come first, then all rows in one transaction: whenever the process is killed, the database has the files
+    that it names, and a restore with `replace` completes the work.
 
     Raises:
-        BackupRefusedError: there are records already, and they shall not be replaced.
-        DamagedArtifactError: a file cannot be read any more.
+        BackupRefusedError: there are records already, and `replace` is not set.
+        DamagedArtifactError: a file of the backup cannot be read any more.
     """
     if not replace and not (is_empty(records.engine) and not records.artifacts.ids()):
         raise BackupRefusedError(
-            "There are records already; restore into an empty database and data folder, or replace them by --force."
+            "There are records already; restore into an empty database and data folder, or replace them with --force."
         )
     _copy_files(backup, records.artifacts)
     (data_dir / ANCHOR).unlink(missing_ok=True)
     with writing(records.engine) as session:
         replace_rows(backup.source, session)
         append_line(session, AuditEvent(actor, "restore", detail={"tip": backup.manifest.audit_tip}))
-    records.housekeeping.repair(remove_strangers=True)
+    records.housekeeping.repair(remove_orphans=True)
     for name in BESIDE:
         if name in backup.manifest.sha256:
             write_and_flush(data_dir / name, (backup.folder / name).read_bytes())
@@ -106,23 +107,23 @@ def restore(backup: Backup, records: Records, data_dir: Path, actor: str, replac
     return tip
 
 
-def _manifest(folder: Path) -> BackupManifest:
+def _read_manifest(folder: Path) -> BackupManifest:
     try:
         return BackupManifest.model_validate_json((folder / MANIFEST).read_bytes())
     except OSError as error:
-        raise BackupRefusedError(f"{folder} is no backup: it has no {MANIFEST} that can be read.") from error
+        raise BackupRefusedError(f"{folder} is not a backup: it has no readable {MANIFEST}.") from error
     except ValidationError as error:
-        raise BackupRefusedError(f"{folder / MANIFEST} is damaged, or of another version of fetalhead.") from error
+        raise BackupRefusedError(f"{folder / MANIFEST} is damaged, or from another version of fetalhead.") from error
 
 
-def _check(backup: Backup, known: Sequence[Tip], progress: Progress) -> None:
-    found = list(flaws_of(backup.source))
+def _check(backup: Backup, known: Sequence[Tip], progress: CopyProgress) -> None:
+    found = list(find_flaws(backup.source))
     with Session(backup.source) as session:
         try:
-            verify_trail(session, [Tip.parsed(backup.manifest.audit_tip), *known])
+            verify_trail(session, [Tip.parse(backup.manifest.audit_tip), *known])
         except (RecordsError, ValueError) as error:
             found.append(str(error))
-    for number, file in enumerate(stored_files(backup.source), start=1):
+    for number, file in enumerate(list_files(backup.source), start=1):
         try:
             backup.files.read(file.segmentation_id, file.name, file.sha256)
         except DamagedArtifactError as error:
@@ -133,7 +134,7 @@ def _check(backup: Backup, known: Sequence[Tip], progress: Progress) -> None:
 
 
 def _copy_files(backup: Backup, target: ArtifactStore) -> None:
-    for file in stored_files(backup.source):
+    for file in list_files(backup.source):
         if target.holds_content(file.segmentation_id, file.name, file.sha256):
             continue
         try:

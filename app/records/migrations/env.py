@@ -1,4 +1,4 @@
-"""Runs the migrations on the connection that `app.records.database.migrate` hands over."""
+"""The migrations' environment: they run on the connection that `app.records.database.migrate` passes."""
 
 from __future__ import annotations
 

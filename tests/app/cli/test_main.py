@@ -168,7 +168,7 @@ class TestRecords:
         assert main(["records", "purge"]) == USAGE
         assert main(["records", "purge", "--days", "1"]) == FINE
         assert capsys.readouterr().out == "1 segmentations erased\n"
-        assert records.repository.of_subject("S-1") == []
+        assert records.repository.find_ids_of_subject("S-1") == []
         assert not records.artifacts.holds(old, [MASK])
         assert main(["audit", "verify"]) == FINE
 
@@ -180,7 +180,7 @@ class TestRecords:
         assert main(["records", "repair"]) == FINE
         lines = capsys.readouterr().out.splitlines()
         assert lines[0] == "0 half-written and 1 orphaned folders removed"
-        assert lines[1].startswith("stranger: this database never heard of it")
+        assert lines[1].startswith("stranger: this database has no record of it")
         assert records.repository.find(left.id).status == "failed"
 
     def test_a_measurement_that_lacks_its_mask(self, records: Records, capsys: pytest.CaptureFixture[str]) -> None:
@@ -281,7 +281,7 @@ class TestSettings:
         assert name in capsys.readouterr().err
 
     @pytest.mark.parametrize(
-        ("url", "reason"), [("nonsense", "no SQLAlchemy URL"), ("sqlite:////no/such/folder/x", "unable to open")]
+        ("url", "reason"), [("nonsense", "not a SQLAlchemy URL"), ("sqlite:////no/such/folder/x", "unable to open")]
     )
     def test_a_database_that_cannot_be_used(
         self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], url: str, reason: str

@@ -98,7 +98,7 @@ class TestAlteration:
     def test_a_trail_that_was_made_anew_is_found_by_an_end_that_was_noted(
         self, anchored: Repository, engine: Engine, artifacts: ArtifactStore
     ) -> None:
-        noted = Tip.parsed(str(anchored.verify_audit_trail()))
+        noted = Tip.parse(str(anchored.verify_audit_trail()))
         run(engine, "DELETE FROM audit_trail", "DELETE FROM segmentations")
         forger = Repository(engine, artifacts)
         for _ in range(LINES):
@@ -130,12 +130,12 @@ class TestAnchor:
         later = Tip(7, "a" * 64)
         anchor.advance(later)
         anchor.advance(Tip(6, "b" * 64))
-        assert anchor.known() == [later]
+        assert anchor.read() == [later]
 
     @pytest.mark.parametrize("content", ["", "x", "7:", "7:" + "a" * 63])
     def test_a_damaged_one_counts_as_none(self, tmp_path: Path, content: str) -> None:
         (tmp_path / "tip").write_text(content)
-        assert AuditAnchor(tmp_path / "tip").known() == []
+        assert AuditAnchor(tmp_path / "tip").read() == []
 
     def test_a_measurement_is_stored_before_it_is_anchored(self, anchored: Repository, tmp_path: Path) -> None:
         """A process that dies in between leaves an older end, which is a line of the trail as well."""

@@ -72,7 +72,7 @@ class TestRepair:
     def test_what_is_in_order_is_left_alone(self, housekeeping: Housekeeping, repository: Repository) -> None:
         stored(repository)
         found = housekeeping.repair()
-        assert (found.half_written, found.orphans, found.strangers, found.incomplete) == (0, 0, (), ())
+        assert (found.half_written, found.removed, found.orphaned, found.incomplete) == (0, 0, (), ())
 
     def test_files_of_an_erased_measurement_go(
         self, housekeeping: Housekeeping, repository: Repository, artifacts: ArtifactStore
@@ -80,7 +80,7 @@ class TestRepair:
         erased = stored(repository)
         repository.remove(erased)
         artifacts.write(erased, {MASK: b"left"})
-        assert housekeeping.repair().orphans == 1
+        assert housekeeping.repair().removed == 1
         assert artifacts.ids() == []
 
     def test_half_written_files_go(self, housekeeping: Housekeeping, tmp_path: Path) -> None:
@@ -95,9 +95,9 @@ class TestRepair:
     ) -> None:
         """It may be the wrong database."""
         artifacts.write("another", {MASK: b"mask"})
-        assert housekeeping.repair().strangers == ("another",)
+        assert housekeeping.repair().orphaned == ("another",)
         assert artifacts.ids() == ["another"]
-        assert housekeeping.repair(remove_strangers=True).orphans == 1
+        assert housekeeping.repair(remove_orphans=True).removed == 1
         assert artifacts.ids() == []
 
     def test_a_measurement_without_its_mask_is_named(
@@ -113,7 +113,7 @@ class TestRepair:
         new = request()
         repository.accept(new)
         artifacts.write(new.id, {MASK: b"not yet committed"})
-        assert housekeeping.repair(at_work=True).orphans == 0
+        assert housekeeping.repair(at_work=True).removed == 0
         assert artifacts.ids() == [new.id]
 
 

@@ -86,8 +86,8 @@ def check(records: Records, kept: str) -> None:
     assert records.housekeeping.repair(at_work=True).incomplete == ()
     records.repository.recover(PROBLEM)
     found = records.housekeeping.repair()
-    assert (found.strangers, found.incomplete) == ((), ())
+    assert (found.orphaned, found.incomplete) == ((), ())
     stored_ids = records.artifacts.ids()
     assert {records.repository.find(name).status for name in stored_ids} == {"completed"}
-    assert records.repository.artifact(kept, MASK) == b"mask"
+    assert records.repository.read_artifact(kept, MASK) == b"mask"
     records.repository.verify_audit_trail()

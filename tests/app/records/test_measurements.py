@@ -5,9 +5,9 @@ import pytest
 from sqlalchemy import Engine
 
 from app.records.artifacts import ArtifactStore
-from app.records.measurements import MeasurementFilter, Measurements, day_series
+from app.records.measurements import MeasurementFilter, Measurements, group_by_day
 from app.records.repository import Repository
-from app.records.reviews import Reviews, Verdict
+from app.records.reviews import NewDecision, Reviews
 from app.records.scans import RepeatedPair, Repeats
 from app.records.volume_statistics import Statistics
 from tests.app.records.examples import NOON, request, stored
@@ -120,7 +120,7 @@ class TestSummary:
         for _ in range(3):
             stored(repository, 342.4, subject="A", gestational_age_weeks=26.0)
         summary = measurements.summary(EVERYTHING)
-        (day,) = day_series(measurements.scans(MeasurementFilter(subject="A")))
+        (day,) = group_by_day(measurements.scans(MeasurementFilter(subject="A")))
         for found in (summary.overall, summary.by_gestational_week[0][1], day.statistics):
             assert found.mean_ml == pytest.approx(342.4, rel=1e-15)
             assert found.sd_ml == pytest.approx(0.0, abs=1e-12)
@@ -149,9 +149,9 @@ class TestScans:
         newer = measure("a", 206.0)
         edited = measure("b", 210.0)
         reviews.store_mask(edited, b"mask", 214.0, "reader")
-        reviews.decide(edited, Verdict("edit", "too wide"), "reader")
+        reviews.decide(edited, NewDecision("edit", "too wide"), "reader")
         measure("b", 220.0, hours=24)
-        reviews.decide(measure("c", 250.0), Verdict("reject", "twins"), "reader")
+        reviews.decide(measure("c", 250.0), NewDecision("reject", "twins"), "reader")
         measure("d", None, "reject")
 
         wanted = MeasurementFilter(subject="A")
@@ -159,7 +159,7 @@ class TestScans:
             (newer, 206.0),
             (edited, 214.0),
         ]
-        (day,) = day_series(measurements.scans(wanted))
+        (day,) = group_by_day(measurements.scans(wanted))
         spread = statistics.stdev([206.0, 214.0])
         assert (day.day, day.statistics) == (NOON.date(), Statistics(2, 210.0, spread, 206.0, 214.0))
         repeats = measurements.repeats(wanted, 10)
@@ -180,11 +180,11 @@ class TestScans:
         assert valid() == (236.4, 236.4, (220.0, 250.0))
         reviews.store_mask(measured, b"mask", 240.0, "reader")
         assert valid() == (240.0, 240.0, None)
-        reviews.decide(measured, Verdict("accept"), "reader")
+        reviews.decide(measured, NewDecision("accept"), "reader")
         assert valid() == (236.4, 236.4, (220.0, 250.0))
-        reviews.decide(measured, Verdict("reject", "moved"), "reader")
+        reviews.decide(measured, NewDecision("reject", "moved"), "reader")
         assert valid() == (None, None, None)
-        reviews.decide(measured, Verdict("edit", "moved a little"), "reader")
+        reviews.decide(measured, NewDecision("edit", "moved a little"), "reader")
         assert valid() == (240.0, 240.0, None)
 
     def test_a_mask_drawn_after_a_rejection_makes_it_valid(
@@ -204,7 +204,7 @@ class TestScans:
             for days, volume in enumerate((200.0, 230.0))
         )
         assert [scan.head_volume_ml for scan in measurements.scans(EVERYTHING)] == [230.0]
-        reviews.decide(accepted, Verdict("accept"), "reader")
+        reviews.decide(accepted, NewDecision("accept"), "reader")
         assert [(scan.head_volume_ml, scan.day) for scan in measurements.scans(EVERYTHING)] == [(200.0, NOON.date())]
 
     def test_measuring_a_file_again_on_another_day_leaves_it_on_its_own(
@@ -242,7 +242,7 @@ class TestScans:
     def test_a_series_goes_day_by_day(self, repository: Repository, measurements: Measurements) -> None:
         for day, volume in ((0, 200.0), (7, 240.0), (0, 210.0)):
             stored(repository, volume, subject="A", created_at=NOON + timedelta(days=day))
-        series = day_series(measurements.scans(MeasurementFilter(subject="A")))
+        series = group_by_day(measurements.scans(MeasurementFilter(subject="A")))
         assert [(day.day.isoformat(), day.statistics.mean_ml) for day in series] == [
             ("2026-03-14", 205.0),
             ("2026-03-21", 240.0),

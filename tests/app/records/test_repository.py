@@ -19,7 +19,7 @@ class TestLife:
         found = repository.find(segmentation_id)
         assert found.status == "completed"
         assert found.report == measurement().report
-        assert repository.artifact(segmentation_id, MASK) == b"mask"
+        assert repository.read_artifact(segmentation_id, MASK) == b"mask"
 
     def test_it_survives_a_new_process(self, repository: Repository, engine: Engine, artifacts: ArtifactStore) -> None:
         segmentation_id = stored(repository)
@@ -40,7 +40,7 @@ class TestLife:
         assert (found.status, found.problem) == ("failed", PROBLEM)
 
     def test_an_unknown_id_is_an_error_that_says_so(self, repository: Repository) -> None:
-        with pytest.raises(UnknownSegmentationError, match="never made, or it was erased"):
+        with pytest.raises(UnknownSegmentationError, match="never existed, or it was erased"):
             repository.find("no-such-id")
 
     def test_many_threads_may_write_at_once(self, repository: Repository) -> None:
@@ -139,7 +139,7 @@ class TestArtifacts:
         path = next((tmp_path / "artifacts").rglob(MASK))
         path.write_bytes(b"other") if damage == "altered" else path.unlink()
         with pytest.raises(DamagedArtifactError, match="restore it from a backup"):
-            repository.artifact(segmentation_id, MASK)
+            repository.read_artifact(segmentation_id, MASK)
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)

@@ -12,7 +12,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Makes the tables."""
+    """Make the tables."""
     op.create_table(
         "segmentations",
         sa.Column("sequence", sa.Integer(), primary_key=True, autoincrement=True),
@@ -50,6 +50,6 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Removes the tables."""
+    """Remove the tables."""
     op.drop_table("audit_trail")
     op.drop_table("segmentations")

@@ -1,4 +1,4 @@
-"""Whose a segmentation is, and who did what an audit line tells."""
+"""The owner of a segmentation and the actor of an audit line."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Adds the columns."""
+    """Add the columns."""
     with op.batch_alter_table("segmentations") as segmentations:
         segmentations.add_column(sa.Column("owner", sa.String(128)))
     with op.batch_alter_table("audit_trail") as audit_trail:
@@ -20,7 +20,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Removes the columns; the audit lines of this version no longer verify without their actor."""
+    """Remove the columns; the audit lines of this version no longer verify without their actor."""
     with op.batch_alter_table("audit_trail") as audit_trail:
         audit_trail.drop_column("actor")
     with op.batch_alter_table("segmentations") as segmentations:

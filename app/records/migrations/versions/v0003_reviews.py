@@ -1,4 +1,4 @@
-"""What readers made of measurements: edited masks and decisions."""
+"""Readers' reviews: edited masks and decisions."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Makes the tables."""
+    """Make the tables."""
     op.create_table(
         "edited_masks",
         sa.Column("sequence", sa.Integer(), primary_key=True, autoincrement=True),
@@ -46,6 +46,6 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Removes the tables."""
+    """Remove the tables."""
     op.drop_table("decisions")
     op.drop_table("edited_masks")

@@ -7,10 +7,10 @@ from sqlalchemy import Engine, text
 
 from app.records.artifacts import EDITED_MASK, MASK, ArtifactStore
 from app.records.backup.backup import DATABASE, back_up
-from app.records.backup.restore import checked_backup, restore
+from app.records.backup.restore import open_backup, restore
 from app.records.errors import BackupRefusedError, DamagedBackupError
 from app.records.opening import Records, open_records
-from app.records.reviews import Verdict
+from app.records.reviews import NewDecision
 from tests.app.records.examples import request, stored
 
 
@@ -45,7 +45,7 @@ def fill(records: Records) -> str:
     stored(records.repository, volume_ml=None, verdict="reject")
     records.repository.accept(request())
     records.reviews.store_mask(first, b"edited", 240.0, "reader")
-    records.reviews.decide(first, Verdict("edit", "rim"), "reader")
+    records.reviews.decide(first, NewDecision("edit", "rim"), "reader")
     return first
 
 
@@ -54,10 +54,10 @@ def test_every_row_file_and_line_comes_back(records: Records, target: Records, t
     (tmp_path / "data/active_model.json").write_text('{"name":"fetal_head","version":1}')
     made = back_up(records, tmp_path / "data", tmp_path / "backup", "console:it")
     assert (made.segmentations, made.files, made.flaws) == (3, 5, ())
-    with checked_backup(tmp_path / "backup", tmp_path / "scratch") as backup:
+    with open_backup(tmp_path / "backup", tmp_path / "scratch") as backup:
         tip = restore(backup, target, tmp_path / "target", "console:it")
-    assert target.repository.artifact(first, MASK) == b"mask"
-    edited = target.reviews.edited_mask(first)
+    assert target.repository.read_artifact(first, MASK) == b"mask"
+    edited = target.reviews.read_edited_mask(first)
     assert edited is not None
     assert edited[0].name == EDITED_MASK.format(number=1)
     assert edited[1] == b"edited"
@@ -75,7 +75,7 @@ def test_it_goes_on_from_there_in_the_same_kind_of_database(records: Records, tm
     back_up(records, tmp_path / "data", tmp_path / "backup", "console:it")
     before = contents(records.engine)
     later = stored(records.repository)
-    with checked_backup(tmp_path / "backup", tmp_path / "scratch") as backup:
+    with open_backup(tmp_path / "backup", tmp_path / "scratch") as backup:
         with pytest.raises(BackupRefusedError, match="--force"):
             restore(backup, records, tmp_path / "data", "console:it")
         restore(backup, records, tmp_path / "data", "console:it", replace=True)
@@ -88,7 +88,7 @@ def test_it_goes_on_from_there_in_the_same_kind_of_database(records: Records, tm
 
 def test_an_existing_folder_is_never_written_into(records: Records, tmp_path: Path) -> None:
     (tmp_path / "backup").mkdir()
-    with pytest.raises(BackupRefusedError, match="is there already"):
+    with pytest.raises(BackupRefusedError, match="exists already"):
         back_up(records, tmp_path / "data", tmp_path / "backup", "console:it")
 
 
@@ -108,7 +108,7 @@ class TestDamage:
         made = back_up(records, tmp_path / "data", tmp_path / "backup", "console:it", erase)
         assert len(erased) == 2
         assert made.flaws == ()
-        with checked_backup(tmp_path / "backup", tmp_path / "scratch") as backup:
+        with open_backup(tmp_path / "backup", tmp_path / "scratch") as backup:
             assert first in backup.files.ids()
             assert second not in backup.files.ids()
 
@@ -120,7 +120,7 @@ class TestDamage:
         path.write_bytes(path.read_bytes()[:-1] + b"?")
         with (
             pytest.raises((DamagedBackupError, BackupRefusedError)),
-            checked_backup(tmp_path / "backup", tmp_path / "scratch"),
+            open_backup(tmp_path / "backup", tmp_path / "scratch"),
         ):
             pass
 
@@ -130,7 +130,7 @@ class TestDamage:
         shutil.rmtree(tmp_path / "backup/artifacts")
         with (
             pytest.raises(DamagedBackupError, match="missing or damaged"),
-            checked_backup(tmp_path / "backup", tmp_path / "scratch"),
+            open_backup(tmp_path / "backup", tmp_path / "scratch"),
         ):
             pass
 
@@ -142,9 +142,9 @@ class TestDamage:
         made = back_up(records, tmp_path / "data", tmp_path / "backup", "console:it")
         assert len(made.flaws) == 1
         assert lacking in made.flaws[0]
-        with checked_backup(tmp_path / "backup", tmp_path / "scratch") as backup:
+        with open_backup(tmp_path / "backup", tmp_path / "scratch") as backup:
             restore(backup, target, tmp_path / "target", "console:it")
-        assert target.repository.artifact(whole, MASK) == b"mask"
+        assert target.repository.read_artifact(whole, MASK) == b"mask"
 
     def test_another_end_of_the_trail_is_missed(self, records: Records, tmp_path: Path) -> None:
         stored(records.repository)
@@ -153,6 +153,6 @@ class TestDamage:
         later = records.repository.verify_audit_trail()
         with (
             pytest.raises(DamagedBackupError, match="Audit line"),
-            checked_backup(tmp_path / "backup", tmp_path / "scratch", [later]),
+            open_backup(tmp_path / "backup", tmp_path / "scratch", [later]),
         ):
             pass

@@ -8,7 +8,7 @@ import pytest
 from app.records.artifacts import EDITED_MASK, MASK
 from app.records.audit import Tip
 from app.records.backup.backup import back_up
-from app.records.backup.restore import checked_backup, restore
+from app.records.backup.restore import open_backup, restore
 from app.records.opening import Records, open_records
 from tests.app.records.backup.test_backup import contents, fill
 from tests.app.records.examples import stored
@@ -20,7 +20,7 @@ STEPS = {"sqlite": 31, "postgresql": 97}
 
 def put_back(records: Records, folder: str) -> Tip:
     data = Path(folder)
-    with checked_backup(data.parent / "backup", data) as backup:
+    with open_backup(data.parent / "backup", data) as backup:
         return restore(backup, records, data, "console:it", replace=True)
 
 
@@ -37,7 +37,7 @@ def test_killed_at_every_step(database_url: str, tmp_path: Path) -> None:
         now = contents(records.engine)["segmentations"]
         if now == before:
             former += 1
-            assert records.repository.artifact(later, MASK) == b"mask"
+            assert records.repository.read_artifact(later, MASK) == b"mask"
         put_back(records, str(data))
         check_restored(records, first)
         assert later not in records.artifacts.ids()
@@ -57,14 +57,14 @@ def made_backup(folder: Path) -> str:
 
 
 def check_restored(records: Records, first: str) -> None:
-    assert records.repository.artifact(first, MASK) == b"mask"
-    edited = records.reviews.edited_mask(first)
+    assert records.repository.read_artifact(first, MASK) == b"mask"
+    edited = records.reviews.read_edited_mask(first)
     assert edited is not None
     assert edited[0].name == EDITED_MASK.format(number=1)
     assert edited[1] == b"edited"
     assert len(contents(records.engine)["segmentations"]) == 3
     found = records.housekeeping.repair()
-    assert (found.strangers, found.incomplete, found.orphans, found.half_written) == ((), (), 0, 0)
+    assert (found.orphaned, found.incomplete, found.removed, found.half_written) == ((), (), 0, 0)
     records.repository.verify_audit_trail()
 
 
@@ -73,7 +73,7 @@ def test_from_sqlite_to_postgresql_and_on_from_there(database_url: str, tmp_path
     """The way from the embedded database to the hospital's, as docs/operations.md tells it."""
     first = made_backup(tmp_path)
     records = open_records(database_url, tmp_path / "data")
-    with checked_backup(tmp_path / "backup", tmp_path / "data") as backup:
+    with open_backup(tmp_path / "backup", tmp_path / "data") as backup:
         tip = restore(backup, records, tmp_path / "data", "console:it")
     check_restored(records, first)
     assert str(tip) == str(records.repository.verify_audit_trail())
