@@ -1,4 +1,4 @@
-"""What both commands share: exit codes, arguments, errors for people and for programs, completion."""
+"""The shared parts of both commands: exit codes, arguments, errors for people and for programs, completion."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import getpass
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final, NoReturn, TypeAlias
 
 import shtab
@@ -15,11 +15,15 @@ import shtab
 FINE: Final = 0
 FAILED: Final = 1
 USAGE: Final = 2
-"""Arguments that cannot be used; argparse's own exit code."""
+"""The exit code for arguments that cannot be used, as argparse has it."""
 NO_MODEL: Final = 3
 INTERRUPTED: Final = 130
 READER_LEFT: Final = 141
 """The exit code that a shell shows for SIGPIPE."""
+RENAMED: Final[Mapping[tuple[str, str], str]] = {
+    ("fetalhead records repair", "--strangers"): "--orphans",
+}
+"""For a command and an earlier name of one of its subcommands or options, the name that replaced it."""
 NO_RUNTIME: Final = (
     "No ONNX Runtime is installed. Install one: pip install 'fetalhead[cpu]', or 'fetalhead[gpu]' for CUDA."
 )
@@ -33,47 +37,54 @@ Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def positive(text: str) -> int:
-    """A whole number, 1 or more, for argparse."""
+    """Parse a whole number of 1 or more for argparse."""
     if not text.isascii() or not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of 1 or more")
     return int(text)
 
 
-def reader_left() -> int:
-    """Whoever read the output has gone (`| head`): end without a word."""
+def end_silently() -> int:
+    """Return the exit code for a reader that stopped reading (`| head`), and discard what is still printed."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return READER_LEFT
 
 
 class Parser(argparse.ArgumentParser):
-    """Tells of arguments that cannot be used in one JSON object where `--json` is among them."""
+    """An argument parser that reports errors as one JSON object where `--json` is among the arguments."""
 
     as_json = False
 
     def parse_known_args(self, args: Sequence[str] | None = None, namespace: Any = None) -> Any:  # type: ignore[override]
-        """As argparse does, once it is known how errors are told."""
+        """Parse as argparse does, once it is known how errors are reported, and refuse earlier names."""
         given = sys.argv[1:] if args is None else list(args)
         self.as_json = self.as_json or "--json" in given
         for action in self._actions:
             if isinstance(action, argparse._SubParsersAction):
                 for command in action.choices.values():
                     command.as_json = self.as_json
+        self._refuse_renamed(given)
         return super().parse_known_args(given, namespace)
 
     def error(self, message: str) -> NoReturn:
-        """Say what cannot be used, and end."""
+        """Report what cannot be used, and exit."""
         if not self.as_json:
             super().error(message)
         self.exit(USAGE, json.dumps({"error": f"{self.prog}: {message}", "exit_code": USAGE}) + "\n")
 
+    def _refuse_renamed(self, given: Sequence[str]) -> None:
+        options = [word.partition("=")[0] for word in given if word.startswith("--")]
+        for name in (*given[:1], *options):
+            if (self.prog, name) in RENAMED:
+                self.error(f"{name} is now called {RENAMED[self.prog, name]}")
+
 
 def operator() -> str:
-    """The name of the account, marked as one of the console."""
+    """Return the name of the account, marked as an operator of the console."""
     return f"console:{getpass.getuser()}"
 
 
-def add_completion(commands: Commands, prog: str, made: Callable[[str], str]) -> None:
-    """Add the command `completion`, which prints what a shell has to read; `made` gives it for a shell."""
+def add_completion(commands: Commands, prog: str, make: Callable[[str], str]) -> None:
+    """Add the command `completion`, which prints the script that `make` returns for a shell."""
     command = commands.add_parser(
         "completion",
         help="print the completion script of a shell",
@@ -83,32 +94,32 @@ def add_completion(commands: Commands, prog: str, made: Callable[[str], str]) ->
     command.add_argument("shell", choices=SHELLS)
 
     def run(options: argparse.Namespace, *_: object) -> int:
-        print(made(options.shell))
+        print(make(options.shell))
         return 0
 
     command.set_defaults(command=run)
 
 
-def script(parser: argparse.ArgumentParser, shell: str) -> str:
-    """What the shell has to read; paths are completed wherever an argument is one."""
-    for action in _actions(parser):
+def make_completion(parser: argparse.ArgumentParser, shell: str) -> str:
+    """Return a shell's completion script; arguments that are paths are completed as such."""
+    for action in _walk_actions(parser):
         if action.type is not None and getattr(action.type, "__name__", "") == "Path":
             action.complete = shtab.FILE  # type: ignore[attr-defined]  # shtab's own way to say it
     text: str = shtab.complete(parser, shell)
     return text
 
 
-def _actions(parser: argparse.ArgumentParser) -> Iterator[argparse.Action]:
-    """Every argument of the parser and of its subcommands."""
+def _walk_actions(parser: argparse.ArgumentParser) -> Iterator[argparse.Action]:
+    """Yield every argument of the parser and of its subcommands."""
     for action in parser._actions:
         yield action
         if isinstance(action, argparse._SubParsersAction):
             for subparser in action.choices.values():
-                yield from _actions(subparser)
+                yield from _walk_actions(subparser)
 
 
 def complain(text: str, code: int, as_json: bool = False) -> int:
-    """Says on standard error what went wrong, as a line or as a JSON object, and gives the exit code."""
+    """Report an error on standard error, as a line or as a JSON object, and return the exit code."""
     line = json.dumps({"error": text, "exit_code": code}) if as_json else f"fetalhead: {text}"
     print(line, file=sys.stderr)
     return code

@@ -26,8 +26,8 @@ from app.console import (
     Parser,
     add_completion,
     complain,
-    reader_left,
-    script,
+    end_silently,
+    make_completion,
 )
 from app.inference.errors import InferenceError
 from app.records.errors import DatabaseUnavailableError, FolderInUseError, NoRecordsError
@@ -46,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
         return code
     except BrokenPipeError:
-        return reader_left()
+        return end_silently()
     except (SettingsError, DatabaseUnavailableError, FolderInUseError, NoRecordsError, AccessError) as error:
         return complain(str(error), USAGE, as_json)
     except InferenceError as error:
@@ -66,7 +66,7 @@ def _parser() -> argparse.ArgumentParser:
     add_records(commands)
     add_keys(commands)
     add_openapi(commands)
-    add_completion(commands, "fetalhead", lambda shell: script(parser, shell))
+    add_completion(commands, "fetalhead", lambda shell: make_completion(parser, shell))
     return parser
 
 

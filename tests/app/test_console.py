@@ -1,10 +1,19 @@
+from __future__ import annotations
+
+import json
 import subprocess
 import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 
+from app.cli.main import main
+from app.console import RENAMED, USAGE
 from tests.helpers.system_packages import require
+from training.cli.main import main as train
+
+COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {"fetalhead": main, "fetalhead-train": train}
 
 COMPLETE = """
 source {script}
@@ -72,3 +81,27 @@ def test_fish_completes(line: str, expected: str, tmp_path: Path) -> None:
     text = f"source {path}; complete --do-complete '{line}'"
     done = subprocess.run([fish, "--no-config", "-c", text], capture_output=True, text=True, check=True)
     assert expected in done.stdout.split()
+
+
+@pytest.mark.parametrize(("command", "name"), RENAMED)
+class TestEarlierNames:
+    def test_are_refused_with_the_new_one_named(
+        self, command: str, name: str, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        program, *words = command.split()
+        with pytest.raises(SystemExit) as stopped:
+            COMMANDS[program]([*words, name])
+        assert stopped.value.code == USAGE
+        assert f"{name} is now called {RENAMED[command, name]}" in capsys.readouterr().err
+
+    def test_are_refused_in_json_too(self, command: str, name: str, capsys: pytest.CaptureFixture[str]) -> None:
+        program, *words = command.split()
+        with pytest.raises(SystemExit):
+            COMMANDS[program]([*words, name, "--json"])
+        assert name in json.loads(capsys.readouterr().err)["error"]
+
+    def test_have_a_new_one_that_exists(self, command: str, name: str, capsys: pytest.CaptureFixture[str]) -> None:
+        program, *words = command.split()
+        with pytest.raises(SystemExit):
+            COMMANDS[program]([*words, "--help"])
+        assert RENAMED[command, name] in capsys.readouterr().out

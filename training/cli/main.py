@@ -9,7 +9,7 @@ import json
 import sys
 from collections.abc import Callable, Sequence
 
-from app.console import Parser, add_completion, reader_left, script
+from app.console import Parser, add_completion, end_silently, make_completion
 from app.inference.runtime.telemetry import forbid_telemetry
 from training.cli.ablation import add_recipes
 from training.cli.benchmark import add_benchmark
@@ -33,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         command(options)
         sys.stdout.flush()
     except BrokenPipeError:
-        return reader_left()
+        return end_silently()
     except ConfigError as error:
         return _complain(str(error), 2, options)
     except ModuleNotFoundError as error:
@@ -66,7 +66,7 @@ def _parser() -> argparse.ArgumentParser:
     add_recipes(commands)
     for command in commands.choices.values():
         command.add_argument("--json", action="store_true", help="print the result as JSON; errors too")
-    add_completion(commands, "fetalhead-train", lambda shell: script(parser, shell))
+    add_completion(commands, "fetalhead-train", lambda shell: make_completion(parser, shell))
     return parser
 
 
