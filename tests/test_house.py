@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
 from app.monitoring.metrics import Metrics
 from app.settings import Settings, environment_name
@@ -84,6 +85,23 @@ def test_the_newest_changelog_section_is_the_version() -> None:
     versions = re.findall(r"^## \[(.+?)\]", read("CHANGELOG.md"), re.MULTILINE)
     released = [version for version in versions if version != "Unreleased"]
     assert released[0] == PROJECT["version"]
+
+
+def test_the_citation_names_the_version_and_keeps_to_its_schema() -> None:
+    assert yaml.safe_load(read("CITATION.cff"))["version"] == PROJECT["version"]
+    command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.citation-file-format"]
+    result = subprocess.run([*command, ROOT / "CITATION.cff"], capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+def test_readme_and_the_newest_changes_stay_short() -> None:
+    newest = read("CHANGELOG.md").split("\n## [")[2]
+    assert len(read("README.md").split()) <= 700
+    assert len(newest.split()) <= 900
+
+
+def test_the_stack_runs_this_version() -> None:
+    assert set(re.findall(r"fetalhead:([0-9.]+)-", read("docker-compose.yml"))) == {PROJECT["version"]}
 
 
 def test_every_make_target_that_is_documented_exists() -> None:
