@@ -1,4 +1,4 @@
-"""The reference pages of the documentation, made from the code.
+"""The reference pages of the documentation, and the tables of other pages, made from the code.
 
 `python -m scripts.reference` writes them, `--check` only says which are out of date.
 """
@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from scripts.reference import commands, http, python, tables
+from scripts.reference import accuracy, commands, http, python, tables
 
 DOCS: Final = Path(__file__).resolve().parents[2] / "docs"
 
@@ -23,6 +23,7 @@ WHOLE_PAGES: Final[Mapping[str, Callable[[], str]]] = {
 PAGES_WITH_TABLES: Final[Mapping[str, Callable[[str], str]]] = {
     "errors.md": tables.with_errors,
     "settings.md": tables.with_settings,
+    "../README.md": accuracy.with_accuracy,
 }
 
 
@@ -31,7 +32,7 @@ def outdated() -> dict[Path, str]:
     makers: dict[str, Callable[[], str]] = dict(WHOLE_PAGES)
     for name, renew in PAGES_WITH_TABLES.items():
         makers[name] = partial(renew, _text(DOCS / name))
-    made = {DOCS / name: make() for name, make in makers.items()}
+    made = {(DOCS / name).resolve(): make() for name, make in makers.items()}
     return {path: text for path, text in made.items() if _text(path) != text}
 
 
