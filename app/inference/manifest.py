@@ -68,13 +68,32 @@ class Focus(_Part):
     dsc_loss: float = Field(description="mean DSC over the whole volume minus mean DSC in the box, as a fraction")
 
 
+class TrainingStep(_Part):
+    """One of the trainings that led to a model, each going on from the last."""
+
+    preset: str
+    data: str = Field(description="what was learned from, such as 'simulated'")
+
+
+class TrainedLevel(_Part):
+    """What the last training of a level took, and what it came to."""
+
+    steps: int = Field(ge=0)
+    minutes: float = Field(ge=0)
+    cases: int = Field(ge=0)
+    validation_dsc: float | None = Field(default=None, description="mean on the network's grid, as a fraction")
+
+
 class TrainingRecord(_Part):
-    """Where the model comes from."""
+    """Where the model comes from; what has a default is missing from the manifests of earlier versions."""
 
     data: str = Field(description="what it was trained on, such as 'simulated'")
     preset: str
     commands: tuple[str, ...] = Field(description="what was run, in order; repeating it repeats the model")
-    description: str = ""
+    description: str = Field(default="", description="the network and its training, in a sentence")
+    steps: tuple[TrainingStep, ...] = Field(default=(), description="every training that led to it, in order")
+    levels: tuple[TrainedLevel, ...] = ()
+    notes: tuple[str, ...] = Field(default=(), description="what has no field of its own, a sentence each")
 
 
 class SetAccuracy(_Part):

@@ -5,7 +5,9 @@ from typing import ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-SIMULATED = "simulated"
+from app.inference.manifest import TrainingStep
+
+SIMULATED, UNKNOWN = "simulated", "unknown"
 
 
 class Section(BaseModel):
@@ -55,12 +57,23 @@ class DataConfig(Section):
     validation: SeedRange
     validation_cases: int = Field(12, ge=1)
     source: str = Field(SIMULATED, description="what the cases are, for the manifest and the model card")
-    continues: str | None = Field(None, description="presets of the runs before, each trained on from the last; words")
+    earlier: tuple[TrainingStep, ...] = Field((), description="the trainings that this one goes on from, in order")
     exclude_looks: tuple[str, ...] = ()
     exclude_families: tuple[str, ...] = ()
     cases_at_most: tuple[int, ...] = Field((), description="of each range the first so many that are not excluded")
     rescan_minutes: float = Field(2.0, gt=0)
     max_cases_in_memory: int = Field(2500, ge=1)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_steps(cls, values: object) -> object:
+        """Read the form of version 0.1: presets as words, and what they learned from only where all is simulated."""
+        if not isinstance(values, dict) or "continues" not in values:
+            return values
+        presets, data = (values["continues"] or "").split(), values.get("source", SIMULATED)
+        known = data if data == SIMULATED else UNKNOWN
+        given = {name: value for name, value in values.items() if name != "continues"}
+        return given | {"earlier": [{"preset": preset, "data": known} for preset in presets]}
 
 
 class PhantomBatch(Section):

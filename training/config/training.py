@@ -6,6 +6,7 @@ from pydantic import Field, model_validator
 
 from app.imaging.preprocess import PreprocessingSpec
 from app.inference.coarse import CoarserGrid
+from app.inference.manifest import TrainingStep
 from training.config.data import DataConfig, PhantomsConfig, Section
 from training.config.network import NetworkConfig
 
@@ -173,6 +174,11 @@ class TrainingConfig(Section):
         if self.network.view != "volume" and levels > 1:
             raise ValueError(f"auto-context needs whole volumes, got {levels} levels and view {self.network.view!r}")
         return self
+
+    @property
+    def steps(self) -> tuple[TrainingStep, ...]:
+        """Every training that leads to this run's model, in order; this one is the last."""
+        return (*self.data.earlier, TrainingStep(preset=self.name, data=self.data.source))
 
     @property
     def first_grid(self) -> PreprocessingSpec:

@@ -12,6 +12,8 @@ from pydantic import TypeAdapter
 
 FILE = "commands.json"
 RUNS = "runs"
+SPLIT_FILE = "split.csv"
+"""Which of one's own cases a run learned from, in its folder."""
 CANDIDATE_DEPTH = 4
 """RUN/store/NAME/1."""
 _COMMANDS = TypeAdapter(dict[str, str])

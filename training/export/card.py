@@ -1,6 +1,6 @@
 """The model card: what the model is, what it was trained on, how well it does, what it must not be used for."""
 
-from app.inference.manifest import ModelManifest
+from app.inference.manifest import ModelManifest, TrainedLevel, TrainingRecord
 from training.evaluation.report import Evaluation
 from training.evaluation.statistics.prediction_interval import FEWEST
 from training.evaluation.tables import explained, repeated_table, table
@@ -22,7 +22,7 @@ The networks are described under Training.
 
 ## Training
 
-{training.description.rstrip(".")}.
+{_training(training)}
 
 Preset `{training.preset}`. The commands, in order (with a wall-clock budget the steps depend on the machine):
 
@@ -45,6 +45,20 @@ The paper's column is its 50 clinical volumes: another kind of data, given for o
 - Abnormal anatomy, twins and post-mortem scans were not simulated.
 - The verdict (`ok`, `review`, `reject`) comes from thresholds in `manifest.json`; look at a mask with `review`.
 """
+
+
+def _training(training: TrainingRecord) -> str:
+    """What was trained, how long and on how many cases, and what else is worth knowing."""
+    levels = [f"- Level {number}: {_level(level)}." for number, level in enumerate(training.levels, start=1)]
+    listed = "\n".join([*levels, *(f"- {note}" for note in training.notes)])
+    return f"{training.description.rstrip('.')}.\n\n{listed}".rstrip()
+
+
+def _level(level: TrainedLevel) -> str:
+    text = f"{level.steps} steps in {level.minutes:.0f} min on {level.cases} cases"
+    if level.validation_dsc is None:
+        return text
+    return f"{text}, validation DSC {level.validation_dsc:.4f} on the network's grid"
 
 
 def _grid(manifest: ModelManifest) -> str:

@@ -3,43 +3,45 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import groupby
 from pathlib import Path
 
-from app.inference.manifest import MANIFEST_FILE, ModelManifest
-from training.config.data import SIMULATED
+from app.inference.manifest import MANIFEST_FILE, ModelManifest, TrainedLevel, TrainingRecord
+from training.config.data import SIMULATED, UNKNOWN
 from training.config.presets import load_config
 from training.config.training import ConfigError, TrainingConfig
-from training.evaluation.provenance import RUNS, as_typed, shortened
+from training.evaluation.provenance import RUNS, SPLIT_FILE, as_typed, shortened
 from training.fitting.checkpoint import LevelWeights
-from training.own_data.fitting import SPLIT_FILE
 
 Options = tuple[tuple[str, object], ...]
-THEN = ", then "
+
+
+def training_record(weights: Sequence[LevelWeights], run: Path, notes: Sequence[str]) -> TrainingRecord:
+    """What the manifest says about the training of a run's finished levels."""
+    config = weights[0].config
+    known = (step.data for step in config.steps if step.data != UNKNOWN)
+    return TrainingRecord(
+        data=", then ".join(data for data, _ in groupby(known)),
+        preset=config.name,
+        commands=fit_commands(config, run),
+        description=config.description,
+        steps=config.steps,
+        levels=tuple(
+            TrainedLevel(steps=w.steps, minutes=w.spent_s / 60, cases=w.cases, validation_dsc=w.validation_dsc)
+            for w in weights
+        ),
+        notes=tuple(notes),
+    )
 
 
 def fit_commands(config: TrainingConfig, run: Path) -> tuple[str, ...]:
     """The commands that train such a run again, from the first preset that it goes back to."""
-    presets = (*(config.data.continues or "").split(), config.name)
-    runs = (*(Path(RUNS) / name for name in presets[:-1]), shortened(run))
-    starts = (None, *runs[:-1])
+    runs = (*(Path(RUNS) / step.preset for step in config.data.earlier), shortened(run))
     lines = []
-    for name, source, start, folder in zip(presets, _sources(config, len(presets)), starts, runs, strict=True):
-        options = (*_own(source, folder), ("--from", start), *_elsewhere(name, folder))
-        lines.append(as_typed("fit", (*options, *(_budget(config) if folder is runs[-1] else ())), (name,)))
+    for step, start, folder in zip(config.steps, (None, *runs), runs, strict=False):
+        options = (*_own(step.data, folder), ("--from", start), *_elsewhere(step.preset, folder))
+        lines.append(as_typed("fit", (*options, *(_budget(config) if folder is runs[-1] else ())), (step.preset,)))
     return tuple(lines)
-
-
-def trained(weights: Sequence[LevelWeights]) -> str:
-    """How long each level trained, and on how many cases of what kind."""
-    config = weights[0].config
-    own = _sources(config, 1)[-1] != SIMULATED
-    parts = [
-        f"level {w.context_level}: {w.steps} steps in {w.spent_s / 60:.0f} min on {w.cases} "
-        + ("own volumes" if own else "simulated cases")
-        + ("" if w.validation_dsc is None else f", validation DSC {w.validation_dsc:.4f} on the network's grid")
-        for w in weights
-    ]
-    return f"{config.description}; " + "; ".join(parts)
 
 
 def record(candidate: Path, command: str) -> None:
@@ -57,14 +59,8 @@ def with_commands(manifest: ModelManifest, commands: Sequence[str]) -> ModelMani
     return manifest.model_copy(update={"training": manifest.training.model_copy(update={"commands": tuple(commands)})})
 
 
-def _sources(config: TrainingConfig, presets: int) -> tuple[str, ...]:
-    """What each preset of the chain learned from; what came before the first that is told is like it."""
-    told = tuple(config.data.source.split(THEN))[-presets:]
-    return (told[0],) * (presets - len(told)) + told
-
-
 def _own(source: str, run: Path) -> Options:
-    return () if source == SIMULATED else (("--data", "DIR"), ("--split", run / SPLIT_FILE))
+    return () if source in {SIMULATED, UNKNOWN} else (("--data", "DIR"), ("--split", run / SPLIT_FILE))
 
 
 def _elsewhere(preset: str, run: Path) -> Options:

@@ -23,6 +23,7 @@ from app.inference.manifest import (
     TrainingRecord,
 )
 from training.cases.sources import CaseSource, GridCase, prepare
+from training.config.training import TrainingConfig
 from training.evaluation.report import Evaluation, Section
 from training.export.card import model_card
 from training.export.errors import ExportError
@@ -35,12 +36,12 @@ from training.export.graph.parity import (
     require_parity,
 )
 from training.export.graph.reparameterize import reparameterize
-from training.export.history import fit_commands, trained, with_commands
+from training.export.history import training_record, with_commands
 from training.export.rules import with_rules
 from training.export.selftest import TOLERANCE, around_head, stored_vector
 from training.export.weights import WEIGHTS_FILE, pack_weights
 from training.fitting.cascade import finished_levels, level_folder, load_cascade
-from training.fitting.checkpoint import LevelWeights, load_level
+from training.fitting.checkpoint import load_level
 
 NAME = "fetal_head"
 SELFTEST_FILE, CARD_FILE, EVALUATION_FILE = "selftest.npz", "model_card.md", "evaluation.json"
@@ -58,6 +59,14 @@ class ExportedModel:
     parity: Parity
     first: CoarserGrid | None
     algebra: str
+
+    @property
+    def notes(self) -> tuple[str, str]:
+        """What was done to the graphs and how near they stay, for people."""
+        return (
+            f"Re-parameterised exactly: {self.algebra}.",
+            f"torch and ONNX Runtime agree to {self.parity.max_difference:.1e}.",
+        )
 
 
 def export(run: Path, cases: CaseSource, store: Path, created: datetime, note: str = "", name: str = NAME) -> Path:
@@ -79,10 +88,8 @@ def export(run: Path, cases: CaseSource, store: Path, created: datetime, note: s
     prepared = [prepare(cases.load(seed), config.preprocessing) for seed in seeds]
     model = exported(run, prepared)
     files = _files(model)
-    manifest = with_rules(_manifest(model, files, weights, (created, run)), run).model_copy(update={"name": name})
-    if note:
-        training = manifest.training.model_copy(update={"description": f"{manifest.training.description}. {note}"})
-        manifest = manifest.model_copy(update={"training": training})
+    training = training_record(weights, run, (*model.notes, *([note] if note else [])))
+    manifest = with_rules(_manifest(model, files, config, training, created), run).model_copy(update={"name": name})
     with _draft(target) as draft:
         for file, content in files.items():
             (draft / file).write_bytes(content)
@@ -185,10 +192,8 @@ def _files(model: ExportedModel) -> dict[str, bytes]:
 
 
 def _manifest(
-    model: ExportedModel, files: dict[str, bytes], weights: Sequence[LevelWeights], origin: tuple[datetime, Path]
+    model: ExportedModel, files: dict[str, bytes], config: TrainingConfig, training: TrainingRecord, created: datetime
 ) -> ModelManifest:
-    config = weights[0].config
-    created, run = origin
     hashes = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
     levels = [name for name in files if name != SELFTEST_FILE]
     return ModelManifest(
@@ -200,13 +205,7 @@ def _manifest(
         preprocessing=config.preprocessing,
         first_level=None if model.first is None else model.first.preprocessing,
         selftest=SelfTest(file=SELFTEST_FILE, sha256=hashes[SELFTEST_FILE], tolerance=TOLERANCE),
-        training=TrainingRecord(
-            data=config.data.source,
-            preset=config.name,
-            commands=fit_commands(config, run),
-            description=f"{trained(weights)}; re-parameterised exactly ({model.algebra}); "
-            f"torch and ONNX Runtime agree to {model.parity.max_difference:.1e}",
-        ),
+        training=training,
     )
 
 

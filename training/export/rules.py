@@ -91,16 +91,16 @@ def keep_rules(start: str, store: Path, run: Path) -> None:
 
 def with_rules(manifest: ModelManifest, run: Path) -> ModelManifest:
     """The manifest of a candidate with what its run was handed down and kept; as it is where that is nothing."""
-    told = manifest.training.description
+    notes = list(manifest.training.notes)
     update: dict[str, object] = {}
     path = run / RULES_FILE
     if path.is_file():
         rules = HandedDown.model_validate_json(path.read_text(encoding="utf-8"))
-        told += f"; begun with the review limits of {rules.model}"
+        notes.append(f"Begun with the review limits of {rules.model}.")
         update["quality"] = rules.quality
     if (kept := kept_change(run)) is not None:
-        told += f"; of what was learned from own volumes, {kept}"
+        notes.append(f"Of what was learned from own volumes, {kept}.")
         update["postprocessing"] = manifest.postprocessing.model_copy(update={"threshold": kept.threshold})
     return manifest.model_copy(
-        update={**update, "training": manifest.training.model_copy(update={"description": told})}
+        update={**update, "training": manifest.training.model_copy(update={"notes": tuple(notes)})}
     )

@@ -6,7 +6,6 @@ from functools import partial
 from pathlib import Path
 
 from training.cases.sources import CaseSource, allowed
-from training.config.data import SIMULATED
 from training.config.training import ConfigError, TrainingConfig
 from training.fitting.checkpoint import LevelWeights, load_level, save_level
 from training.fitting.job import LevelJob
@@ -75,10 +74,7 @@ def start_from(
                 f"preset {config.name!r} has another [{part}] than what it is to be trained on from "
                 f"(preset {known.name!r}); take that section over, or train from scratch"
             )
-    sources = (known.data.source, config.data.source)
-    source = SIMULATED if set(sources) == {SIMULATED} else ", then ".join(sources)
-    before = " ".join(filter(None, (known.data.continues, known.name)))
-    data = config.data.model_copy(update={"source": source, "continues": before})
+    data = config.data.model_copy(update={"earlier": known.steps})
     config = config.model_copy(update={"data": data})
     for weights in start:
         number, given = weights.context_level, replace(weights, config=config)

@@ -10,12 +10,12 @@ from pathlib import Path
 from training.config.training import ConfigError, TrainingConfig
 from training.evaluation.calibration import Labelled
 from training.evaluation.cases import CaseResult, Segment
-from training.evaluation.provenance import note
+from training.evaluation.provenance import SPLIT_FILE, note
 from training.evaluation.writing import OWN_REPRODUCIBILITY, REPEATED, write_folder
 from training.export.rules import KeptChange, keep_rules, threshold_of
 from training.export.weights import weights_of
 from training.own_data.averaging import Beginning, ShownCases, average_run
-from training.own_data.fitting import SPLIT_FILE, OwnTraining, continued, numbered
+from training.own_data.fitting import OwnTraining, continued, numbered
 from training.own_data.folder import LAYOUTS, OwnCases, OwnFolder, read_folder
 from training.own_data.measuring import (
     evaluate_own,

@@ -8,12 +8,11 @@ from pathlib import Path
 
 from training.config.data import SeedRange
 from training.config.training import BudgetConfig, ConfigError, TrainingConfig
+from training.evaluation.provenance import SPLIT_FILE
 from training.fitting import cascade as auto_context
 from training.fitting.checkpoint import LevelWeights
 from training.own_data.folder import OwnCase, OwnCases
 from training.own_data.split import Split
-
-SPLIT_FILE = "split.csv"
 
 
 @dataclass(frozen=True)

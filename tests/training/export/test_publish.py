@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from app.inference.manifest import VolumeInterval
+from app.inference.manifest import TrainedLevel, TrainingStep, VolumeInterval
 from app.inference.model_store import ModelStore
 from app.inference.runtime.session import RuntimeSettings
 from app.inference.segmenter import HeadSegmenter
@@ -21,7 +21,7 @@ from training.evaluation.statistics.prediction_interval import held
 from training.evaluation.statistics.reproducibility import spread
 from training.export.card import missing_interval, model_card
 from training.export.errors import ExportError
-from training.export.history import fit_commands, record, trained
+from training.export.history import fit_commands, record, training_record
 from training.export.publish import export, publish
 from training.fitting import cascade as auto_context
 from training.fitting.checkpoint import LevelWeights
@@ -86,62 +86,83 @@ def test_export_leaves_an_existing_candidate_alone(candidate: Path, cache: Phant
         export(run, cache, candidate.parent.parent, datetime(2026, 1, 2, tzinfo=UTC))
 
 
-def weights(smoke: TrainingConfig, source: str, continues: str | None) -> LevelWeights:
-    data = smoke.data.model_copy(update={"source": source, "continues": continues})
-    return LevelWeights(
-        1, {}, smoke.model_copy(update={"data": data, "budget": load_config("smoke").budget}), 1, 1.0, 8, None
-    )
+def weights(smoke: TrainingConfig, *steps: tuple[str, str]) -> LevelWeights:
+    """Of preset smoke, after these steps (preset, data); the last one's data are its own."""
+    told = [TrainingStep(preset=preset, data=data) for preset, data in steps]
+    data = smoke.data.model_copy(update={"earlier": tuple(told[:-1]), "source": told[-1].data})
+    config = smoke.model_copy(update={"name": told[-1].preset, "data": data, "budget": load_config("smoke").budget})
+    return LevelWeights(1, {}, config, 1, 90.0, 8, 0.75)
 
 
 OWN = "--data DIR --split"
+FIRST = ("release", "simulated"), ("longer", "simulated")
+THREE, FOUR = "3 own volumes of 3 patients", "4 own volumes of 4 patients"
 
 
 @pytest.mark.parametrize(
-    ("source", "continues", "run", "fits"),
+    ("steps", "run", "fits", "data"),
     [
-        ("simulated", None, "runs/smoke", ["smoke"]),
-        ("simulated", None, "runs/other", ["smoke --run runs/other"]),
-        ("simulated", "release", "runs/smoke", ["release", "smoke --from runs/release"]),
+        ([("smoke", "simulated")], "runs/smoke", ["smoke"], "simulated"),
+        ([("smoke", "simulated")], "runs/other", ["smoke --run runs/other"], "simulated"),
         (
-            "simulated",
-            "release longer",
+            [*FIRST, ("smoke", "simulated")],
             "runs/smoke",
             ["release", "longer --from runs/release", "smoke --from runs/longer"],
+            "simulated",
         ),
-        ("3 own volumes of 3 patients", None, "runs/smoke", [f"smoke {OWN} runs/smoke/split.csv"]),
+        ([("smoke", THREE)], "runs/smoke", [f"smoke {OWN} runs/smoke/split.csv"], THREE),
         (
-            "simulated, then 3 own volumes of 3 patients",
-            "release longer",
+            [*FIRST, ("smoke", THREE)],
             "runs/own",
             [
                 "release",
                 "longer --from runs/release",
                 f"smoke {OWN} runs/own/split.csv --from runs/longer --run runs/own",
             ],
+            f"simulated, then {THREE}",
         ),
         (
-            "3 own volumes of 3 patients, then 4 own volumes of 4 patients",
-            "first",
+            [("first", THREE), ("smoke", FOUR)],
             "runs/smoke",
             [f"first {OWN} runs/first/split.csv", f"smoke {OWN} runs/smoke/split.csv --from runs/first"],
+            f"{THREE}, then {FOUR}",
         ),
     ],
 )
-def test_the_commands_start_where_the_training_did(
-    source: str, continues: str | None, run: str, fits: list[str], smoke: TrainingConfig
+def test_the_record_tells_every_training_in_its_order(
+    steps: list[tuple[str, str]], run: str, fits: list[str], data: str, smoke: TrainingConfig
 ) -> None:
-    config = weights(smoke, source, continues).config
-    assert list(fit_commands(config, Path(run))) == [f"fetalhead-train fit {fit}" for fit in fits]
+    told = training_record([weights(smoke, *steps)], Path(run), ["A note."])
+    assert [(step.preset, step.data) for step in told.steps] == steps
+    assert list(told.commands) == [f"fetalhead-train fit {fit}" for fit in fits]
+    assert (told.data, told.preset, told.description) == (data, "smoke", smoke.description)
+    assert told.levels == (TrainedLevel(steps=1, minutes=1.5, cases=8, validation_dsc=0.75),)
+    assert told.notes == ("A note.",)
 
 
 def test_a_budget_that_was_replaced_is_told(smoke: TrainingConfig) -> None:
-    config = weights(smoke, "simulated", None).config.with_minutes(2.5)
+    config = weights(smoke, ("smoke", "simulated")).config.with_minutes(2.5)
     assert fit_commands(config, Path("runs/smoke")) == ("fetalhead-train fit smoke --minutes 2.5",)
 
 
-def test_the_card_says_what_it_learned_from(smoke: TrainingConfig) -> None:
-    assert "on 8 simulated cases" in trained([weights(smoke, "simulated", None)])
-    assert "on 8 own volumes" in trained([weights(smoke, "simulated, then 8 own volumes of 8 patients", "release")])
+@pytest.mark.parametrize(
+    ("source", "continues", "fits"),
+    [
+        ("simulated", "release longer", ["release", "longer --from runs/release", "smoke --from runs/longer"]),
+        (f"simulated, then {THREE}", "first", ["first", f"smoke {OWN} runs/smoke/split.csv --from runs/first"]),
+        (THREE, None, [f"smoke {OWN} runs/smoke/split.csv"]),
+    ],
+)
+def test_a_run_of_the_first_version_still_tells_its_trainings(
+    source: str, continues: str | None, fits: list[str], smoke: TrainingConfig
+) -> None:
+    stored = smoke.model_dump(mode="json") | {"budget": {"steps": [60, 30]}}
+    stored["data"] = {k: v for k, v in stored["data"].items() if k != "earlier"}
+    stored["data"] |= {"source": source, "continues": continues}
+    config = TrainingConfig.model_validate_json(json.dumps(stored))
+    told = training_record([LevelWeights(1, {}, config, 1, 1.0, 8, None)], Path("runs/smoke"), [])
+    assert list(told.commands) == [f"fetalhead-train fit {fit}" for fit in fits]
+    assert told.data == source
 
 
 def test_a_command_that_is_run_again_takes_the_place_of_the_first(tmp_path: Path) -> None:

@@ -98,7 +98,7 @@ def test_a_run_is_trained_on_from_another_ones_levels(
     longer = config.model_copy(update={"name": "longer", "seed": 8})
     run = tmp_path / "longer"
     started = auto_context.start_from(longer, run, start)
-    assert (started.data.source, started.data.continues) == ("simulated", config.name)
+    assert [(step.preset, step.data) for step in started.steps] == [(config.name, "simulated"), ("longer", "simulated")]
     auto_context.fit(longer, cache, run, (1,), resume=False)
     for level in start:
         job = auto_context.level_job(longer, cache, run, level.context_level)

@@ -79,9 +79,10 @@ def test_own_volumes_go_all_the_way_to_a_published_model(published: Path) -> Non
     assert "--split split.csv" in measured
     assert measured == evaluation["test"]["command"] == evaluation["command"]
     assert manifest["volume_interval"] is None
-    assert "on 2 own volumes" in manifest["training"]["description"]
+    assert [level["cases"] for level in manifest["training"]["levels"]] == [2, 2]
     card = (model / "model_card.md").read_text(encoding="utf-8")
     assert "Trained on: 4 own volumes of 2 patients" in card
+    assert "min on 2 cases" in card
     assert "simulated data alone" not in card
 
 
@@ -98,7 +99,7 @@ def test_a_published_model_is_trained_on(published: Path, folder: Path, preset: 
     before = weights_of("fetal_head/1", published / "store")
     tuned = load_level(run / "level_1" / "weights.pt")
     assert tuned.config.network == before[0].config.network
-    assert tuned.config.data.source == "4 own volumes of 2 patients, then 4 own volumes of 2 patients"
+    assert [step.data for step in tuned.config.steps] == ["4 own volumes of 2 patients"] * 2
     assert {len(tuned.config.data.train), tuned.config.data.train[0].stop} == {2, 4}
     start = load_level(run / "level_1" / "initial.pt").state
     assert all(np.allclose(value, start[name]) for name, value in before[0].state.items())
@@ -125,8 +126,8 @@ def test_what_is_trained_on_keeps_the_limits_it_began_with_and_part_of_the_chang
         assert (kept.cases, set(kept.dsc)) == (2, {0.0, *SHARES})
         assert candidate.postprocessing.threshold == pytest.approx(before + kept.share * (0.5 - before), abs=1e-4)
         assert candidate.quality.context_agreement_dsc == limit
-        assert "review limits of fetal_head 1" in candidate.training.description
-        assert str(kept) in candidate.training.description
+        assert "Begun with the review limits of fetal_head 1." in candidate.training.notes
+        assert any(str(kept) in note for note in candidate.training.notes)
         before = kept.threshold
 
 
