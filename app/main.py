@@ -83,7 +83,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     records = await asyncio.to_thread(open_records, settings.effective_database_url, settings.data_dir)
     metrics.watch_disk(settings.data_dir)
     await asyncio.to_thread(recover, records)
-    limits = Limits(settings.queue_length + 1, settings.segmentation_timeout_s, settings.retry_after_s)
+    limits = Limits(settings.queue_length + 1, settings.segmentation_timeout_s)
     jobs = Jobs(records.repository, metrics, limits)
     model = ServedModel(settings, metrics)
     app.state.service = ServiceState(settings, metrics, records, model, jobs)

@@ -21,8 +21,10 @@ MEBIBYTE = 1024 * 1024
 CLIENT_VARIABLES = ("FETALHEAD_URL", "FETALHEAD_API_KEY")
 """What the client reads (`app.client`); no setting of the service."""
 REMOVED_VARIABLES = {
+    "FETALHEAD_MAX_VOXELS": "use FETALHEAD_MAX_UNPACKED_BYTES, which bounds the voxels, too",
     "FETALHEAD_OIDC_JWKS_URL": "unset it: the issuer itself names its keys (/.well-known/openid-configuration)",
     "FETALHEAD_RATE_LIMIT_PER_MINUTE": "unset it: a proxy limits the rate, such as that of docker-compose.yml",
+    "FETALHEAD_RETRY_AFTER_S": "unset it: a full queue names the time it expects, and 5 s at least",
 }
 """Variables of earlier versions, and what to do instead."""
 
@@ -99,7 +101,6 @@ class Settings(BaseSettings):
     max_unpacked_bytes: int = Field(
         1024 * MEBIBYTE, ge=1024, description="Largest size a compressed upload may unpack to, in bytes."
     )
-    max_voxels: int = Field(200_000_000, ge=1, description="Largest number of voxels of one volume.")
     upload_timeout_s: float = Field(
         120.0, gt=0, description="Longest time a client may take to send its body, seconds."
     )
@@ -110,9 +111,6 @@ class Settings(BaseSettings):
     )
     segmentation_timeout_s: float = Field(
         300.0, gt=0, description="Longest time one segmentation may be computed before it is stopped, seconds."
-    )
-    retry_after_s: int = Field(
-        5, ge=1, description="Least value of `Retry-After` on 503, seconds; a full queue names the time it expects."
     )
     shutdown_timeout_s: float = Field(30.0, ge=0, description="Time running work gets to finish at shutdown, seconds.")
 
@@ -184,7 +182,7 @@ def _with_password(url: str, file: Path) -> str:
 def environment_name(field: str) -> str:
     """The environment variable that sets a field.
 
-    >>> environment_name("max_voxels")
-    'FETALHEAD_MAX_VOXELS'
+    >>> environment_name("data_dir")
+    'FETALHEAD_DATA_DIR'
     """
     return f"{PREFIX}{field.upper()}"

@@ -55,7 +55,7 @@ class LocalEngine:
     def __init__(self, settings: Settings) -> None:
         """Load the model and run its self-test, or raise an `InferenceError`."""
         self._segmenter: HeadSegmenter = load_segmenter(settings)
-        self._limits = DecodeLimits(max_bytes=settings.max_unpacked_bytes, max_voxels=settings.max_voxels)
+        self._limits = DecodeLimits(max_bytes=settings.max_unpacked_bytes)
         self.model_sha256 = tuple(level.sha256 for level in self._segmenter.manifest.levels)
 
     def prepare(self, upload: Upload) -> Work:

@@ -9,6 +9,8 @@ from app.problems.catalogue import PROBLEMS
 from app.problems.problem_type import ProblemType
 
 MEDIA_TYPE = "application/problem+json"
+RETRY_AFTER_S = 5
+"""Least value of `Retry-After` where the service takes nothing now."""
 
 
 class ProblemError(Exception):

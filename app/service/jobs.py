@@ -21,7 +21,7 @@ from app.inference.runtime.stop import Reason, Stop, Stopped
 from app.inference.segmenter import HeadSegmenter, Segmentation
 from app.measuring.measure import Order, Outcome, finish
 from app.monitoring.metrics import Metrics
-from app.problems.problem import ProblemError
+from app.problems.problem import RETRY_AFTER_S, ProblemError
 from app.problems.translate import problem_of
 from app.records.errors import DatabaseUnavailableError
 from app.records.repository import Repository
@@ -60,7 +60,6 @@ class Limits:
     held: int
     """Waiting ones and the one being measured together."""
     computation_s: float
-    least_retry_after_s: int
 
 
 class Jobs:
@@ -85,7 +84,7 @@ class Jobs:
     def require_open(self) -> None:
         """The problem `stopping` from `refuse_new` on."""
         if self._closing:
-            raise ProblemError("stopping", headers={"Retry-After": str(self._limits.least_retry_after_s)})
+            raise ProblemError("stopping", headers={"Retry-After": str(RETRY_AFTER_S)})
 
     def refuse_new(self) -> None:
         """Gives no more places; what has one goes on."""
@@ -105,7 +104,7 @@ class Jobs:
         """
         self.require_open()
         if self._taken >= self._limits.held:
-            wait_s = max(self._limits.least_retry_after_s, math.ceil(self._pace.rest_s()))
+            wait_s = max(RETRY_AFTER_S, math.ceil(self._pace.rest_s()))
             headers = {"Retry-After": str(wait_s)}
             raise ProblemError("queue_full", got=f"{self._taken} requests held", headers=headers)
         self._taken += 1

@@ -13,7 +13,7 @@ from app.inference.segmenter import HeadSegmenter
 from app.measuring.loading import load_segmenter, model_answer, runtime_answer
 from app.monitoring.logs import exception_fields
 from app.monitoring.metrics import Metrics
-from app.problems.problem import ProblemError
+from app.problems.problem import RETRY_AFTER_S, ProblemError
 from app.settings import Settings
 
 log = logging.getLogger("fetalhead.model")
@@ -74,7 +74,7 @@ class ServedModel:
         """The model; or the problem that says why there is none."""
         if self._segmenter is not None:
             return self._segmenter
-        headers = {"Retry-After": str(self._settings.retry_after_s)}
+        headers = {"Retry-After": str(RETRY_AFTER_S)}
         if self._failure is not None:
             detail = f"The model is not served ({self._failure.code}); the service's log tells more."
             raise ProblemError("model_failed", detail, headers=headers)

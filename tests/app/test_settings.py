@@ -41,7 +41,7 @@ class TestEnvironment:
         [
             ("FETALHEAD_PORT", "65536"),
             ("FETALHEAD_PROVIDER", "tpu"),
-            ("FETALHEAD_MAX_VOXELS", "0"),
+            ("FETALHEAD_MAX_UPLOAD_BYTES", "0"),
             ("FETALHEAD_MODEL_NAME", "../x"),
             ("FETALHEAD_OIDC_ISSUER", "id.example"),
         ],
@@ -59,8 +59,8 @@ class TestEnvironment:
             Settings()
 
     def test_a_misspelt_variable_is_found(self) -> None:
-        environment = {"FETALHEAD_MAX_VOXEL": "1", "FETALHEAD_PORT": "1", "HOME": "/"}
-        assert unknown_variables(environment) == ["FETALHEAD_MAX_VOXEL"]
+        environment = {"FETALHEAD_MAX_UPLOAD": "1", "FETALHEAD_PORT": "1", "HOME": "/"}
+        assert unknown_variables(environment) == ["FETALHEAD_MAX_UPLOAD"]
 
     @pytest.mark.parametrize("name", REMOVED_VARIABLES)
     def test_a_variable_of_an_earlier_version_is_refused_with_what_to_do_instead(self, name: str) -> None:

@@ -42,7 +42,7 @@ def packed(_: Any, value: Any) -> bytes:
 def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
     folder = tmp_path_factory.mktemp("fuzz")
     publish_threshold_model(folder / "models")
-    with running_service(folder / "data", folder / "models", max_voxels=2_000_000) as service:
+    with running_service(folder / "data", folder / "models", max_unpacked_bytes=4_000_000) as service:
         yield service.client
 
 

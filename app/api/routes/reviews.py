@@ -133,7 +133,7 @@ def _decision_request(body: bytes) -> DecisionRequest:
 
 
 def _read_mask(state: ServiceState, report: dict[str, Any], payload: bytes) -> EditedMask:
-    limits = DecodeLimits(max_bytes=state.settings.max_unpacked_bytes, max_voxels=state.settings.max_voxels)
+    limits = DecodeLimits(max_bytes=state.settings.max_unpacked_bytes)
     i, j, k = report["input"]["spacing_mm"]
     original = state.repository.read_artifact(str(report["id"]), MASK)
     return read_edited_mask(payload, original, (i, j, k), limits)

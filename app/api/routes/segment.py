@@ -202,7 +202,7 @@ async def _accepted(
     earlier = await _earlier(state, request_sha256, wishes)
     if earlier is not None:
         return earlier
-    limits = DecodeLimits(max_bytes=state.settings.max_unpacked_bytes, max_voxels=state.settings.max_voxels)
+    limits = DecodeLimits(max_bytes=state.settings.max_unpacked_bytes)
     file, decode_s = await state.jobs.decode(lambda: decode(upload, limits))
     new = NewSegmentation(
         id=str(uuid.uuid4()),

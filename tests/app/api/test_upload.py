@@ -1,5 +1,6 @@
 import gzip
 import socket
+import struct
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -51,9 +52,17 @@ class TestSize:
         with running_service(tmp_path, model_store, max_unpacked_bytes=1_000_000) as service:
             assert_problem(post(service.client, bomb), 413, "unpacks_too_large")
 
-    def test_a_volume_has_a_limit_of_voxels(self, tmp_path: Path, model_store: Path, sphere: bytes) -> None:
-        with running_service(tmp_path, model_store, max_voxels=100_000) as service:
+    def test_a_volume_that_would_unpack_to_too_much_is_refused_by_its_header(
+        self, tmp_path: Path, model_store: Path, sphere: bytes
+    ) -> None:
+        with running_service(tmp_path, model_store, max_unpacked_bytes=100_000) as service:
             assert_problem(post(service.client, sphere), 413, "too_many_voxels")
+
+    def test_a_volume_has_a_limit_of_voxels(self, shared_client: httpx.Client) -> None:
+        header = bytearray(volume_bytes(sphere_volume()))
+        struct.pack_into("<3h", header, 42, 600, 600, 600)
+        body = assert_problem(post(shared_client, bytes(header)), 413, "too_many_voxels")
+        assert "at most 200000000 voxels" in body["expected"]
 
     def test_the_service_serves_on(self, small_service: Service) -> None:
         for _ in range(12):

@@ -11,7 +11,7 @@ from tests.helpers.service import Service, running_service
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     root = tmp_path_factory.mktemp("models")
     publish_threshold_model(root)
-    with running_service(tmp_path_factory.mktemp("data"), root, queue_length=0, retry_after_s=1) as service:
+    with running_service(tmp_path_factory.mktemp("data"), root, queue_length=0) as service:
         yield service
 
 

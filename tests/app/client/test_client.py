@@ -33,6 +33,8 @@ from app.contract.report import FlagAnswer
 from tests.helpers.makers import publish_threshold_model, sphere_ml, sphere_volume
 from tests.helpers.service import Service, running_service, until
 
+PERSISTENT = Retries(attempts=1000, longest_pause_s=0.1)
+
 
 @pytest.fixture
 def fetal_head(url: str) -> Iterator[FetalHead]:
@@ -130,7 +132,7 @@ class TestErrors:
 class TestPatience:
     def test_a_full_queue_is_waited_for(self, service: Service, url: str, scan: Path) -> None:
         """The first upload holds the only place for as long as the service is busy."""
-        with FetalHead(url) as client, ThreadPoolExecutor() as pool:
+        with FetalHead(url, retries=PERSISTENT) as client, ThreadPoolExecutor() as pool:
             statuses = statuses_of(client)
             with service.busy():
                 held = httpx.post(f"{url}/segment", files=form(scan), headers={"Prefer": "respond-async"})
@@ -178,7 +180,7 @@ def test_an_upload_is_streamed(tmp_path: Path) -> None:
 class TestAsync:
     def test_many_at_a_time_give_what_one_gives(self, url: str, scan: Path) -> None:
         async def three() -> list[Result]:
-            async with AsyncFetalHead(url) as client:
+            async with AsyncFetalHead(url, retries=PERSISTENT) as client:
                 assert (await client.ready()).model.version == 1
                 return await asyncio.gather(*(client.segment(scan) for _ in range(3)))
 

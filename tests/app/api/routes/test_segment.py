@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from app.contract.report import NOTICE, Report
+from app.problems.problem import RETRY_AFTER_S
 from tests.helpers.makers import NiftiOptions, publish_threshold_model, sphere_ml, sphere_volume, volume_bytes
 from tests.helpers.service import Service, assert_problem, post, running_service, until
 
@@ -168,12 +169,12 @@ class TestLoad:
     def test_more_than_the_queue_holds_is_told_to_come_back(
         self, tmp_path: Path, model_store: Path, sphere: bytes
     ) -> None:
-        with running_service(tmp_path, model_store, queue_length=1, retry_after_s=7) as service:
+        with running_service(tmp_path, model_store, queue_length=1) as service:
             with service.busy():
                 kept = [post(service.client, sphere, {"Prefer": "respond-async"}) for _ in range(2)]
                 refused = post(service.client, sphere)
                 assert_problem(refused, 503, "queue_full")
-                assert refused.headers["retry-after"] == "7"
+                assert refused.headers["retry-after"] == str(RETRY_AFTER_S)
             paths = [answer.headers["location"] for answer in kept]
             until(lambda: all(service.client.get(path).json()["status"] == "completed" for path in paths))
             until(lambda: post(service.client, sphere).status_code == 200)
