@@ -173,6 +173,12 @@ def test_every_folder_of_tests_is_a_package() -> None:
     assert sorted(str(folder) for folder in folders if not (folder / "__init__.py").exists()) == []
 
 
+def test_what_tests_share_lies_in_no_module_of_tests() -> None:
+    shared = re.compile(r"^\s*(?:from|import) tests\.(?:\w+\.)*test_\w+", re.MULTILINE)
+    paths = sorted((ROOT / "tests").rglob("*.py"))
+    assert [str(path.relative_to(ROOT)) for path in paths if shared.search(path.read_text(encoding="utf-8"))] == []
+
+
 def imports_without(missing: list[str], names: list[str]) -> None:
     command = [sys.executable, "-c", IMPORT_WITHOUT, ",".join(missing), *names]
     result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)

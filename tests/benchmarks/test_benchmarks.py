@@ -12,7 +12,7 @@ from benchmarks.machine import commit, machine
 from benchmarks.requests import Endurance, Request, record
 from benchmarks.stops import SHARES, stop_times
 from benchmarks.training import TrainingPlan, training_speed
-from tests.app.inference.runtime.test_session import convolutional_network
+from tests.helpers.convolutional_network import convolutional_network
 from tests.helpers.makers import publish_threshold_model
 
 STAGES = ["decode", "preprocess", "context_level_1", "context_level_2", "restore", "encode", "total"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import ssl
 import subprocess
 import sys
 import time
@@ -13,7 +14,7 @@ from pathlib import Path
 import httpx
 import psutil
 
-SERVE = "import sys, app.cli.main; sys.exit(app.cli.main.main(['serve']))"
+SERVE = "import sys; from app.cli.main import main; sys.exit(main(['serve']))"
 START_SECONDS = 180.0
 """Generous: a machine that tests much at once may need minutes."""
 
@@ -21,9 +22,16 @@ START_SECONDS = 180.0
 class ServiceProcess:
     """One service on `folder/data` and `folder/models`; the port is chosen anew at each start."""
 
-    def __init__(self, folder: Path, settings: Mapping[str, str] | None = None, program: str = SERVE) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        settings: Mapping[str, str] | None = None,
+        program: str = SERVE,
+        trusting: ssl.SSLContext | bool = True,
+    ) -> None:
         self.folder = folder
         self.program = program
+        self.trusting = trusting
         own = {
             "PORT": "0",
             "DATA_DIR": str(folder / "data"),
@@ -53,7 +61,8 @@ class ServiceProcess:
         self.until(lambda: self._address() is not None)
         self.url = self._address() or ""
         if ready:
-            self.until(lambda: httpx.get(f"{self.url}/health/ready", timeout=30).status_code == 200)
+            with self.client(timeout_s=30) as client:
+                self.until(lambda: client.get("/health/ready").status_code == 200)
         return self
 
     def until(self, condition: Callable[[], bool]) -> None:
@@ -67,7 +76,7 @@ class ServiceProcess:
 
     def client(self, timeout_s: float = 120.0) -> httpx.Client:
         """A client of it; the caller closes it."""
-        return httpx.Client(base_url=self.url, timeout=timeout_s)
+        return httpx.Client(base_url=self.url, timeout=timeout_s, verify=self.trusting)
 
     def kill(self) -> None:
         """End it by SIGKILL, wherever it is."""
@@ -79,6 +88,11 @@ class ServiceProcess:
         """Ask it to end; return its exit code."""
         assert self.process is not None
         self.process.terminate()
+        return self.ended()
+
+    def ended(self) -> int:
+        """Wait until it has ended; return its exit code."""
+        assert self.process is not None
         return self.process.wait(START_SECONDS)
 
     def memory_bytes(self) -> int:
@@ -96,5 +110,5 @@ class ServiceProcess:
         self.kill()
 
     def _address(self) -> str | None:
-        found = re.search(r"http://127\.0\.0\.1:\d+", self.log.read_text())
+        found = re.search(r"https?://127\.0\.0\.1:\d+", self.log.read_text())
         return None if found is None else found.group()

@@ -17,7 +17,7 @@ from app.imaging.postprocess import (
 from app.imaging.preprocess import Preprocessed, PreprocessingSpec, preprocess, resample_mask_like
 from app.imaging.resample import Float32
 from app.imaging.volume import Bool3, Index3, Volume, VolumeGeometry
-from tests.app.imaging.test_preprocess import SIGNED_PERMUTATIONS
+from tests.helpers.geometries import SIGNED_PERMUTATIONS
 from tests.helpers.makers import sphere_ml, sphere_volume
 
 RULES = PostprocessingSpec()

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import itertools
-
 import numpy as np
 import pytest
 from pydantic import ValidationError
@@ -12,14 +10,10 @@ from app.imaging.nifti.file import decode_nifti
 from app.imaging.orientation import Orientation, intrinsic_orientation
 from app.imaging.preprocess import Preprocessed, PreprocessingSpec, preprocess, resample_mask_like, without_holes
 from app.imaging.volume import Bool3, Index3, Volume, VolumeGeometry
+from tests.helpers.geometries import SIGNED_PERMUTATIONS
 from tests.helpers.makers import NiftiOptions, sphere_ml, sphere_volume, volume_bytes
 
 SPEC = PreprocessingSpec(spacing_mm=2.1)
-SIGNED_PERMUTATIONS: list[tuple[Index3, Bool3]] = [
-    ((i, j, k), (a, b, c))
-    for i, j, k in itertools.permutations(range(3))
-    for a, b, c in itertools.product([False, True], repeat=3)
-]
 
 
 @pytest.fixture(scope="module")

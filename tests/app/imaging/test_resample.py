@@ -8,7 +8,7 @@ import pytest
 from app.imaging.errors import ImagingError
 from app.imaging.resample import apply_separable, interpolation_matrix, resample
 from app.imaging.volume import Volume, VolumeGeometry
-from tests.app.imaging.test_volume import oblique
+from tests.helpers.geometries import oblique
 
 
 def coordinates(geometry: VolumeGeometry) -> np.ndarray:

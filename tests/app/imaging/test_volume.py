@@ -4,17 +4,10 @@ import itertools
 
 import numpy as np
 import pytest
-from scipy.spatial.transform import Rotation
 
 from app.imaging.errors import NotMeasurable
 from app.imaging.volume import Volume, VolumeGeometry, corresponding_box
-
-
-def oblique(spacing: tuple[float, float, float] = (0.5, 0.7, 1.1)) -> np.ndarray:
-    affine = np.eye(4)
-    affine[:3, :3] = Rotation.from_euler("xyz", [20, -35, 50], degrees=True).as_matrix() * spacing
-    affine[:3, 3] = (-40.0, 12.5, 80.0)
-    return affine
+from tests.helpers.geometries import oblique
 
 
 def world(geometry: VolumeGeometry, *index: float) -> np.ndarray:

@@ -20,7 +20,7 @@ from app.inference.runtime.session import (
     processor_has_bf16,
 )
 from app.inference.segmenter import HeadSegmenter
-from tests.app.inference.runtime.test_session import convolutional_network
+from tests.helpers.convolutional_network import convolutional_network
 from tests.helpers.makers import publish_threshold_model
 
 GATE = PrecisionGate(cases=40, dsc_mean=0.9995, dsc_min=0.999, volume_change_percent_max=0.1)

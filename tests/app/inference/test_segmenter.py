@@ -18,7 +18,7 @@ from app.inference.errors import DamagedModel, SelfTestFailed
 from app.inference.model_store import ModelStore
 from app.inference.runtime.session import RuntimeSettings
 from app.inference.segmenter import HeadSegmenter
-from tests.app.imaging.test_preprocess import SIGNED_PERMUTATIONS
+from tests.helpers.geometries import SIGNED_PERMUTATIONS
 from tests.helpers.makers import (
     NiftiOptions,
     publish_threshold_model,

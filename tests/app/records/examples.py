@@ -4,8 +4,12 @@ import uuid
 from datetime import UTC, datetime
 from typing import Any
 
+from sqlalchemy import Engine, text
+
 from app.records.artifacts import MASK, PREVIEW
+from app.records.opening import Records
 from app.records.repository import Repository
+from app.records.reviews import NewDecision
 from app.records.segmentation import Measurement, NewSegmentation
 
 NOON = datetime(2026, 3, 14, 12, 0, tzinfo=UTC)
@@ -39,3 +43,25 @@ def stored(repository: Repository, volume_ml: float | None = 236.4, verdict: str
     assert repository.start(new.id)
     assert repository.complete(new.id, measurement(volume_ml, verdict, new.input_sha256))
     return new.id
+
+
+def contents(engine: Engine) -> dict[str, list[tuple[object, ...]]]:
+    """All rows of the tables that a backup holds, as text."""
+    tables = ("segmentations", "edited_masks", "decisions")
+    with engine.connect() as connection:
+        return {
+            table: [
+                tuple(map(str, row)) for row in connection.execute(text(f"SELECT * FROM {table} ORDER BY sequence"))
+            ]
+            for table in tables
+        }
+
+
+def fill(records: Records) -> str:
+    """Store three segmentations, an edited mask and a decision; give the id of the one decided on."""
+    first = stored(records.repository, subject="S-1", gestational_age_weeks=26.3)
+    stored(records.repository, volume_ml=None, verdict="reject")
+    records.repository.accept(request())
+    records.reviews.store_mask(first, b"edited", 240.0, "reader")
+    records.reviews.decide(first, NewDecision("edit", "rim"), "reader")
+    return first

@@ -1,21 +1,15 @@
 """A process that is really killed, at each line of what stores and erases, loses nothing and leaves nothing."""
 
-import os
-import signal
-import sys
 from collections.abc import Callable
 from pathlib import Path
-from types import FrameType
-from typing import Any
 
 import pytest
 
-import app.records
 from app.records.artifacts import MASK
 from app.records.opening import Records, open_records
 from tests.app.records.examples import measurement, request, stored
+from tests.app.records.killing import killed_at
 
-ROOM = str(Path(app.records.__file__).parent)
 PROBLEM = {"code": "interrupted"}
 STRIDE = {"sqlite": 2, "postgresql": 7}
 """Every so manieth line: the steps are the same on both, PostgreSQL takes longer to reach."""
@@ -51,34 +45,6 @@ def started(records: Records) -> str:
     records.repository.accept(new)
     records.repository.start(new.id)
     return new.id
-
-
-def killed_at(line: int, work: Any, records: Records, segmentation_id: str) -> bool:
-    """Does the work in a process of its own, which dies at its n-th line; False where the work has fewer."""
-    records.close()  # each process opens connections of its own
-    child = os.fork()
-    if child == 0:
-        sys.settrace(tracer(line))
-        work(records, segmentation_id)
-        os._exit(0)
-    _, status = os.waitpid(child, 0)
-    return os.WIFSIGNALED(status)
-
-
-def tracer(line: int) -> Any:
-    left = line
-
-    def trace(frame: FrameType, event: str, _: object) -> Any:
-        nonlocal left
-        if not frame.f_code.co_filename.startswith(ROOM):
-            return None
-        if event == "line":
-            left -= 1
-            if left == 0:
-                os.kill(os.getpid(), signal.SIGKILL)
-        return trace
-
-    return trace
 
 
 def check(records: Records, kept: str) -> None:

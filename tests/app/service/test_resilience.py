@@ -1,6 +1,5 @@
 """What a hospital asks of the process: it answers while it works, loses nothing when it is killed, speaks TLS."""
 
-import os
 import ssl
 import statistics
 import time
@@ -11,10 +10,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.app.service.test_process import serving
 from tests.helpers.certificates import self_signed
 from tests.helpers.makers import NiftiOptions, sphere_volume, volume_bytes
-from tests.helpers.service import until
+from tests.helpers.service_process import ServiceProcess
 from tests.helpers.slow_model import publish_slow_model
 
 CLIENTS = 4
@@ -22,24 +20,10 @@ LONGEST_S = 5.0
 """Far more than a probe should take, so that a busy machine does not fail the test; a blocked loop takes longer."""
 
 
-@pytest.fixture(scope="module")
-def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("slow")
-    publish_slow_model(root, steps=25)
-    return root
-
-
 @pytest.fixture
-def environment(tmp_path: Path, models: Path) -> dict[str, str]:
-    own = {
-        "PORT": "0",
-        "DATA_DIR": str(tmp_path / "data"),
-        "MODEL_STORE": str(models),
-        "PROVIDER": "cpu",
-        "THREADS": "1",
-        "LOG_LEVEL": "INFO",
-    }
-    return {**os.environ, **{f"FETALHEAD_{name}": value for name, value in own.items()}}
+def folder(tmp_path: Path) -> Path:
+    publish_slow_model(tmp_path / "models", steps=25)
+    return tmp_path
 
 
 @pytest.fixture(scope="module")
@@ -47,15 +31,10 @@ def scan() -> bytes:
     return volume_bytes(sphere_volume(), NiftiOptions(compress=True))
 
 
-def ready(client: httpx.Client) -> None:
-    until(lambda: client.get("/health/ready").status_code == 200)
-
-
 def test_it_says_that_it_lives_while_four_volumes_are_in_work(
-    environment: dict[str, str], tmp_path: Path, scan: bytes, record_property: Callable[[str, object], None]
+    folder: Path, scan: bytes, record_property: Callable[[str, object], None]
 ) -> None:
-    with serving(environment, tmp_path / "log") as (_, client), ThreadPoolExecutor(CLIENTS) as pool:
-        ready(client)
+    with ServiceProcess(folder) as service, service.client() as client, ThreadPoolExecutor(CLIENTS) as pool:
         work = [pool.submit(client.post, "/segment", files={"volume": scan}) for _ in range(CLIENTS)]
         took = []
         while not all(job.done() for job in work):
@@ -71,22 +50,18 @@ def test_it_says_that_it_lives_while_four_volumes_are_in_work(
     assert max(took) < LONGEST_S
 
 
-def test_what_was_under_way_when_it_was_killed_is_not_lost(
-    environment: dict[str, str], tmp_path: Path, scan: bytes
-) -> None:
+def test_what_was_under_way_when_it_was_killed_is_not_lost(folder: Path, scan: bytes) -> None:
     def send(client: httpx.Client, key: str, preference: str = "wait") -> httpx.Response:
         headers = {"Idempotency-Key": key, "Prefer": preference}
         return client.post("/segment", files={"volume": scan}, headers=headers)
 
-    with serving(environment, tmp_path / "log") as (process, client):
-        ready(client)
+    service = ServiceProcess(folder)
+    with service, service.client() as client:
         done = send(client, "done").json()
         under_way = [send(client, key, "respond-async").headers["location"] for key in ("running", "waiting")]
-        until(lambda: client.get(under_way[0]).json()["status"] == "running")
-        process.kill()
-        process.wait(20)
-    with serving(environment, tmp_path / "log2") as (_, client):
-        ready(client)
+        service.until(lambda: client.get(under_way[0]).json()["status"] == "running")
+        service.kill()
+    with service, service.client() as client:
         for path in under_way:
             body = client.get(path).json()
             assert (body["status"], body["problem"]["code"]) == ("failed", "interrupted")
@@ -98,11 +73,11 @@ def test_what_was_under_way_when_it_was_killed_is_not_lost(
         assert client.get("/volume").json()["summary"]["count"] == 2
 
 
-def test_it_speaks_tls_itself(environment: dict[str, str], tmp_path: Path) -> None:
-    certificate, key = self_signed(tmp_path)
-    own = {"FETALHEAD_TLS_CERTIFICATE_FILE": str(certificate), "FETALHEAD_TLS_KEY_FILE": str(key)}
+def test_it_speaks_tls_itself(folder: Path) -> None:
+    certificate, key = self_signed(folder)
+    own = {"TLS_CERTIFICATE_FILE": str(certificate), "TLS_KEY_FILE": str(key)}
     trusting = ssl.create_default_context(cafile=certificate)
-    with serving(environment | own, tmp_path / "log", trusting) as (_, client):
+    with ServiceProcess(folder, own, trusting=trusting) as service, service.client() as client:
         assert client.base_url.scheme == "https"
         assert client.get("/health/live").status_code == 200
         with pytest.raises(httpx.ConnectError, match="CERTIFICATE_VERIFY_FAILED"):

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from tests.training.ablation.recipe import short_recipe
-from tests.training.paper.test_benchmark import shown
+from tests.training.results import shown
 from training.ablation.leave_out import LeaveOut, table
 from training.cases.sources import PhantomCache, allowed
 from training.config.presets import load_config

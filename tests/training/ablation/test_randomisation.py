@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from tests.training.ablation.recipe import short_recipe
-from tests.training.paper.test_benchmark import shown
+from tests.training.results import shown
 from training.ablation.randomisation import (
     LEFT_OUT,
     PARTS,

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.training.evaluation.test_report import result
+from tests.training.results import result
 from training.cli import main as cli
 from training.config.training import ConfigError
 from training.evaluation.cases import CaseResult

@@ -1,6 +1,6 @@
 from xml.etree import ElementTree
 
-from tests.training.evaluation.test_report import result
+from tests.training.results import result
 from training.evaluation.figures import bland_altman
 from training.evaluation.statistics.agreement import agreement
 

@@ -4,6 +4,7 @@ from pathlib import Path
 import numpy as np
 
 from model_store import packaged_store
+from tests.training.results import result
 from training.cli.evaluate import SECTIONS as OFFERED
 from training.evaluation.cases import Answer, CaseResult, evaluate_cases, read_journal
 from training.evaluation.provenance import note
@@ -11,25 +12,6 @@ from training.evaluation.report import SECTIONS, Evaluation, section
 from training.evaluation.tables import explained, table
 from training.evaluation.writing import write_folder
 from training.phantom.cohort import COHORTS, request_for
-
-
-def result(seed: int, measured: float = 210.0, verdict: str = "ok") -> CaseResult:
-    return CaseResult(
-        seed=seed,
-        gestational_age_weeks=25.5,
-        family="parametric",
-        look="grainy",
-        truncated=False,
-        true_ml=200 + seed,
-        measured_ml=measured,
-        dsc=0.95,
-        jaccard=0.9,
-        conformity=0.89,
-        adb_mm=0.8,
-        hdb_mm=4.0,
-        verdict=verdict,
-        seconds=1,
-    )
 
 
 def test_section_counts_verdicts_and_summarises() -> None:

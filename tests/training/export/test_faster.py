@@ -10,7 +10,7 @@ from app.inference.manifest import PrecisionGate
 from app.inference.model_store import ModelStore
 from app.inference.runtime.session import OnnxSession, RuntimeSettings
 from app.inference.segmenter import HeadSegmenter
-from tests.app.inference.runtime.test_session import convolutional_network
+from tests.helpers.convolutional_network import convolutional_network
 from tests.helpers.makers import publish_threshold_model, sphere_volume
 from training.export.faster import try_boxes, try_precisions
 from training.export.graph.half import half_levels, with_single_weights

@@ -1,6 +1,6 @@
 import pytest
 
-from tests.training.evaluation.test_report import result
+from tests.training.results import result
 from training.evaluation.report import Evaluation, section
 from training.export.gate import WorseModelError, require_no_worse
 

@@ -10,7 +10,7 @@ from app.inference.model_store import ModelStore
 from app.inference.runtime.session import RuntimeSettings
 from app.inference.segmenter import HeadSegmenter
 from tests.helpers.makers import publish_threshold_model
-from tests.training.evaluation.test_report import result
+from tests.training.results import result
 from training.cases.sources import PhantomCache
 from training.cli.main import main
 from training.config.presets import load_config

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from tests.training.evaluation.test_report import result
+from tests.training.results import result
 from training.evaluation.cases import CaseResult
 from training.paper.systems import find_system
 from training.paper.tables import Measured
@@ -23,3 +23,15 @@ def measured(name: str, *dsc: float, missed: int = 0, seconds: Sequence[float] =
     runs = tuple(cases(place, value) for place, value in enumerate(dsc))
     seeds = tuple(range(1, len(dsc) + 1))
     return Measured(find_system(name), seeds, runs, runs, parameters=1_000_000, minutes=1.0)
+
+
+FIRST = 4_000_000
+
+
+def repeated(*groups: tuple[float, float, float]) -> tuple[CaseResult, ...]:
+    """Three volumes of each fetus."""
+    return tuple(
+        result(FIRST + 3 * n + place, ml).model_copy(update={"subject_seed": FIRST + n, "true_ml": 200.0})
+        for n, group in enumerate(groups)
+        for place, ml in enumerate(group)
+    )

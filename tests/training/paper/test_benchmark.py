@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from tests.training.results import shown
 from training.config.data import SeedRange
 from training.config.training import BudgetConfig, ConfigError, TrainingConfig
-from training.evaluation.cases import CaseResult
 from training.paper.benchmark import Benchmark, chosen_systems
 from training.paper.scales import SCALES, Scale
 from training.paper.systems import COMPARISONS, TABLE_1, TABLE_2
@@ -27,10 +27,6 @@ class Tiny(Benchmark):
         ranges = (SeedRange(first=100000, stop=100002), SeedRange(first=100600, stop=100602))
         data = base.data.model_copy(update={"train": ranges, "validation_cases": 1})
         return base.model_copy(update={"budget": BudgetConfig(steps=(2, 1)), "data": data})
-
-
-def shown(results: object, total: int, title: str) -> list[CaseResult]:
-    return list(results)  # type: ignore[call-overload, no-any-return]
 
 
 @pytest.fixture(scope="module")

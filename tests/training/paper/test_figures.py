@@ -8,8 +8,7 @@ import pytest
 from matplotlib.axes import Axes
 from matplotlib.text import Annotation
 
-from tests.training.paper.results import CASES, measured
-from tests.training.paper.test_volume_table import repeated
+from tests.training.paper.results import CASES, measured, repeated
 from training.paper.figures.gallery import Gallery, reference_system
 from training.paper.figures.slices import (
     BAR_MM,

@@ -3,21 +3,8 @@
 import csv
 from pathlib import Path
 
-from tests.training.evaluation.test_report import result
-from tests.training.paper.results import measured
-from training.evaluation.cases import CaseResult
+from tests.training.paper.results import measured, repeated
 from training.paper.volume_table import over_seeds, volumes, write_repeated
-
-FIRST = 4_000_000
-
-
-def repeated(*groups: tuple[float, float, float]) -> tuple[CaseResult, ...]:
-    """Three volumes of each fetus."""
-    return tuple(
-        result(FIRST + 3 * n + place, ml).model_copy(update={"subject_seed": FIRST + n, "true_ml": 200.0})
-        for n, group in enumerate(groups)
-        for place, ml in enumerate(group)
-    )
 
 
 def test_mean_and_range_over_seeds() -> None:

@@ -21,7 +21,7 @@ from app.imaging.nifti.file import (
     encode_volume,
 )
 from app.imaging.volume import VolumeGeometry
-from tests.app.imaging.test_volume import oblique
+from tests.helpers.geometries import oblique
 from tests.helpers.makers import NiftiOptions, nifti_bytes, sphere_volume, volume_bytes
 
 SHAPE = (16, 18, 20)

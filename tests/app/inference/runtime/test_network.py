@@ -11,7 +11,7 @@ from app.inference.runtime.memory import give_back, resident_bytes
 from app.inference.runtime.network import Network
 from app.inference.runtime.session import RuntimeSettings
 from app.inference.runtime.stop import Stop, Stopped
-from tests.app.inference.runtime.test_session import convolutional_network
+from tests.helpers.convolutional_network import convolutional_network
 from tests.helpers.makers import threshold_network
 from tests.helpers.runtimes import providers
 from tests.helpers.slow_model import slow_network

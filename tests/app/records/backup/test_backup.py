@@ -3,15 +3,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine, text
 
 from app.records.artifacts import EDITED_MASK, MASK, ArtifactStore
 from app.records.backup.backup import DATABASE, back_up
 from app.records.backup.restore import open_backup, restore
 from app.records.errors import BackupRefusedError, DamagedBackupError
 from app.records.opening import Records, open_records
-from app.records.reviews import NewDecision
-from tests.app.records.examples import request, stored
+from tests.app.records.examples import contents, fill, stored
 
 
 @pytest.fixture
@@ -27,26 +25,6 @@ def target(tmp_path: Path) -> Iterator[Records]:
     opened = open_records(f"sqlite:///{tmp_path / 'target.sqlite'}", tmp_path / "target")
     yield opened
     opened.close()
-
-
-def contents(engine: Engine) -> dict[str, list[tuple[object, ...]]]:
-    tables = ("segmentations", "edited_masks", "decisions")
-    with engine.connect() as connection:
-        return {
-            table: [
-                tuple(map(str, row)) for row in connection.execute(text(f"SELECT * FROM {table} ORDER BY sequence"))
-            ]
-            for table in tables
-        }
-
-
-def fill(records: Records) -> str:
-    first = stored(records.repository, subject="S-1", gestational_age_weeks=26.3)
-    stored(records.repository, volume_ml=None, verdict="reject")
-    records.repository.accept(request())
-    records.reviews.store_mask(first, b"edited", 240.0, "reader")
-    records.reviews.decide(first, NewDecision("edit", "rim"), "reader")
-    return first
 
 
 def test_every_row_file_and_line_comes_back(records: Records, target: Records, tmp_path: Path) -> None:

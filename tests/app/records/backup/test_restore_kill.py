@@ -10,9 +10,8 @@ from app.records.audit import Tip
 from app.records.backup.backup import back_up
 from app.records.backup.restore import open_backup, restore
 from app.records.opening import Records, open_records
-from tests.app.records.backup.test_backup import contents, fill
-from tests.app.records.examples import stored
-from tests.app.records.test_kill import killed_at
+from tests.app.records.examples import contents, fill, stored
+from tests.app.records.killing import killed_at
 
 STEPS = {"sqlite": 31, "postgresql": 97}
 """Every so manieth line of the restore: primes, so that repeated steps are hit at various places."""

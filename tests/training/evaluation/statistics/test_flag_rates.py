@@ -1,6 +1,6 @@
 import pytest
 
-from tests.training.evaluation.test_report import result
+from tests.training.results import result
 from training.evaluation.statistics.flag_rates import doubt
 
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from tests.training.evaluation.test_report import result
+from tests.training.results import result
 from training.evaluation.statistics import paired as comparison
 from training.evaluation.statistics.paired import (
     _two_way_means,

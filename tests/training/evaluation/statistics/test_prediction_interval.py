@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from tests.training.evaluation.test_report import result
+from tests.training.results import result
 from training.evaluation.statistics.prediction_interval import held, volume_interval
 
 ERRORS = (-4.0, -2.0, -1.0, 0.0, 1.0, 1.0, 2.0, 3.0, 4.0, 6.0)

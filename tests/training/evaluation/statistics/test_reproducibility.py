@@ -1,6 +1,6 @@
 import pytest
 
-from tests.training.evaluation.test_report import result
+from tests.training.results import result
 from training.evaluation.cases import CaseResult
 from training.evaluation.statistics.reproducibility import complete_groups, reproducibility
 from training.evaluation.tables import repeated_table
