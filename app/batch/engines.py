@@ -101,10 +101,10 @@ class RemoteEngine:
 
 def with_page(measured: Measured) -> Measured:
     """The same with a page about it, `report.pdf`; needs the extra `report`."""
-    from app.pictures.pdf import report_pdf  # noqa: PLC0415  # its libraries are an extra
+    from app.pictures.pdf import draw_report  # noqa: PLC0415  # its libraries are an extra
 
     report = Report.model_validate(measured.report, extra="ignore")
-    page = report_pdf(report, measured.files[MASK], measured.files[PREVIEW])
+    page = draw_report(report, measured.files[MASK], measured.files[PREVIEW])
     return replace(measured, files={**measured.files, PAGE: page})
 
 

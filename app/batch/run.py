@@ -17,7 +17,7 @@ from app.batch.cases import Case
 from app.batch.engines import Engine, Measured, Work, sha256, with_page
 from app.client.errors import FetalHeadError, ServiceProblem
 from app.imaging.nifti.affine import SPACING_SUSPICIOUS, SPACING_TOLERANCE
-from app.problems.translate import problem_of
+from app.problems.translate import translate_error
 
 REMEDIES: Final = {
     "no_spacing": "Write the spacing into the file's header, or give it: --spacing-mm X,Y,Z, in mm.",
@@ -152,7 +152,7 @@ def _problem(error: Exception) -> dict[str, Any]:
         return _in_own_words(error.problem.model_dump(mode="json", exclude_none=True))
     if isinstance(error, FetalHeadError):
         return {"code": "service_unreachable", "detail": f"{error}."}
-    return _in_own_words(problem_of(error).body)
+    return _in_own_words(translate_error(error).body)
 
 
 def _in_own_words(problem: dict[str, Any]) -> dict[str, Any]:

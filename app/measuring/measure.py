@@ -30,7 +30,7 @@ from app.inference.manifest import ModelManifest
 from app.inference.segmenter import HeadSegmenter, Segmentation
 from app.measuring.loading import model_answer, runtime_answer
 from app.pictures.preview import PreviewText, draw_preview
-from app.pictures.uncertainty import find_doubts
+from app.pictures.uncertainty import find_uncertainty
 from app.records.artifacts import DISAGREEMENT, MASK, PREVIEW, PROBABILITY
 from app.records.segmentation import Measurement
 
@@ -80,8 +80,8 @@ def finish(order: Order, segmenter: HeadSegmenter, segmentation: Segmentation) -
     mask = encode_nifti(segmentation.mask, order.file.header)
     text = _preview_text(segmentation, segmenter.manifest)
     rules = segmenter.manifest.postprocessing
-    doubts = find_doubts(segmentation.level_probabilities, segmentation.preprocessed, rules.threshold)
-    preview = draw_preview(order.file.volume, segmentation.mask, text, doubts)
+    uncertainty = find_uncertainty(segmentation.level_probabilities, segmentation.preprocessed, rules.threshold)
+    preview = draw_preview(order.file.volume, segmentation.mask, text, uncertainty)
     timings = {"decode": order.decode_s, **segmentation.timings_s, "encode": time.perf_counter() - started}
     timings.pop("total", None)
     report = _report(order, segmenter, segmentation, {**timings, "total": sum(timings.values())})

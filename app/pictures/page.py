@@ -1,4 +1,4 @@
-"""One page about one measurement, as PDF."""
+"""A page about one measurement, as PDF."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ MEANINGS: Final = {
 }
 PLANES_CAPTION: Final = (
     "Three orthogonal planes through the middle of the head, in the file's own index axes, at one scale. Where the "
-    "outline is doubtful: dashed, the network is unsure; thick, the edge of the field of view; filled, the two levels "
+    "outline is uncertain: dashed, the network is unsure; thick, the edge of the field of view; filled, the two levels "
     "disagree."
 )
 SURFACE_CAPTION: Final = "The measured surface from two sides."
@@ -40,14 +40,14 @@ HEADING: Final = ParagraphStyle("heading", NORMAL, fontName="Helvetica-Bold", fo
 
 @dataclass(frozen=True)
 class Pictures:
-    """PNG files: the planes, and the surface, where there is one."""
+    """PNG files of the planes and of the surface, which is None where the mask is empty."""
 
     planes: bytes
     surface: bytes | None
 
 
 def draw_page(report: Report, pictures: Pictures) -> bytes:
-    """The PDF: always one page, shrunk where the flags are many; the same content gives the same bytes."""
+    """Draw the PDF: always one page, shrunk where there are many flags; equal content gives equal bytes."""
     file = io.BytesIO()
     document = SimpleDocTemplate(
         file,
@@ -61,32 +61,34 @@ def draw_page(report: Report, pictures: Pictures) -> bytes:
         subject=report.notice,
         invariant=1,
     )
-    padding = 12  # what a frame keeps free on each of two sides
-    story = list(_story(report, pictures))
+    padding = 12  # a frame keeps this free on each of two sides
+    story = list(_lay_out(report, pictures))
     document.build([KeepInFrame(WIDTH - padding, HEIGHT - padding, story, mode="shrink")])
     return file.getvalue()
 
 
-def _story(report: Report, pictures: Pictures) -> Iterator[Flowable]:
+def _lay_out(report: Report, pictures: Pictures) -> Iterator[Flowable]:
     yield Paragraph("Fetal head volume", TITLE)
-    yield Paragraph(" &nbsp;|&nbsp; ".join(_occasion(report)), SMALL)
+    yield Paragraph(" &nbsp;|&nbsp; ".join(_describe_occasion(report)), SMALL)
     yield Spacer(0, 4)
-    yield Paragraph(_result(report), NUMBER)
+    yield Paragraph(_describe_result(report), NUMBER)
     yield Paragraph(MEANINGS[report.verdict], NORMAL)
     yield Spacer(0, 6)
-    yield _picture(pictures.planes, WIDTH - 12)
+    yield _make_picture(pictures.planes, WIDTH - 12)
     yield Paragraph(PLANES_CAPTION, SMALL)
     yield Spacer(0, 4)
-    yield _side_by_side(_surface(pictures.surface), [Paragraph("Numbers", HEADING), _table(_numbers(report), (37, 44))])
+    yield _place_side_by_side(
+        _draw_surface(pictures.surface), [Paragraph("Numbers", HEADING), _make_table(_list_numbers(report), (37, 44))]
+    )
     yield Paragraph("Reasons for doubt", HEADING)
-    yield _flags(report)
+    yield _draw_flags(report)
     yield Paragraph("Model", HEADING)
-    yield _table(_model(report), (30, 142))
+    yield _make_table(_list_model(report), (30, 142))
     yield Spacer(0, 8)
-    yield _boxed(report.notice)
+    yield _make_box(report.notice)
 
 
-def _occasion(report: Report) -> Iterator[str]:
+def _describe_occasion(report: Report) -> Iterator[str]:
     yield f"{report.created_at:%Y-%m-%d %H:%M} UTC"
     if report.subject is not None:
         yield f"subject {escape(report.subject)}"
@@ -95,7 +97,7 @@ def _occasion(report: Report) -> Iterator[str]:
     yield f"segmentation {escape(report.id)}"
 
 
-def _result(report: Report) -> str:
+def _describe_result(report: Report) -> str:
     colour = COLOURS[report.verdict]
     verdict = f"<font color='{colour}'>{report.verdict}</font>"
     if report.head_volume_ml is None:
@@ -105,51 +107,53 @@ def _result(report: Report) -> str:
     return f"{report.head_volume_ml:.1f} mL{between} &nbsp; {verdict}"
 
 
-def _numbers(report: Report) -> Iterator[tuple[str, str]]:
+def _list_numbers(report: Report) -> Iterator[tuple[str, str]]:
     biometry, quality = report.biometry, report.quality
     if biometry is not None:
-        yield "Head circumference", _of(biometry.head_circumference_mm, "{:.0f} mm")
-        yield "Biparietal diameter", _of(biometry.biparietal_diameter_mm, "{:.0f} mm")
-        yield "Occipitofrontal diameter", _of(biometry.occipitofrontal_diameter_mm, "{:.0f} mm")
-    yield "Agreement of the levels", _of(quality.context_agreement_dsc, "DSC {:.3f}")
-    yield "Entropy near the head", _of(quality.foreground_entropy, "{:.2f} bit")
-    yield "Surface cut off", _of(quality.fov_contact_fraction, "{:.1%}")
+        yield "Head circumference", _format(biometry.head_circumference_mm, "{:.0f} mm")
+        yield "Biparietal diameter", _format(biometry.biparietal_diameter_mm, "{:.0f} mm")
+        yield "Occipitofrontal diameter", _format(biometry.occipitofrontal_diameter_mm, "{:.0f} mm")
+    yield "Agreement of the levels", _format(quality.context_agreement_dsc, "DSC {:.3f}")
+    yield "Entropy near the head", _format(quality.foreground_entropy, "{:.2f} bit")
+    yield "Surface cut off", _format(quality.fov_contact_fraction, "{:.1%}")
     yield "Pieces", str(quality.components)
     yield "Voxels", " x ".join(map(str, report.input.shape))
     yield "Spacing", " x ".join(f"{step:.2f}" for step in report.input.spacing_mm) + " mm"
     yield "File (SHA-256)", f"{report.input.sha256[:16]} ..."
 
 
-def _model(report: Report) -> Iterator[tuple[str, str]]:
+def _list_model(report: Report) -> Iterator[tuple[str, str]]:
     yield "Version", f"{report.model.name} {report.model.version}"
     yield "Files (SHA-256)", ", ".join(f"{digest[:16]} ..." for digest in report.model.sha256)
     yield "Ran on", f"{report.runtime.provider}, {report.runtime.precision}, {report.timings_s.get('total', 0):.1f} s"
 
 
-def _flags(report: Report) -> Flowable:
+def _draw_flags(report: Report) -> Flowable:
     if not report.flags:
         return Paragraph("None.", NORMAL)
-    rows = [[_cell(text) for text in (flag.code.replace("_", " "), flag.detail, flag.remedy)] for flag in report.flags]
-    return _styled(rows, (36, 68, 68))
+    rows = [
+        [_make_cell(text) for text in (flag.code.replace("_", " "), flag.detail, flag.remedy)] for flag in report.flags
+    ]
+    return _make_styled_table(rows, (36, 68, 68))
 
 
-def _surface(png: bytes | None) -> list[Flowable]:
+def _draw_surface(png: bytes | None) -> list[Flowable]:
     if png is None:
         return [Paragraph("There is no surface: the mask is empty.", NORMAL)]
-    return [Paragraph("Surface", HEADING), _picture(png, 84 * mm), Paragraph(SURFACE_CAPTION, SMALL)]
+    return [Paragraph("Surface", HEADING), _make_picture(png, 84 * mm), Paragraph(SURFACE_CAPTION, SMALL)]
 
 
-def _side_by_side(left: list[Flowable], right: list[Flowable]) -> Table:
+def _place_side_by_side(left: list[Flowable], right: list[Flowable]) -> Table:
     table = Table([[left, right]], colWidths=[88 * mm, 84 * mm])
     table.setStyle(TableStyle([("VALIGN", (0, 0), (-1, -1), "TOP"), ("LEFTPADDING", (0, 0), (-1, -1), 0)]))
     return table
 
 
-def _table(rows: Iterator[tuple[str, str]], widths_mm: Sequence[float]) -> Table:
-    return _styled([[_cell(name), _cell(value)] for name, value in rows], widths_mm)
+def _make_table(rows: Iterator[tuple[str, str]], widths_mm: Sequence[float]) -> Table:
+    return _make_styled_table([[_make_cell(name), _make_cell(value)] for name, value in rows], widths_mm)
 
 
-def _styled(rows: list[list[Paragraph]], widths_mm: Sequence[float]) -> Table:
+def _make_styled_table(rows: list[list[Paragraph]], widths_mm: Sequence[float]) -> Table:
     table = Table(rows, colWidths=[width * mm for width in widths_mm])
     lines: list[Any] = [
         ("VALIGN", (0, 0), (-1, -1), "TOP"),
@@ -163,22 +167,22 @@ def _styled(rows: list[list[Paragraph]], widths_mm: Sequence[float]) -> Table:
     return table
 
 
-def _boxed(text: str) -> Table:
+def _make_box(text: str) -> Table:
     table = Table([[Paragraph(f"<b>{escape(text)}</b>", NORMAL)]], colWidths=[WIDTH - 12])
     table.setStyle(TableStyle([("BOX", (0, 0), (-1, -1), 0.75, colors.HexColor("#cf222e"))]))
     return table
 
 
-def _picture(png: bytes, width: float) -> Image:
+def _make_picture(png: bytes, width: float) -> Image:
     picture = Image(io.BytesIO(png))
     picture.drawHeight, picture.drawWidth = picture.drawHeight * width / picture.drawWidth, width
     picture.hAlign = "LEFT"
     return picture
 
 
-def _cell(text: str) -> Paragraph:
+def _make_cell(text: str) -> Paragraph:
     return Paragraph(escape(text), NORMAL)
 
 
-def _of(value: float | None, wording: str) -> str:
+def _format(value: float | None, wording: str) -> str:
     return "not measured" if value is None else wording.format(value)

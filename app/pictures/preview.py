@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw, ImageFont
 from scipy import ndimage
 
 from app.imaging.volume import Volume
-from app.pictures.uncertainty import Doubts, Plane, PlaneDoubts
+from app.pictures.uncertainty import Plane, PlaneUncertainty, Uncertainty
 
 PANEL: Final = 360
 MARGIN: Final = 12
@@ -46,7 +46,7 @@ NOTICE: Final = "Research use only, not for diagnosis"
 
 @dataclass(frozen=True)
 class PreviewText:
-    """What is written below the planes; `head_volume_ml` is None where no volume may be given."""
+    """The text below the planes; `head_volume_ml` is None where the verdict is reject."""
 
     verdict: str
     head_volume_ml: float | None
@@ -55,19 +55,21 @@ class PreviewText:
     model: str
 
 
-def draw_preview(volume: Volume, mask: NDArray[np.uint8], text: PreviewText, doubts: Doubts | None = None) -> bytes:
-    """A PNG of the three planes through the middle of the mask, or through the volume's centre where it is empty.
+def draw_preview(
+    volume: Volume, mask: NDArray[np.uint8], text: PreviewText, uncertainty: Uncertainty | None = None
+) -> bytes:
+    """Draw a PNG of the three planes through the middle of the mask, or of the volume where the mask is empty.
 
-    All planes share one scale (mm per pixel). `mask` has the shape of the volume. Where `doubts` are given, the parts
-    of the outline that they concern are marked.
+    All planes share one scale (mm per pixel). `mask` has the shape of the volume. Uncertain parts of the outline are
+    marked where `uncertainty` is given.
     """
-    centre = _centre(mask)
+    centre = _find_centre(mask)
     pixel_mm = max(volume.geometry.extent_mm) / PANEL
     picture = Image.new("RGB", (3 * PANEL + 4 * MARGIN, PLANES_HEIGHT + TEXT_HEIGHT), BACKGROUND)
     marks: set[str] = set()
     for panel, (rows, columns, axis) in enumerate(PLANES):
-        plane = _plane_at(volume, axis, centre[axis], pixel_mm)
-        drawn, found = _draw_plane(volume, mask, plane, OUTLINE[text.verdict], doubts)
+        plane = _make_plane(volume, axis, centre[axis], pixel_mm)
+        drawn, found = _draw_plane(volume, mask, plane, OUTLINE[text.verdict], uncertainty)
         marks |= found
         left = MARGIN + panel * (PANEL + MARGIN)
         picture.paste(drawn, (left + (PANEL - drawn.width) // 2, MARGIN + (PANEL - drawn.height) // 2))
@@ -76,77 +78,77 @@ def draw_preview(volume: Volume, mask: NDArray[np.uint8], text: PreviewText, dou
     _draw_scale(picture, pixel_mm)
     _write_result(picture, text)
     _write_legend(picture, marks)
-    return _png(picture)
+    return _encode_png(picture)
 
 
-def planes_of(preview_png: bytes) -> bytes:
-    """The part of a preview with the planes, as a PNG: for a page that says the rest in its own words."""
+def crop_to_planes(preview_png: bytes) -> bytes:
+    """Return the part of a preview with the planes, as a PNG, for a page with its own text."""
     with Image.open(io.BytesIO(preview_png)) as picture:
-        return _png(picture.convert("RGB").crop((0, 0, picture.width, PLANES_HEIGHT)))
+        return _encode_png(picture.convert("RGB").crop((0, 0, picture.width, PLANES_HEIGHT)))
 
 
-def _centre(mask: NDArray[np.uint8]) -> tuple[int, int, int]:
+def _find_centre(mask: NDArray[np.uint8]) -> tuple[int, int, int]:
     shadow = np.any(mask, axis=0)
     profiles = (np.any(mask, axis=(1, 2)), np.any(shadow, axis=1), np.any(shadow, axis=0))
-    i, j, k = (_middle(profile) for profile in profiles)
+    i, j, k = (_find_middle(profile) for profile in profiles)
     return i, j, k
 
 
-def _middle(profile: NDArray[Any]) -> int:
+def _find_middle(profile: NDArray[Any]) -> int:
     occupied = np.flatnonzero(profile)
     return profile.size // 2 if occupied.size == 0 else int(occupied[0] + occupied[-1]) // 2
 
 
-def _plane_at(volume: Volume, axis: int, index: int, pixel_mm: float) -> Plane:
+def _make_plane(volume: Volume, axis: int, index: int, pixel_mm: float) -> Plane:
     height_mm, width_mm = (volume.geometry.extent_mm[other] for other in range(3) if other != axis)
     return Plane(axis, index, max(1, round(height_mm / pixel_mm)), max(1, round(width_mm / pixel_mm)))
 
 
 def _draw_plane(
-    volume: Volume, mask: NDArray[np.uint8], plane: Plane, colour: Colour, doubts: Doubts | None
+    volume: Volume, mask: NDArray[np.uint8], plane: Plane, colour: Colour, uncertainty: Uncertainty | None
 ) -> tuple[Image.Image, set[str]]:
-    """The plane with its outline, and the kinds of doubt that are marked on it."""
+    """Draw the plane with its outline; return the kinds of uncertainty that are marked on it, too."""
     size = (plane.width, plane.height)
-    grey = Image.fromarray(_as_bytes(_plane(volume.data, plane))).resize(size, Image.Resampling.BILINEAR)
-    head = Image.fromarray(_plane(mask, plane).astype(np.uint8) * 255)
+    grey = Image.fromarray(_scale_to_bytes(_cut_plane(volume.data, plane))).resize(size, Image.Resampling.BILINEAR)
+    head = Image.fromarray(_cut_plane(mask, plane).astype(np.uint8) * 255)
     inside = np.asarray(head.resize(size, Image.Resampling.BILINEAR)) > 127
     outline = inside & ~ndimage.binary_erosion(inside, iterations=2, border_value=0)
     picture = np.stack([np.asarray(grey)] * 3, axis=-1)
-    if doubts is None or not outline.any():
+    if uncertainty is None or not outline.any():
         picture[outline] = colour
         return Image.fromarray(picture), set()
-    return _marked(picture, outline, colour, doubts.on(plane, volume.geometry))
+    return _mark(picture, outline, colour, uncertainty.sample(plane, volume.geometry))
 
 
-def _marked(
-    picture: NDArray[np.uint8], outline: Bool, colour: Colour, doubts: PlaneDoubts
+def _mark(
+    picture: NDArray[np.uint8], outline: Bool, colour: Colour, uncertainty: PlaneUncertainty
 ) -> tuple[Image.Image, set[str]]:
-    """Told apart by more than colour: a fill, dashes, a thick line."""
-    cut_off = outline & doubts.cut_off
-    soft = outline & doubts.soft & ~cut_off
-    fill = doubts.disagree & ~outline
+    """Mark each kind of uncertainty by colour and by shape: a fill, dashes, a thick line."""
+    cut_off = outline & uncertainty.cut_off
+    soft = outline & uncertainty.soft & ~cut_off
+    fill = uncertainty.disagree & ~outline
     picture[fill] = (1 - FILL_OPACITY) * picture[fill] + FILL_OPACITY * np.array(DISAGREE)
     picture[outline & ~soft & ~cut_off] = colour
-    picture[soft & _dashes(soft.shape)] = SOFT
+    picture[soft & _draw_dashes(soft.shape)] = SOFT
     picture[ndimage.binary_dilation(cut_off, iterations=1)] = CUT_OFF
     marks = {"disagree": fill, "soft": soft, "cut_off": cut_off}
     return Image.fromarray(picture), {name for name, pixels in marks.items() if pixels.any()}
 
 
-def _dashes(shape: tuple[int, ...]) -> Bool:
+def _draw_dashes(shape: tuple[int, ...]) -> Bool:
     rows, columns = np.indices(shape, sparse=True)
     dashes: Bool = (rows + columns) // DASH_PIXELS % 2 == 0
     return dashes
 
 
-def _plane(data: NDArray[Any], plane: Plane) -> NDArray[Any]:
-    """A view: `np.take` would copy the whole array into another memory order first."""
-    seen: NDArray[Any] = data[(slice(None),) * plane.axis + (plane.index,)]
-    return seen
+def _cut_plane(data: NDArray[Any], plane: Plane) -> NDArray[Any]:
+    """Return a view, since `np.take` would first copy the whole array into another memory order."""
+    view: NDArray[Any] = data[(slice(None),) * plane.axis + (plane.index,)]
+    return view
 
 
-def _as_bytes(plane: NDArray[Any]) -> NDArray[np.uint8]:
-    """Grey values 0 to 255 between the plane's darkest and brightest percentile."""
+def _scale_to_bytes(plane: NDArray[Any]) -> NDArray[np.uint8]:
+    """Scale the grey values between the plane's darkest and brightest percentile to 0 to 255."""
     values = np.ascontiguousarray(plane, dtype=np.float32)
     low, high = (float(np.percentile(values, percent)) for percent in (DARKEST_PERCENTILE, BRIGHTEST_PERCENTILE))
     scaled = (values - low) * (255 / max(high - low, SMALLEST_RANGE))
@@ -163,7 +165,7 @@ def _draw_scale(picture: Image.Image, pixel_mm: float) -> None:
 
 def _write_result(picture: Image.Image, text: PreviewText) -> None:
     top = PLANES_HEIGHT
-    _write(picture, (MARGIN, top), _result_line(text), 22, OUTLINE[text.verdict])
+    _write(picture, (MARGIN, top), _format_result(text), 22, OUTLINE[text.verdict])
     flags = ", ".join(flag.replace("_", " ") for flag in text.flags) if text.flags else "no flags"
     _write(picture, (MARGIN, top + 28), flags if len(flags) <= FLAGS_LENGTH else flags[:FLAGS_LENGTH] + " ...", 13)
     _write(picture, (MARGIN, top + 48), f"{text.model}. {NOTICE}", 13)
@@ -177,15 +179,15 @@ def _write_legend(picture: Image.Image, marks: set[str]) -> None:
         _write(picture, (LEGEND_LEFT + 22, top - 1), meaning, 13)
 
 
-def _png(picture: Image.Image) -> bytes:
+def _encode_png(picture: Image.Image) -> bytes:
     file = io.BytesIO()
     picture.save(file, "PNG", compress_level=COMPRESSION)
     return file.getvalue()
 
 
-def _result_line(text: PreviewText) -> str:
+def _format_result(text: PreviewText) -> str:
     if text.head_volume_ml is None:
-        return f"{text.verdict}: no volume is given"
+        return f"{text.verdict}: no volume"
     interval = "" if text.interval_ml is None else f" (95 %: {text.interval_ml[0]:.0f} to {text.interval_ml[1]:.0f})"
     return f"{text.head_volume_ml:.1f} mL{interval}, {text.verdict}"
 

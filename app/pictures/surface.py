@@ -32,13 +32,13 @@ INK: Final = (60, 60, 60)
 
 
 def draw_surface(mask: NDArray[np.uint8], geometry: VolumeGeometry) -> bytes | None:
-    """A PNG on white with both views and a scale; None for an empty mask. `mask` is 0/1 on `geometry`'s grid."""
+    """Draw a PNG on white with both views and a scale; return None for an empty mask (0/1 on `geometry`'s grid)."""
     if not mask.any():
         return None
-    solid = _solid(mask, geometry)
+    solid = _smooth(mask, geometry)
     size = math.ceil(math.hypot(*solid.shape)) + 4
-    views = [_seen(solid, azimuth, size) for azimuth in AZIMUTHS]
-    margin = min(_free(view) for view in views)
+    views = [_render(solid, azimuth, size) for azimuth in AZIMUTHS]
+    margin = min(_measure_margin(view) for view in views)
     picture = Image.new("RGB", (2 * VIEW + GAP, VIEW), (PAPER,) * 3)
     for number, view in enumerate(views):
         middle = Image.fromarray(view[margin : size - margin, margin : size - margin])
@@ -49,15 +49,15 @@ def draw_surface(mask: NDArray[np.uint8], geometry: VolumeGeometry) -> bytes | N
     return file.getvalue()
 
 
-def _free(view: NDArray[np.uint8]) -> int:
-    """Pixels along every border that show nothing, but for a little air."""
+def _measure_margin(view: NDArray[np.uint8]) -> int:
+    """Return how many pixels along every border are empty, less a little space."""
     used = (view != PAPER).any(axis=-1)
     edges = [np.flatnonzero(used.any(axis=axis)) for axis in (0, 1)]
     return max(0, min(min(int(e[0]), len(used) - 1 - int(e[-1])) for e in edges) - AIR)
 
 
-def _solid(mask: NDArray[np.uint8], geometry: VolumeGeometry) -> NDArray[np.float32]:
-    """The head alone, softened, on a grid of equal steps."""
+def _smooth(mask: NDArray[np.uint8], geometry: VolumeGeometry) -> NDArray[np.float32]:
+    """Crop the mask to the head, resample it to an isotropic grid and smooth it."""
     start, stop = bounding_box(mask > 0, 2)
     box = tuple(slice(a, b) for a, b in zip(start, stop, strict=True))
     head = Volume(np.ascontiguousarray(mask[box], dtype=np.float32), geometry.cropped(start, stop))
@@ -65,13 +65,13 @@ def _solid(mask: NDArray[np.uint8], geometry: VolumeGeometry) -> NDArray[np.floa
     return ndimage.gaussian_filter(np.pad(even, 4), SMOOTHING)
 
 
-def _seen(solid: NDArray[np.float32], azimuth: float, size: int) -> NDArray[np.uint8]:
-    """What a viewer far away sees, (size, size, 3): the first surface along each line of sight, by its slope."""
-    turned = _turned(solid, azimuth, size)
-    inside = turned >= HALF
+def _render(solid: NDArray[np.float32], azimuth: float, size: int) -> NDArray[np.uint8]:
+    """Render the first surface along each parallel line of sight, shaded by its slope: (size, size, 3)."""
+    rotated = _rotate(solid, azimuth, size)
+    inside = rotated >= HALF
     hit = np.asarray(inside.any(axis=2))
     depth = inside.argmax(axis=2)[..., None]
-    slopes: list[NDArray[Any]] = list(np.gradient(turned))
+    slopes: list[NDArray[Any]] = list(np.gradient(rotated))
     normal = np.concatenate([np.take_along_axis(slope, depth, axis=2) for slope in slopes], axis=2)
     normal /= np.maximum(np.linalg.norm(normal, axis=-1, keepdims=True), 1e-6)
     light = LIGHT / np.linalg.norm(LIGHT)
@@ -81,16 +81,16 @@ def _seen(solid: NDArray[np.float32], azimuth: float, size: int) -> NDArray[np.u
     return found
 
 
-def _turned(solid: NDArray[np.float32], azimuth: float, size: int) -> NDArray[np.float32]:
-    """The head as rows down, columns right, depth away from the viewer; the source's last axis runs upright."""
+def _rotate(solid: NDArray[np.float32], azimuth: float, size: int) -> NDArray[np.float32]:
+    """Resample to rows down, columns right, depth away from the viewer; the source's last axis is upright."""
     c, s, ce, se = math.cos(azimuth), math.sin(azimuth), math.cos(ELEVATION), math.sin(ELEVATION)
     right = np.array([c, s, 0.0])
     away = np.array([-s * ce, c * ce, -se])
     down = np.cross(away, right)
     matrix = np.stack([down, right, away], axis=1)
     offset = (np.array(solid.shape) - 1) / 2 - matrix @ np.full(3, (size - 1) / 2)
-    turned: NDArray[Any] = ndimage.affine_transform(solid, matrix, offset, (size,) * 3, order=1)
-    return turned.astype(np.float32, copy=False)
+    rotated: NDArray[Any] = ndimage.affine_transform(solid, matrix, offset, (size,) * 3, order=1)
+    return rotated.astype(np.float32, copy=False)
 
 
 def _draw_scale(picture: Image.Image, pixels_per_mm: float) -> None:

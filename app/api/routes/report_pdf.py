@@ -43,7 +43,7 @@ async def get_report(segmentation_id: SegmentationId, state: State) -> Response:
 
 
 def _pdf(state: ServiceState, report: dict[str, Any]) -> bytes:
-    from app.pictures.pdf import report_pdf  # noqa: PLC0415  # its library is an extra
+    from app.pictures.pdf import draw_report  # noqa: PLC0415  # its library is an extra
 
     mask, preview = (state.repository.read_artifact(report["id"], name) for name in (MASK, PREVIEW))
-    return report_pdf(Report.model_validate(report, extra="ignore"), mask, preview)
+    return draw_report(Report.model_validate(report, extra="ignore"), mask, preview)
