@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 from app.api.validation import MALFORMED_JSON, complaint
 from app.imaging.errors import ImagingError
 from app.problems.problem import MEDIA_TYPE, ProblemError
-from app.problems.translate import problem_of
+from app.problems.translate import translate_error
 from app.records.errors import (
     RecordsError,
 )
@@ -44,7 +44,7 @@ def problem_response(request: Request, problem: ProblemError) -> JSONResponse:
 def _problem_of(error: Exception) -> ProblemError:
     if isinstance(error, RequestValidationError):
         return _validation_problem(error)
-    return _http_problem(error) if isinstance(error, HTTPException) else problem_of(error)
+    return _http_problem(error) if isinstance(error, HTTPException) else translate_error(error)
 
 
 def _validation_problem(error: RequestValidationError) -> ProblemError:

@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.errors import problem_response
 from app.monitoring.metrics import Metrics
-from app.problems.translate import problem_of
+from app.problems.translate import translate_error
 
 SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -52,7 +52,7 @@ class Observed:
         try:
             await self._app(scope, receive, send_hardened)
         except Exception as error:
-            problem = problem_of(error)
+            problem = translate_error(error)
             if status:  # the answer has begun: nothing better can be sent any more
                 raise
             response = problem_response(Request(scope), problem)

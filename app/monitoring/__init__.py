@@ -1,1 +1,1 @@
-"""What operators see: Prometheus metrics and structured logs, without anything of a patient."""
+"""Prometheus metrics and structured logs for operators, without patient data."""

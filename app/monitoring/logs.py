@@ -1,7 +1,7 @@
 """Structured logging. A line holds codes, numbers and identifiers, never what a client sent.
 
 Log with `log.info("message", extra={"fields": {...}})`. Exceptions are logged by class and place, not by their text:
-a library's message may quote the file it choked on.
+a library's message may quote the file that it failed on.
 """
 
 from __future__ import annotations
@@ -18,25 +18,25 @@ ROOT_LOGGER = "fetalhead"
 
 
 class JsonFormatter(logging.Formatter):
-    """One JSON object per line."""
+    """A formatter that writes one JSON object per line."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """The line."""
-        return json.dumps(_content(record), default=str)
+        """Return the line of a record."""
+        return json.dumps(_collect_fields(record), default=str)
 
 
 class TextFormatter(logging.Formatter):
-    """One plain line, for people at a terminal."""
+    """A formatter that writes plain lines for people at a terminal."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """The line."""
-        content = _content(record)
+        """Return the line of a record."""
+        content = _collect_fields(record)
         head = f"{content.pop('at')} {content.pop('level'):7} {content.pop('message')}"
         return " ".join([head, *(f"{name}={value}" for name, value in content.items())])
 
 
 def configure_logging(level: str, log_format: str) -> None:
-    """Sends the service's and the server's log lines to the standard error stream."""
+    """Send the log lines of the service and of the web server to standard error."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter() if log_format == "json" else TextFormatter())
     for name in (ROOT_LOGGER, "uvicorn"):
@@ -46,19 +46,19 @@ def configure_logging(level: str, log_format: str) -> None:
         logger.propagate = False
 
 
-def exception_fields(error: BaseException) -> dict[str, Any]:
-    """Class and place of an exception, without its text."""
+def describe_exception(error: BaseException) -> dict[str, Any]:
+    """Return the class and place of an exception, without its text."""
     frames = traceback.extract_tb(error.__traceback__)
     places = [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames]
     return {"exception": type(error).__qualname__, "frames": places}
 
 
-def _content(record: logging.LogRecord) -> dict[str, Any]:
+def _collect_fields(record: logging.LogRecord) -> dict[str, Any]:
     moment = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
     content: dict[str, Any] = {"at": moment, "level": record.levelname, "message": record.getMessage()}
     fields = getattr(record, "fields", None)
     if isinstance(fields, Mapping):
         content.update(fields)
     if record.exc_info and record.exc_info[1] is not None:
-        content.update(exception_fields(record.exc_info[1]))
+        content.update(describe_exception(record.exc_info[1]))
     return content

@@ -22,7 +22,7 @@ STAGE_SECONDS = (0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100, 300)
 HEAD_ML = (40, 60, 80, 100, 130, 160, 200, 240, 280, 320, 360, 400, 450, 500, 600, 700)
 AGREEMENT = (0.5, 0.7, 0.8, 0.85, 0.9, 0.93, 0.95, 0.97, 0.98, 0.99, 1.0)
 ALARMING = ("queue_full", "storage_unavailable", "database_unavailable", "out_of_memory")
-"""Problem codes with an alert: counted from 0 on, since Prometheus sees no increase in a series that begins with 1."""
+"""Problem codes with an alert; they count from 0, since Prometheus sees no increase in a series that begins with 1."""
 LAG_SECONDS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5)
 VOXELS = (1e5, 3e5, 1e6, 3e6, 1e7, 3e7, 1e8, 2e8)
 
@@ -63,15 +63,15 @@ class Metrics:
     def _describe_work(self, registry: CollectorRegistry) -> None:
         self.stage_seconds = Histogram(
             "fetalhead_stage_duration_seconds",
-            "Time of one stage of a segmentation; the stage total is the sum of all others, leave it out of sums",
+            "Time of one stage of a segmentation; leave the stage total, the sum of all others, out of sums",
             ("stage",),
             buckets=STAGE_SECONDS,
             registry=registry,
         )
-        self.queue_depth = Gauge("fetalhead_queue_depth", "Segmentations that wait", registry=registry)
+        self.queue_depth = Gauge("fetalhead_queue_depth", "Waiting segmentations", registry=registry)
         self.queue_wait_seconds = Histogram(
             "fetalhead_queue_wait_seconds",
-            "Time a segmentation waited for its turn",
+            "Time a segmentation waited in the queue",
             buckets=REQUEST_SECONDS,
             registry=registry,
         )
@@ -89,7 +89,7 @@ class Metrics:
         )
         self.loop_lag = Histogram(
             "fetalhead_event_loop_lag_seconds",
-            "How late the event loop came back to a task that slept, ten times a second",
+            "Delay of the event loop in resuming a sleeping task, measured ten times a second",
             buckets=LAG_SECONDS,
             registry=registry,
         )
@@ -131,7 +131,7 @@ class Metrics:
         )
         self.provider_fallback = Gauge(
             "fetalhead_provider_fallback",
-            "1 where another provider or precision runs than was asked for, or than the runtime was built for, else 0",
+            "1 where the provider or precision is not the one configured, or the one the runtime was built for, else 0",
             registry=registry,
         )
 
@@ -144,29 +144,29 @@ class Metrics:
         )
 
     def watch_disk(self, folder: Path) -> None:
-        """Has the free space and the size of a folder's disk read whenever the metrics are."""
-        self.data_free.set_function(lambda: _free(os.statvfs(folder)))
-        self.data_size.set_function(lambda: _size(os.statvfs(folder)))
+        """Report the free space and the size of a folder's disk whenever the metrics are read."""
+        self.data_free.set_function(lambda: _free_bytes(os.statvfs(folder)))
+        self.data_size.set_function(lambda: _size_bytes(os.statvfs(folder)))
 
     def observe_stages(self, timings_s: Mapping[str, float]) -> None:
-        """Notes the time of each stage, in seconds."""
+        """Record the time of each stage, in seconds."""
         for stage, seconds in timings_s.items():
             self.stage_seconds.labels(stage).observe(seconds)
 
     def exposition(self) -> bytes:
-        """All metrics in Prometheus' text format."""
+        """Return all metrics in Prometheus' text format."""
         return generate_latest(self.registry)
 
     def names(self) -> list[str]:
-        """Names of the service's own metrics, as they are exposed."""
+        """Return the names of the service's own metrics as they are exposed."""
         families = {family.name: family.type for family in self.registry.collect()}
         own = (name for name in families if name.startswith("fetalhead_"))
         return sorted(f"{name}_total" if families[name] == "counter" else name for name in own)
 
 
-def _free(disk: os.statvfs_result) -> int:
-    return disk.f_bavail * disk.f_frsize  # what the service, not being root, may still use
+def _free_bytes(disk: os.statvfs_result) -> int:
+    return disk.f_bavail * disk.f_frsize  # the space that the service, which is not root, may still use
 
 
-def _size(disk: os.statvfs_result) -> int:
+def _size_bytes(disk: os.statvfs_result) -> int:
     return disk.f_blocks * disk.f_frsize

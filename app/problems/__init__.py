@@ -1,1 +1,1 @@
-"""Everything that can be wrong with a request, as RFC 9457 problems; no HTTP."""
+"""Everything that can be wrong with a request, as RFC 9457 problems, without HTTP."""

@@ -1,11 +1,11 @@
-"""Every problem the service answers with; `docs/errors.md` and the pages below `/problems` are made from this table."""
+"""Every problem that the service reports; `docs/errors.md` and the pages below `/problems` show this table."""
 
 from __future__ import annotations
 
-from app.problems.file_problems import file_problems
+from app.problems.file_problems import list_file_problems
 from app.problems.problem_type import ProblemType
 
-LATER = "Send the request again after the time that Retry-After names."
+LATER = "Send the request again after the time in Retry-After."
 
 _REQUEST = (
     ProblemType(
@@ -22,15 +22,15 @@ _REQUEST = (
         "malformed_json",
         400,
         "Malformed JSON",
-        "The body is no well-formed JSON.",
+        "The body is not well-formed JSON.",
         "Let a JSON library write the body; names and texts stand between double quotes.",
     ),
-    ProblemType("not_found", 404, "Not found", "There is nothing at this path.", "See /docs for what there is."),
+    ProblemType("not_found", 404, "Not found", "There is nothing at this path.", "See /docs for the existing paths."),
     ProblemType(
         "unknown_segmentation",
         404,
         "Unknown segmentation",
-        "No segmentation has this identifier; it was never made, or it was erased.",
+        "No segmentation has this identifier; it never existed, or it was erased.",
         "Use the Location of an answer to POST /segment, or an item of GET /volume.",
     ),
     ProblemType(
@@ -38,13 +38,13 @@ _REQUEST = (
         404,
         "Unknown layer",
         "This measurement was stored without this layer.",
-        "Measure the volume again: every new measurement keeps them.",
+        "Measure the volume again: every new measurement keeps its layers.",
     ),
     ProblemType(
         "unknown_model",
         404,
         "Unknown model",
-        "The model store holds no such version.",
+        "The model store has no such version.",
         "Choose a version that GET /models lists.",
     ),
     ProblemType("method_not_allowed", 405, "Method not allowed", "This path does not take the method.", "See /docs."),
@@ -52,8 +52,8 @@ _REQUEST = (
         "not_acceptable",
         406,
         "Not acceptable",
-        "None of the media types in Accept can be made.",
-        "Name one that can be made, or leave Accept out.",
+        "None of the media types in Accept is available.",
+        "Name an available one, or leave Accept out.",
     ),
     ProblemType(
         "upload_timeout",
@@ -74,48 +74,48 @@ _REQUEST = (
         409,
         "No edited mask",
         "The decision edit needs an edited mask, and none was stored.",
-        "Send the mask first (PUT /segmentations/{id}/mask), or decide accept or reject.",
+        "Send the mask first (PUT /segmentations/{id}/mask), or choose the decision accept or reject.",
     ),
     ProblemType(
         "nothing_to_accept",
         409,
         "Nothing to accept",
         "The measurement has the verdict reject: it has no volume that could be accepted.",
-        "Decide reject; or send a mask that you stand for (PUT /segmentations/{id}/mask) and decide edit.",
+        "Choose the decision reject; or send a corrected mask (PUT /segmentations/{id}/mask) and choose edit.",
     ),
     ProblemType(
         "not_completed",
         409,
         "Not completed",
-        "The segmentation has no result (yet).",
+        "The segmentation has no result, or none yet.",
         "Ask for the segmentation's status first.",
     ),
     ProblemType(
         "activation_failed",
         409,
         "Model not activated",
-        "The version was not served: its files, its self-test or its runtime failed. The model served before stays.",
+        "The version could not be activated: its files, its self-test or its runtime failed. The earlier model stays.",
         "Run fetalhead models verify; restore or publish the version again.",
     ),
     ProblemType(
         "body_too_large",
         413,
         "Body too large",
-        "The request is larger than this service takes.",
-        "Send the file compressed (.nii.gz), or have the operator raise FETALHEAD_MAX_UPLOAD_BYTES.",
+        "The request is larger than this service accepts.",
+        "Send the file compressed (.nii.gz), or ask the operator to raise FETALHEAD_MAX_UPLOAD_BYTES.",
     ),
     ProblemType(
         "not_multipart",
         415,
         "Not multipart/form-data",
-        "The request's body is of another media type.",
+        "The request's body has another media type than expected.",
         "Send the file as the field volume: curl -F volume=@head.nii.gz",
     ),
     ProblemType(
         "not_bare",
         415,
         "A form, not the bare file",
-        "The mask came inside a form.",
+        "The mask was sent inside a form.",
         "Send the file alone as the request's body: curl -T mask.nii.gz",
     ),
 )
@@ -124,7 +124,7 @@ _ACCESS = (
         "unauthenticated",
         401,
         "Not authenticated",
-        "The request brings no key or token that is good here.",
+        "The request has no valid key or token.",
         "Send Authorization: Bearer with an API key or a token of the identity provider.",
     ),
     ProblemType(
@@ -132,14 +132,14 @@ _ACCESS = (
         403,
         "Not allowed",
         "The caller's role does not allow this.",
-        "Use a key or token with the role that is expected, or ask an admin.",
+        "Use a key or token with the expected role, or ask an admin.",
     ),
     ProblemType(
         "cross_origin",
         403,
         "Sent from elsewhere",
-        "Without authentication, the service takes no request of another site's pages, nor by another name.",
-        "Use the address that the service listens on; or turn authentication on.",
+        "Without authentication, the service refuses requests from other sites' pages and under other host names.",
+        "Use the address that the service listens on, or turn authentication on.",
     ),
     ProblemType("rate_limited", 429, "Too many requests", "This caller sends more requests than it may.", LATER),
     ProblemType(
@@ -155,10 +155,10 @@ _FIELDS = (
         "missing_volume", 422, "No volume", "The form has no field volume.", "Send the file as the field volume."
     ),
     ProblemType(
-        "unknown_field", 422, "Unknown field", "The form has a field that is not known.", "Leave it out, or correct it."
+        "unknown_field", 422, "Unknown field", "The form has an unknown field.", "Leave it out, or correct it."
     ),
     ProblemType(
-        "repeated_field", 422, "Repeated field", "A field is there more than once.", "Send one volume per request."
+        "repeated_field", 422, "Repeated field", "A field occurs more than once.", "Send one volume per request."
     ),
     ProblemType(
         "invalid_decision",
@@ -191,15 +191,15 @@ _SERVICE = (
         "report_not_installed",
         501,
         "Reports are not installed",
-        "This installation draws no reports.",
-        "The operator installs them: pip install 'fetalhead[report]'",
+        "This installation cannot draw reports.",
+        "Ask the operator to install them: pip install 'fetalhead[report]'",
     ),
     ProblemType(
         "out_of_memory",
         503,
         "Out of memory",
         "This volume needs more memory than the service has now; nothing was measured.",
-        "Crop the volume to the head, or send it again when less is measured.",
+        "Crop the volume to the head, or send it again when the service is less busy.",
     ),
     ProblemType(
         "storage_unavailable",
@@ -208,7 +208,7 @@ _SERVICE = (
         "The disk is full or cannot be written; nothing was stored.",
         LATER,
     ),
-    ProblemType("queue_full", 503, "Queue full", "As many requests are waiting as this service holds.", LATER),
+    ProblemType("queue_full", 503, "Queue full", "The queue of waiting requests is full.", LATER),
     ProblemType(
         "database_unavailable", 503, "Database unavailable", "The database does not answer; nothing was stored.", LATER
     ),
@@ -218,36 +218,36 @@ _SERVICE = (
         503,
         "Model failed",
         "The model could not be loaded, or failed its self-test; nothing is measured with it.",
-        "The operator finds the file at fault by fetalhead models verify, any other reason in the service's log.",
+        "The operator finds a damaged file with fetalhead models verify, any other reason in the service's log.",
     ),
-    ProblemType("stopping", 503, "Stopping", "The service is being stopped and finishes what it has begun.", LATER),
+    ProblemType("stopping", 503, "Stopping", "The service is stopping and only finishes what it has begun.", LATER),
     ProblemType(
         "interrupted",
         503,
         "Interrupted",
-        "The service stopped before this segmentation was done.",
+        "The service stopped before this segmentation was finished.",
         "Send the volume again.",
     ),
     ProblemType(
         "computation_timeout",
         504,
         "Computation stopped",
-        "The segmentation took longer than one may take here, and was stopped.",
-        "Crop the volume to the head, or have the operator raise FETALHEAD_SEGMENTATION_TIMEOUT_S.",
+        "The segmentation took longer than this service allows, and was stopped.",
+        "Crop the volume to the head, or ask the operator to raise FETALHEAD_SEGMENTATION_TIMEOUT_S.",
     ),
     ProblemType(
         "result_timeout",
         504,
         "Result not ready in time",
-        "The result was not ready within the time a request may wait; the work goes on.",
+        "The result was not ready within the time a request may wait; the work continues.",
         "Ask for the segmentation at Location, or send Prefer: respond-async.",
     ),
 )
 
 
-def _table() -> dict[str, ProblemType]:
-    kinds = (*_REQUEST, *_ACCESS, *_FIELDS, *file_problems(), *_SERVICE)
+def _index_by_code() -> dict[str, ProblemType]:
+    kinds = (*_REQUEST, *_ACCESS, *_FIELDS, *list_file_problems(), *_SERVICE)
     return {kind.code: kind for kind in sorted(kinds, key=lambda kind: (kind.status, kind.code))}
 
 
-PROBLEMS = _table()
+PROBLEMS = _index_by_code()

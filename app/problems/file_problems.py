@@ -1,4 +1,4 @@
-"""Problems of the uploaded file: the codes that `app.imaging` raises, and one fallback for each status."""
+"""Problems of the uploaded file: the codes that `app.imaging` raises, and a fallback for each status."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from collections.abc import Iterator
 
 from app.problems.problem_type import ProblemType
 
-RESEND = "Send the file again, whole; if it fails again, write it anew with the program that made it."
+RESEND = "Send the complete file again; if it fails again, export it anew with the program that made it."
 CONVERT = "Convert the scan to NIfTI-1 or NIfTI-2 (.nii or .nii.gz)."
 EXPORT = "Export the volume again as grey-scale NIfTI, one volume to a file."
-GEOMETRY = "Write the file anew with a correct qform or sform, in millimetres."
-CROP = "Crop the volume to the head, store it as 8-bit integers, or have the operator raise the limit."
+GEOMETRY = "Export the file anew with a correct qform or sform, in millimetres."
+CROP = "Crop the volume to the head, store it as 8-bit integers, or ask the operator to raise the limit."
 
 
-def file_problems() -> Iterator[ProblemType]:
-    """Every problem of a file."""
+def list_file_problems() -> Iterator[ProblemType]:
+    """Yield every problem of a file."""
     for code, meaning in _UNREADABLE.items():
         yield ProblemType(code, 400, "Unreadable file", meaning, RESEND)
     for code, meaning in _TOO_LARGE.items():
@@ -27,40 +27,40 @@ def file_problems() -> Iterator[ProblemType]:
 
 _UNREADABLE = {
     "unreadable": "The file is damaged or incomplete.",
-    "empty_file": "The file holds no bytes.",
+    "empty_file": "The file is empty.",
     "truncated": "The file ends before its last voxel.",
-    "truncated_gzip": "The compressed file ends before its end.",
+    "truncated_gzip": "The compressed file is incomplete.",
     "damaged_gzip": "The compressed file is damaged.",
     "excess_bytes": "The file holds more than its header announces.",
     "bad_dimensions": "The header's dimensions are impossible.",
-    "bad_voxel_offset": "The header points to no place for the voxels.",
+    "bad_voxel_offset": "The header's offset of the voxels is impossible.",
     "unknown_type": "The header's voxel type does not exist.",
 }
 _TOO_LARGE = {
-    "too_large": "The file holds, or unpacks to, more than this service takes.",
-    "too_many_voxels": "The header announces more voxels than this service takes.",
-    "unpacks_too_large": "The compressed file unpacks to more than this service takes.",
+    "too_large": "The file holds, or unpacks to, more than this service accepts.",
+    "too_many_voxels": "The header announces more voxels than this service accepts.",
+    "unpacks_too_large": "The compressed file unpacks to more than this service accepts.",
 }
 _NOT_A_VOLUME = {
     "not_a_volume": "The file is not NIfTI.",
-    "not_nifti": "The file does not begin as NIfTI does.",
+    "not_nifti": "The file does not begin with a NIfTI header.",
     "wrong_magic": "The header lacks NIfTI's magic string.",
     "header_of_a_pair": "Only the header of a .hdr/.img pair was sent.",
 }
 _NOT_MEASURABLE = {
-    "not_measurable": ("The file can be read, but no volume in mL may be given for it.", EXPORT),
+    "not_measurable": ("The file can be read, but it must not be measured.", EXPORT),
     "not_three_dimensional": ("The file holds a picture, not a volume.", EXPORT),
     "several_volumes": ("The file holds more than one volume.", "Send one volume of the series."),
     "unsupported_type": ("The voxels are colours or complex numbers.", EXPORT),
     "bad_scaling": ("The header's scaling of values is not finite.", EXPORT),
     "not_finite": ("Some voxels are not a number, or infinite.", EXPORT),
-    "values_out_of_range": ("The values are too large to be computed with.", EXPORT),
+    "values_out_of_range": ("The values are too large for computation.", EXPORT),
     "empty_image": ("Every voxel is zero.", EXPORT),
     "constant_image": ("Every voxel has the same value.", EXPORT),
-    "empty_field_of_view": ("Nothing of the volume is left on the network's grid.", EXPORT),
+    "empty_field_of_view": ("No part of the volume is left on the network's grid.", EXPORT),
     "extent_too_large": (
         "The volume is larger than any ultrasound probe sees.",
-        "Check the spacing and its unit in the file's header; cut away what is not of the scan.",
+        "Check the spacing and its unit in the file's header; crop what is not part of the scan.",
     ),
     "too_small": ("The volume is too small to show a head.", "Send the whole scan, not a cut-out of it."),
     "mask_grid_differs": (
@@ -68,7 +68,7 @@ _NOT_MEASURABLE = {
         "Draw on the volume that was measured, or resample the mask onto the grid of the measured one.",
     ),
     "empty_mask": ("The mask marks nothing.", "Mark the head, or record the decision reject."),
-    "not_a_mask": ("The file has more than one kind of foreground.", "Keep the head's label alone."),
+    "not_a_mask": ("The file has more than one foreground label.", "Keep only the head's label."),
     "no_spacing": (
         "The file does not say how large its voxels are.",
         "Write the spacing into the header, or send it in the field spacing_mm.",
@@ -78,13 +78,13 @@ _NOT_MEASURABLE = {
         "Check the spacing and its unit in the file's header.",
     ),
     "spacing_contradicts_file": (
-        "The field spacing_mm is not what the file says.",
+        "The field spacing_mm contradicts the file.",
         "Leave out spacing_mm, or correct the file's header.",
     ),
     "unknown_units": ("The header's unit of length does not exist.", GEOMETRY),
     "pixdim_contradicts_affine": ("The header states two different spacings.", GEOMETRY),
     "qform_sform_disagree": (
-        "qform and sform put the volume in different places.",
+        "qform and sform place the volume differently.",
         "Set the code of the wrong one to 0.",
     ),
     "qform_invalid": ("The qform's quaternion is not a rotation.", GEOMETRY),

@@ -1,4 +1,4 @@
-"""A request that cannot be served, as an RFC 9457 problem."""
+"""RFC 9457 problems: requests that cannot be served."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ RETRY_AFTER_S = 5
 
 
 class ProblemError(Exception):
-    """A request that cannot be served; `code` names an entry of `PROBLEMS`, which gives what is left out here."""
+    """A request that cannot be served; `code` names an entry of `PROBLEMS`, whose texts are the defaults."""
 
     def __init__(
         self,
@@ -30,13 +30,13 @@ class ProblemError(Exception):
         super().__init__(code)
         self.kind = kind
         self.headers = dict(headers or {})
-        self.body = problem_body(kind, detail or kind.meaning, expected, got, remedy or kind.remedy)
+        self.body = describe_problem(kind, detail or kind.meaning, expected, got, remedy or kind.remedy)
 
 
-def problem_body(
+def describe_problem(
     kind: ProblemType, detail: str, expected: str | None = None, got: str | None = None, remedy: str | None = None
 ) -> dict[str, Any]:
-    """The members of a problem, without those that are not known."""
+    """Return the members of a problem, without those that are None."""
     body = {
         "type": f"/problems/{kind.code}",
         "title": kind.title,

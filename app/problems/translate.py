@@ -1,11 +1,11 @@
-"""Exceptions of every room as problems; those of HTTP itself are translated in `app.api.errors`.
+"""Translation of every room's exceptions into problems; `app.api.errors` translates those of HTTP itself.
 
 ProblemError            is one already; carries a code of `app.problems.catalogue`
 ImagingError            from app.imaging: unreadable 400, too large 413, no volume file 415, not measurable 422
-RecordsError            from app.records: unknown 404, key reused 409, damaged 500, database away 503
+RecordsError            from app.records: unknown 404, key reused 409, damaged 500, database unavailable 503
 OSError                 of a disk that is full, read-only or broken: 503
 OutOfMemory             also Python's MemoryError: 503; the next volume may well fit
-anything else           500 with an identifier and nothing of the inside
+anything else           500 with an identifier and no internals
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any
 
 from app.imaging.errors import ImagingError, NotAVolumeFile, TooLarge, UnreadableFile
 from app.inference.errors import OutOfMemory
-from app.monitoring.logs import exception_fields
+from app.monitoring.logs import describe_exception
 from app.problems.catalogue import PROBLEMS
 from app.problems.problem import ProblemError
 from app.records.errors import (
@@ -35,12 +35,12 @@ MEMORY_RETRY_S = "60"
 DATABASE_RETRY_S = "5"
 DISK_ERRORS = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO))
 INTERNAL_CODES = frozenset(("grids_not_aligned", "shape_mismatch"))
-"""Imaging errors that no file can cause: they are faults of this program."""
+"""Codes of imaging errors that no file can cause: they are faults of this program."""
 log = logging.getLogger("fetalhead.problems")
 
 
-def problem_of(error: Exception) -> ProblemError:
-    """The problem that an exception amounts to; an unforeseen one is logged and gets an identifier."""
+def translate_error(error: Exception) -> ProblemError:
+    """Return the problem that stands for an exception; an unforeseen one is logged and gets an identifier."""
     if isinstance(error, ProblemError):
         return error
     for kind, translate in TRANSLATIONS.items():
@@ -68,22 +68,22 @@ def _fallback(error: ImagingError) -> str:
 def _storage_problem(error: OSError) -> ProblemError:
     if error.errno not in DISK_ERRORS:
         return _unforeseen(error)
-    log.error("storage unavailable", extra={"fields": {"reason": error.strerror, **exception_fields(error)}})
+    log.error("storage unavailable", extra={"fields": {"reason": error.strerror, **describe_exception(error)}})
     return ProblemError("storage_unavailable", headers={"Retry-After": STORAGE_RETRY_S})
 
 
 def _memory_problem(error: Exception) -> ProblemError:
-    log.error("out of memory", extra={"fields": exception_fields(error)})
+    log.error("out of memory", extra={"fields": describe_exception(error)})
     return ProblemError("out_of_memory", headers={"Retry-After": MEMORY_RETRY_S})
 
 
 def _database_problem(error: DatabaseUnavailableError) -> ProblemError:
-    log.error("database unavailable", extra={"fields": exception_fields(error.__cause__ or error)})
+    log.error("database unavailable", extra={"fields": describe_exception(error.__cause__ or error)})
     return ProblemError("database_unavailable", headers={"Retry-After": DATABASE_RETRY_S})
 
 
 def _damaged_problem(error: DamagedArtifactError) -> ProblemError:
-    return _incident("damaged record", error, "damaged_record", "A stored file is not the one that was written.")
+    return _incident("damaged record", error, "damaged_record", "A stored file is missing or was altered.")
 
 
 def _unforeseen(error: Exception) -> ProblemError:
@@ -91,9 +91,9 @@ def _unforeseen(error: Exception) -> ProblemError:
 
 
 def _incident(message: str, error: Exception, code: str, detail: str) -> ProblemError:
-    """A fault of the service: logged with what happened, answered with where the log tells of it."""
+    """Log a fault of the service and return a problem that names its place in the log."""
     incident = uuid.uuid4().hex
-    log.error(message, extra={"fields": {"incident": incident, **exception_fields(error)}})
+    log.error(message, extra={"fields": {"incident": incident, **describe_exception(error)}})
     problem = ProblemError(code, f"{detail} The operator finds the cause under {incident} in its log.")
     problem.body["id"] = incident
     return problem

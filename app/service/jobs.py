@@ -22,7 +22,7 @@ from app.inference.segmenter import HeadSegmenter, Segmentation
 from app.measuring.measure import Order, Outcome, finish
 from app.monitoring.metrics import Metrics
 from app.problems.problem import RETRY_AFTER_S, ProblemError
-from app.problems.translate import problem_of
+from app.problems.translate import translate_error
 from app.records.errors import DatabaseUnavailableError
 from app.records.repository import Repository
 from app.service.pace import Pace
@@ -226,7 +226,7 @@ class Jobs:
             self._fail(job, ProblemError("interrupted"))
 
     def _fail(self, job: Job, error: Exception) -> None:
-        problem = problem_of(error)
+        problem = translate_error(error)
         job.problem = body = problem.body
         self._metrics.failed.labels(problem.kind.code).inc()
         _patiently(lambda: self._repository.fail(job.id, body))

@@ -11,7 +11,7 @@ from app.inference.errors import InferenceError
 from app.inference.remembered_version import remember_version
 from app.inference.segmenter import HeadSegmenter
 from app.measuring.loading import load_segmenter, model_answer, runtime_answer
-from app.monitoring.logs import exception_fields
+from app.monitoring.logs import describe_exception
 from app.monitoring.metrics import Metrics
 from app.problems.problem import RETRY_AFTER_S, ProblemError
 from app.settings import Settings
@@ -104,7 +104,7 @@ class ServedModel:
             log.error("model failed", extra={"fields": {"code": error.code, "detail": error.detail}})
             return Failure(error.code, error.detail)
         except Exception as error:  # whatever a runtime raises: the process lives on and says that it cannot measure
-            log.error("model failed", extra={"fields": exception_fields(error)})
+            log.error("model failed", extra={"fields": describe_exception(error)})
             return Failure("unforeseen", type(error).__name__)
 
     def _exchange(self, segmenter: HeadSegmenter) -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 
-from app.monitoring.logs import exception_fields
+from app.monitoring.logs import describe_exception
 from app.monitoring.metrics import Metrics
 from app.problems.catalogue import PROBLEMS
-from app.problems.problem import problem_body
+from app.problems.problem import describe_problem
 from app.records.errors import RecordsError
 from app.records.opening import Records
 
@@ -20,7 +20,7 @@ log = logging.getLogger("fetalhead.upkeep")
 def recover(records: Records) -> None:
     """Mark what an earlier process left unfinished as failed, and remove its half-written files."""
     kind = PROBLEMS["interrupted"]
-    interrupted = records.repository.recover(problem_body(kind, kind.meaning, remedy=kind.remedy))
+    interrupted = records.repository.recover(describe_problem(kind, kind.meaning, remedy=kind.remedy))
     found = records.housekeeping.repair()
     records.anchor.sweep()
     fields = {"interrupted": interrupted, "half_written": found.half_written, "removed": found.removed}
@@ -37,7 +37,7 @@ async def retain(records: Records, days: int, period_s: float = PERIOD_S) -> Non
             erased = await asyncio.to_thread(records.housekeeping.purge, days)
             log.info("retention", extra={"fields": {"erased": len(erased)}})
         except (RecordsError, OSError) as error:
-            log.error("retention failed", extra={"fields": exception_fields(error)})
+            log.error("retention failed", extra={"fields": describe_exception(error)})
         await asyncio.sleep(period_s)
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from app.imaging.errors import ImagingError, NotAVolumeFile, NotMeasurable, TooLarge, UnreadableFile
 from app.problems.catalogue import PROBLEMS
-from app.problems.translate import INTERNAL_CODES, problem_of
+from app.problems.translate import INTERNAL_CODES, translate_error
 
 ROOT = Path(__file__).parents[3]
 DOCUMENT = (ROOT / "docs" / "errors.md").read_text("utf-8")
@@ -61,15 +61,15 @@ class TestTranslation:
         ],
     )
     def test_a_code_that_is_not_in_the_table_keeps_its_status(self, error: ImagingError, status: int) -> None:
-        problem = problem_of(error)
+        problem = translate_error(error)
         assert problem.kind.status == status
         assert problem.body["detail"] == "What."
 
     def test_a_fault_of_this_program_is_not_blamed_on_the_client(self) -> None:
-        assert problem_of(ImagingError("grids_not_aligned", "what")).kind.status == 500
+        assert translate_error(ImagingError("grids_not_aligned", "what")).kind.status == 500
 
     def test_an_unforeseen_error_shows_nothing(self) -> None:
-        body = problem_of(RuntimeError("Jane Doe")).body
+        body = translate_error(RuntimeError("Jane Doe")).body
         assert body["status"] == 500
         assert "Jane" not in str(body)
         assert body["id"] in body["detail"]

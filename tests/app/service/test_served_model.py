@@ -170,7 +170,7 @@ class TestCommand:
             assert main(["models", "activate", "9", "--url", url]) == 3
         captured = capsys.readouterr()
         assert captured.out == "fetal_head 1 is served (CPUExecutionProvider)\n"
-        assert "holds no such version" in captured.err
+        assert "has no such version" in captured.err
 
     def test_a_damaged_version_is_refused(self, store: Path, capsys: pytest.CaptureFixture[str]) -> None:
         truncated(store / "fetal_head/2")
