@@ -6,11 +6,8 @@ Nothing is written to a disk, and the names that clients give their files are dr
 from __future__ import annotations
 
 import asyncio
-import math
-import re
 import sys
 from collections.abc import AsyncGenerator
-from dataclasses import dataclass
 from typing import Final, cast
 
 from python_multipart.multipart import parse_options_header
@@ -19,30 +16,17 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect, Request
 
 from app.api.validation import not_known
-from app.imaging.nifti.file import SPACING_MM
+from app.contract.upload import FieldError, Upload, VolumeFields
 from app.problems.catalogue import PROBLEMS
-from app.problems.problem import ProblemError
+from app.problems.problem import ProblemError, field_problem
 
 VOLUME_FIELD: Final = "volume"
-TEXT_FIELDS: Final = ("gestational_age_weeks", "subject", "spacing_mm")
+TEXT_FIELDS: Final = tuple(VolumeFields.model_fields)
 MAX_TEXT_BYTES: Final = 256
 ENVELOPE_BYTES: Final = 16 * 1024
 """What boundaries, part headers and text fields may take beside the volume."""
 DRAIN_BYTES: Final = 8 * 1024 * 1024
 DRAIN_SECONDS: Final = 2.0
-GESTATIONAL_AGE_WEEKS: Final = (10.0, 42.0)
-SUBJECT: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
-NUMBER: Final = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
-
-
-@dataclass(frozen=True)
-class Upload:
-    """One request to segment: the file's bytes and the optional fields."""
-
-    payload: bytes
-    gestational_age_weeks: float | None = None
-    subject: str | None = None
-    spacing_mm: tuple[float, float, float] | None = None
 
 
 async def read_upload(request: Request, max_bytes: int, timeout_s: float) -> Upload:
@@ -135,14 +119,12 @@ def _too_large(limit: int, declared: int | None = None) -> ProblemError:
 def _validated(parts: list[tuple[str, bytes]]) -> Upload:
     _refuse_wrong_parts(parts)
     fields = dict(parts)
-    decoded = {name: fields.get(name, b"").decode("utf-8", "replace").strip() for name in TEXT_FIELDS}
-    texts = {name: text for name, text in decoded.items() if text}
-    return Upload(
-        payload=fields[VOLUME_FIELD],
-        gestational_age_weeks=_weeks(texts.get("gestational_age_weeks")),
-        subject=_subject(texts.get("subject")),
-        spacing_mm=_spacing(texts.get("spacing_mm")),
-    )
+    texts = {name: fields.get(name, b"").decode("utf-8", "replace").strip() for name in TEXT_FIELDS}
+    try:
+        known = VolumeFields.parse(**{name: text for name, text in texts.items() if text})
+    except FieldError as error:
+        raise field_problem(error) from error
+    return Upload(fields[VOLUME_FIELD], known)
 
 
 def _refuse_wrong_parts(parts: list[tuple[str, bytes]]) -> None:
@@ -170,57 +152,6 @@ def _unknown_field(name: str, has_volume: bool) -> ProblemError:
         detail, remedy = f"{detail} The field {VOLUME_FIELD} is missing.", PROBLEMS["missing_volume"].remedy
     expected = f"the fields {VOLUME_FIELD}, {', '.join(TEXT_FIELDS)}"
     return ProblemError("unknown_field", detail, expected=expected, remedy=remedy)
-
-
-def _weeks(text: str | None) -> float | None:
-    if text is None:
-        return None
-    least, greatest = GESTATIONAL_AGE_WEEKS
-    weeks = _number(text)
-    if not least <= weeks <= greatest:
-        raise ProblemError(
-            "invalid_field",
-            "The field gestational_age_weeks is no gestational age.",
-            expected=f"a number of weeks from {least:g} to {greatest:g}, such as 26.4",
-            got="no number" if math.isnan(weeks) else f"{weeks:g}",
-        )
-    return weeks
-
-
-def _subject(text: str | None) -> str | None:
-    if text is not None and not SUBJECT.fullmatch(text):
-        raise ProblemError(  # the text itself is not repeated: it may be a name
-            "invalid_field",
-            "The field subject is no pseudonym.",
-            expected="1 to 64 letters, digits, dots, underscores and hyphens",
-            got=f"a text of {len(text)} characters",
-            remedy="Send a pseudonym, never a name.",
-        )
-    return text
-
-
-def _spacing(text: str | None) -> tuple[float, float, float] | None:
-    if text is None:
-        return None
-    try:
-        i, j, k = (_number(piece) for piece in re.split(r"[,;\s]+", text.strip("[]() ")))
-    except ValueError as error:
-        raise _no_spacing() from error
-    least, greatest = SPACING_MM
-    if not all(least <= step <= greatest for step in (i, j, k)):
-        raise _no_spacing()
-    return i, j, k
-
-
-def _no_spacing() -> ProblemError:
-    least, greatest = SPACING_MM
-    expected = f"three numbers from {least:g} to {greatest:g}, in mm, such as 0.4,0.4,0.4"
-    return ProblemError("invalid_field", "The field spacing_mm is no spacing.", expected=expected)
-
-
-def _number(text: str) -> float:
-    """The number, NaN where it is none: Python itself takes more for numbers than people do, such as 2_6."""
-    return float(text) if NUMBER.fullmatch(text) else math.nan
 
 
 async def read_body(request: Request, max_bytes: int, timeout_s: float) -> bytes:

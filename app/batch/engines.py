@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import hashlib
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
-from app.api.upload import Upload
 from app.client.blocking import FetalHead
 from app.client.result import MASK, PREVIEW
 from app.contract.report import Report
+from app.contract.upload import Upload
 from app.imaging.nifti.file import DecodeLimits
 from app.inference.segmenter import HeadSegmenter
 from app.measuring.loading import load_segmenter
 from app.measuring.measure import (
     Order,
     decode,
-    digests,
     finish,
 )
 from app.settings import Settings
@@ -65,10 +63,10 @@ class LocalEngine:
             id=str(uuid.uuid4()),
             created_at=datetime.now(UTC),
             file=file,
-            input_sha256=digests(upload)[0],
+            input_sha256=upload.sha256,
             decode_s=decode_s,
-            subject=upload.subject,
-            gestational_age_weeks=upload.gestational_age_weeks,
+            subject=upload.fields.subject,
+            gestational_age_weeks=upload.fields.gestational_age_weeks,
         )
         return lambda: self._measure(order)
 
@@ -88,12 +86,7 @@ class RemoteEngine:
 
     def prepare(self, upload: Upload) -> Work:
         """Upload and wait for the result."""
-        result = self._service.segment(
-            upload.payload,
-            gestational_age_weeks=upload.gestational_age_weeks,
-            subject=upload.subject,
-            spacing_mm=upload.spacing_mm,
-        )
+        result = self._service.segment(upload.payload, **upload.fields.model_dump())
         files = {MASK: result.mask_file, PREVIEW: result.preview_png}
         measured = Measured(result.report.model_dump(mode="json"), files)
         return lambda: measured
@@ -106,8 +99,3 @@ def with_page(measured: Measured) -> Measured:
     report = Report.model_validate(measured.report, extra="ignore")
     page = draw_report(report, measured.files[MASK], measured.files[PREVIEW])
     return replace(measured, files={**measured.files, PAGE: page})
-
-
-def sha256(payload: bytes) -> str:
-    """The hash by which a report names its input."""
-    return hashlib.sha256(payload).hexdigest()

@@ -6,16 +6,16 @@ import json
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal
 
 import numpy as np
 
-from app.api.upload import Upload
 from app.batch.cases import Case
-from app.batch.engines import Engine, Measured, Work, sha256, with_page
+from app.batch.engines import Engine, Measured, Work, with_page
 from app.client.errors import FetalHeadError, ServiceProblem
+from app.contract.upload import Upload, VolumeFields
 from app.imaging.nifti.affine import SPACING_SUSPICIOUS, SPACING_TOLERANCE
 from app.problems.translate import translate_error
 
@@ -30,10 +30,7 @@ State = Literal["measured", "kept", "failed"]
 class Wishes:
     """What was asked for beside the files."""
 
-    weeks: float | None = None
-    subject: str | None = None
-    spacing_mm: tuple[float, float, float] | None = None
-    """Of files that do not say it themselves."""
+    fields: VolumeFields = field(default_factory=VolumeFields)
     resume: bool = True
     jobs: int = 2
     pdf: bool = False
@@ -84,7 +81,7 @@ def _prepared(case: Case, output: Path, engine: Engine, wishes: Wishes) -> Work 
 
 
 def _upload(case: Case, wishes: Wishes) -> Upload:
-    return Upload(case.path.read_bytes(), wishes.weeks, wishes.subject, wishes.spacing_mm)
+    return Upload(case.path.read_bytes(), wishes.fields)
 
 
 def _finished(case: Case, future: Future[Work | CaseResult], output: Path, wishes: Wishes) -> CaseResult:
@@ -115,7 +112,7 @@ def _written(case: Case, measured: Measured, output: Path) -> dict[str, Any]:
 
 def _earlier(report_path: Path, upload: Upload, engine: Engine, wishes: Wishes) -> dict[str, Any] | None:
     """The report of an earlier run, if it was made of the same file, model, age and spacing and its files are there."""
-    made_of = (sha256(upload.payload), list(engine.model_sha256), wishes.weeks)
+    made_of = (upload.sha256, list(engine.model_sha256), wishes.fields.gestational_age_weeks)
     kinds = ("mask", "preview", "report") if wishes.pdf else ("mask", "preview")
     try:
         report: dict[str, Any] = json.loads(report_path.read_text(encoding="utf-8"))
@@ -123,7 +120,7 @@ def _earlier(report_path: Path, upload: Upload, engine: Engine, wishes: Wishes) 
         whole = all((report_path.parent / report[kind]).is_file() for kind in kinds)
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    return report if known == made_of and whole and _has_spacing(report, wishes.spacing_mm) else None
+    return report if known == made_of and whole and _has_spacing(report, wishes.fields.spacing_mm) else None
 
 
 def _has_spacing(report: Mapping[str, Any], supplied: tuple[float, float, float] | None) -> bool:

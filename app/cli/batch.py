@@ -25,6 +25,7 @@ from app.console import (
     USAGE,
     complain,
 )
+from app.contract.upload import VolumeFields
 from app.inference.runtime.session import is_runtime_installed
 from app.pictures import is_installed
 from app.settings import Settings
@@ -61,9 +62,7 @@ def _engine(options: argparse.Namespace, settings: Settings) -> Iterator[Engine]
 
 def _wishes(options: argparse.Namespace) -> Wishes:
     return Wishes(
-        weeks=options.gestational_age_weeks,
-        subject=options.subject,
-        spacing_mm=options.spacing_mm,
+        fields=VolumeFields(**{name: getattr(options, name) for name in VolumeFields.model_fields}),
         resume=not options.force,
         jobs=options.jobs,
         pdf=options.pdf,

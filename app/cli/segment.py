@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import math
+from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from app.console import Commands, positive
+from app.contract.upload import FieldError, VolumeFields
 from app.settings import Settings
 
 AXES: Final = 3
@@ -36,14 +37,16 @@ def add_segment(commands: Commands) -> None:
         "-o", "--output", required=True, type=Path, metavar="OUT", help="folder for the results; - for standard output"
     )
     segment.add_argument("--json", action="store_true", help="print one JSON object per file")
-    segment.add_argument("--gestational-age-weeks", type=_weeks, metavar="WEEKS", help="of every file, 10 to 42")
+    segment.add_argument(
+        "--gestational-age-weeks", type=_field("gestational_age_weeks"), metavar="WEEKS", help="of every file, 10 to 42"
+    )
     segment.add_argument(
         "--spacing-mm",
-        type=_spacing,
+        type=_field("spacing_mm", AXES),
         metavar="X,Y,Z",
         help="voxel size of files that do not say it; one number for all axes",
     )
-    segment.add_argument("--subject", type=_subject, help="pseudonym that every file belongs to")
+    segment.add_argument("--subject", type=_field("subject"), help="pseudonym that every file belongs to")
     again = segment.add_mutually_exclusive_group()
     again.add_argument("--resume", action="store_true", help="keep the results that OUT already holds (the default)")
     again.add_argument("--force", action="store_true", help="measure again what OUT already holds")
@@ -64,36 +67,15 @@ def _run(options: argparse.Namespace, settings: Settings) -> int:
     return run_segment(options, settings)
 
 
-def _weeks(text: str) -> float:
-    from app.api.upload import GESTATIONAL_AGE_WEEKS as LIMITS
+def _field(name: str, repeated: int = 1) -> Callable[[str], Any]:
+    """Return what reads a field for argparse; one number stands for as many as are wanted."""
 
-    try:
-        weeks = float(text)
-    except ValueError:
-        weeks = math.nan
-    if not LIMITS[0] <= weeks <= LIMITS[1]:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number from {LIMITS[0]:g} to {LIMITS[1]:g}")
-    return weeks
+    def parse(text: str) -> Any:
+        try:
+            fields = VolumeFields.parse(**{name: text if "," in text else ",".join([text] * repeated)})
+        except FieldError as error:
+            alike = ", or one for all of them" if repeated > 1 else ""
+            raise argparse.ArgumentTypeError(f"{text!r} is {error.what}; expected {error.expected}{alike}") from error
+        return getattr(fields, name)
 
-
-def _spacing(text: str) -> tuple[float, float, float]:
-    from app.imaging.nifti.file import DecodeLimits
-
-    lowest, highest = DecodeLimits().spacing_mm
-    try:
-        steps = [float(piece) for piece in text.split(",")]
-    except ValueError:
-        steps = []
-    if len(steps) not in (1, AXES) or not all(lowest <= step <= highest for step in steps):
-        expected = f"one number of mm from {lowest:g} to {highest:g}, or three with commas between them"
-        raise argparse.ArgumentTypeError(f"{text!r} is not {expected}, such as 0.4,0.4,0.5")
-    i, j, k = steps * (AXES // len(steps))
-    return i, j, k
-
-
-def _subject(text: str) -> str:
-    from app.api.upload import SUBJECT
-
-    if not SUBJECT.fullmatch(text):
-        raise argparse.ArgumentTypeError(f"{text!r} is no pseudonym of 1 to 64 letters, digits, dots, - and _")
-    return text
+    return parse

@@ -18,10 +18,12 @@ from pydantic import BaseModel
 from app.client.errors import ServiceUnreachable, TookTooLong, WasCancelled, error_of, problem_error
 from app.client.result import Result
 from app.client.retries import Retries
-from app.client.source import Source, form_fields, opener
+from app.client.source import Source, opener
 from app.contract.report import Report, Verdict
-from app.contract.service import ModelList, Readiness, Unfinished
+from app.contract.service import ModelList, Problem, Readiness, Unfinished
+from app.contract.upload import FieldError, VolumeFields
 from app.contract.volumes import VolumePage
+from app.problems.problem import field_problem
 
 DEFAULT_URL: Final = "http://127.0.0.1:8000"
 URL_VARIABLE: Final = "FETALHEAD_URL"
@@ -86,7 +88,7 @@ class FetalHead:
             OSError: the file cannot be read.
         """
         headers = {"Accept": "application/zip", "Idempotency-Key": uuid.uuid4().hex}
-        fields = form_fields(gestational_age_weeks, subject, spacing_mm)
+        fields = _form(gestational_age_weeks=gestational_age_weeks, subject=subject, spacing_mm=spacing_mm)
         try:
             answer = self._exchange("POST", "/segment", opener(volume), headers=headers, data=fields)
         except TookTooLong as error:
@@ -171,6 +173,14 @@ class FetalHead:
                 break
             time.sleep(pause_s)
         return _checked(answer)
+
+
+def _form(**fields: object) -> dict[str, str]:
+    """Return the fields as a form carries them; one that cannot be used is refused as the service would refuse it."""
+    try:
+        return VolumeFields.parse(**fields).texts()
+    except FieldError as error:
+        raise problem_error(Problem.model_validate(field_problem(error).body)) from error
 
 
 def _parsed(kind: type[Parsed], answer: httpx.Response) -> Parsed:

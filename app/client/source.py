@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from os import PathLike
 from pathlib import Path
@@ -25,18 +25,6 @@ def opener(source: Source) -> Callable[[], BinaryIO]:
     if isinstance(source, bytes):
         return partial(io.BytesIO, source)
     return partial(_opened, Path(source))
-
-
-def form_fields(
-    gestational_age_weeks: float | None, subject: str | None, spacing_mm: Sequence[float] | None
-) -> dict[str, str]:
-    """The form's text fields, without those that are not known."""
-    fields = {
-        "gestational_age_weeks": None if gestational_age_weeks is None else repr(float(gestational_age_weeks)),
-        "subject": subject,
-        "spacing_mm": None if spacing_mm is None else ",".join(repr(float(step)) for step in spacing_mm),
-    }
-    return {name: value for name, value in fields.items() if value is not None}
 
 
 def _opened(path: Path) -> BinaryIO:

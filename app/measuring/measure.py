@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 import numpy as np
 
-from app.api.upload import Upload
 from app.contract.report import (
     BiometryAnswer,
     FlagAnswer,
@@ -17,6 +15,7 @@ from app.contract.report import (
     QualityAnswer,
     Report,
 )
+from app.contract.upload import Upload
 from app.imaging.nifti.file import (
     DecodeLimits,
     NiftiFile,
@@ -59,17 +58,10 @@ class Outcome:
     measurement: Measurement
 
 
-def digests(upload: Upload) -> tuple[str, str]:
-    """SHA-256 of the file, and of the file together with the fields beside it."""
-    of_file = hashlib.sha256(upload.payload).hexdigest()
-    fields = [of_file, upload.gestational_age_weeks, upload.subject, upload.spacing_mm]
-    return of_file, hashlib.sha256(repr(fields).encode()).hexdigest()
-
-
 def decode(upload: Upload, limits: DecodeLimits) -> tuple[NiftiFile, float]:
     """The volume and the seconds it took; or an ImagingError."""
     started = time.perf_counter()
-    file = decode_nifti(upload.payload, limits, spacing_mm=upload.spacing_mm)
+    file = decode_nifti(upload.payload, limits, spacing_mm=upload.fields.spacing_mm)
     return file, time.perf_counter() - started
 
 

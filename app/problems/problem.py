@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from app.contract.upload import FieldError
 from app.problems.catalogue import PROBLEMS
 from app.problems.problem_type import ProblemType
 
@@ -31,6 +32,12 @@ class ProblemError(Exception):
         self.kind = kind
         self.headers = dict(headers or {})
         self.body = describe_problem(kind, detail or kind.meaning, expected, got, remedy or kind.remedy)
+
+
+def field_problem(error: FieldError) -> ProblemError:
+    """Return the problem that a field beside the volume amounts to."""
+    detail = f"The field {error.name} is {error.what}."
+    return ProblemError("invalid_field", detail, expected=error.expected, got=error.got, remedy=error.remedy)
 
 
 def describe_problem(

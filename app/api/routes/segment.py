@@ -16,13 +16,14 @@ from app.api.answers import GZIP, JSON, ZIP, completed_answer, failure, location
 from app.api.documentation import problems
 from app.api.negotiation import preferred_type
 from app.api.security import Caller
-from app.api.upload import TEXT_FIELDS, Upload, drain, read_upload
+from app.api.upload import TEXT_FIELDS, drain, read_upload
 from app.api.validation import not_known
 from app.contract.report import Report
 from app.contract.service import Unfinished
+from app.contract.upload import Upload, VolumeFields
 from app.imaging.nifti.file import DecodeLimits
 from app.inference.segmenter import HeadSegmenter
-from app.measuring.measure import Order, decode, digests
+from app.measuring.measure import Order, decode
 from app.problems.problem import ProblemError
 from app.records.segmentation import NewSegmentation, StoredSegmentation
 from app.service.jobs import Job, Slot
@@ -46,24 +47,7 @@ FORM: dict[str, Any] = {
                             "format": "binary",
                             "description": "NIfTI-1 or NIfTI-2, plain or gzipped.",
                         },
-                        "gestational_age_weeks": {
-                            "type": "number",
-                            "minimum": 10,
-                            "maximum": 42,
-                            "description": "Weeks; a size that contradicts it is flagged.",
-                            "example": 26.4,
-                        },
-                        "subject": {
-                            "type": "string",
-                            "pattern": "^[A-Za-z0-9._-]{1,64}$",
-                            "description": "A pseudonym, never a name.",
-                            "example": "S-017",
-                        },
-                        "spacing_mm": {
-                            "type": "string",
-                            "description": "Three numbers in mm, only where the file has no spacing.",
-                            "example": "0.38,0.38,0.38",
-                        },
+                        **VolumeFields.form_schema(),
                     },
                 }
             }
@@ -131,7 +115,7 @@ async def segment(
         _refuse_query(request)
         wishes = _Wishes(principal.name, _media_type(accept), idempotency_key, _asks_async(prefer))
         upload = await _repeated(state, request, wishes)
-        stored = None if upload is None else await _earlier(state, (await _digests(upload))[1], wishes)
+        stored = None if upload is None else await _earlier(state, upload, wishes)
         stored = stored or await _new(state, request, upload, wishes)
         return await _answer(state, request, stored, wishes)
     except ProblemError as error:
@@ -174,10 +158,11 @@ async def _repeated(state: ServiceState, request: Request, wishes: _Wishes) -> U
         return await _upload(state, request)
 
 
-async def _earlier(state: ServiceState, request_sha256: str, wishes: _Wishes) -> StoredSegmentation | None:
-    if wishes.key is None:
+async def _earlier(state: ServiceState, upload: Upload, wishes: _Wishes) -> StoredSegmentation | None:
+    key = wishes.key
+    if key is None:
         return None
-    return await run_in_threadpool(state.repository.find_by_key, wishes.key, request_sha256, wishes.owner)
+    return await run_in_threadpool(lambda: state.repository.find_by_key(key, upload.request_sha256, wishes.owner))
 
 
 async def _new(state: ServiceState, request: Request, upload: Upload | None, wishes: _Wishes) -> StoredSegmentation:
@@ -190,16 +175,12 @@ async def _upload(state: ServiceState, request: Request) -> Upload:
     return await read_upload(request, state.settings.max_upload_bytes, state.settings.upload_timeout_s)
 
 
-async def _digests(upload: Upload) -> tuple[str, str]:
-    return await run_in_threadpool(digests, upload)
-
-
 async def _accepted(
     state: ServiceState, upload: Upload, wishes: _Wishes, segmenter: HeadSegmenter, slot: Slot
 ) -> StoredSegmentation:
     """The segmentation of this upload, under way from now on; or the earlier one that its key belongs to."""
-    input_sha256, request_sha256 = await _digests(upload)
-    earlier = await _earlier(state, request_sha256, wishes)
+    await run_in_threadpool(lambda: upload.request_sha256)
+    earlier = await _earlier(state, upload, wishes)
     if earlier is not None:
         return earlier
     limits = DecodeLimits(max_bytes=state.settings.max_unpacked_bytes)
@@ -207,12 +188,12 @@ async def _accepted(
     new = NewSegmentation(
         id=str(uuid.uuid4()),
         created_at=datetime.now(UTC),
-        request_sha256=request_sha256,
-        input_sha256=input_sha256,
+        request_sha256=upload.request_sha256,
+        input_sha256=upload.sha256,
         model_name=segmenter.manifest.name,
         model_version=segmenter.manifest.version,
-        subject=upload.subject,
-        gestational_age_weeks=upload.gestational_age_weeks,
+        subject=upload.fields.subject,
+        gestational_age_weeks=upload.fields.gestational_age_weeks,
         idempotency_key=wishes.key,
         owner=wishes.owner,
         model_sha256=",".join(level.sha256 for level in segmenter.manifest.levels),
@@ -222,10 +203,10 @@ async def _accepted(
         id=new.id,
         created_at=new.created_at,
         file=file,
-        input_sha256=input_sha256,
+        input_sha256=upload.sha256,
         decode_s=decode_s,
-        subject=upload.subject,
-        gestational_age_weeks=upload.gestational_age_weeks,
+        subject=upload.fields.subject,
+        gestational_age_weeks=upload.fields.gestational_age_weeks,
     )
     job = state.jobs.expect(new.id)  # first: whoever finds the row must find the job, too
     stored: StoredSegmentation | None = None

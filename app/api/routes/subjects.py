@@ -10,6 +10,7 @@ from fastapi.concurrency import run_in_threadpool
 from app.api.documentation import problems
 from app.api.security import Caller
 from app.contract.service import Erasure
+from app.contract.upload import Subject
 from app.service.state import State
 
 router = APIRouter(prefix="/subjects", tags=["measurements"])
@@ -17,7 +18,7 @@ router = APIRouter(prefix="/subjects", tags=["measurements"])
 
 @router.delete("/{subject}", summary="Erase a subject", responses=problems("invalid_parameter", "database_unavailable"))
 async def erase_subject(
-    subject: Annotated[str, Path(pattern=r"^[A-Za-z0-9._-]{1,64}$", description="Pseudonym.")],
+    subject: Annotated[Subject, Path(description="Pseudonym.")],
     state: State,
     principal: Caller,
 ) -> Erasure:

@@ -19,6 +19,7 @@ from app.api.answers import JSON, location
 from app.api.documentation import problems
 from app.api.negotiation import preferred_type
 from app.api.validation import Moment
+from app.contract.upload import Subject
 from app.contract.volumes import (
     DayStatistics,
     RepeatsAnswer,
@@ -39,7 +40,6 @@ OFFERS = (JSON, CSV)
 WEEK_DECIMALS = 3
 ROWS_AT_ONCE = 500
 MOST_PAIRS = 1000
-SUBJECT_PATTERN = r"^[A-Za-z0-9._-]{1,64}$"
 COLUMNS = (
     "id",
     "created_at",
@@ -63,7 +63,7 @@ class VolumeQuery(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    subject: str | None = Field(None, pattern=SUBJECT_PATTERN, description="Pseudonym.")
+    subject: Subject | None = Field(None, description="Pseudonym.")
     since: Moment | None = Field(None, description="Measured at this moment or later (UTC where it names no zone).")
     until: Moment | None = Field(None, description="Measured before this moment.")
     verdict: Literal["ok", "review", "reject"] | None = None

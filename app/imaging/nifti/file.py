@@ -13,6 +13,7 @@ from nibabel.nifti1 import Nifti1Image
 from nibabel.nifti2 import Nifti2Image
 from numpy.typing import NDArray
 
+from app.contract.upload import SPACING_MM
 from app.imaging.errors import NotMeasurable, TooLarge, UnreadableFile
 from app.imaging.nifti.affine import SPACING_SUSPICIOUS, locate
 from app.imaging.nifti.header import (
@@ -30,7 +31,6 @@ COMPRESSION_LEVEL = 2
 LARGEST_MAGNITUDE = 1e30
 FRACTION_STEPS = 255
 NO_EXTENSIONS = b"\0\0\0\0"
-SPACING_MM = (0.1, 3.0)
 
 
 @dataclass(frozen=True)

@@ -143,6 +143,25 @@ class TestSpacing:
         assert "such as 0.4,0.4,0.5" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("option", "text", "expected"),
+    [
+        ("--gestational-age-weeks", "9", "a number of weeks from 10 to 42"),
+        ("--gestational-age-weeks", "2_6", "a number of weeks from 10 to 42"),
+        ("--gestational-age-weeks", "nan", "a number of weeks from 10 to 42"),
+        ("--subject", "Jane Doe", "1 to 64 letters, digits"),
+        ("--subject", "", "1 to 64 letters, digits"),
+    ],
+)
+def test_a_field_that_cannot_be_used(scan: Path, option: str, text: str, expected: str, capsys: Capture) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main(["segment", str(scan), "-o", "out", option, text])
+    assert stopped.value.code == USAGE
+    said = capsys.readouterr().err
+    assert f"argument {option}: {text!r} is no " in said
+    assert expected in said
+
+
 class TestFolders:
     def test_every_case_is_measured_and_one_that_fails_does_not_stop_the_rest(
         self, folder: Path, tmp_path: Path, capsys: Capture

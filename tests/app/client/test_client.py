@@ -30,6 +30,7 @@ from app.client import (
     VolumeRefused,
 )
 from app.contract.report import FlagAnswer
+from app.contract.service import Problem
 from tests.helpers.makers import publish_threshold_model, sphere_ml, sphere_volume
 from tests.helpers.service import Service, running_service, until
 
@@ -101,9 +102,11 @@ class TestErrors:
         assert caught.value.problem.remedy
         assert caught.value.problem.remedy in str(caught.value)
 
-    def test_a_field_that_cannot_be_used(self, fetal_head: FetalHead, scan: Path) -> None:
-        with pytest.raises(VolumeRefused, match="subject"):
+    def test_a_field_that_cannot_be_used(self, fetal_head: FetalHead, scan: Path, url: str) -> None:
+        with pytest.raises(VolumeRefused, match="subject") as refused:
             fetal_head.segment(scan, subject="Jane Doe")
+        answered = httpx.post(f"{url}/segment", files={"volume": b"volume"}, data={"subject": "Jane Doe"})
+        assert refused.value.problem == Problem.model_validate(answered.json())
 
     def test_a_file_that_is_not_there(self, fetal_head: FetalHead, tmp_path: Path) -> None:
         with pytest.raises(FileNotFoundError):
