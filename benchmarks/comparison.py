@@ -13,10 +13,10 @@ from statistics import median
 import numpy as np
 from numpy.typing import NDArray
 
+from app.imaging.arrays import Float32
 from app.imaging.nifti.file import encode_volume
 from app.imaging.preprocess import preprocess
 from app.imaging.reliability import dsc
-from app.imaging.resample import Float32
 from app.imaging.volume import Index3, Volume, VolumeGeometry
 from app.inference.runtime.session import OnnxSession, RuntimeSettings
 from benchmarks.ceiling import columns_bytes, matmul_gflops, network_gflop

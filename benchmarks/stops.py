@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from app.imaging.resample import Float32
+from app.imaging.arrays import Float32
 from app.imaging.volume import Index3
 from app.inference.runtime.session import OnnxSession, RuntimeSettings
 from app.inference.runtime.stop import Stop, Stopped

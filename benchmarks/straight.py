@@ -14,9 +14,9 @@ from nibabel.nifti1 import Nifti1Image
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from app.imaging.arrays import Float32
 from benchmarks.paper import PaperModel
 
-Float32 = NDArray[np.float32]
 Levels = Callable[[Float32], Float32]
 """A normalised volume (1, 1, I, J, K) -> the last level's probability."""
 THRESHOLD = 0.5

@@ -1,4 +1,4 @@
-"""Head circumference and diameters, derived from the mask by the ellipsoid that fits the cranium."""
+"""Biometry: head circumference and diameters, derived from the ellipsoid that fits the cranium of a mask."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
+from app.imaging.arrays import Bool
 from app.imaging.reliability import surface
 from app.imaging.volume import Float3
 
-Bool = NDArray[np.bool_]
 Points = NDArray[np.float64]
 
 SURFACE_SAMPLES = 4000
 FEWEST_VOXELS = 500
 ROUNDS = 12
 KEPT = 0.7
-"""Part of the surface that is taken for cranium; face and neck are what fits worst."""
+"""The best-fitting part of the surface, which is taken as cranium; face and neck fit worst."""
 LARGEST_RESIDUAL = 0.06
 LARGEST_ASPECT = 1.8
 
@@ -46,12 +46,12 @@ class Ellipsoid:
 def measure_biometry(head: Bool, spacing_mm: Float3) -> Biometry | None:
     """Return the cranium's measures from a mask, None where no ellipsoid fits it well.
 
-    OFD is the longest axis. The two short axes, BPD and cranial height, differ by some 2 % and cannot be told apart
-    without the brain's midline: BPD is their geometric mean. HC = pi (BPD + OFD) / 2.
+    OFD is the longest axis. The two short axes, BPD and cranial height, differ by some 2 % and cannot be distinguished
+    without the brain's midline, so BPD is their geometric mean. HC = pi (BPD + OFD) / 2.
     """
     if int(head.sum()) < FEWEST_VOXELS:
         return None
-    fitted = fit_cranium(_surface_points(head, spacing_mm))
+    fitted = fit_cranium(_sample_surface(head, spacing_mm))
     if fitted is None:
         return None
     a, b, c = (axis + sum(spacing_mm) / 6 for axis in fitted.semi_axes)
@@ -88,7 +88,7 @@ def fit_cranium(points: Points) -> Ellipsoid | None:
     return Ellipsoid(centre + scale * offset, (a, b, c), residual)
 
 
-def _surface_points(head: Bool, spacing_mm: Float3) -> Points:
+def _sample_surface(head: Bool, spacing_mm: Float3) -> Points:
     """Return about `SURFACE_SAMPLES` voxel centres of the outline, mm."""
     outline = np.flatnonzero(surface(head))
     chosen = outline[:: 1 + len(outline) // SURFACE_SAMPLES]

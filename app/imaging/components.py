@@ -1,7 +1,7 @@
-"""Connected components, found slab by slab: the library that labels holds the interpreter's lock while it does.
+"""Connected components, found slab by slab because the labelling library holds the interpreter's lock.
 
-A volume of native size at once would keep every other thread, the one that answers requests too, waiting for tenths of
-a second. A slab takes milliseconds; what touches across two slabs is joined afterwards, so the result is the same.
+Labelling a volume of native size at once would block every other thread, also the one that answers requests, for
+tenths of a second. A slab takes milliseconds; components that touch across two slabs are joined afterwards.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-Bool = NDArray[np.bool_]
+from app.imaging.arrays import Bool
+
 Integers = NDArray[Any]
 Connectivity = Literal[6, 26]
 SLAB_VOXELS = 1_000_000
@@ -23,7 +24,7 @@ SHIFTS: dict[Connectivity, tuple[tuple[int, int], ...]] = {
     6: ((0, 0),),
     26: tuple((j, k) for j in (0, -1, 1) for k in (0, -1, 1)),
 }
-"""Where the neighbours of a voxel lie in the next plane."""
+"""Shifts to the neighbours of a voxel in the next plane."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,7 +35,7 @@ class Components:
     slabs: tuple[Integers, ...]
     """Labels of each slab, one after another along the first axis; each slab counts its own from 1 on."""
     numbers: tuple[NDArray[np.int64], ...]
-    """Of each slab: which component its labels belong to."""
+    """For each slab, the component of each of its labels."""
 
     def at(self, i: int, j: int, k: int) -> int:
         """Return the number of the component at a voxel."""
@@ -54,7 +55,7 @@ class Components:
     def only(self, number: int) -> Bool:
         """Return the mask of one component."""
         return np.concatenate(
-            [_chosen(labels, numbers == number) for labels, numbers in zip(self.slabs, self.numbers, strict=True)]
+            [_select(labels, numbers == number) for labels, numbers in zip(self.slabs, self.numbers, strict=True)]
         )
 
 
@@ -68,22 +69,22 @@ def find_components(mask: Bool, connectivity: Connectivity, slab_voxels: int = S
     slabs, counts = tuple(labels for labels, _ in found), [int(count) for _, count in found]
     before = list(accumulate(counts, initial=0))
     joined = [
-        _touching(upper[-1], lower[0], connectivity) + np.array([before[index], before[index + 1]]) - 1
+        _find_touching(upper[-1], lower[0], connectivity) + np.array([before[index], before[index + 1]]) - 1
         for index, (upper, lower) in enumerate(pairwise(slabs))
     ]
-    count, roots = _united(before[-1], np.concatenate([np.zeros((0, 2), np.int64), *joined]))
+    count, roots = _unite(before[-1], np.concatenate([np.zeros((0, 2), np.int64), *joined]))
     numbers = tuple(np.concatenate([[0], roots[a:b] + 1]) for a, b in pairwise(before))
     return Components(count, slabs, numbers)
 
 
-def _touching(upper: Integers, lower: Integers, connectivity: Connectivity) -> NDArray[np.int64]:
+def _find_touching(upper: Integers, lower: Integers, connectivity: Connectivity) -> NDArray[np.int64]:
     """Return the pairs of labels (n, 2) that touch between two neighbouring planes (J, K)."""
-    possible = _present(upper) * _present(lower)
+    possible = _count_labels(upper) * _count_labels(lower)
     pairs = np.zeros((0, 2), dtype=np.int64)
     for j, k in SHIFTS[connectivity]:
-        if len(pairs) == possible:  # mostly after the first: one head on either side
+        if len(pairs) == possible:  # usually after the first shift, with one head on either side
             break
-        above, below = upper[_from(j), _from(k)], lower[_from(-j), _from(-k)]
+        above, below = upper[_overlap(j), _overlap(k)], lower[_overlap(-j), _overlap(-k)]
         both = (above != 0) & (below != 0)
         new = np.stack([above[both], below[both]], axis=1).astype(np.int64)
         changes = (new[1:] != new[:-1]).any(axis=1)
@@ -91,25 +92,25 @@ def _touching(upper: Integers, lower: Integers, connectivity: Connectivity) -> N
     return pairs
 
 
-def _present(labels: Integers) -> int:
-    """Return how many labels but 0 there are."""
+def _count_labels(labels: Integers) -> int:
+    """Return the number of labels other than 0."""
     return int(np.count_nonzero(np.bincount(labels.ravel())[1:]))
 
 
-def _from(shift: int) -> slice:
+def _overlap(shift: int) -> slice:
     return slice(max(0, shift), min(0, shift) or None)
 
 
-def _united(nodes: int, edges: NDArray[np.int64]) -> tuple[int, NDArray[np.int64]]:
-    """Return how many groups the joined nodes make, and each node's group, (nodes,)."""
+def _unite(nodes: int, edges: NDArray[np.int64]) -> tuple[int, NDArray[np.int64]]:
+    """Return the number of groups of connected nodes, and each node's group, (nodes,)."""
     weights = np.ones(len(edges), dtype=bool)
     graph = sparse.coo_array((weights, (edges[:, 0], edges[:, 1])), shape=(nodes, nodes))
     count, groups = sparse.csgraph.connected_components(graph, directed=False)
     return int(count), np.asarray(groups, dtype=np.int64)
 
 
-def _chosen(labels: Integers, wanted: Bool) -> Bool:
-    """Return where the labels are wanted ones; a comparison is ten times as fast as a look-up."""
+def _select(labels: Integers, wanted: Bool) -> Bool:
+    """Return where the labels are wanted ones; for one label a comparison is ten times as fast as a look-up."""
     which = np.flatnonzero(wanted)
     if which.size > 1:
         return wanted[labels]

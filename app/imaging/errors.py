@@ -1,17 +1,17 @@
-"""What can be wrong with a volume.
+"""Errors of volumes and their files.
 
 ImagingError
 +-- UnreadableFile      the bytes are damaged or incomplete
-+-- NotAVolumeFile      the bytes are something else than NIfTI
++-- NotAVolumeFile      the bytes are not NIfTI
 +-- TooLarge            the file unpacks to more than the limit
-+-- NotMeasurable       a readable file of which no volume in mL may be given
++-- NotMeasurable       a readable file that must not be measured
 """
 
 from __future__ import annotations
 
 
 class ImagingError(Exception):
-    """A volume that cannot be used: what was found, what was expected and how to mend it."""
+    """A volume that cannot be used: what was found, what was expected, and the remedy."""
 
     def __init__(
         self,
@@ -21,7 +21,7 @@ class ImagingError(Exception):
         got: str | None = None,
         remedy: str | None = None,
     ) -> None:
-        """`code` is stable and meant for machines; everything else is meant for people."""
+        """Describe the error; `code` is stable and meant for machines, everything else for people."""
         super().__init__(detail)
         self.code = code
         self.detail = detail
@@ -39,16 +39,16 @@ class ImagingError(Exception):
 
 
 class UnreadableFile(ImagingError):  # noqa: N818
-    """The bytes are damaged or incomplete."""
+    """A file whose bytes are damaged or incomplete."""
 
 
 class NotAVolumeFile(ImagingError):  # noqa: N818
-    """The bytes are not a NIfTI file."""
+    """A file that is not NIfTI."""
 
 
 class TooLarge(ImagingError):  # noqa: N818
-    """The file holds, or unpacks to, more than the limit allows."""
+    """A file that holds, or unpacks to, more than the limit allows."""
 
 
 class NotMeasurable(ImagingError):  # noqa: N818
-    """The file can be read, but no volume in mL may be given for it."""
+    """A file that can be read, but must not be measured."""

@@ -16,7 +16,7 @@ WHOLE_HEAD_FACTOR = 1.15
 """Whole-head volume over that of a sphere with the same head circumference; derived from the simulated anatomy."""
 
 DERIVATION_CV = 0.06
-"""Coefficient of variation of that factor, of volume."""
+"""Coefficient of variation, in volume, of that factor."""
 
 
 @dataclass(frozen=True)
@@ -27,13 +27,13 @@ class Measure:
     sd_mm: float
 
     def at(self, z: float) -> float:
-        """The size at `z` standard deviations from the mean, in mm."""
+        """Return the size at `z` standard deviations from the mean, in mm."""
         return self.mean_mm + z * self.sd_mm
 
 
 def head_circumference(weeks: float) -> Measure:
-    """Head circumference (HC), mm; 14 to 40 weeks."""
-    log = math.log(_checked(weeks))
+    """Return the head circumference (HC), mm; 14 to 40 weeks."""
+    log = math.log(_check_weeks(weeks))
     square, cube = weeks**2, weeks**3
     mean = -28.2849 + 1.69267 * square - 0.397485 * square * log
     spread = 1.98735 + 0.0136772 * cube - 0.00726264 * cube * log + 0.000976253 * cube * log**2
@@ -41,24 +41,24 @@ def head_circumference(weeks: float) -> Measure:
 
 
 def transcerebellar_diameter(weeks: float) -> Measure:
-    """Transcerebellar diameter (TCD), mm; 14 to 40 weeks."""
-    decades = _checked(weeks) / 10
+    """Return the transcerebellar diameter (TCD), mm; 14 to 40 weeks."""
+    decades = _check_weeks(weeks) / 10
     mean = -13.10907 + 20.8941 * math.sqrt(decades) + 0.5035914 * decades**3
     return Measure(mean, 0.4719837 + 0.0500382 * decades**3)
 
 
 def equivalent_circumference(volume_ml: float, factor: float = WHOLE_HEAD_FACTOR) -> float:
-    """Head circumference in mm of the head with the whole volume `volume_ml`: inverts V = k HC^3 / (6 pi^2)."""
+    """Return the head circumference in mm for a whole-head volume: the inverse of V = k HC^3 / (6 pi^2)."""
     return float((6 * math.pi**2 * volume_ml * 1000 / factor) ** (1 / 3))
 
 
 def expected_head_volume_ml(weeks: float, z: float = 0.0, factor: float = WHOLE_HEAD_FACTOR) -> float:
-    """Derived whole-head volume in mL at `z` standard deviations of HC; not a reference standard."""
+    """Return the derived whole-head volume in mL at `z` standard deviations of HC; not a reference standard."""
     return factor * head_circumference(weeks).at(z) ** 3 / (6 * math.pi**2) / 1000
 
 
 def head_volume_band_ml(weeks: float, z: float, model_cv: float = DERIVATION_CV) -> tuple[float, float]:
-    """Derived whole-head volumes `z` standard deviations below and above the mean, mL; not a reference standard.
+    """Return derived whole-head volumes `z` SD below and above the mean, mL; not a reference standard.
 
     The standard deviation holds the population's spread of HC and the derivation's own uncertainty (of volume).
     """
@@ -67,7 +67,7 @@ def head_volume_band_ml(weeks: float, z: float, model_cv: float = DERIVATION_CV)
     return expected_head_volume_ml(weeks, -total_z), expected_head_volume_ml(weeks, total_z)
 
 
-def _checked(weeks: float) -> float:
+def _check_weeks(weeks: float) -> float:
     low, high = VALID_WEEKS
     if not low <= weeks <= high:
         raise ValueError(f"gestational age {weeks:g} weeks: the growth standard holds for {low:g} to {high:g} weeks")

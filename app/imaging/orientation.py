@@ -1,4 +1,4 @@
-"""The order and direction of a volume's axes, chosen by what it shows instead of how it is stored."""
+"""The order and direction of a volume's axes, chosen by its content instead of its storage order."""
 
 from __future__ import annotations
 
@@ -18,32 +18,32 @@ SLAB = 32
 
 @dataclass(frozen=True)
 class Orientation:
-    """Axis n of the oriented array is axis permutation[n] of the stored one, reversed where flips[n]."""
+    """A permutation and flips: axis n of the oriented array is axis permutation[n], reversed where flips[n]."""
 
     permutation: Index3
     flips: Bool3
 
     def apply(self, volume: Volume) -> Volume:
         """Return the volume oriented, as a view."""
-        return volume.reoriented(self.permutation, self.flips)
+        return volume.reorient(self.permutation, self.flips)
 
 
 def intrinsic_orientation(volume: Volume) -> Orientation:
-    """Return the orientation that any storage order or flip of the same voxels agrees on.
+    """Return the orientation that is the same for any storage order or flip of the same voxels.
 
-    Axes are sorted by extent, the longest first; those within 1 % of each other by how far the intensity centroid
-    lies off the middle. Each is turned so that the centroid lies in its upper half. Sums over integers are exact.
+    Axes are sorted by extent, the longest first; those within 1 % of each other by the distance of the intensity
+    centroid from the middle. Each is flipped so that the centroid lies in its upper half. Sums over integers are exact.
     """
     spacing = volume.geometry.spacing_mm
-    profiles = _profiles(volume.data)
-    moments = [_moments(profile) for profile in profiles]
+    profiles = _sum_profiles(volume.data)
+    moments = [_compute_moments(profile) for profile in profiles]
     offsets = [abs(first) * spacing[axis] for axis, (first, _) in enumerate(moments)]
-    i, j, k = _order(volume.geometry.extent_mm, offsets)
+    i, j, k = _sort_axes(volume.geometry.extent_mm, offsets)
     flip = [(first or third) < 0 for first, third in moments]
     return Orientation((i, j, k), (flip[i], flip[j], flip[k]))
 
 
-def _profiles(data: NDArray[Any]) -> list[NDArray[np.float64]]:
+def _sum_profiles(data: NDArray[Any]) -> list[NDArray[np.float64]]:
     """Return, per axis, the sum of all voxels at each index; exact for integers of up to 32 bits."""
     kind: type[Any] = np.float64 if data.dtype.kind == "f" else np.int64
     order = sorted(AXES, key=lambda axis: -abs(data.strides[axis]))
@@ -58,7 +58,7 @@ def _profiles(data: NDArray[Any]) -> list[NDArray[np.float64]]:
     return [by_stored_axis[order.index(axis)].astype(np.float64) for axis in AXES]
 
 
-def _moments(profile: NDArray[np.float64]) -> tuple[float, float]:
+def _compute_moments(profile: NDArray[np.float64]) -> tuple[float, float]:
     """Return the first and third moment of a profile about the middle of its axis (voxels), rounded to 1e-9."""
     weights = profile - profile.min()
     total = weights.sum()
@@ -70,7 +70,7 @@ def _moments(profile: NDArray[np.float64]) -> tuple[float, float]:
     return round(first, 9), round(third, 6)
 
 
-def _order(extents: tuple[float, ...], offsets: list[float]) -> list[int]:
+def _sort_axes(extents: tuple[float, ...], offsets: list[float]) -> list[int]:
     """Return the axes by falling extent; runs of equal extents by falling centroid offset."""
     by_extent = sorted(AXES, key=lambda axis: -extents[axis])
     groups = [[by_extent[0]]]

@@ -1,4 +1,4 @@
-"""From the network's probability back to a mask on the very grid of the upload, and its volume."""
+"""Postprocessing: from the network's probability to a mask on the exact grid of the upload, and its volume."""
 
 from __future__ import annotations
 
@@ -10,14 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
+from app.imaging.arrays import Bool, Float32, UInt8
 from app.imaging.components import find_components
 from app.imaging.orientation import Orientation
-from app.imaging.preprocess import Preprocessed, without_holes
-from app.imaging.resample import Float32, resample
+from app.imaging.preprocess import Preprocessed, fill_cavities
+from app.imaging.resample import resample
 from app.imaging.volume import AXES, Index3, Volume, VolumeGeometry, corresponding_box
-
-Bool = NDArray[np.bool_]
-UInt8 = NDArray[np.uint8]
 
 MM3_PER_ML = 1000.0
 CONNECTIVITY: Literal[26] = 26
@@ -25,7 +23,7 @@ CONNECTIVITY: Literal[26] = 26
 
 
 class PostprocessingSpec(BaseModel):
-    """How a probability becomes a mask; travels with the model."""
+    """The rules by which a probability becomes a mask; a part of the model's manifest."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -51,10 +49,10 @@ class RestoredProbability:
 
 @dataclass(frozen=True, eq=False)
 class HeadMask:
-    """The mask and what was found on the way: `mask` u8 (0/1) in the source's index order.
+    """A mask `mask`, u8 (0/1) in the source's index order, and findings about it.
 
-    `head` is the same mask's box, bool in the oriented index order, empty when nothing was found.
-    `components` counts what the network took for a head, leaving out specks.
+    `head` is the same mask within its bounding box, bool in the oriented index order, empty when nothing was found.
+    `components` counts the components that are large enough to be a head.
     """
 
     mask: UInt8
@@ -67,8 +65,8 @@ def segment_mask(
 ) -> HeadMask:
     """Return the head's mask on the source's grid.
 
-    `probability` float32 (I, J, K) lies on the network's grid. It is resampled first and thresholded after: the
-    other way round the surface would move by a fraction of a network voxel.
+    `probability` float32 (I, J, K) lies on the network's grid. It is resampled before it is thresholded: in the
+    opposite order the surface would move by a fraction of a network voxel.
     """
     mask = np.zeros(source_geometry.shape, dtype=np.uint8, order="F")
     components = component_sizes(probability >= spec.threshold)
@@ -94,16 +92,16 @@ def restore(
 ) -> RestoredProbability:
     """Return `probability` (network grid) on the source's grid, inside the box of its largest component."""
     spec = spec or PostprocessingSpec()
-    source = source_geometry.reoriented(preprocessed.orientation.permutation, preprocessed.orientation.flips)
+    source = source_geometry.reorient(preprocessed.orientation.permutation, preprocessed.orientation.flips)
     found = probability >= spec.threshold
     head = largest_component(found) if spec.largest_component else found
     margin = 1 + math.ceil(spec.head_margin_mm / min(preprocessed.geometry.spacing_mm))
     low, high = bounding_box(head, margin)
-    start, stop = corresponding_box(preprocessed.geometry.cropped(low, high), source)
-    outer_low, outer_high = _grown(low, high, head.shape)
+    start, stop = corresponding_box(preprocessed.geometry.crop(low, high), source)
+    outer_low, outer_high = _grow(low, high, head.shape)
     crop = probability[tuple(slice(a, b) for a, b in zip(outer_low, outer_high, strict=True))]
-    small = Volume(crop, preprocessed.geometry.cropped(outer_low, outer_high))
-    values = resample(small, source.cropped(start, stop), fill="edge", antialias=False).data
+    small = Volume(crop, preprocessed.geometry.crop(outer_low, outer_high))
+    values = resample(small, source.crop(start, stop), fill="edge", antialias=False).data
     return RestoredProbability(values, start, stop, preprocessed.orientation)
 
 
@@ -117,7 +115,7 @@ def largest_component(mask: Bool) -> Bool:
 
 def fill_holes(mask: Bool) -> Bool:
     """Return the mask with its closed cavities filled."""
-    return without_holes(mask)
+    return fill_cavities(mask)
 
 
 def component_sizes(mask: Bool) -> NDArray[np.int64]:
@@ -149,13 +147,13 @@ def bounding_box(mask: Bool, margin: int = 0) -> tuple[Index3, Index3]:
 
 
 def oriented_view(array: NDArray[Any], orientation: Orientation) -> NDArray[Any]:
-    """Return a source-order array seen in the oriented index order; writing to it writes to the array."""
+    """Return a view of a source-order array in the oriented index order; writing to it writes to the array."""
     steps = tuple(slice(None, None, -1 if flip else 1) for flip in orientation.flips)
     return array.transpose(orientation.permutation)[steps]
 
 
-def _grown(low: Index3, high: Index3, shape: tuple[int, ...]) -> tuple[Index3, Index3]:
-    """Return the box with one more voxel on each side, so that interpolation has its neighbours."""
+def _grow(low: Index3, high: Index3, shape: tuple[int, ...]) -> tuple[Index3, Index3]:
+    """Return the box enlarged by one voxel on each side, so that interpolation has its neighbours."""
     a, b, c = (max(0, value - 1) for value in low)
     d, e, f = (min(size, value + 1) for value, size in zip(high, shape, strict=True))
     return (a, b, c), (d, e, f)

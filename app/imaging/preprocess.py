@@ -1,4 +1,4 @@
-"""From a volume, however it is stored, to what the network sees."""
+"""Preprocessing: from a volume in any storage order to the network's input."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
+from app.imaging.arrays import Float32
 from app.imaging.components import find_components
 from app.imaging.errors import NotMeasurable
 from app.imaging.orientation import Orientation, intrinsic_orientation
-from app.imaging.resample import Float32, resample
+from app.imaging.resample import resample
 from app.imaging.volume import Index3, Volume, VolumeGeometry, corresponding_box
 
 FIELD_OF_VIEW_LEVEL = 0.002
@@ -20,7 +21,7 @@ FIELD_OF_VIEW_LEVEL = 0.002
 
 
 class PreprocessingSpec(BaseModel):
-    """How a network wants its input; travels with the model."""
+    """The form of a network's input; a part of the model's manifest."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -31,7 +32,7 @@ class PreprocessingSpec(BaseModel):
 
 @dataclass(frozen=True, eq=False)
 class Preprocessed:
-    """A network's input and what is needed to find the way back.
+    """A network's input and what is needed to map its output back to the source.
 
     `tensor` is float32 (1, 1, I, J, K); `geometry` its grid, whose index axes are those of the source after
     `orientation`; `field_of_view` bool (I, J, K) is true where the scanner recorded something. Low-passing carries
@@ -52,20 +53,20 @@ def preprocess(volume: Volume, spec: PreprocessingSpec) -> Preprocessed:
     The same voxels in any storage order, flip, number type or pose give the identical tensor.
     Raises `NotMeasurable` for a constant volume.
     """
-    value_range = _value_range(volume.data)
+    value_range = _find_value_range(volume.data)
     orientation = intrinsic_orientation(volume)
     oriented = orientation.apply(volume)
-    seen, field_of_view = _normalised(oriented, value_range, spec)
+    seen, field_of_view = _resample_and_normalise(oriented, value_range, spec)
     covered = corresponding_box(oriented.geometry, seen.geometry)
     return Preprocessed(seen.data[None, None], seen.geometry, orientation, field_of_view, covered)
 
 
-def coarser(prepared: Volume, spec: PreprocessingSpec) -> Volume:
-    """Return one network's input on another network's coarser grid, normalised by that one's rules.
+def resample_coarser(prepared: Volume, spec: PreprocessingSpec) -> Volume:
+    """Resample one network's input to another network's coarser grid and normalise it by that one's rules.
 
-    Raises `NotMeasurable` where nothing is left of the volume on that grid.
+    Raises `NotMeasurable` where no part of the volume is left on that grid.
     """
-    return _normalised(prepared, _value_range(prepared.data), spec)[0]
+    return _resample_and_normalise(prepared, _find_value_range(prepared.data), spec)[0]
 
 
 def resample_mask_like(mask: Volume, preprocessed: Preprocessed) -> Float32:
@@ -75,10 +76,10 @@ def resample_mask_like(mask: Volume, preprocessed: Preprocessed) -> Float32:
     return np.clip(soft, 0.0, 1.0, out=soft)
 
 
-def without_holes(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def fill_cavities(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Return the mask with every cavity filled that is closed against the array's border (6-connected).
 
-    A mask without cavities is returned itself.
+    A mask without cavities is returned unchanged.
     """
     background = np.pad(~mask, 1, constant_values=True)
     components = find_components(background, 6)
@@ -89,18 +90,18 @@ def without_holes(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return filled
 
 
-def _normalised(
+def _resample_and_normalise(
     volume: Volume, value_range: tuple[float, float], spec: PreprocessingSpec
 ) -> tuple[Volume, NDArray[np.bool_]]:
     """Return the volume on a network's grid, normalised, and the field of view there."""
     low, high = value_range
-    geometry = volume.geometry.rescaled(spec.spacing_mm, spec.shape_divisor)
+    geometry = volume.geometry.rescale(spec.spacing_mm, spec.shape_divisor)
     resampled = resample(volume, geometry, fill=low).data
-    field_of_view = without_holes(resampled > low + FIELD_OF_VIEW_LEVEL * (high - low))
+    field_of_view = fill_cavities(resampled > low + FIELD_OF_VIEW_LEVEL * (high - low))
     return Volume(normalise(resampled, field_of_view, spec.clip), geometry), field_of_view
 
 
-def _value_range(data: NDArray[Any]) -> tuple[float, float]:
+def _find_value_range(data: NDArray[Any]) -> tuple[float, float]:
     low, high = float(data.min()), float(data.max())
     if not (np.isfinite(low) and np.isfinite(high)):
         raise NotMeasurable("not_finite", "the volume holds values that are not finite")

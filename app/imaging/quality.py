@@ -1,4 +1,4 @@
-"""Whether a measurement may be trusted: numbers that predict failure, and the thresholds that judge them."""
+"""Quality of a measurement: numbers that predict failure, and the thresholds that judge them."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ SCAN_AGAIN = "scan again with the whole head well inside the field of view"
 CHECK_AGE_AND_MASK = "check gestational age and mask"
 CHECK_AGE = "check the gestational age"
 WITHOUT_A_VOLUME = {LOOK_AT_IT: SCAN_AGAIN, CHECK_AGE_AND_MASK: CHECK_AGE}
-"""What to do instead where the measurement was rejected: there is nothing to look at before it is used."""
+"""Remedies for rejected measurements, which have no volume that could be used, in place of the usual ones."""
 FIGURES = 3
-"""Significant figures of a number beside its limit; more where it takes more to tell the two apart."""
+"""Significant figures of a number beside its limit; more where the two would look equal."""
 
 
 class Flag(BaseModel):
@@ -34,7 +34,7 @@ class Flag(BaseModel):
 
 
 class Limit(BaseModel):
-    """Where a number begins to cast doubt (`review`) and where it forbids an answer (`reject`); None never does."""
+    """The thresholds from which a number leads to the verdicts review and reject; None never does."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -42,11 +42,11 @@ class Limit(BaseModel):
     reject: float | None = None
 
     def above(self, value: float) -> Verdict:
-        """Judge a number of which much is bad."""
+        """Judge a number that is bad where it is large."""
         return self._judge(lambda limit: value > limit)
 
     def below(self, value: float) -> Verdict:
-        """Judge a number of which little is bad."""
+        """Judge a number that is bad where it is small."""
         return self._judge(lambda limit: value < limit)
 
     def of(self, verdict: Verdict) -> float:
@@ -63,7 +63,7 @@ class Limit(BaseModel):
 
 
 class QualitySpec(BaseModel):
-    """The thresholds of every check; travels with the model, calibrated on its evaluation."""
+    """The thresholds of every check, calibrated on the model's evaluation; a part of its manifest."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -85,12 +85,12 @@ class QualitySpec(BaseModel):
 
 
 class QualityNumbers(BaseModel):
-    """What is measured about a segmentation; fractions unless said otherwise, None where there is nothing to measure.
+    """Quality numbers of a segmentation; fractions unless said otherwise, None where there is nothing to measure.
 
     context_agreement_dsc  DSC of the last two context levels' masks
     level_volume_change    |V_last - V_before| / V_last
     foreground_entropy     mean binary entropy of the probability in and near the head (bits)
-    components             pieces that the network took for a head, without specks
+    components             components that are large enough to be a head
     outside_mass_fraction  probability that lies away from the mask
     soft_volume_change     |sum of the probability near the head - voxels of the mask| / voxels of the mask
     ellipsoid_ratio        mask's volume over that of the ellipsoid with the same second moments; 1 for ellipsoids
@@ -125,34 +125,34 @@ def assess(
 ) -> Assessment:
     """Judge a measurement from its numbers alone: the same numbers always give the same verdict.
 
-    The gravest findings come first. No flag tells the volume: a rejected measurement has none.
+    The gravest findings come first. No flag states the volume, since a rejected measurement has none.
     """
     if volume_ml == 0:
         nothing = Flag(code="no_head_found", detail="nothing in the volume was taken for a head", remedy=SCAN_AGAIN)
         return Assessment(verdict="reject", flags=(nothing,))
-    about_the_mask = list(_doubts_about_the_mask(numbers, spec))
+    about_the_mask = list(_check_mask(numbers, spec))
     findings = [
-        *_many_doubts(len(about_the_mask), spec),
+        *_check_count(len(about_the_mask), spec),
         *about_the_mask,
-        *_doubts_about_the_view(numbers, spec),
-        *_doubts_about_the_size(volume_ml, spec),
-        *_doubts_about_the_age(volume_ml, spec, gestational_age_weeks),
+        *_check_view(numbers, spec),
+        *_check_size(volume_ml, spec),
+        *_check_age(volume_ml, spec, gestational_age_weeks),
     ]
     findings.sort(key=lambda finding: VERDICTS.index(finding[0]), reverse=True)
     verdict = findings[0][0] if findings else VERDICTS[0]
     flags = tuple(flag for _, flag in findings)
-    return Assessment(verdict=verdict, flags=tuple(map(_without_a_volume, flags)) if verdict == "reject" else flags)
+    return Assessment(verdict=verdict, flags=tuple(map(_adapt_remedy, flags)) if verdict == "reject" else flags)
 
 
 Finding = tuple[Verdict, Flag]
 
 
-def _without_a_volume(flag: Flag) -> Flag:
+def _adapt_remedy(flag: Flag) -> Flag:
     return flag.model_copy(update={"remedy": WITHOUT_A_VOLUME.get(flag.remedy, flag.remedy)})
 
 
-def _doubts_about_the_mask(numbers: QualityNumbers, spec: QualitySpec) -> Iterator[Finding]:
-    """Yield what the two levels and the probability's shape say."""
+def _check_mask(numbers: QualityNumbers, spec: QualitySpec) -> Iterator[Finding]:
+    """Yield findings from the agreement of the two levels and from the shape of the probability."""
     checks = (
         ("levels_disagree", "context_agreement_dsc", "below", "", "DSC {} between the two context levels"),
         ("levels_disagree_in_volume", "level_volume_change", "above", " %", "volume changed by {} between levels"),
@@ -167,23 +167,23 @@ def _doubts_about_the_mask(numbers: QualityNumbers, spec: QualitySpec) -> Iterat
         limit: Limit = getattr(spec, name)
         judged: Verdict = "ok" if value is None else getattr(limit, side)(value)
         if judged != "ok":
-            found, allowed = _told_apart(value, limit.of(judged), unit)
+            found, allowed = _distinguish(value, limit.of(judged), unit)
             bound = "at least" if side == "below" else "at most"
             remedy = SCAN_AGAIN if judged == "reject" else LOOK_AT_IT
             yield judged, Flag(code=code, detail=f"{wording.format(found)}; limit: {bound} {allowed}", remedy=remedy)
 
 
-def _told_apart(value: float, limit: float, unit: str) -> tuple[str, str]:
-    """Return a number and the limit that it broke with as many figures as it takes to see that it did."""
+def _distinguish(value: float, limit: float, unit: str) -> tuple[str, str]:
+    """Format a number and the limit that it exceeds with as many figures as are needed to see the difference."""
     scale = 100 if unit == " %" else 1
     figures = FIGURES
-    while _figures(value * scale, figures) == _figures(limit * scale, figures) and value != limit:
+    while _format_figures(value * scale, figures) == _format_figures(limit * scale, figures) and value != limit:
         figures += 1
-    return _figures(value * scale, figures) + unit, _figures(limit * scale, figures) + unit
+    return _format_figures(value * scale, figures) + unit, _format_figures(limit * scale, figures) + unit
 
 
-def _figures(value: float, figures: int) -> str:
-    """Return the number in plain digits.
+def _format_figures(value: float, figures: int) -> str:
+    """Format the number in plain digits.
 
     >>> _figures(1234.5, 3), _figures(0.31849, 3), _figures(15.0, 3)
     ('1234', '0.318', '15')
@@ -195,39 +195,39 @@ def _figures(value: float, figures: int) -> str:
     return text.rstrip("0").rstrip(".") if decimals else text
 
 
-def _many_doubts(count: int, spec: QualitySpec) -> Iterator[Finding]:
-    """Yield where so many checks of the mask doubt it at once as never happened with a good one."""
+def _check_count(count: int, spec: QualitySpec) -> Iterator[Finding]:
+    """Yield a finding where more checks of the mask failed together than ever did for a good mask."""
     judged = spec.mask_doubts.above(count)
     if judged != "ok":
-        allowed = _figures(spec.mask_doubts.of(judged), FIGURES)
+        allowed = _format_figures(spec.mask_doubts.of(judged), FIGURES)
         detail = f"{count} checks doubt the outline at once; limit: at most {allowed}"
         yield judged, Flag(code="many_doubts", detail=detail, remedy=SCAN_AGAIN)
 
 
-def mask_doubts(numbers: QualityNumbers, spec: QualitySpec) -> int:
-    """How many checks of the mask doubt it."""
-    return sum(1 for _ in _doubts_about_the_mask(numbers, spec))
+def count_mask_doubts(numbers: QualityNumbers, spec: QualitySpec) -> int:
+    """Return how many checks of the mask failed."""
+    return sum(1 for _ in _check_mask(numbers, spec))
 
 
-def _doubts_about_the_view(numbers: QualityNumbers, spec: QualitySpec) -> Iterator[Finding]:
-    """Yield where so much of the surface meets the edge of the field of view that some of the head may lie beyond."""
+def _check_view(numbers: QualityNumbers, spec: QualitySpec) -> Iterator[Finding]:
+    """Yield a finding where so much of the surface meets the edge of the field of view that the head may be cut off."""
     contact = numbers.fov_contact_fraction
     if contact is None:
         return
     judged, missing = spec.fov_contact_fraction.above(contact), missing_fraction(contact)
     meets = "of the head's surface meets the edge of the field of view"
-    lacks = f"a sphere cut off like this lacks {_figures(100 * missing, FIGURES - 1)} % of its volume"
+    lacks = f"a sphere cut off like this lacks {_format_figures(100 * missing, FIGURES - 1)} % of its volume"
     if judged != "ok":
-        found, allowed = _told_apart(contact, spec.fov_contact_fraction.of(judged), " %")
+        found, allowed = _distinguish(contact, spec.fov_contact_fraction.of(judged), " %")
         detail = f"{found} {meets}; limit: at most {allowed}; {lacks}"
         yield judged, Flag(code="truncated", detail=detail, remedy=SCAN_AGAIN)
     elif spec.fov_contact_note is not None and contact > spec.fov_contact_note:
-        detail = f"{_figures(100 * contact, FIGURES)} % {meets}; {lacks}"
+        detail = f"{_format_figures(100 * contact, FIGURES)} % {meets}; {lacks}"
         yield "ok", Flag(code="touches_edge", detail=detail, remedy="check that the whole head is in view")
 
 
 def missing_fraction(contact: float) -> float:
-    """Return how much of a sphere's volume a plane cuts off whose cut is this fraction of the sphere's surface.
+    """Return the fraction of a sphere's volume that a plane cuts off, from the cut's area over the sphere's surface.
 
     With R = 1 the cut's radius is a = 2 sqrt(contact), the cap's height h = 1 - sqrt(1 - a^2), its volume over the
     sphere's h^2 (3 - h) / 4. From a quarter on the plane has passed the centre: 1/2.
@@ -236,8 +236,8 @@ def missing_fraction(contact: float) -> float:
     return height**2 * (3 - height) / 4
 
 
-def _doubts_about_the_size(volume_ml: float, spec: QualitySpec) -> Iterator[Finding]:
-    """Yield where a fetal head is hardly, or never, of this size."""
+def _check_size(volume_ml: float, spec: QualitySpec) -> Iterator[Finding]:
+    """Yield a finding where a fetal head rarely, or never, has this size."""
     judged = max(spec.smallest_ml.below(volume_ml), spec.largest_ml.above(volume_ml), key=VERDICTS.index)
     if judged == "reject":
         remedy = "check the spacing in the file's header; scan again"
@@ -247,8 +247,8 @@ def _doubts_about_the_size(volume_ml: float, spec: QualitySpec) -> Iterator[Find
         yield judged, Flag(code="outside_validated_range", detail=detail, remedy=LOOK_AT_IT)
 
 
-def _doubts_about_the_age(volume_ml: float, spec: QualitySpec, weeks: float | None) -> Iterator[Finding]:
-    """Yield where the size does not fit the stated gestational age."""
+def _check_age(volume_ml: float, spec: QualitySpec, weeks: float | None) -> Iterator[Finding]:
+    """Yield a finding where the size does not fit the stated gestational age."""
     if weeks is None or not VALID_WEEKS[0] <= weeks <= VALID_WEEKS[1]:
         return
     z = age_z(volume_ml, weeks, spec.age_model_cv)
@@ -263,9 +263,9 @@ def _doubts_about_the_age(volume_ml: float, spec: QualitySpec, weeks: float | No
 
 
 def age_z(volume_ml: float, weeks: float, model_cv: float) -> float:
-    """Return how many SD the volume's equivalent head circumference lies from INTERGROWTH-21st's mean.
+    """Return the z-score of the volume's equivalent head circumference against INTERGROWTH-21st.
 
-    The SD holds the population's spread and the derivation's own uncertainty (`model_cv`, of volume).
+    The SD combines the population's spread and the derivation's own uncertainty (`model_cv`, of volume).
     """
     expected = head_circumference(weeks)
     measured = equivalent_circumference(volume_ml)

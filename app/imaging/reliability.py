@@ -1,4 +1,4 @@
-"""The numbers that predict failure, measured on the network's grid where they are cheap."""
+"""Measurement of the quality numbers, on the network's grid where it is cheap."""
 
 from __future__ import annotations
 
@@ -8,17 +8,15 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from app.imaging.arrays import Bool, Float32
 from app.imaging.postprocess import PostprocessingSpec, bounding_box, component_sizes, largest_component
 from app.imaging.preprocess import Preprocessed
 from app.imaging.quality import QualityNumbers
-from app.imaging.resample import Float32
 from app.imaging.volume import AXES
-
-Bool = NDArray[np.bool_]
 
 NEAR_VOXELS = 2
 NEGLIGIBLE = 0.05
-"""Probabilities below this are the network's way of saying no."""
+"""Probabilities below this count as background."""
 MOMENT_SAMPLES = 50_000
 REACH_VOXELS = 2
 """The field of view on the network's grid is one voxel too large; its neighbours are one voxel further in."""
@@ -27,7 +25,7 @@ REACH_VOXELS = 2
 def measure_reliability(
     levels: Sequence[Float32], preprocessed: Preprocessed, spec: PostprocessingSpec
 ) -> QualityNumbers:
-    """Return what the levels' probabilities, float32 (I, J, K) each, say of the last one's worth."""
+    """Measure the quality of the last level from all levels' probabilities, float32 (I, J, K) each."""
     last = levels[-1]
     found = last >= spec.threshold
     head = largest_component(found)
@@ -37,10 +35,10 @@ def measure_reliability(
     sizes = component_sizes(found)
     low, high = bounding_box(head, NEAR_VOXELS + 1)
     box = tuple(slice(a, b) for a, b in zip(low, high, strict=True))
-    near = dilated(head[box], NEAR_VOXELS) & (last[box] > NEGLIGIBLE)
+    near = dilate(head[box], NEAR_VOXELS) & (last[box] > NEGLIGIBLE)
     nearby = last[box][near].astype(np.float64)
     everywhere = float(last[last > NEGLIGIBLE].sum(dtype=np.float64))
-    contact, outside = _contact(head, preprocessed)
+    contact, outside = _measure_contact(head, preprocessed)
     agreement, change = _compare(levels, head, spec.threshold)
     return QualityNumbers(
         context_agreement_dsc=agreement,
@@ -49,7 +47,7 @@ def measure_reliability(
         components=int((sizes >= spec.smallest_component_fraction * sizes.max()).sum()),
         outside_mass_fraction=max(0.0, 1 - float(nearby.sum()) / everywhere),
         soft_volume_change=abs(float(nearby.sum()) - voxels) / voxels,
-        ellipsoid_ratio=_ellipsoid_ratio(head[box]),
+        ellipsoid_ratio=_measure_ellipsoid_ratio(head[box]),
         fov_contact_fraction=contact,
         outside_fov_fraction=outside,
     )
@@ -61,13 +59,13 @@ def dsc(one: Bool, other: Bool) -> float:
     return 2 * int((one & other).sum()) / total if total else 1.0
 
 
-def dilated(mask: Bool, voxels: int = 1) -> Bool:
+def dilate(mask: Bool, voxels: int = 1) -> Bool:
     """Return the mask grown across faces by so many voxels, within the array."""
     grown = mask.copy()
     for _ in range(voxels):
         before = grown.copy()
         for axis in AXES:
-            upper, lower = _shifted(axis)
+            upper, lower = _pair_slices(axis)
             grown[upper] |= before[lower]
             grown[lower] |= before[upper]
     return grown
@@ -75,10 +73,10 @@ def dilated(mask: Bool, voxels: int = 1) -> Bool:
 
 def surface(mask: Bool) -> Bool:
     """Return the mask's voxels that share a face with a voxel outside it, or with the array's border."""
-    return mask & dilated(np.pad(~mask, 1, constant_values=True))[1:-1, 1:-1, 1:-1]
+    return mask & dilate(np.pad(~mask, 1, constant_values=True))[1:-1, 1:-1, 1:-1]
 
 
-def _shifted(axis: int) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
+def _pair_slices(axis: int) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
     everything = [slice(None)] * len(AXES)
     upper, lower = everything.copy(), everything.copy()
     upper[axis], lower[axis] = slice(1, None), slice(None, -1)
@@ -101,18 +99,18 @@ def _binary_entropy(probability: NDArray[np.float64]) -> NDArray[np.float64]:
     return entropy
 
 
-def _contact(head: Bool, preprocessed: Preprocessed) -> tuple[float, float]:
+def _measure_contact(head: Bool, preprocessed: Preprocessed) -> tuple[float, float]:
     """Return the parts of the head's surface that touch, and of its voxels that lie beyond, the field of view."""
     covered = tuple(slice(a, b) for a, b in zip(*preprocessed.covered, strict=True))
     visible, beyond = head[covered], ~preprocessed.field_of_view[covered]
     outer = surface(visible)
-    at_the_border = dilated(np.pad(np.zeros_like(beyond), 1, constant_values=True))[1:-1, 1:-1, 1:-1]
-    cut_off = dilated(beyond, REACH_VOXELS) | at_the_border
+    at_the_border = dilate(np.pad(np.zeros_like(beyond), 1, constant_values=True))[1:-1, 1:-1, 1:-1]
+    cut_off = dilate(beyond, REACH_VOXELS) | at_the_border
     voxels, inside = int(head.sum()), int((visible & ~beyond).sum())
     return int((outer & cut_off).sum()) / max(1, int(outer.sum())), (voxels - inside) / voxels
 
 
-def _ellipsoid_ratio(head: Bool) -> float:
+def _measure_ellipsoid_ratio(head: Bool) -> float:
     """Return voxels over the volume of the ellipsoid with the same covariance, 4/3 pi 5^(3/2) sqrt(det C)."""
     points = np.argwhere(head)
     sample = points[:: 1 + len(points) // MOMENT_SAMPLES].astype(np.float64)

@@ -9,18 +9,17 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from app.imaging.arrays import Float32
 from app.imaging.errors import ImagingError
 from app.imaging.volume import AXES, Volume, VolumeGeometry
 
-Float32 = NDArray[np.float32]
-
 ALIGNMENT_TOLERANCE = 1e-3
 POSITION_DECIMALS = 7
-"""Positions are rounded to this, so that they do not depend on how the scan lies in space."""
+"""Positions are rounded to this, so that they do not depend on the scan's pose."""
 NARROWEST_WIDENING = 0.05
 SLAB_VOXELS = 4_000_000
 BAND_ROWS = 16
-"""Rows of a matrix that are multiplied together: few enough that most of the zeros beside them are left out."""
+"""Rows of a matrix that are multiplied together: few enough that most of the zeros beside them are skipped."""
 
 
 def resample(
@@ -31,7 +30,7 @@ def resample(
     Voxels of the new grid whose centre lies outside the field of view are `fill`, or the nearest voxel's value
     for "edge". With `antialias`, axes that get coarser are low-passed. Raises `ImagingError` (grids_not_aligned).
     """
-    origin, step = _index_positions(volume.geometry, geometry)
+    origin, step = _map_indices(volume.geometry, geometry)
     edge = fill == "edge"
     matrices = [
         interpolation_matrix(volume.data.shape[axis], geometry.shape[axis], origin[axis], step[axis], antialias, edge)
@@ -39,7 +38,7 @@ def resample(
     ]
     data = apply_separable(volume.data, matrices)
     if fill not in ("edge", 0.0):
-        data += np.float32(fill) * _outside(matrices)
+        data += np.float32(fill) * _find_outside(matrices)
     return Volume(data, geometry)
 
 
@@ -67,7 +66,7 @@ def interpolation_matrix(
 def apply_separable(data: NDArray[Any], matrices: list[NDArray[np.float64]]) -> Float32:
     """Return float32 (m0, m1, m2): `data` (n0, n1, n2) with matrix a (ma, na) applied along each axis a.
 
-    The data is turned to float32 slab by slab, in one fixed memory order: the result depends on the values alone,
+    The data is converted to float32 slab by slab, in one fixed memory order: the result depends on the values alone,
     never on how they were stored.
     """
     first, second, third = (np.ascontiguousarray(matrix, dtype=np.float32) for matrix in matrices)
@@ -77,31 +76,31 @@ def apply_separable(data: NDArray[Any], matrices: list[NDArray[np.float64]]) -> 
     for start in range(0, n0, thickness):
         slab = np.array(data[start : start + thickness], dtype=np.float32, order="C").reshape(-1, n2)
         along_third = np.empty((len(slab), len(third)), dtype=np.float32)
-        for rows, used in _bands(third):
+        for rows, used in _find_bands(third):
             np.matmul(slab[:, used], third[rows, used].T, out=along_third[:, rows])
         planes = along_third.reshape(-1, n1, len(third))
-        for rows, used in _bands(second):
+        for rows, used in _find_bands(second):
             np.matmul(second[rows, used], planes[:, used], out=reduced[start : start + thickness, rows])
     result = np.empty((len(first), len(second), len(third)), dtype=np.float32)
-    for rows, used in _bands(first):
-        np.matmul(first[rows, used], reduced[used].reshape(used.stop - used.start, -1), out=_flat(result[rows]))
+    for rows, used in _find_bands(first):
+        np.matmul(first[rows, used], reduced[used].reshape(used.stop - used.start, -1), out=_flatten(result[rows]))
     return result
 
 
-def _bands(matrix: Float32) -> Iterator[tuple[slice, slice]]:
-    """Yield runs of rows and the columns beside which all of them are zero; interpolation has few others."""
+def _find_bands(matrix: Float32) -> Iterator[tuple[slice, slice]]:
+    """Yield runs of rows, each with the range of columns outside which all of them are zero."""
     for start in range(0, len(matrix), BAND_ROWS):
         rows = slice(start, start + BAND_ROWS)
         used = np.flatnonzero(matrix[rows].any(axis=0))
         yield rows, slice(int(used[0]), int(used[-1]) + 1) if used.size else slice(0, 1)
 
 
-def _flat(planes: Float32) -> Float32:
-    """Return (n, m1, m2) seen as (n, m1 m2)."""
+def _flatten(planes: Float32) -> Float32:
+    """Return a view of (n, m1, m2) as (n, m1 m2)."""
     return planes.reshape(len(planes), -1)
 
 
-def _index_positions(source: VolumeGeometry, target: VolumeGeometry) -> tuple[list[float], list[float]]:
+def _map_indices(source: VolumeGeometry, target: VolumeGeometry) -> tuple[list[float], list[float]]:
     """Return, per axis, the source index of the target's first voxel and the step between its voxels."""
     relation = np.linalg.solve(source.affine, target.affine)
     linear = relation[:3, :3]
@@ -135,7 +134,7 @@ def _kernel(distance: NDArray[np.float64], widening: float) -> NDArray[np.float6
     return weights
 
 
-def _outside(matrices: list[NDArray[np.float64]]) -> Float32:
+def _find_outside(matrices: list[NDArray[np.float64]]) -> Float32:
     i, j, k = (matrix.sum(axis=1).round().astype(np.float32) for matrix in matrices)
     inside: Float32 = i[:, None, None] * j[:, None] * k
     return np.float32(1) - inside

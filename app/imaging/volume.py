@@ -1,4 +1,4 @@
-"""A volume and where it lies in space, as immutable values."""
+"""A volume and its position in space, as immutable values."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ class VolumeGeometry:
     def __init__(self, shape: tuple[int, ...], affine: ArrayLike) -> None:
         """Check and freeze; raise `NotMeasurable` for an affine that is not finite, singular or sheared."""
         matrix = np.array(affine, dtype=np.float64)
-        object.__setattr__(self, "shape", _checked_shape(shape))
-        object.__setattr__(self, "affine", _checked_affine(matrix))
+        object.__setattr__(self, "shape", _check_shape(shape))
+        object.__setattr__(self, "affine", _check_affine(matrix))
         matrix.setflags(write=False)
 
     @classmethod
@@ -45,7 +45,7 @@ class VolumeGeometry:
         return cls(shape, affine)
 
     def __eq__(self, other: object) -> bool:
-        """Two geometries are equal when shape and affine are."""
+        """Return whether shape and affine are equal."""
         return (
             isinstance(other, VolumeGeometry)
             and self.shape == other.shape
@@ -74,10 +74,10 @@ class VolumeGeometry:
         i, j, k = (n * step for n, step in zip(self.shape, self.spacing_mm, strict=True))
         return i, j, k
 
-    def rescaled(self, spacing_mm: float, divisor: int = 1) -> VolumeGeometry:
+    def rescale(self, spacing_mm: float, divisor: int = 1) -> VolumeGeometry:
         """Return an isotropic grid over the same field of view, aligned and concentric with it.
 
-        Each axis is rounded up to a multiple of `divisor` voxels, padded alike at both ends.
+        Each axis is rounded up to a multiple of `divisor` voxels, padded equally at both ends.
         """
         counts = [max(1, math.ceil(extent / spacing_mm - 1e-3)) for extent in self.extent_mm]
         i, j, k = (-(-count // divisor) * divisor for count in counts)
@@ -85,13 +85,13 @@ class VolumeGeometry:
         start = (np.asarray(self.shape) - 1) / 2 - steps * (np.asarray((i, j, k)) - 1) / 2
         return VolumeGeometry((i, j, k), self.affine @ _scale_then_shift(steps, start))
 
-    def cropped(self, start: Index3, stop: Index3) -> VolumeGeometry:
+    def crop(self, start: Index3, stop: Index3) -> VolumeGeometry:
         """Return the grid of voxels start <= index < stop."""
         i, j, k = (b - a for a, b in zip(start, stop, strict=True))
         shift = _scale_then_shift(np.ones(3), np.asarray(start, dtype=np.float64))
         return VolumeGeometry((i, j, k), self.affine @ shift)
 
-    def reoriented(self, permutation: Index3, flips: Bool3) -> VolumeGeometry:
+    def reorient(self, permutation: Index3, flips: Bool3) -> VolumeGeometry:
         """Return the same grid with axis n taken from axis permutation[n], then reversed where flips[n]."""
         i, j, k = (self.shape[axis] for axis in permutation)
         columns = self.affine[:3, list(permutation)]
@@ -104,7 +104,7 @@ class VolumeGeometry:
 
 @dataclass(frozen=True, eq=False)
 class Volume:
-    """Voxel values, indexed [i, j, k], and the geometry they lie on."""
+    """Voxel values, indexed [i, j, k], and their geometry."""
 
     data: NDArray[Any]
     geometry: VolumeGeometry
@@ -119,10 +119,10 @@ class Volume:
                 got=str(self.data.shape),
             )
 
-    def reoriented(self, permutation: Index3, flips: Bool3) -> Volume:
-        """Return the same voxels with axes permuted, then reversed where asked; a view, not a copy."""
+    def reorient(self, permutation: Index3, flips: Bool3) -> Volume:
+        """Return the same voxels with axes permuted, then reversed where flips[n]; a view, not a copy."""
         steps = tuple(slice(None, None, -1 if flip else 1) for flip in flips)
-        return Volume(self.data.transpose(permutation)[steps], self.geometry.reoriented(permutation, flips))
+        return Volume(self.data.transpose(permutation)[steps], self.geometry.reorient(permutation, flips))
 
 
 def corresponding_box(region: VolumeGeometry, grid: VolumeGeometry) -> tuple[Index3, Index3]:
@@ -141,7 +141,7 @@ def corresponding_box(region: VolumeGeometry, grid: VolumeGeometry) -> tuple[Ind
     return (a, b, c), (d, e, f)
 
 
-def _checked_shape(shape: tuple[int, ...]) -> Index3:
+def _check_shape(shape: tuple[int, ...]) -> Index3:
     if len(shape) != len(AXES) or min(shape) < 1:
         raise NotMeasurable(
             "not_three_dimensional",
@@ -153,9 +153,9 @@ def _checked_shape(shape: tuple[int, ...]) -> Index3:
     return i, j, k
 
 
-def _checked_affine(affine: NDArray[np.float64]) -> NDArray[np.float64]:
+def _check_affine(affine: NDArray[np.float64]) -> NDArray[np.float64]:
     if affine.shape != (4, 4) or not np.isfinite(affine).all():
-        raise NotMeasurable("affine_not_finite", "the affine holds values that are not numbers", got=_text(affine))
+        raise NotMeasurable("affine_not_finite", "the affine holds values that are not numbers", got=_format(affine))
     columns = affine[:3, :3]
     norms = np.linalg.norm(columns, axis=0)
     if norms.min() == 0 or abs(np.linalg.det(columns / np.where(norms == 0, 1, norms))) < RELATIVE_SINGULARITY:
@@ -163,7 +163,7 @@ def _checked_affine(affine: NDArray[np.float64]) -> NDArray[np.float64]:
             "affine_singular",
             "the affine is singular: it maps the volume onto a plane, a line or a point",
             expected="three independent axes",
-            got=_text(affine),
+            got=_format(affine),
             remedy="write the qform or sform of the scan again",
         )
     cosines = (columns / norms).T @ (columns / norms) - np.eye(3)
@@ -184,5 +184,5 @@ def _scale_then_shift(steps: NDArray[np.float64], start: NDArray[np.float64]) ->
     return matrix
 
 
-def _text(affine: NDArray[np.float64]) -> str:
+def _format(affine: NDArray[np.float64]) -> str:
     return np.array2string(affine, precision=4, suppress_small=True, separator=", ").replace("\n", "")

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from app.imaging.preprocess import PreprocessingSpec, coarser
-from app.imaging.resample import Float32, resample
+from app.imaging.arrays import Float32
+from app.imaging.preprocess import PreprocessingSpec, resample_coarser
+from app.imaging.resample import resample
 from app.imaging.volume import Volume, VolumeGeometry
 
 
@@ -28,7 +29,7 @@ class CoarserGrid:
 
     def seen(self, tensor: Float32) -> Volume:
         """Return what the coarse network sees of a prepared tensor, on its own grid; raises as `answer` does."""
-        return coarser(Volume(tensor[0, 0], self.grid(tensor)), self.preprocessing)
+        return resample_coarser(Volume(tensor[0, 0], self.grid(tensor)), self.preprocessing)
 
     def brought(self, found: Volume, tensor: Float32) -> Float32:
         """Return a probability on the coarse grid, brought to that of the prepared tensor, float32 (I, J, K)."""

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from app.imaging.arrays import Float32
 from app.imaging.postprocess import bounding_box, largest_component
-from app.imaging.resample import Float32
 
 Box = tuple[slice, slice, slice]
 

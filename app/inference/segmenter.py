@@ -11,12 +11,12 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
+from app.imaging.arrays import Float32
 from app.imaging.biometry import Biometry, measure_biometry
 from app.imaging.postprocess import head_volume_ml, segment_mask
 from app.imaging.preprocess import Preprocessed, PreprocessingSpec, preprocess
 from app.imaging.quality import Flag, QualityNumbers, Verdict, assess
 from app.imaging.reliability import dsc, measure_reliability
-from app.imaging.resample import Float32
 from app.imaging.volume import Volume
 from app.inference.clock import Clock, OnStage
 from app.inference.errors import DamagedModel, SelfTestFailed

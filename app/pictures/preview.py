@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 from scipy import ndimage
 
+from app.imaging.arrays import Bool
 from app.imaging.volume import Volume
 from app.pictures.uncertainty import Plane, PlaneUncertainty, Uncertainty
 
@@ -20,7 +21,6 @@ TEXT_HEIGHT: Final = 74
 PLANES_HEIGHT: Final = PANEL + 2 * MARGIN
 FLAGS_LENGTH: Final = 100
 Colour = tuple[int, int, int]
-Bool = NDArray[np.bool_]
 BACKGROUND: Final = (16, 18, 22)
 TEXT_COLOUR: Final = (232, 234, 238)
 OUTLINE: Final = {"ok": (64, 220, 120), "review": (255, 190, 40), "reject": (255, 80, 80)}

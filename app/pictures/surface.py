@@ -60,8 +60,8 @@ def _smooth(mask: NDArray[np.uint8], geometry: VolumeGeometry) -> NDArray[np.flo
     """Crop the mask to the head, resample it to an isotropic grid and smooth it."""
     start, stop = bounding_box(mask > 0, 2)
     box = tuple(slice(a, b) for a, b in zip(start, stop, strict=True))
-    head = Volume(np.ascontiguousarray(mask[box], dtype=np.float32), geometry.cropped(start, stop))
-    even = resample(head, head.geometry.rescaled(STEP_MM), fill=0.0).data
+    head = Volume(np.ascontiguousarray(mask[box], dtype=np.float32), geometry.crop(start, stop))
+    even = resample(head, head.geometry.rescale(STEP_MM), fill=0.0).data
     return ndimage.gaussian_filter(np.pad(even, 4), SMOOTHING)
 
 

@@ -9,13 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from app.imaging.arrays import Bool, Float32
 from app.imaging.postprocess import largest_component
 from app.imaging.preprocess import Preprocessed
-from app.imaging.reliability import REACH_VOXELS, dilated, surface
-from app.imaging.resample import Float32
+from app.imaging.reliability import REACH_VOXELS, dilate, surface
 from app.imaging.volume import Index3, VolumeGeometry
-
-Bool = NDArray[np.bool_]
 
 GENTLE_SLOPE_PER_MM = 0.05
 """A probability that rises more slowly than this takes 10 mm or more from a quarter to three quarters."""
@@ -110,7 +108,7 @@ def _find_cut_off(preprocessed: Preprocessed) -> Bool:
     beyond = ~preprocessed.field_of_view[covered]
     at_the_border = surface(np.ones_like(beyond))
     cut_off = np.ones(preprocessed.geometry.shape, dtype=bool)
-    cut_off[covered] = dilated(beyond, REACH_VOXELS) | at_the_border
+    cut_off[covered] = dilate(beyond, REACH_VOXELS) | at_the_border
     return cut_off
 
 

@@ -12,7 +12,7 @@ import torch
 from torch.nn import functional
 
 from app.imaging.postprocess import bounding_box
-from app.imaging.preprocess import FIELD_OF_VIEW_LEVEL, PreprocessingSpec, normalise, without_holes
+from app.imaging.preprocess import FIELD_OF_VIEW_LEVEL, PreprocessingSpec, fill_cavities, normalise
 from training.cases import intensity
 from training.cases.sources import GridCase
 from training.config.training import AugmentationConfig
@@ -233,7 +233,7 @@ def _in_box(served: torch.Tensor, seen: torch.Tensor, inside: torch.Tensor, case
 def _as_served(image: torch.Tensor, spec: PreprocessingSpec) -> torch.Tensor:
     """Field of view and z-score of an image in [0, 1] by serving's own functions."""
     values = image.numpy()
-    inside = without_holes(values > FIELD_OF_VIEW_LEVEL)
+    inside = fill_cavities(values > FIELD_OF_VIEW_LEVEL)
     if inside.sum() < MIN_INSIDE or values[inside].std() == 0:
         return torch.zeros_like(image)
     return torch.from_numpy(normalise(values, inside, spec.clip))

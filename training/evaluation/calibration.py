@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
-from app.imaging.quality import Limit, QualityNumbers, QualitySpec, assess, mask_doubts
+from app.imaging.quality import Limit, QualityNumbers, QualitySpec, assess, count_mask_doubts
 from app.imaging.volume import Volume
 from app.inference.segmenter import HeadSegmenter
 from training.evaluation import metrics
@@ -112,7 +112,7 @@ def review_limits(cases: Sequence[JudgedCase], spec: QualitySpec) -> dict[str, L
     above = {name: _limit(good, name, 1 - FALSE_ALARMS, spec) for name in MUCH_IS_BAD}
     limits = above | {name: _limit(good, name, FALSE_ALARMS, spec) for name in LITTLE_IS_BAD}
     judged = spec.model_copy(update=limits)
-    most = max(USUAL_DOUBTS, *(mask_doubts(case.numbers, judged) for case in good))
+    most = max(USUAL_DOUBTS, *(count_mask_doubts(case.numbers, judged) for case in good))
     return limits | {"mask_doubts": spec.mask_doubts.model_copy(update={"reject": float(most)})}
 
 

@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from app.imaging.arrays import Float32
 from app.imaging.postprocess import PostprocessingSpec, head_volume_ml, segment_mask
 from app.imaging.preprocess import Preprocessed, preprocess
 from app.imaging.quality import QualitySpec, assess
 from app.imaging.reliability import measure_reliability
-from app.imaging.resample import Float32
 from app.imaging.volume import Volume
 from app.inference.coarse import CoarserGrid
 from training.cases.views import in_view

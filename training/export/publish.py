@@ -11,6 +11,7 @@ from pathlib import Path
 
 import onnx
 
+from app.imaging.arrays import Float32
 from app.imaging.quality import Limit
 from app.inference.coarse import CoarserGrid
 from app.inference.manifest import (
@@ -30,7 +31,6 @@ from training.export.errors import ExportError
 from training.export.gate import require_no_worse
 from training.export.graph.onnx import export_level, with_half_weights
 from training.export.graph.parity import (
-    Float32,
     Parity,
     halving_is_harmless,
     require_parity,

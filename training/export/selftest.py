@@ -7,9 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 import onnx
 
+from app.imaging.arrays import Float32
 from app.inference.coarse import CoarserGrid
 from training.cases.sources import GridCase
-from training.export.graph.parity import Float32, run_graphs
+from training.export.graph.parity import run_graphs
 
 STEPS = (3, 3, 2)
 STEP_VOXELS = 16

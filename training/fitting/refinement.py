@@ -6,7 +6,7 @@ from functools import partial
 import numpy as np
 import torch
 
-from app.imaging.resample import Float32
+from app.imaging.arrays import Float32
 from app.inference.coarse import CoarserGrid
 from app.inference.focus import Box, head_box
 from training.cases.sources import GridCase

@@ -1,1 +1,1 @@
-"""NIfTI files as untrusted input: header, affine, stream, and masks that come back edited."""
+"""NIfTI files as untrusted input: header, affine, stream, and edited masks."""

@@ -1,4 +1,4 @@
-"""Where a NIfTI file's voxels lie in space, in mm; or why nobody can know."""
+"""The position of a NIfTI file's voxels in space, in mm, or the reason why it is unknown."""
 
 from __future__ import annotations
 
@@ -20,30 +20,30 @@ WRITE_AGAIN = "write the header again with one consistent geometry"
 def locate(header: NiftiHeader, spacing_mm: Float3 | None) -> tuple[VolumeGeometry, tuple[Flag, ...]]:
     """Return the grid in mm and what had to be assumed for it.
 
-    The sform is taken before the qform; where both are set they must agree, and pixdim must agree with the one that
-    is taken. `spacing_mm` serves files without geometry, and those whose affine is the one that programs write where
-    they know none. Raises `NotMeasurable` for every contradiction.
+    The sform is preferred to the qform; where both are set they must agree, and pixdim must agree with the one that is
+    used. `spacing_mm` is for files without geometry, and for those with the placeholder affine that programs write
+    where they know none. Raises `NotMeasurable` for every contradiction.
     """
     scale = SPACE_UNITS.get(header.units_code, -1.0)
     if scale == -1.0:
         raise NotMeasurable(
             "unknown_units", f"unit code {header.units_code} does not exist", expected="m (1), mm (2) or micrometre (3)"
         )
-    affine = _own_affine(header, scale or 1.0)
+    affine = _read_affine(header, scale or 1.0)
     if affine is None:
-        return _without_affine(header, spacing_mm, scale)
-    geometry = VolumeGeometry(header.shape, _to_mm(affine, scale or 1.0))
-    assumed = () if scale else (_units_assumed(),)
+        return _locate_by_spacing(header, spacing_mm, scale)
+    geometry = VolumeGeometry(header.shape, _convert_to_mm(affine, scale or 1.0))
+    assumed = () if scale else (_flag_assumed_units(),)
     if _is_placeholder(geometry.affine):
-        return _without_spacing(geometry, spacing_mm, assumed)
+        return _replace_placeholder(geometry, spacing_mm, assumed)
     _check_spacing(geometry.spacing_mm, spacing_mm)
     return geometry, assumed
 
 
-def _own_affine(header: NiftiHeader, scale: float) -> NDArray[np.float64] | None:
+def _read_affine(header: NiftiHeader, scale: float) -> NDArray[np.float64] | None:
     """Return the file's affine in its own units (of `scale` mm), None where both codes are 0."""
-    sform = _sform(header) if header.sform_code > 0 else None
-    qform = _qform(header) if header.qform_code > 0 else None
+    sform = _read_sform(header) if header.sform_code > 0 else None
+    qform = _read_qform(header) if header.qform_code > 0 else None
     chosen = qform if sform is None else sform
     if chosen is None:
         return None
@@ -54,11 +54,11 @@ def _own_affine(header: NiftiHeader, scale: float) -> NDArray[np.float64] | None
     return chosen
 
 
-def _sform(header: NiftiHeader) -> NDArray[np.float64]:
+def _read_sform(header: NiftiHeader) -> NDArray[np.float64]:
     return np.array([*header.srow, (0.0, 0.0, 0.0, 1.0)])
 
 
-def _qform(header: NiftiHeader) -> NDArray[np.float64]:
+def _read_qform(header: NiftiHeader) -> NDArray[np.float64]:
     fields = nib.Nifti1Header()
     try:
         with np.errstate(invalid="ignore", over="ignore"):  # what is not finite is refused by the caller
@@ -80,14 +80,14 @@ def _check_pixdim(header: NiftiHeader, affine: NDArray[np.float64], scale: float
         raise NotMeasurable(
             "pixdim_contradicts_affine",
             "the header states two different spacings",
-            expected=f"pixdim within 1 % of the affine's {_text(norms * scale)} mm",
-            got=f"{_text(stated * scale)} mm",
+            expected=f"pixdim within 1 % of the affine's {_format(norms * scale)} mm",
+            got=f"{_format(stated * scale)} mm",
             remedy=WRITE_AGAIN,
         )
 
 
 def _check_agreement(header: NiftiHeader, sform: NDArray[np.float64], qform: NDArray[np.float64], scale: float) -> None:
-    """Compare where the two put the corners of the volume."""
+    """Compare the corners of the volume under both affines."""
     corners = np.array([(*np.multiply(bits, np.asarray(header.shape) - 1), 1) for bits in np.ndindex(2, 2, 2)])
     distance = np.linalg.norm(corners @ (sform - qform).T, axis=1).max()
     if not distance <= AFFINE_TOLERANCE_VOXELS * np.linalg.norm(sform[:3, :3], axis=0).min():
@@ -100,44 +100,44 @@ def _check_agreement(header: NiftiHeader, sform: NDArray[np.float64], qform: NDA
         )
 
 
-def _without_affine(
+def _locate_by_spacing(
     header: NiftiHeader, spacing_mm: Float3 | None, scale: float | None
 ) -> tuple[VolumeGeometry, tuple[Flag, ...]]:
-    """Return the grid from pixdim, or from the spacing that came with the file; its place in space is unknown."""
+    """Return the grid from pixdim, or from the spacing sent with the file; its position in space is unknown."""
     stated = np.abs(header.pixdim[1:4])
     meaningful = np.isfinite(stated).all() and stated.min() > 0 and not (stated == 1.0).all()
     if meaningful:
         geometry = VolumeGeometry.from_spacing(header.shape, tuple(stated * (scale or 1.0)))
         _check_spacing(geometry.spacing_mm, spacing_mm)
-        return geometry, () if scale else (_units_assumed(),)
+        return geometry, () if scale else (_flag_assumed_units(),)
     if spacing_mm is None:
         raise NotMeasurable(
             "no_spacing",
             "the file does not say how large its voxels are",
             expected="a qform or sform with a code above 0, or pixdim other than 1",
-            got=f"codes 0 and pixdim {_text(stated)}",
+            got=f"codes 0 and pixdim {_format(stated)}",
             remedy="write the spacing into the header, or send it in the field spacing_mm",
         )
-    return VolumeGeometry.from_spacing(header.shape, spacing_mm), (_supplied(spacing_mm),)
+    return VolumeGeometry.from_spacing(header.shape, spacing_mm), (_flag_supplied(spacing_mm),)
 
 
 def _is_placeholder(affine: NDArray[np.float64]) -> bool:
-    """Whether this is what programs write where they know no spacing: 1 mm along each axis, unturned, at the origin."""
+    """Return whether this is the placeholder for an unknown spacing: 1 mm along each unrotated axis, at the origin."""
     return bool(np.array_equal(np.abs(affine), np.eye(4)))
 
 
-def _without_spacing(
+def _replace_placeholder(
     geometry: VolumeGeometry, spacing_mm: Float3 | None, assumed: tuple[Flag, ...]
 ) -> tuple[VolumeGeometry, tuple[Flag, ...]]:
-    """Return the grid of a file whose 1 mm may not be meant: as it was supplied, else as it stands, with a doubt."""
+    """Return the grid of a file with a placeholder affine: with the supplied spacing, else its own 1 mm and a flag."""
     if spacing_mm is None:
-        return geometry, (_suspicious(), *assumed)
+        return geometry, (_flag_suspicious(), *assumed)
     if np.allclose(geometry.spacing_mm, spacing_mm, rtol=SPACING_TOLERANCE, atol=0):
         return geometry, assumed
-    return VolumeGeometry.from_spacing(geometry.shape, spacing_mm), (_supplied(spacing_mm),)
+    return VolumeGeometry.from_spacing(geometry.shape, spacing_mm), (_flag_supplied(spacing_mm),)
 
 
-def _suspicious() -> Flag:
+def _flag_suspicious() -> Flag:
     return Flag(
         code=SPACING_SUSPICIOUS,
         detail="the header says 1 mm along each axis, unturned, from the origin on: what programs write that know no "
@@ -146,11 +146,11 @@ def _suspicious() -> Flag:
     )
 
 
-def _supplied(spacing_mm: Float3) -> Flag:
+def _flag_supplied(spacing_mm: Float3) -> Flag:
     return Flag(
         code="spacing_supplied",
-        detail=f"the file has no spacing; {_text(np.asarray(spacing_mm))} mm came with the request; the mask keeps the "
-        "file's header, so its voxels times that header's spacing are not the volume",
+        detail=f"the file has no spacing; {_format(np.asarray(spacing_mm))} mm came with the request; the mask keeps "
+        "the file's header, so its voxels times that header's spacing are not the volume",
         remedy="write the spacing into the file's header",
     )
 
@@ -161,17 +161,17 @@ def _check_spacing(own: Float3, supplied: Float3 | None) -> None:
     raise NotMeasurable(
         "spacing_contradicts_file",
         "the spacing that came with the file is not the file's own",
-        expected=f"{_text(np.asarray(own))} mm, or no spacing_mm",
-        got=f"{_text(np.asarray(supplied))} mm",
+        expected=f"{_format(np.asarray(own))} mm, or no spacing_mm",
+        got=f"{_format(np.asarray(supplied))} mm",
         remedy="leave out spacing_mm, or correct the file's header",
     )
 
 
-def _to_mm(affine: NDArray[np.float64], scale: float) -> NDArray[np.float64]:
+def _convert_to_mm(affine: NDArray[np.float64], scale: float) -> NDArray[np.float64]:
     return np.diag([scale, scale, scale, 1.0]) @ affine
 
 
-def _units_assumed() -> Flag:
+def _flag_assumed_units() -> Flag:
     return Flag(
         code="units_assumed",
         detail="the header does not name its unit of length; millimetres were assumed",
@@ -179,5 +179,5 @@ def _units_assumed() -> Flag:
     )
 
 
-def _text(values: NDArray[np.float64]) -> str:
+def _format(values: NDArray[np.float64]) -> str:
     return " x ".join(f"{value:g}" for value in values)

@@ -1,4 +1,4 @@
-"""A mask that was drawn elsewhere, taken only on the very grid of the mask that it replaces."""
+"""Masks edited in another program, accepted only on the exact grid of the mask that they replace."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ GRID_REMEDY = "draw on the volume that was measured, or resample the mask onto t
 
 @dataclass(frozen=True)
 class EditedMask:
-    """The mask as .nii.gz with the header of the one it replaces, and its volume in mL."""
+    """An edited mask as .nii.gz with the header of the mask that it replaces, and its volume in mL."""
 
     content: bytes
     head_volume_ml: float
@@ -35,12 +35,12 @@ def read_edited_mask(payload: bytes, original: bytes, spacing_mm: Float3, limits
     geometry, _ = locate(replaced.header, spacing_mm)
     _check_shape(edited.header, geometry)
     if _has_affine(replaced.header):
-        _check_place(_geometry(edited.header, spacing_mm), _geometry(replaced.header, spacing_mm))
-    mask = _binary(edited.voxels())
+        _check_place(_locate(edited.header, spacing_mm), _locate(replaced.header, spacing_mm))
+    mask = _binarise(edited.voxels())
     return EditedMask(encode_nifti(mask, replaced.header), head_volume_ml(mask, geometry))
 
 
-def _geometry(header: NiftiHeader, spacing_mm: Float3) -> VolumeGeometry:
+def _locate(header: NiftiHeader, spacing_mm: Float3) -> VolumeGeometry:
     geometry, _ = locate(header, None if _has_affine(header) else spacing_mm)
     return geometry
 
@@ -54,8 +54,8 @@ def _check_shape(header: NiftiHeader, geometry: VolumeGeometry) -> None:
         raise NotMeasurable(
             "mask_grid_differs",
             "the mask has another number of voxels than the measured volume",
-            expected=_text(geometry.shape),
-            got=_text(header.shape),
+            expected=_format(geometry.shape),
+            got=_format(header.shape),
             remedy=GRID_REMEDY,
         )
 
@@ -74,7 +74,7 @@ def _check_place(edited: VolumeGeometry, geometry: VolumeGeometry) -> None:
         )
 
 
-def _binary(voxels: NDArray[np.generic]) -> NDArray[np.uint8]:
+def _binarise(voxels: NDArray[np.generic]) -> NDArray[np.uint8]:
     found = np.unique(voxels)
     labels = found[found != 0]
     if labels.size == 0:
@@ -93,5 +93,5 @@ def _binary(voxels: NDArray[np.generic]) -> NDArray[np.uint8]:
     return np.asfortranarray((voxels != 0).astype(np.uint8))
 
 
-def _text(shape: tuple[int, ...]) -> str:
+def _format(shape: tuple[int, ...]) -> str:
     return " x ".join(map(str, shape))

@@ -1,4 +1,4 @@
-"""NIfTI-1 and NIfTI-2, read as untrusted input and written on the very grid that was read."""
+"""NIfTI-1 and NIfTI-2 files, read as untrusted input and written on the exact grid that was read."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from app.imaging.nifti.header import (
     HEADER_BYTES,
     Encoding,
     NiftiHeader,
-    header_length,
     parse_header,
+    recognise_header,
 )
 from app.imaging.nifti.stream import SEND_AGAIN, ByteStream
 from app.imaging.quality import Flag, Verdict
@@ -35,7 +35,7 @@ NO_EXTENSIONS = b"\0\0\0\0"
 
 @dataclass(frozen=True)
 class DecodeLimits:
-    """What is accepted; everything is checked against the header before voxels are unpacked."""
+    """Limits of accepted files, all checked against the header before voxels are unpacked."""
 
     max_bytes: int = 1 << 30
     max_voxels: int = 200_000_000
@@ -48,7 +48,7 @@ class DecodeLimits:
 
 @dataclass(frozen=True, eq=False)
 class NiftiFile:
-    """A volume in the file's own number type, the geometry part of its header, and what had to be assumed."""
+    """A volume in the file's own number type, the geometry part of its header, and flags for what was assumed."""
 
     volume: Volume
     header: NiftiHeader
@@ -69,17 +69,17 @@ def decode_nifti(payload: bytes, limits: DecodeLimits | None = None, spacing_mm:
     file = OpenNifti(payload, limits)
     geometry, flags = locate(file.header, spacing_mm)
     _check_measurable(geometry, limits)
-    return NiftiFile(Volume(_checked_values(file.voxels(), file.encoding), geometry), file.header, flags)
+    return NiftiFile(Volume(_check_values(file.voxels(), file.encoding), geometry), file.header, flags)
 
 
 class OpenNifti:
-    """A file whose header was read and whose size is within the limits; its voxels wait to be read, once."""
+    """A file whose header was read and whose size is within the limits; its voxels can be read once."""
 
     def __init__(self, payload: bytes, limits: DecodeLimits) -> None:
-        """Read the header; raise an `ImagingError` where it is none, or announces too much."""
+        """Read the header; raise an `ImagingError` where it is not NIfTI, or announces too much."""
         self._stream = ByteStream(payload, limits.max_bytes)
         beginning = self._stream.read(min(HEADER_BYTES.values()))
-        version, order, self._length = header_length(beginning)
+        version, order, self._length = recognise_header(beginning)
         beginning += self._stream.read(self._length - min(HEADER_BYTES.values()))
         if len(beginning) < self._length:
             raise UnreadableFile("truncated", "the file ends within its header", remedy=SEND_AGAIN)
@@ -97,7 +97,7 @@ def encode_nifti(mask: NDArray[np.uint8], header: NiftiHeader) -> bytes:
         raise NotMeasurable(
             "shape_mismatch", "the mask is not on the upload's grid", str(header.shape), str(mask.shape)
         )
-    fields = _blank_header(header.version)
+    fields = _make_header(header.version)
     fields["dim"] = [3, *mask.shape, 1, 1, 1, 1]
     fields["pixdim"] = header.pixdim
     fields["xyzt_units"] = header.units_code
@@ -106,30 +106,30 @@ def encode_nifti(mask: NDArray[np.uint8], header: NiftiHeader) -> bytes:
     fields["qoffset_x"], fields["qoffset_y"], fields["qoffset_z"] = header.qoffset
     fields["srow_x"], fields["srow_y"], fields["srow_z"] = header.srow
     fields.set_data_dtype(np.uint8)
-    return _packed(fields, mask.astype(np.uint8, copy=False))
+    return _pack(fields, mask.astype(np.uint8, copy=False))
 
 
 def encode_volume(volume: Volume) -> bytes:
     """Return a volume as .nii.gz (NIfTI-1, mm, sform, and the qform that equals it)."""
-    fields = _blank_header(1)
+    fields = _make_header(1)
     fields.set_data_dtype(volume.data.dtype.newbyteorder("="))
     fields.set_data_shape(volume.geometry.shape)
     fields.set_qform(volume.geometry.affine, code=1)
     fields.set_sform(volume.geometry.affine, code=1)
     fields.set_xyzt_units("mm")
-    return _packed(fields, volume.data.astype(volume.data.dtype.newbyteorder("="), copy=False))
+    return _pack(fields, volume.data.astype(volume.data.dtype.newbyteorder("="), copy=False))
 
 
 def encode_fractions(volume: Volume) -> bytes:
-    """Return fractions (0 to 1) as .nii.gz in steps of 1/255, one byte a voxel; for looking at, not for computing."""
-    fields = _blank_header(1)
+    """Return fractions (0 to 1) as .nii.gz in steps of 1/255, one byte a voxel; for display, not for computation."""
+    fields = _make_header(1)
     fields.set_data_dtype(np.uint8)
     fields.set_data_shape(volume.geometry.shape)
     fields.set_qform(volume.geometry.affine, code=1, strip_shears=True)
     fields.set_sform(volume.geometry.affine, code=1)
     fields.set_xyzt_units("mm")
     steps = np.rint(np.clip(volume.data, 0, 1) * FRACTION_STEPS).astype(np.uint8)
-    return _packed(fields, steps, 1 / FRACTION_STEPS)
+    return _pack(fields, steps, 1 / FRACTION_STEPS)
 
 
 def _check_size(shape: Index3, encoding: Encoding, limits: DecodeLimits) -> None:
@@ -160,7 +160,7 @@ def _check_measurable(geometry: VolumeGeometry, limits: DecodeLimits) -> None:
             "spacing_out_of_range",
             "no ultrasound volume of a fetal head has this spacing",
             expected=f"{lowest:g} to {highest:g} mm along each axis",
-            got=f"{_axes(spacing)} mm",
+            got=f"{_join(spacing)} mm",
             remedy="check the spacing and its unit in the file's header",
         )
     if min(geometry.shape) < limits.min_axis_voxels or min(geometry.extent_mm) < limits.min_extent_mm:
@@ -168,19 +168,19 @@ def _check_measurable(geometry: VolumeGeometry, limits: DecodeLimits) -> None:
             "too_small",
             "the volume is too small to show a head",
             expected=f"at least {limits.min_axis_voxels} voxels and {limits.min_extent_mm:g} mm along each axis",
-            got=f"{_axes(geometry.shape)} voxels, {_axes(geometry.extent_mm)} mm",
+            got=f"{_join(geometry.shape)} voxels, {_join(geometry.extent_mm)} mm",
         )
     if max(geometry.extent_mm) > limits.max_extent_mm:
         raise NotMeasurable(
             "extent_too_large",
             "no ultrasound probe sees this far",
             expected=f"at most {limits.max_extent_mm:g} mm along each axis",
-            got=f"{_axes(geometry.extent_mm)} mm ({_axes(geometry.shape)} voxels of {_axes(spacing)} mm)",
+            got=f"{_join(geometry.extent_mm)} mm ({_join(geometry.shape)} voxels of {_join(spacing)} mm)",
             remedy="check the spacing and its unit in the file's header; cut away what is not of the scan",
         )
 
 
-def _axes(values: tuple[float, ...]) -> str:
+def _join(values: tuple[float, ...]) -> str:
     return " x ".join(f"{value:.5g}" for value in values)
 
 
@@ -216,12 +216,12 @@ def _read_voxels(stream: ByteStream, encoding: Encoding, position: int, shape: I
     return np.ndarray(shape, dtype=encoding.dtype, buffer=buffer.data, order="F")
 
 
-def _checked_values(raw: NDArray[Any], encoding: Encoding) -> NDArray[Any]:
+def _check_values(raw: NDArray[Any], encoding: Encoding) -> NDArray[Any]:
     """Return the values in native byte order, scaled as the header says; raise where they show nothing."""
     values = raw.astype(raw.dtype.newbyteorder("="), copy=False)
     with np.errstate(over="ignore", invalid="ignore"):
         if encoding.scaling is not None:
-            values = _scaled(values, encoding.scaling)
+            values = _scale(values, encoding.scaling)
         low, high = float(values.min()), float(values.max())
     if not (np.isfinite(low) and np.isfinite(high)):
         raise NotMeasurable("not_finite", "voxels are not a number, or infinite", remedy="export the volume again")
@@ -239,8 +239,8 @@ def _checked_values(raw: NDArray[Any], encoding: Encoding) -> NDArray[Any]:
     return values
 
 
-def _scaled(values: NDArray[Any], scaling: tuple[float, float]) -> NDArray[Any]:
-    """Return slope * value + intercept; single precision holds what up to 16 bits can hold."""
+def _scale(values: NDArray[Any], scaling: tuple[float, float]) -> NDArray[Any]:
+    """Return slope * value + intercept, in single precision for values of up to 16 bits."""
     slope, intercept = scaling
     scaled = values.astype(np.float32 if values.dtype.itemsize <= 2 else np.float64)
     np.multiply(scaled, slope, out=scaled)
@@ -248,15 +248,15 @@ def _scaled(values: NDArray[Any], scaling: tuple[float, float]) -> NDArray[Any]:
     return scaled.astype(np.float32, copy=False)
 
 
-def _blank_header(version: int) -> Any:
+def _make_header(version: int) -> Any:
     return nib.Nifti1Header() if version == 1 else nib.Nifti2Header()
 
 
-def _packed(fields: Any, data: NDArray[Any], slope: float = 1.0) -> bytes:
+def _pack(fields: Any, data: NDArray[Any], slope: float = 1.0) -> bytes:
     fields["magic"] = b"n+1" if len(fields.binaryblock) == HEADER_BYTES[1] else b"n+2"
     fields["vox_offset"] = len(fields.binaryblock) + len(NO_EXTENSIONS)
     fields["scl_slope"], fields["scl_inter"] = slope, 0
-    voxels = np.asfortranarray(data).reshape(-1, order="F").view(np.uint8)  # the very memory, not a copy
+    voxels = np.asfortranarray(data).reshape(-1, order="F").view(np.uint8)  # a view, not a copy
     head = np.frombuffer(fields.binaryblock + NO_EXTENSIONS, dtype=np.uint8)
     content = np.concatenate([head, voxels])  # joining bytes would hold the interpreter's lock for all of the copying
     return igzip.compress(content, compresslevel=COMPRESSION_LEVEL, mtime=0)
@@ -266,7 +266,7 @@ NIFTI_2_BEGINS = ((540).to_bytes(4, "little"), (540).to_bytes(4, "big"))
 
 
 def read_mask_file(content: bytes) -> Nifti1Image | Nifti2Image:
-    """The image in a .nii.gz. Uploads do not come here: `app.imaging.nifti.file` reads what nobody vouches for."""
+    """Return the image in a trusted .nii.gz, which this service wrote; `decode_nifti` reads untrusted files."""
     unpacked = igzip.decompress(content)  # type: ignore[no-untyped-call]  # isal types it in part
     kind = Nifti2Image if unpacked[:4] in NIFTI_2_BEGINS else Nifti1Image
     image: Nifti1Image | Nifti2Image = kind.from_bytes(unpacked)

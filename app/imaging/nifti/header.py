@@ -1,4 +1,4 @@
-"""The part of a NIfTI header that a measurement needs: type, grid, affines, units. Never its free text."""
+"""The part of a NIfTI header that a measurement needs: type, grid, affines and units, never its free text."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ CONVERT = "convert the scan to NIfTI (.nii or .nii.gz)"
 
 @dataclass(frozen=True)
 class NiftiHeader:
-    """What is written back with the mask: the grid, both affines and their codes, in the file's own units."""
+    """The part of a header that is written with the mask: grid, both affines and their codes, in the file's units."""
 
     version: NiftiVersion
     shape: Index3
@@ -72,14 +72,14 @@ class NiftiHeader:
 
 @dataclass(frozen=True)
 class Encoding:
-    """How the voxels are stored: type, where they begin, and the scaling of their values (None for none)."""
+    """The storage of the voxels: their type, their offset, and the scaling of their values (None for none)."""
 
     dtype: np.dtype[Any]
     offset: int
     scaling: tuple[float, float] | None
 
 
-def header_length(beginning: bytes) -> tuple[NiftiVersion, str, int]:
+def recognise_header(beginning: bytes) -> tuple[NiftiVersion, str, int]:
     """Return version, byte order and length of the header from a file's first bytes, or say what it is instead."""
     if not beginning:
         raise UnreadableFile("empty_file", "the file holds no bytes", remedy="send the file's content")
@@ -121,14 +121,14 @@ def parse_header(block: bytes, version: NiftiVersion, order: str) -> tuple[Nifti
         header = nib.Nifti1Header(binaryblock=block, endianness=order, check=False)
     else:
         header = nib.Nifti2Header(binaryblock=block, endianness=order, check=False)
-    return _geometry_part(header, version), _encoding(header, version, order)
+    return _read_geometry(header, version), _read_encoding(header, version, order)
 
 
-def _geometry_part(header: Nifti1Header, version: NiftiVersion) -> NiftiHeader:
+def _read_geometry(header: Nifti1Header, version: NiftiVersion) -> NiftiHeader:
     fields = header.structarr
     return NiftiHeader(
         version=version,
-        shape=_shape(fields["dim"]),
+        shape=_read_shape(fields["dim"]),
         pixdim=tuple(float(value) for value in fields["pixdim"]),
         units_code=int(fields["xyzt_units"]) & 7,
         qform_code=int(fields["qform_code"]),
@@ -139,7 +139,7 @@ def _geometry_part(header: Nifti1Header, version: NiftiVersion) -> NiftiHeader:
     )
 
 
-def _shape(dim: NDArray[Any]) -> Index3:
+def _read_shape(dim: NDArray[Any]) -> Index3:
     count, *sizes = (int(value) for value in dim)
     if not 1 <= count <= len(sizes) or min(sizes[:count]) < 1:
         raise UnreadableFile("bad_dimensions", "the header's dimensions are impossible", got=str([count, *sizes]))
@@ -164,19 +164,19 @@ def _shape(dim: NDArray[Any]) -> Index3:
     return sizes[0], sizes[1], sizes[2]
 
 
-def _encoding(header: Nifti1Header, version: NiftiVersion, order: str) -> Encoding:
+def _read_encoding(header: Nifti1Header, version: NiftiVersion, order: str) -> Encoding:
     fields = header.structarr
     offset = float(fields["vox_offset"])
     if not np.isfinite(offset) or offset < HEADER_BYTES[version] or offset != int(offset):
         raise UnreadableFile("bad_voxel_offset", "the header points to no place for the voxels", got=f"{offset:g}")
     return Encoding(
-        _dtype(int(fields["datatype"]), order),
+        _read_dtype(int(fields["datatype"]), order),
         int(offset),
-        _scaling(float(fields["scl_slope"]), float(fields["scl_inter"])),
+        _read_scaling(float(fields["scl_slope"]), float(fields["scl_inter"])),
     )
 
 
-def _dtype(code: int, order: str) -> np.dtype[Any]:
+def _read_dtype(code: int, order: str) -> np.dtype[Any]:
     if code in REAL_TYPES:
         return np.dtype(order + REAL_TYPES[code])
     if code not in OTHER_TYPES:
@@ -189,7 +189,7 @@ def _dtype(code: int, order: str) -> np.dtype[Any]:
     )
 
 
-def _scaling(slope: float, intercept: float) -> tuple[float, float] | None:
+def _read_scaling(slope: float, intercept: float) -> tuple[float, float] | None:
     if slope == 0 or np.isnan(slope) or (slope, intercept) == (1.0, 0.0):
         return None
     if not (np.isfinite(slope) and np.isfinite(intercept)):

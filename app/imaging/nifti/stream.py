@@ -1,4 +1,4 @@
-"""An upload's bytes as one stream, unpacked as they are asked for and never beyond a limit."""
+"""An upload's bytes as one stream, unpacked on demand and never beyond a limit."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SEND_AGAIN = "write the file again and compare its checksum before sending it"
 
 
 class ByteStream:
-    """The payload, gunzipped where it is gzip; the only state is how far it has been read."""
+    """The payload, decompressed where it is gzip; its only state is the reading position."""
 
     def __init__(self, payload: bytes, max_bytes: int) -> None:
         """Begin at the payload's start; nothing is unpacked yet."""
@@ -23,7 +23,7 @@ class ByteStream:
         self._position = 0
         self._max_bytes = max_bytes
         self._served = 0
-        self._unpacker = _unpacker() if payload[:2] == GZIP_MAGIC else None
+        self._unpacker = _make_unpacker() if payload[:2] == GZIP_MAGIC else None
 
     def read(self, size: int) -> bytes:
         """Return the next `size` bytes, fewer at the end; raise `UnreadableFile` or `TooLarge`."""
@@ -34,7 +34,7 @@ class ByteStream:
         """Fill the buffer with the next bytes; return how many there were."""
         filled = 0
         while filled < buffer.size:
-            piece = self._next(min(buffer.size - filled, OUTPUT_CHUNK))
+            piece = self._read_next(min(buffer.size - filled, OUTPUT_CHUNK))
             if not piece:
                 break
             buffer[filled : filled + len(piece)] = np.frombuffer(piece, dtype=np.uint8)
@@ -44,12 +44,12 @@ class ByteStream:
     def skip_rest(self) -> int:
         """Read to the end, which checks gzip's own checksum; return how many bytes there were."""
         skipped = 0
-        while piece := self._next(OUTPUT_CHUNK):
+        while piece := self._read_next(OUTPUT_CHUNK):
             skipped += len(piece)
         return skipped
 
-    def _next(self, size: int) -> bytes | memoryview:
-        piece = self._stored(size) if self._unpacker is None else self._unpacked(size)
+    def _read_next(self, size: int) -> bytes | memoryview:
+        piece = self._read_stored(size) if self._unpacker is None else self._unpack(size)
         self._served += len(piece)
         if self._served > self._max_bytes:
             raise TooLarge(
@@ -60,27 +60,27 @@ class ByteStream:
             )
         return piece
 
-    def _stored(self, size: int) -> memoryview:
+    def _read_stored(self, size: int) -> memoryview:
         piece = self._payload[self._position : self._position + size]
         self._position += len(piece)
         return piece
 
-    def _unpacked(self, size: int) -> bytes:
+    def _unpack(self, size: int) -> bytes:
         """Return up to `size` unpacked bytes, none at the end; a file may hold several gzip members."""
         try:
             while self._unpacker is not None:
                 if self._unpacker.eof:
                     self._begin_next_member(self._unpacker)
-                elif piece := self._unpacker.decompress(self._wanted_input(self._unpacker), size):
+                elif piece := self._unpacker.decompress(self._take_input(self._unpacker), size):
                     return piece
         except igzip_lib.IsalError as error:  # type: ignore[misc]  # isal's stub declares an instance, not a class
             raise UnreadableFile("damaged_gzip", "the gzip stream is damaged", remedy=SEND_AGAIN) from error
         return b""
 
-    def _wanted_input(self, unpacker: igzip_lib.IgzipDecompressor) -> bytes:
+    def _take_input(self, unpacker: igzip_lib.IgzipDecompressor) -> bytes:
         if not unpacker.needs_input:
             return b""
-        piece = self._stored(INPUT_CHUNK)
+        piece = self._read_stored(INPUT_CHUNK)
         if not piece:
             raise UnreadableFile("truncated_gzip", "the gzip stream ends early", remedy=SEND_AGAIN)
         return bytes(piece)
@@ -92,8 +92,8 @@ class ByteStream:
             raise UnreadableFile(
                 "excess_bytes", "the file goes on after its gzip stream", got=f"{rest} more bytes", remedy=SEND_AGAIN
             )
-        self._unpacker = _unpacker() if rest else None
+        self._unpacker = _make_unpacker() if rest else None
 
 
-def _unpacker() -> igzip_lib.IgzipDecompressor:
+def _make_unpacker() -> igzip_lib.IgzipDecompressor:
     return igzip_lib.IgzipDecompressor(flag=igzip_lib.DECOMP_GZIP)

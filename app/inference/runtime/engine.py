@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from app.imaging.resample import Float32
+from app.imaging.arrays import Float32
 from app.inference.runtime.stop import Stop
 
 CUDA = "CUDAExecutionProvider"

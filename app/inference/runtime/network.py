@@ -6,7 +6,7 @@ voxels.
 
 from __future__ import annotations
 
-from app.imaging.resample import Float32
+from app.imaging.arrays import Float32
 from app.inference.runtime.engine import Held, Tensors
 from app.inference.runtime.memory import resident_bytes
 from app.inference.runtime.session import OnnxSession, RuntimeSettings

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from app.imaging.resample import Float32
+from app.imaging.arrays import Float32
 from app.inference.runtime.engine import (
     CPU,
     CUDA,

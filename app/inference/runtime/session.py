@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from app.imaging.resample import Float32
+from app.imaging.arrays import Float32
 from app.inference.errors import DamagedModel, OutOfMemory, RuntimeUnavailable
 from app.inference.runtime.engine import (
     CPU,

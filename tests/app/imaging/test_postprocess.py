@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
+from app.imaging.arrays import Float32
 from app.imaging.postprocess import (
     PostprocessingSpec,
     bounding_box,
@@ -15,7 +16,6 @@ from app.imaging.postprocess import (
     segment_mask,
 )
 from app.imaging.preprocess import Preprocessed, PreprocessingSpec, preprocess, resample_mask_like
-from app.imaging.resample import Float32
 from app.imaging.volume import Bool3, Index3, Volume, VolumeGeometry
 from tests.helpers.geometries import SIGNED_PERMUTATIONS
 from tests.helpers.makers import sphere_ml, sphere_volume
@@ -57,9 +57,9 @@ def test_a_sphere_keeps_its_volume_on_the_way_back(shape: Index3, spacing: tuple
 def test_the_mask_comes_back_in_the_stored_orientation(permutation: Index3, flips: Bool3) -> None:
     volume = sphere_volume(30.0, (44, 40, 36), (1.9, 2.0, 2.2))
     plain = segment_mask(*soft_truth(volume), volume.geometry, RULES)
-    turned = volume.reoriented(permutation, flips)
+    turned = volume.reorient(permutation, flips)
     found = segment_mask(*soft_truth(turned), turned.geometry, RULES)
-    expected = Volume(plain.mask, volume.geometry).reoriented(permutation, flips)
+    expected = Volume(plain.mask, volume.geometry).reorient(permutation, flips)
     np.testing.assert_array_equal(found.mask, expected.data)
 
 

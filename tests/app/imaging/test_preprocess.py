@@ -8,7 +8,7 @@ from scipy.spatial.transform import Rotation
 from app.imaging.errors import NotMeasurable
 from app.imaging.nifti.file import decode_nifti
 from app.imaging.orientation import Orientation, intrinsic_orientation
-from app.imaging.preprocess import Preprocessed, PreprocessingSpec, preprocess, resample_mask_like, without_holes
+from app.imaging.preprocess import Preprocessed, PreprocessingSpec, fill_cavities, preprocess, resample_mask_like
 from app.imaging.volume import Bool3, Index3, Volume, VolumeGeometry
 from tests.helpers.geometries import SIGNED_PERMUTATIONS
 from tests.helpers.makers import NiftiOptions, sphere_ml, sphere_volume, volume_bytes
@@ -34,7 +34,7 @@ def expected(scan: Volume) -> Preprocessed:
 def test_any_storage_orientation_and_pose_gives_the_identical_input(
     scan: Volume, expected: Preprocessed, permutation: Index3, flips: Bool3
 ) -> None:
-    turned = scan.reoriented(permutation, flips)
+    turned = scan.reorient(permutation, flips)
     pose = np.eye(4)
     pose[:3, :3] = Rotation.from_euler("zyx", [33 * permutation[0] + 5, 71, -20], degrees=True).as_matrix()
     pose[:3, 3] = (120.3, -44.1, 9.7)
@@ -62,7 +62,7 @@ def test_equal_extents_are_told_apart_by_content() -> None:
     cube = Volume(data, VolumeGeometry.from_spacing(data.shape, (1.0, 1.0, 1.0)))
     plain = preprocess(cube, SPEC).tensor
     for permutation, flips in SIGNED_PERMUTATIONS:
-        np.testing.assert_array_equal(preprocess(cube.reoriented(permutation, flips), SPEC).tensor, plain)
+        np.testing.assert_array_equal(preprocess(cube.reorient(permutation, flips), SPEC).tensor, plain)
 
 
 def test_the_longest_axis_comes_first_and_the_bright_end_last() -> None:
@@ -136,13 +136,13 @@ def test_only_closed_cavities_are_filled() -> None:
     mask = np.zeros((7, 7, 7), dtype=bool)
     mask[1:6, 1:6, 1:6] = True
     mask[3, 3, 3] = False
-    closed = without_holes(mask)
+    closed = fill_cavities(mask)
     assert closed.sum() == 125
     mask[3, 3, 3:] = False
-    assert without_holes(mask).sum() == mask.sum()
+    assert fill_cavities(mask).sum() == mask.sum()
     mask[3, 3, 3:] = True
     mask[2, 2, 1] = False
-    assert without_holes(mask).sum() == mask.sum()
+    assert fill_cavities(mask).sum() == mask.sum()
 
 
 def test_a_specification_refuses_what_it_does_not_know() -> None:

@@ -5,7 +5,7 @@ import pytest
 from pydantic import ValidationError
 
 from app.imaging.growth import expected_head_volume_ml, head_circumference
-from app.imaging.quality import Limit, QualityNumbers, QualitySpec, age_z, assess, mask_doubts, missing_fraction
+from app.imaging.quality import Limit, QualityNumbers, QualitySpec, age_z, assess, count_mask_doubts, missing_fraction
 
 GOOD = QualityNumbers(
     context_agreement_dsc=0.98,
@@ -167,7 +167,7 @@ def test_more_doubts_at_once_than_any_good_case_has_reject(doubts: int, verdict:
     found = assess(numbers, 240.0, strict)
     assert found.verdict == verdict
     assert (found.flags[0].code == "many_doubts") == (verdict == "reject")
-    assert mask_doubts(numbers, strict) == doubts
+    assert count_mask_doubts(numbers, strict) == doubts
     assert assess(numbers, 240.0, SPEC).verdict == "review", "a model that says nothing of it is not judged by it"
 
 

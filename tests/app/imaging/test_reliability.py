@@ -8,7 +8,7 @@ import pytest
 from app.imaging.orientation import Orientation
 from app.imaging.postprocess import PostprocessingSpec
 from app.imaging.preprocess import Preprocessed
-from app.imaging.reliability import dilated, dsc, measure_reliability, surface
+from app.imaging.reliability import dilate, dsc, measure_reliability, surface
 from app.imaging.volume import VolumeGeometry
 
 RULES = PostprocessingSpec()
@@ -116,10 +116,10 @@ def test_padding_beyond_the_source_is_not_the_border(everywhere: Preprocessed) -
 def test_masks_by_hand() -> None:
     one = np.zeros((5, 5, 5), dtype=bool)
     one[2, 2, 2] = True
-    assert dilated(one).sum() == 7
-    assert dilated(one, 2).sum() == 25
+    assert dilate(one).sum() == 7
+    assert dilate(one, 2).sum() == 25
     assert surface(np.ones((4, 4, 4), dtype=bool)).sum() == 64 - 8
-    assert surface(dilated(one)).sum() == 6
-    assert dsc(one, dilated(one)) == 2 / 8
+    assert surface(dilate(one)).sum() == 6
+    assert dsc(one, dilate(one)) == 2 / 8
     assert dsc(one & False, one & False) == 1
     assert dsc(one, one & False) == 0

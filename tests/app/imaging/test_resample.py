@@ -31,7 +31,7 @@ def interior(array: np.ndarray, voxels: int) -> np.ndarray:
 @pytest.mark.parametrize("antialias", [True, False])
 def test_a_linear_ramp_stays_where_it_is(spacing: float, antialias: bool) -> None:
     source = VolumeGeometry((80, 70, 60), oblique((0.5, 0.6, 0.7)))
-    target = source.rescaled(spacing)
+    target = source.rescale(spacing)
     result = resample(Volume(ramp(source), source), target, fill="edge", antialias=antialias)
     np.testing.assert_allclose(interior(result.data, 5), interior(ramp(target), 5), atol=2e-4)
 
@@ -77,7 +77,7 @@ def test_the_same_grid_gives_the_same_values() -> None:
 def test_a_mirrored_grid_gives_mirrored_values() -> None:
     geometry = VolumeGeometry((7, 8, 9), oblique())
     data = np.random.default_rng(1).integers(0, 255, (7, 8, 9)).astype(np.uint8)
-    mirrored = geometry.reoriented((0, 1, 2), (True, False, True))
+    mirrored = geometry.reorient((0, 1, 2), (True, False, True))
     result = resample(Volume(data, geometry), mirrored)
     np.testing.assert_allclose(result.data, data[::-1, :, ::-1], atol=1e-4)
 
@@ -86,7 +86,7 @@ def test_a_mirrored_grid_gives_mirrored_values() -> None:
 def test_grids_with_other_axes_are_refused(permutation: tuple[int, int, int]) -> None:
     geometry = VolumeGeometry((16, 16, 16), np.diag([1.0, 1.0, 1.0, 1.0]))
     with pytest.raises(ImagingError) as caught:
-        resample(Volume(np.zeros((16, 16, 16)), geometry), geometry.reoriented(permutation, (False,) * 3))
+        resample(Volume(np.zeros((16, 16, 16)), geometry), geometry.reorient(permutation, (False,) * 3))
     assert caught.value.code == "grids_not_aligned"
 
 
@@ -105,7 +105,7 @@ def test_a_soft_sphere_keeps_its_volume_from_a_coarse_grid_to_a_fine_one(radius:
     fine = VolumeGeometry.from_spacing((180, 172, 176), (0.7, 0.7, 0.7))
     distance = np.linalg.norm(coordinates(fine) - [1.3, -0.4, 0.2], axis=-1)
     truth = (distance < radius).astype(np.uint8)
-    soft = resample(Volume(truth, fine), fine.rescaled(2.1, 8))
+    soft = resample(Volume(truth, fine), fine.rescale(2.1, 8))
     restored = resample(soft, fine, fill="edge", antialias=False).data >= 0.5
     volume = restored.sum() * fine.voxel_volume_mm3
     curvature = 3 * (2 * 2.1**2 / 6) / radius**2

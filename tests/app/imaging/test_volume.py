@@ -68,7 +68,7 @@ def test_geometry_is_a_value() -> None:
 @pytest.mark.parametrize(("spacing", "divisor"), [(0.95, 1), (0.95, 8), (2.1, 8), (0.3, 4)])
 def test_rescaled_is_isotropic_aligned_and_concentric(spacing: float, divisor: int) -> None:
     source = VolumeGeometry((155, 103, 61), oblique())
-    scaled = source.rescaled(spacing, divisor)
+    scaled = source.rescale(spacing, divisor)
     assert scaled.spacing_mm == pytest.approx((spacing,) * 3, abs=1e-5)
     assert all(n % divisor == 0 for n in scaled.shape)
     assert all(n * spacing >= extent - 1e-2 for n, extent in zip(scaled.shape, source.extent_mm, strict=True))
@@ -81,13 +81,13 @@ def test_rescaled_is_isotropic_aligned_and_concentric(spacing: float, divisor: i
 
 def test_rescaling_to_the_same_spacing_keeps_the_grid() -> None:
     source = VolumeGeometry((155, 103, 176), np.diag([0.95, 0.95, 0.95, 1.0]))
-    assert source.rescaled(0.95).shape == source.shape
-    np.testing.assert_allclose(source.rescaled(0.95).affine, source.affine, atol=1e-9)
+    assert source.rescale(0.95).shape == source.shape
+    np.testing.assert_allclose(source.rescale(0.95).affine, source.affine, atol=1e-9)
 
 
 def test_cropped_voxels_stay_where_they_are() -> None:
     geometry = VolumeGeometry((10, 20, 30), oblique())
-    crop = geometry.cropped((2, 3, 4), (8, 13, 10))
+    crop = geometry.crop((2, 3, 4), (8, 13, 10))
     assert crop.shape == (6, 10, 6)
     np.testing.assert_allclose(world(crop, 1, 1, 1), world(geometry, 3, 4, 5))
 
@@ -99,7 +99,7 @@ def test_reoriented_voxels_stay_where_they_are(
 ) -> None:
     geometry = VolumeGeometry((3, 4, 5), oblique())
     data = np.arange(60).reshape(3, 4, 5)
-    turned = Volume(data, geometry).reoriented(permutation, flips)
+    turned = Volume(data, geometry).reorient(permutation, flips)
     for index in np.ndindex(turned.data.shape):
         source = np.argwhere(data == turned.data[index])[0]
         np.testing.assert_allclose(world(turned.geometry, *index), world(geometry, *source), atol=1e-9)
@@ -108,6 +108,6 @@ def test_reoriented_voxels_stay_where_they_are(
 def test_the_corresponding_box_holds_the_voxels_with_their_centre_inside() -> None:
     fine = VolumeGeometry.from_spacing((20, 30, 40), (1.0, 1.0, 1.0))
     coarse = VolumeGeometry.from_spacing((6, 8, 10), (4.0, 4.0, 4.0))
-    assert corresponding_box(coarse.cropped((2, 3, 4), (4, 4, 5)), fine) == ((6, 11, 16), (14, 15, 20))
-    assert corresponding_box(fine.cropped((1, 0, 0), (19, 30, 40)), coarse) == ((1, 0, 0), (5, 8, 10))
-    assert corresponding_box(fine.cropped((0, 0, 0), (1, 1, 1)), coarse) == ((0, 0, 0), (1, 1, 1))
+    assert corresponding_box(coarse.crop((2, 3, 4), (4, 4, 5)), fine) == ((6, 11, 16), (14, 15, 20))
+    assert corresponding_box(fine.crop((1, 0, 0), (19, 30, 40)), coarse) == ((1, 0, 0), (5, 8, 10))
+    assert corresponding_box(fine.crop((0, 0, 0), (1, 1, 1)), coarse) == ((0, 0, 0), (1, 1, 1))

@@ -68,7 +68,7 @@ def test_any_orientation_type_and_pose_measures_the_same(
 ) -> None:
     plain = sphere_volume(28.0, (44, 40, 36), (1.7, 1.9, 2.1))
     expected = segmenter.segment(plain).mask_volume_ml
-    turned = plain.reoriented(permutation, flips)
+    turned = plain.reorient(permutation, flips)
     number = sum(flips) + permutation[0]
     pose = np.eye(4)
     pose[:3, :3] = Rotation.from_euler("xyz", [11 * number, 40, 70], degrees=True).as_matrix()

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from app.imaging.arrays import Float32
 from app.imaging.orientation import Orientation
 from app.imaging.postprocess import bounding_box
 from app.imaging.preprocess import preprocess, resample_mask_like
-from app.imaging.resample import Float32
 from app.imaging.volume import Volume
 from app.inference.segmenter import HeadSegmenter
 from training.evaluation.metrics import dsc, overlap
@@ -71,7 +71,7 @@ def cropped(volume: Volume, truth: Volume, rng: np.random.Generator) -> tuple[Vo
     start = np.maximum(np.array(low) - before, 0)
     stop = np.minimum(np.array(high) + after, truth.data.shape)
     inside = tuple(slice(int(a), int(b)) for a, b in zip(start, stop, strict=True))
-    geometry = truth.geometry.cropped(_index(start), _index(stop))
+    geometry = truth.geometry.crop(_index(start), _index(stop))
     return Volume(volume.data[inside], geometry), Volume(truth.data[inside], geometry)
 
 

@@ -11,9 +11,9 @@ from scipy import ndimage
 from scipy.spatial import cKDTree
 from skimage.measure import marching_cubes
 
+from app.imaging.arrays import Float64
 from app.imaging.volume import Float3
 
-Array = NDArray[np.float64]
 SMOOTHING = 1.0
 """SD, in voxels, that takes the steps out of a mask."""
 HALF = 0.5
@@ -25,9 +25,9 @@ CORNERS = np.array([(i, j, 3 - i - j) for i in range(4) for j in range(4 - i)]) 
 class Patches:
     """A surface in small pieces: centres (m, 3) in mm, unit normals (m, 3) that point outwards, areas (m,) in mm²."""
 
-    centres: Array
-    normals: Array
-    areas: Array
+    centres: Float64
+    normals: Float64
+    areas: Float64
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,7 +37,7 @@ class Surface:
     `soft` is the smoothed mask, padded by `margin` voxels; the surface lies where it has the value `level`.
     """
 
-    vertices: Array
+    vertices: Float64
     faces: NDArray[np.int32]
     soft: NDArray[np.float32]
     level: float
@@ -52,7 +52,7 @@ class Surface:
         kept = length > 0
         return Patches(corners[kept].mean(axis=1), across[kept] / length[kept, None], length[kept] / 2)
 
-    def depth_mm(self, points: Array) -> Array:
+    def depth_mm(self, points: Float64) -> Float64:
         """How deep points (n, 3), in mm, lie inside the surface (n,); negative outside.
 
         The nearest of ten points of each triangle is taken. Measured on spheres, the mean is right to 0.1 mm at 1.3 mm

@@ -12,15 +12,13 @@ import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict
 from scipy import ndimage
 
-from app.imaging.preprocess import without_holes
+from app.imaging.arrays import Bool, Float64
+from app.imaging.preprocess import fill_cavities
 from app.imaging.volume import Float3
 from app.inference.segmenter import HeadSegmenter
 from training.evaluation.probes.surface import Patches, surface_of
 from training.phantom import Phantom
 from training.phantom.tissues import Tissue
-
-Array = npt.NDArray[np.float64]
-Bool = npt.NDArray[np.bool_]
 
 OUTSIDE_MM = 2.0
 """How far outside the surface the tissue is named: beyond the voxel that holds both sides."""
@@ -44,10 +42,10 @@ class Pieces:
     `at_edge` (n,) bool, true where nothing was recorded just outside.
     """
 
-    error_mm: Array
-    area_mm2: Array
+    error_mm: Float64
+    area_mm2: Float64
     tissue: npt.NDArray[np.uint8]
-    contrast: Array
+    contrast: Float64
     at_edge: Bool
 
 
@@ -108,7 +106,7 @@ def pieces_of(phantom: Phantom, mask: npt.NDArray[Any]) -> Pieces | None:
     spacing = phantom.truth.geometry.spacing_mm
     patches = surface_of(phantom.truth.data, spacing).patches()
     data = phantom.volume.data.astype(np.float32)
-    seen = without_holes(data > data.min())
+    seen = fill_cavities(data > data.min())
     outside = patches.centres + OUTSIDE_MM * patches.normals
     return Pieces(
         error_mm=surface_of(mask, spacing).depth_mm(patches.centres),
@@ -155,14 +153,14 @@ def table(found: SurfaceReport) -> str:
     return "\n".join(lines)
 
 
-def _contrast(data: npt.NDArray[np.float32], seen: Bool, patches: Patches, spacing: Float3) -> Array:
+def _contrast(data: npt.NDArray[np.float32], seen: Bool, patches: Patches, spacing: Float3) -> Float64:
     """(largest value within reach inside - mean within reach outside) / SD of the image, at each patch (n,).
 
     What lies outside the field of view does not count; where nothing outside lies in it, the mean is 0.
     """
     smooth = ndimage.gaussian_filter(data, SMOOTHING_MM / np.asarray(spacing))
 
-    def along(values: npt.NDArray[Any], distance_mm: float) -> Array:
+    def along(values: npt.NDArray[Any], distance_mm: float) -> Float64:
         return _sampled(values, patches.centres + distance_mm * patches.normals, spacing).astype(np.float64)
 
     inside = np.max([along(smooth, -n) for n in range(REACH_MM + 1)], axis=0)
@@ -172,7 +170,7 @@ def _contrast(data: npt.NDArray[np.float32], seen: Bool, patches: Patches, spaci
     return np.asarray((inside - outside) / max(float(data[seen].std()), 1e-6))
 
 
-def _sampled(values: npt.NDArray[Any], points: Array, spacing: Float3, order: Literal[0, 1] = 1) -> npt.NDArray[Any]:
+def _sampled(values: npt.NDArray[Any], points: Float64, spacing: Float3, order: Literal[0, 1] = 1) -> npt.NDArray[Any]:
     """The values at points (n, 3) in mm from the first voxel's centre (n,); 0 outside the array."""
     at = (points / np.asarray(spacing)).T
     return np.asarray(ndimage.map_coordinates(values, at, order=order, mode="constant"))

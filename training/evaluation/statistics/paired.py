@@ -7,18 +7,16 @@ systems trained from several seeds each: training again would bring other networ
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 from scipy import stats
 
+from app.imaging.arrays import Float64
 from training.evaluation.cases import CaseResult
 
 RESAMPLES = 10_000
 BATCH = 500
 TWO_WAY_RESAMPLES = 50_000
 """More of them, since small p are multiplied by the number of comparisons."""
-
-Array = NDArray[np.float64]
 
 
 class PairedDifference(BaseModel):
@@ -106,7 +104,7 @@ def holm(p: Sequence[float]) -> list[float]:
     return [float(value) for value in adjusted]
 
 
-def _two_way_means(a: Array, b: Array, shared_seeds: bool, rng: np.random.Generator) -> Array:
+def _two_way_means(a: Float64, b: Float64, shared_seeds: bool, rng: np.random.Generator) -> Float64:
     """Resampled means of a - b (both seeds x cases): (TWO_WAY_RESAMPLES,)."""
     seeds, cases = a.shape
     mine = _shares(rng, seeds)
@@ -114,18 +112,18 @@ def _two_way_means(a: Array, b: Array, shared_seeds: bool, rng: np.random.Genera
     return np.asarray(((mine @ _widened(a) - others @ _widened(b)) * _shares(rng, cases)).sum(axis=1))
 
 
-def _bootstrap_p(means: Array) -> float:
+def _bootstrap_p(means: Float64) -> float:
     """Twice the share of resampled means on the rarer side of 0; never 0, since they are not endless."""
     rarer = min(int((means <= 0).sum()), int((means >= 0).sum()))
     return min(1.0, 2 * (rarer + 1) / (len(means) + 1))
 
 
-def _shares(rng: np.random.Generator, n: int) -> Array:
+def _shares(rng: np.random.Generator, n: int) -> Float64:
     """How much each of n has in every resample: (TWO_WAY_RESAMPLES, n), rows sum to 1."""
     return np.asarray(rng.multinomial(n, np.full(n, 1 / n), size=TWO_WAY_RESAMPLES) / n)
 
 
-def _widened(values: Array) -> Array:
+def _widened(values: Float64) -> Float64:
     """Seeds moved away from their mean, case by case, so that their resampled variance is unbiased.
 
     Drawing n values with replacement has (n - 1) / n of it: with three seeds a third would be missing.
@@ -137,13 +135,13 @@ def _widened(values: Array) -> Array:
     return np.asarray(mean + np.sqrt(seeds / (seeds - 1)) * (values - mean))
 
 
-def _wilcoxon(differences: Array) -> float:
+def _wilcoxon(differences: Float64) -> float:
     """Two-sided signed-rank test; 1 where nothing differs."""
     moved = differences[differences != 0]
     return float(stats.wilcoxon(moved).pvalue) if len(moved) else 1.0
 
 
-def bootstrap_interval(values: Array, seed: int) -> tuple[float, float]:
+def bootstrap_interval(values: Float64, seed: int) -> tuple[float, float]:
     """The 95 % percentile interval of the mean, cases drawn with replacement."""
     rng = np.random.default_rng(seed)
     means = [

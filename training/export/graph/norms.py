@@ -7,7 +7,8 @@ single precision.
 import onnx
 from onnx import NodeProto, helper
 
-from training.export.graph.operators import Array, OperatorGraph
+from app.imaging.arrays import Array
+from training.export.graph.operators import OperatorGraph
 
 
 def fuse_instance_norms(model: onnx.ModelProto) -> int:

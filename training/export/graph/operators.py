@@ -4,11 +4,10 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import onnx
 from onnx import NodeProto, helper, numpy_helper
 
-Array = npt.NDArray[Any]
+from app.imaging.arrays import Array
 
 
 class OperatorGraph:

@@ -5,17 +5,16 @@ from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
-import numpy.typing as npt
 import onnx
 import torch
 
+from app.imaging.arrays import Float32
 from app.inference.coarse import CoarserGrid
 from app.inference.runtime.session import OnnxSession, RuntimeSettings
 from training.export.errors import ParityError
 from training.export.graph.onnx import CONTEXT, INPUT, OUTPUT
 from training.networks.cascade import AutoContextCascade, ContextLevel
 
-Float32 = npt.NDArray[np.float32]
 MAX_DIFFERENCE = 1e-4
 MAX_CHANGED_FRACTION = 1e-4
 THRESHOLD = 0.5

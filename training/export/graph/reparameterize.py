@@ -15,7 +15,8 @@ import numpy as np
 import onnx
 from onnx import NodeProto, helper
 
-from training.export.graph.operators import Array, OperatorGraph, attribute
+from app.imaging.arrays import Array
+from training.export.graph.operators import OperatorGraph, attribute
 
 Rule = Callable[[OperatorGraph], bool]
 """Applies itself at one place; tells whether it found one."""

@@ -12,10 +12,10 @@ from matplotlib.figure import Figure
 from mpl_toolkits.mplot3d.art3d import Poly3DCollection
 from numpy.typing import NDArray
 
+from app.imaging.arrays import Float64
 from training.evaluation.probes.surface import Surface, surface_of
 from training.paper.figures.page import new_page
 
-Array = NDArray[np.float64]
 LIGHT = np.array([0.4, -0.5, 0.77])
 AMBIENT = 0.6
 FINEST_MM = 2.0
@@ -51,9 +51,9 @@ class MeshRow:
 class SurfaceDistances:
     """A mesh and each vertex's distance to the true surface, mm."""
 
-    vertices: Array
+    vertices: Float64
     faces: NDArray[np.int32]
-    distances: Array
+    distances: Float64
 
 
 @dataclass(frozen=True)
@@ -125,7 +125,7 @@ def _paint(ax: Any, title: str, mesh: SurfaceDistances | None, shared: RowScale)
     ax.set_box_aspect(high - low, zoom=ZOOM * float(np.linalg.norm(high - low)) / shared.diagonal_mm)
 
 
-def _shade(triangles: Array) -> Array:
+def _shade(triangles: Float64) -> Float64:
     """Brightness of each triangle under one lamp, 0 to 1."""
     normals = np.cross(triangles[:, 1] - triangles[:, 0], triangles[:, 2] - triangles[:, 0])
     length = np.linalg.norm(normals, axis=1)

@@ -12,9 +12,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
-from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
+from app.imaging.arrays import Float32
 from training.paper.figures.page import SYSTEM_COLOURS, new_page
 
 TRUTH_COLOUR = "white"
@@ -29,8 +29,6 @@ BAR_MM = 20.0
 PANEL = 2.7
 """Inches."""
 
-Array = NDArray[np.float32]
-
 
 @dataclass(frozen=True)
 class CaseView:
@@ -40,9 +38,9 @@ class CaseView:
     """
 
     name: str
-    image: Array
-    truth: Array
-    answers: Mapping[str, Array]
+    image: Float32
+    truth: Float32
+    answers: Mapping[str, Float32]
     dsc: Mapping[str, float]
     spacing_mm: tuple[float, float, float]
 
@@ -136,19 +134,19 @@ def _handle(name: str, colour: str, style: Any) -> Line2D:
     return Line2D([], [], color=colour, ls=style, label=name)
 
 
-def _slices(truth: Array) -> list[int]:
+def _slices(truth: Float32) -> list[int]:
     first, last = _extent(truth, 0)
     return [round(first + place * (last - first)) for place in PLACES]
 
 
-def _extent(truth: Array, axis: int) -> tuple[int, int]:
+def _extent(truth: Float32, axis: int) -> tuple[int, int]:
     """First and last index of the head along an axis; of the whole grid where there is none."""
     others = tuple(n for n in range(truth.ndim) if n != axis)
     used = np.flatnonzero(truth.max(axis=others) > HALF)
     return (int(used[0]), int(used[-1])) if used.size else (0, truth.shape[axis] - 1)
 
 
-def _centre(truth: Array) -> tuple[int, int, int]:
+def _centre(truth: Float32) -> tuple[int, int, int]:
     inside = np.argwhere(truth > HALF)
     i, j, k = (inside.mean(axis=0) if len(inside) else np.array(truth.shape) / 2).round().astype(int)
     return int(i), int(j), int(k)
@@ -176,11 +174,11 @@ def _plane(case: CaseView, axis: int, window_mm: tuple[float, float]) -> Plane:
     return Plane(axis, (dx, dy), (middles[0], middles[1]), window_mm)
 
 
-def _show(ax: Axes, image: Array, plane: Plane) -> None:
+def _show(ax: Axes, image: Float32, plane: Plane) -> None:
     _draw(ax, image, plane, "gray", max(float(np.quantile(image, 0.995)), 1e-6))
 
 
-def _draw(ax: Axes, values: Array, plane: Plane, colours: str, brightest: float) -> Any:
+def _draw(ax: Axes, values: Float32, plane: Plane, colours: str, brightest: float) -> Any:
     """Paint a slice (across, down) smoothly, cut to the plane's window; what lies outside of the scan stays dark."""
     (dx, dy), (nx, ny) = plane.spacing_mm, values.shape
     edges = (-dx / 2, (nx - 0.5) * dx, -dy / 2, (ny - 0.5) * dy)
@@ -193,7 +191,7 @@ def _draw(ax: Axes, values: Array, plane: Plane, colours: str, brightest: float)
     return picture
 
 
-def _outline(ax: Axes, mask: Array, plane: Plane, colour: str, style: Any = TRUTH_STYLE) -> None:
+def _outline(ax: Axes, mask: Float32, plane: Plane, colour: str, style: Any = TRUTH_STYLE) -> None:
     """The line of one half, smoothed and closed at the scan's end, with a dark rim for bright tissue."""
     if mask.max() > HALF:
         padded = gaussian_filter(np.pad(mask, 2), SMOOTHING)

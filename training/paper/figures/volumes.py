@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
 
+from app.imaging.arrays import Float64
 from training.evaluation.cases import CaseResult
 from training.evaluation.statistics.agreement import Agreement, agreement
 from training.evaluation.statistics.reproducibility import reproducibility
@@ -19,7 +19,6 @@ from training.paper.figures.page import (
 from training.phantom.views import DIRECTIONS, direction_of
 
 MARKERS = ("o", "s", "^")
-Array = NDArray[np.float64]
 
 
 def volume_agreement(results: Sequence[CaseResult], name: str) -> Figure:
@@ -71,7 +70,7 @@ def _along(result: CaseResult, direction: str) -> bool:
     return direction_of(result.seed) == direction
 
 
-def _correlation(ax: Axes, measured: Array, true: Array, found: Agreement) -> None:
+def _correlation(ax: Axes, measured: Float64, true: Float64, found: Agreement) -> None:
     ends = [0.0, 1.05 * float(max(measured.max(), true.max()))]
     ax.plot(ends, ends, color="0.5", lw=1, ls="--", label="identity")
     if np.ptp(true) > 0:
@@ -94,7 +93,7 @@ def _signed(value: float) -> str:
     return f"{'-' if value < 0 else '+'} {abs(value):.1f}"
 
 
-def _bland_altman(ax: Axes, means: Array, differences: Array, found: Agreement, unit: str) -> None:
+def _bland_altman(ax: Axes, means: Float64, differences: Float64, found: Agreement, unit: str) -> None:
     """Differences with their bias and limits, each with its 95 % interval; the lines are named outside of the frame."""
     ax.axhline(0, color="0.8", lw=0.8)
     ax.plot(means, differences, "o", ms=4, alpha=0.7, color=BLUE, mew=0)
