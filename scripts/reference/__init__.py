@@ -22,6 +22,7 @@ WHOLE_PAGES: Final[Mapping[str, Callable[[], str]]] = {
 }
 PAGES_WITH_TABLES: Final[Mapping[str, Callable[[str], str]]] = {
     "errors.md": tables.with_errors,
+    "metrics.md": tables.with_metrics,
     "settings.md": tables.with_settings,
     "../README.md": accuracy.with_accuracy,
 }

@@ -1,18 +1,21 @@
-"""The tables of pages that people write around them: errors and settings."""
+"""The tables of pages that people write around them: errors, metrics and settings."""
 
 from __future__ import annotations
 
 import re
 from typing import Final
 
+from prometheus_client.metrics import MetricWrapperBase
 from pydantic.fields import FieldInfo
 
+from app.monitoring.metrics import Metrics
 from app.problems.catalogue import PROBLEMS
 from app.settings import Settings, environment_name
 from scripts.reference.markdown import table
 
 BEGIN: Final = "<!-- problems -->"
 ROW: Final = re.compile(r"^\| `(FETALHEAD_[A-Z_]+)` \| (.*?) \| .* \|\n", re.MULTILINE)
+METRICS: Final = re.compile(r"^\| metric \|.*?\n(?!\|)", re.MULTILINE | re.DOTALL)
 GROUPS: Final = {
     400: "The file or the request is damaged",
     401: "Who may do what",
@@ -36,6 +39,18 @@ def with_errors(page: str) -> str:
         rows = [[f"`{kind.code}`", str(kind.status), kind.meaning, kind.remedy] for kind in kinds]
         parts.append(f"## {heading}\n\n{table(['code', 'status', 'meaning', 'remedy'], rows)}")
     return "\n\n".join(parts) + "\n"
+
+
+def with_metrics(page: str) -> str:
+    """Return the page with its table of metrics renewed."""
+    metrics = [value for value in vars(Metrics()).values() if isinstance(value, MetricWrapperBase)]
+    rows = sorted(_metric(metric) for metric in metrics)
+    return METRICS.sub(lambda _: table(["metric", "type", "labels", "meaning"], rows) + "\n", page)
+
+
+def _metric(metric: MetricWrapperBase) -> list[str]:
+    name = f"{metric._name}{'_total' if metric._type == 'counter' else ''}"
+    return [f"`{name}`", metric._type, ", ".join(metric._labelnames) or "-", metric._documentation]
 
 
 def with_settings(page: str) -> str:
