@@ -8,9 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.docs.pages import DATA, DOCS, RUN, blocks, pages
+from tests.docs.pages import DATA, DOCS, ROOT, RUN, blocks, pages
 from tests.docs.reader import SERVE, Reader, Service
 
+HISTORY = ("adr/", "results/")
+"""Pages that tell what was: what they name may be gone."""
+MADE = ("docker/secrets", "docs/results/DATE")
+"""What commands make, not the repository."""
 COMMANDS = ("fetalhead", "fetalhead-train", "make", "docker", "curl", "python", "pip", "npm")
 
 
@@ -69,3 +73,10 @@ def test_every_page_is_on_the_menu_and_every_result_is_linked() -> None:
     assert found - results - set(pages()) == set(), "name them in the menu of mkdocs.yml"
     linked = set(re.findall(r"\]\((results/[^)]+)\)", (DOCS / "comparison.md").read_text(encoding="utf-8")))
     assert results - linked - set(pages()) == set(), "link them from docs/comparison.md"
+
+
+@pytest.mark.parametrize("page", [page for page in pages() if not page.startswith(HISTORY)])
+def test_the_files_it_names_exist(page: str) -> None:
+    text = (DOCS / page).read_text(encoding="utf-8")
+    named = set(re.findall(r"`((?:app|benchmarks|docker|docs|scripts|tests|training)/[\w./-]+)[`:]", text))
+    assert sorted(name for name in named if not name.startswith(MADE) and not (ROOT / name).exists()) == []
