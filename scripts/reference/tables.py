@@ -50,7 +50,7 @@ def with_metrics(page: str) -> str:
 
 def _metric(metric: MetricWrapperBase) -> list[str]:
     name = f"{metric._name}{'_total' if metric._type == 'counter' else ''}"
-    return [f"`{name}`", metric._type, ", ".join(metric._labelnames) or "-", metric._documentation]
+    return [f"`{name}`", f"{metric._type}", ", ".join(metric._labelnames) or "-", metric._documentation]
 
 
 def with_settings(page: str) -> str:
