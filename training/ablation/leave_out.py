@@ -19,6 +19,7 @@ from training.ablation.recipes import (
 from training.cases.sources import CaseSource, allowed
 from training.config.training import TrainingConfig
 from training.evaluation.cases import CaseResult
+from training.evaluation.markdown import markdown_table
 from training.evaluation.statistics.paired import SeededDifference, mean_by_case, seeded_difference
 from training.evaluation.torch_segmenter import TorchSegmenter
 from training.fitting.loop import pick_device
@@ -143,18 +144,25 @@ def _mean(runs: Sequence[Mapping[int, float]]) -> float:
 
 def table(found: list[LeftOut]) -> str:
     """The findings as Markdown."""
-    kind = found[0].kind
-    lines = [
-        f"| left out ({kind}) | DSC, all seen [%] | DSC, never seen [%] | difference [95 % interval] | by seed "
-        "| mean volume error, all seen to never seen [%] | difference [95 % interval] |",
-        "|---|---:|---:|---:|---:|---:|---:|",
-    ]
-    for one in found:
-        by_seed = ", ".join(f"{100 * value:+.1f}" for value in one.difference.by_seed)
-        lines.append(
-            f"| {one.value} | {100 * one.dsc_full:.2f} | {100 * one.dsc_left_out:.2f} "
-            f"| {shown(one.difference)} | {by_seed} "
-            f"| {one.volume_error_full_percent:.1f} to {one.volume_error_left_out_percent:.1f} "
-            f"| {shown(one.volume_error_difference, factor=1)} |"
-        )
-    return "\n".join(lines)
+    header = (
+        f"left out ({found[0].kind})",
+        "DSC, all seen [%]",
+        "DSC, never seen [%]",
+        "difference [95 % interval]",
+        "by seed",
+        "mean volume error, all seen to never seen [%]",
+        "difference [95 % interval]",
+    )
+    return markdown_table(header, map(_row, found))
+
+
+def _row(one: LeftOut) -> tuple[str, ...]:
+    return (
+        one.value,
+        f"{100 * one.dsc_full:.2f}",
+        f"{100 * one.dsc_left_out:.2f}",
+        shown(one.difference),
+        ", ".join(f"{100 * value:+.1f}" for value in one.difference.by_seed),
+        f"{one.volume_error_full_percent:.1f} to {one.volume_error_left_out_percent:.1f}",
+        shown(one.volume_error_difference, factor=1),
+    )

@@ -22,6 +22,7 @@ from training.ablation.recipes import (
 )
 from training.cases.sources import CaseSource
 from training.config.training import TrainingConfig
+from training.evaluation.markdown import markdown_table
 from training.evaluation.statistics.paired import PairedDifference, mean_by_case, paired_difference
 from training.evaluation.torch_segmenter import TorchSegmenter
 from training.fitting.loop import pick_device
@@ -126,12 +127,9 @@ def _means(by_part: Mapping[str, Mapping[int, float]]) -> dict[str, float]:
 
 def table(full: Mapping[str, float], found: list[WithoutKind]) -> str:
     """The findings as Markdown, per cent."""
-    lines = [
-        "| left out | DSC, test | difference [95 % CI] | DSC, shifted | difference [95 % CI] | p, shifted |",
-        "|---|---:|---:|---:|---:|---:|",
-        f"| nothing | {100 * full['test']:.2f} | | {100 * full['shifted']:.2f} | | |",
-    ]
+    header = ("left out", "DSC, test", "difference [95 % CI]", "DSC, shifted", "difference [95 % CI]", "p, shifted")
+    rows = [["nothing", f"{100 * full['test']:.2f}", "", f"{100 * full['shifted']:.2f}", "", ""]]
     for one in found:
         cells = [cell for part in PARTS for cell in (f"{100 * one.dsc[part]:.2f}", shown(one.difference[part]))]
-        lines.append(f"| {one.left_out} | {' | '.join(cells)} | {one.difference['shifted'].p:.3g} |")
-    return "\n".join(lines)
+        rows.append([one.left_out, *cells, f"{one.difference['shifted'].p:.3g}"])
+    return markdown_table(header, rows)

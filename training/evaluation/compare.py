@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict
 
 from training.config.training import ConfigError
 from training.evaluation.cases import CaseResult, read_journal
+from training.evaluation.markdown import markdown_table
 from training.evaluation.report import SECTIONS
 from training.evaluation.statistics.agreement import MIN_CASES, Agreement, agreement
 from training.evaluation.statistics.paired import PairedDifference, paired_difference
@@ -58,22 +59,29 @@ def versus(first: Path, second: Path) -> list[Versus]:
 
 def table(found: Sequence[Versus]) -> str:
     """The comparison as Markdown."""
-    lines = [
-        "| cases | DSC, mean [%] | DSC, median [%] | least DSC [%] | difference of the mean [95 % interval] "
-        "| better in | mean volume error [%] | bias ± limits [mL] |",
-        "|---|---:|---:|---:|---:|---:|---:|---:|",
+    header = (
+        "cases",
+        "DSC, mean [%]",
+        "DSC, median [%]",
+        "least DSC [%]",
+        "difference of the mean [95 % interval]",
+        "better in",
+        "mean volume error [%]",
+        "bias ± limits [mL]",
+    )
+    return markdown_table(header, map(_row, found))
+
+
+def _row(one: Versus) -> list[str]:
+    a, b, d = one.first, one.second, one.dsc
+    return [
+        f"{one.section} ({d.cases})",
+        *(f"{100 * getattr(a, n):.2f} to {100 * getattr(b, n):.2f}" for n in ("dsc_mean", "dsc_median", "dsc_min")),
+        f"{100 * d.mean:+.2f} [{100 * d.ci95[0]:+.2f}, {100 * d.ci95[1]:+.2f}], p = {d.p:.2g}",
+        f"{one.better} of {d.cases}",
+        " to ".join(f"{side.volumes.mean_absolute_relative_error_percent:.2f}" for side in (a, b)),
+        " to ".join(f"{s.volumes.bias_ml:+.1f} ± {s.volumes.loa_half_width_ml:.1f}" for s in (a, b)),
     ]
-    for one in found:
-        a, b, d = one.first, one.second, one.dsc
-        pairs = [
-            *(f"{100 * getattr(a, n):.2f} to {100 * getattr(b, n):.2f}" for n in ("dsc_mean", "dsc_median", "dsc_min")),
-            f"{100 * d.mean:+.2f} [{100 * d.ci95[0]:+.2f}, {100 * d.ci95[1]:+.2f}], p = {d.p:.2g}",
-            f"{one.better} of {d.cases}",
-            " to ".join(f"{side.volumes.mean_absolute_relative_error_percent:.2f}" for side in (a, b)),
-            " to ".join(f"{s.volumes.bias_ml:+.1f} ± {s.volumes.loa_half_width_ml:.1f}" for s in (a, b)),
-        ]
-        lines.append(f"| {one.section} ({d.cases}) | {' | '.join(pairs)} |")
-    return "\n".join(lines)
 
 
 def _by_case(results: Sequence[CaseResult]) -> Mapping[str, CaseResult]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterator
 
+from training.evaluation.markdown import markdown_table
 from training.evaluation.published import FULL_SYSTEM
 from training.evaluation.report import DISTANCES, FRACTIONS, Section, Summary
 from training.evaluation.statistics.agreement import Agreement
@@ -47,8 +48,7 @@ def table(sections: dict[str, Section], data: str = "simulated") -> str:
         ),
         ("Voxels (mm)", "0.38", [_edges(s.spacing_mm) for s in parts]),
     ]
-    lines = [f"| | {' | '.join(titles)} |", "|---" * (2 + len(sections)) + "|"]
-    return "\n".join([*lines, *(f"| {title} | {paper} | {' | '.join(cells)} |" for title, paper, cells in rows)])
+    return markdown_table(["", *titles], ([title, paper, *cells] for title, paper, cells in rows))
 
 
 def repeated_table(found: Reproducibility) -> str:
@@ -63,9 +63,8 @@ def repeated_table(found: Reproducibility) -> str:
         ("ICC(A,1), 95 % interval", "", _correlation(found.icc_agreement, found.icc_agreement_ci95)),
         ("Voxels (mm)", "", _edges(found.spacing_mm)),
     ]
-    lines = [f"| | paper | {found.groups} subjects, {found.views} scans each |", "|---|---|---|"]
-    lines += [f"| {title} | {paper} | {cell} |" for title, paper, cell in rows]
-    return "\n".join([*lines, *(f"\nleft out: {who}" for who in found.left_out)])
+    header = ("", "paper", f"{found.groups} subjects, {found.views} scans each")
+    return "\n".join([markdown_table(header, rows), *(f"\nleft out: {who}" for who in found.left_out)])
 
 
 def _metrics() -> Iterator[tuple[str, str, str, int]]:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from training.evaluation.markdown import markdown_table
 from training.evaluation.statistics.paired import SeededDifference, holm, seeded_difference
 from training.paper.systems import (
     COMPARISONS,
@@ -105,18 +106,18 @@ truth somewhat less often than in 95 of 100 comparisons. *By training seed* take
 
 def as_markdown(compared: Sequence[Compared]) -> str:
     """The pairs as a table."""
-    lines = ["| " + " | ".join(HEADER) + " |", "|---|---|---|---:|---:|---:|---:|---|"]
-    for one in compared:
-        low, high = (100 * value for value in one.difference.ci95)
-        cells = (
-            one.pair.system,
-            one.pair.against,
-            one.pair.part,
-            f"{100 * one.difference.mean:+.2f} [{low:+.2f}, {high:+.2f}]",
-            " ".join(f"{100 * value:+.1f}" for value in one.difference.by_seed),
-            "-" if one.p is None else shown_p(one.p),
-            shown_p(one.wilcoxon_p),
-            one.finding,
-        )
-        lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join(lines)
+    return markdown_table(HEADER, map(_row, compared), words=3)
+
+
+def _row(one: Compared) -> tuple[str, ...]:
+    low, high = (100 * value for value in one.difference.ci95)
+    return (
+        one.pair.system,
+        one.pair.against,
+        one.pair.part,
+        f"{100 * one.difference.mean:+.2f} [{low:+.2f}, {high:+.2f}]",
+        " ".join(f"{100 * value:+.1f}" for value in one.difference.by_seed),
+        "-" if one.p is None else shown_p(one.p),
+        shown_p(one.wilcoxon_p),
+        one.finding,
+    )

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from training.evaluation.cases import CaseResult
+from training.evaluation.markdown import markdown_table
 from training.evaluation.published import PaperRow
 from training.evaluation.statistics.paired import mean_by_case
 from training.paper.systems import System
@@ -126,13 +127,13 @@ def as_markdown(records: Sequence[Record]) -> str:
     """The records as a table, the best value of each quality in bold, and what the paper reports below each system."""
     missed = any(record["without_head"] for record in records)
     header = (*HEADER, MISSED) if missed else HEADER
-    lines = ["| " + " | ".join(header) + " |", "|---" + "|---:" * (len(header) - 1) + "|"]
+    shown: list[list[str]] = []
     best = {name: _best(records, name) for name in QUALITIES}
     for record in records:
         both = [_measured_cells(record, best)]
         both += [] if record["paper_dsc_percent"] is None else [_paper_cells(record)]
-        lines += ["| " + " | ".join(cells[: len(header)]) + " |" for cells in both]
-    return "\n".join(lines)
+        shown += [cells[: len(header)] for cells in both]
+    return markdown_table(header, shown)
 
 
 def _measured_cells(record: Record, best: Mapping[str, Record]) -> list[str]:

@@ -7,32 +7,37 @@ from pathlib import Path
 import numpy as np
 
 from training.evaluation.cases import CaseResult
+from training.evaluation.markdown import markdown_table
 from training.evaluation.statistics.agreement import agreement
 from training.evaluation.statistics.reproducibility import Reproducibility, reproducibility
 from training.paper.tables import Measured
 from training.phantom.views import direction_of
 
 REPEATED_FIELDS = ("subject_seed", "seed", "gestational_age_weeks", "true_ml", "measured_ml", "dsc", "verdict")
-PAPER = "| *USegNet-DS-HAS-Ctx in the paper* | *-1.6* | *± 19.5* | *0.990* |"
+HEADER = ("System", "bias [mL]", "95 % limits of agreement: bias ± [mL]", "Pearson r")
+PAPER = ("*USegNet-DS-HAS-Ctx in the paper*", "*-1.6*", "*± 19.5*", "*0.990*")
 
 
 def volumes(measured: Mapping[str, Measured], repeated: Sequence[Sequence[CaseResult]], name: str) -> str:
     """The section of the page; `repeated` are the named system's repeated scans, one list per training seed."""
     several = any(len(found.test) > 1 for found in measured.values())
-    lines = [
+    parts = [
         "## Volumes",
-        *(["", "Mean over training seeds, and their range in brackets."] if several else []),
-        "",
-        "| System | bias [mL] | 95 % limits of agreement: bias ± [mL] | Pearson r |",
-        "|---|---:|---:|---:|",
+        *(["Mean over training seeds, and their range in brackets."] if several else []),
+        markdown_table(HEADER, [*(_row(system, found) for system, found in measured.items()), PAPER]),
+        *([_repeated([reproducibility(run) for run in repeated], name)] if repeated else []),
     ]
-    for system, found in measured.items():
-        agreed = [agreement([r.measured_ml for r in run], [r.true_ml for r in run]) for run in found.test]
-        bias = over_seeds([a.bias_ml for a in agreed], "+.1f")
-        limits = over_seeds([a.loa_half_width_ml for a in agreed], ".1f")
-        lines.append(f"| {system} | {bias} | {limits} | {over_seeds([a.pearson for a in agreed], '.3f')} |")
-    lines.append(PAPER)
-    return "\n".join([*lines, *(["", _repeated([reproducibility(run) for run in repeated], name)] if repeated else [])])
+    return "\n\n".join(parts)
+
+
+def _row(system: str, found: Measured) -> tuple[str, ...]:
+    agreed = [agreement([r.measured_ml for r in run], [r.true_ml for r in run]) for run in found.test]
+    return (
+        system,
+        over_seeds([a.bias_ml for a in agreed], "+.1f"),
+        over_seeds([a.loa_half_width_ml for a in agreed], ".1f"),
+        over_seeds([a.pearson for a in agreed], ".3f"),
+    )
 
 
 def _repeated(found: Sequence[Reproducibility], name: str) -> str:

@@ -20,6 +20,7 @@ from app.imaging.postprocess import bounding_box
 from app.imaging.preprocess import preprocess, resample_mask_like
 from app.imaging.volume import Volume
 from app.inference.segmenter import HeadSegmenter
+from training.evaluation.markdown import markdown_table
 from training.evaluation.metrics import dsc, overlap
 from training.evaluation.statistics.paired import PairedDifference, paired_difference
 from training.phantom import Phantom
@@ -84,19 +85,14 @@ def differences(found: Sequence[Turned]) -> dict[str, PairedDifference]:
 def table(found: Sequence[Turned]) -> str:
     """The findings as Markdown, per cent."""
     turned = sum(one.crop_turned for one in found)
-    lines = [
-        f"{len(found)} scans; cropping gave {turned} of them another orientation.",
-        "",
-        "| the scan | DSC [%] | difference [95 % CI] | p |",
-        "|---|---:|---:|---:|",
-        f"| as served | {100 * np.mean([one.served for one in found]):.2f} | | |",
-    ]
+    rows = [["as served", f"{100 * np.mean([one.served for one in found]):.2f}", "", ""]]
     for way, difference in differences(found).items():
         low, high = (100 * value for value in difference.ci95)
         mean = 100 * np.mean([getattr(one, way) for one in found])
         shown = f"{100 * difference.mean:+.2f} [{low:+.2f}, {high:+.2f}]"
-        lines.append(f"| {way} | {mean:.2f} | {shown} | {difference.p:.3g} |")
-    return "\n".join(lines)
+        rows.append([way, f"{mean:.2f}", shown, f"{difference.p:.3g}"])
+    told = f"{len(found)} scans; cropping gave {turned} of them another orientation."
+    return f"{told}\n\n{markdown_table(('the scan', 'DSC [%]', 'difference [95 % CI]', 'p'), rows)}"
 
 
 def _on_grid(segmenter: HeadSegmenter, volume: Volume, truth: Volume) -> tuple[Float32, Float32, Orientation]:

@@ -16,6 +16,7 @@ from app.imaging.arrays import Bool, Float64
 from app.imaging.preprocess import fill_cavities
 from app.imaging.volume import Float3
 from app.inference.segmenter import HeadSegmenter
+from training.evaluation.markdown import markdown_table
 from training.evaluation.probes.surface import Patches, surface_of
 from training.phantom import Phantom
 from training.phantom.tissues import Tissue
@@ -140,17 +141,14 @@ def table(found: SurfaceReport) -> str:
         return f"No head was found, or none lies in view, in {found.left_out} scans."
     offsets = [case.offset_mm for case in found.cases]
     mean, absolute, sd = np.mean(offsets), np.mean(np.abs(offsets)), np.mean([case.sd_mm for case in found.cases])
-    lines = [
+    parts = [
         f"{len(found.cases)} scans; in {found.left_out} others no head was found, or none lies in view.",
-        "",
-        *_rows("just outside the surface", found.by_tissue, found.everywhere),
-        "",
-        *_rows("contrast across the surface [SD]", found.by_contrast, found.everywhere),
-        "",
+        _table("just outside the surface", found.by_tissue, found.everywhere),
+        _table("contrast across the surface [SD]", found.by_contrast, found.everywhere),
         f"A scan's outline lies {mean:+.2f} mm off as a whole (absolute: {absolute:.2f} mm), "
         f"with an SD of {sd:.2f} mm around that; means over scans.",
     ]
-    return "\n".join(lines)
+    return "\n\n".join(parts)
 
 
 def _contrast(data: npt.NDArray[np.float32], seen: Bool, patches: Patches, spacing: Float3) -> Float64:
@@ -231,14 +229,19 @@ def _outline(seed: int, pieces: Pieces) -> Outline:
     return Outline(seed=seed, offset_mm=offset, sd_mm=variance**0.5, mean_absolute_mm=mean_absolute)
 
 
-def _rows(title: str, parts: Mapping[str, Part], everywhere: Part) -> list[str]:
-    head = (
-        f"| {title} | share of the surface [%] | mean distance [mm] | median | mean, signed | share of the error [%] |"
+def _table(title: str, parts: Mapping[str, Part], everywhere: Part) -> str:
+    header = (
+        title,
+        "share of the surface [%]",
+        "mean distance [mm]",
+        "median",
+        "mean, signed",
+        "share of the error [%]",
     )
     shown = {**parts, "everywhere": everywhere}
-    return [head, "|---|---:|---:|---:|---:|---:|", *(_row(name, part) for name, part in shown.items())]
+    return markdown_table(header, (_row(name, part) for name, part in shown.items()))
 
 
-def _row(name: str, part: Part) -> str:
-    distances = f"{part.mean_absolute_mm:.2f} | {part.median_absolute_mm:.2f} | {part.mean_mm:+.2f}"
-    return f"| {name} | {100 * part.share:.1f} | {distances} | {100 * part.share_of_error:.1f} |"
+def _row(name: str, part: Part) -> list[str]:
+    distances = [f"{part.mean_absolute_mm:.2f}", f"{part.median_absolute_mm:.2f}", f"{part.mean_mm:+.2f}"]
+    return [name, f"{100 * part.share:.1f}", *distances, f"{100 * part.share_of_error:.1f}"]
