@@ -38,7 +38,7 @@ def test_the_import_contracts_hold() -> None:
 
 
 def test_the_service_imports_without_torch_and_without_a_runtime() -> None:
-    missing = ["matplotlib", "torch", "onnx", "onnxruntime", "openvino", "tensorboard", "tqdm", "training"]
+    missing = ["matplotlib", "torch", "onnx", "onnxruntime", "openvino", "tensorboard", "training"]
     imports_without(missing, list(modules("app")))
 
 

@@ -11,39 +11,22 @@ from types import TracebackType
 from typing import Final, Self
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-from rich.progress import Progress as Bar
+from rich.progress import MofNCompleteColumn
 from rich.table import Table
 
 from app.batch.run import CaseResult
 from app.batch.tables import CSV, JSONL
+from app.progress import progress_bar
 
 NAMED: Final = 5
 """Failed files that the summary names; all of them are in the table."""
-WHOLE_RUN_S: Final = 1e9
-"""The time left is estimated from all cases: one may take longer than rich's usual half a minute."""
 
 
 class Progress:
     """A bar on standard error, where that is a terminal; the lines of standard output pass above it."""
 
     def __init__(self, total: int) -> None:
-        columns = (
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            TextColumn("left"),
-            TimeRemainingColumn(),
-        )
-        self._bar = Bar(
-            *columns,
-            console=Console(stderr=True),
-            disable=not sys.stderr.isatty(),
-            redirect_stdout=sys.stdout.isatty(),
-            speed_estimate_period=WHOLE_RUN_S,
-            transient=True,
-        )
+        self._bar = progress_bar(MofNCompleteColumn())
         self._total = total
         self._task = self._bar.add_task("measuring", total=total)
 

@@ -43,10 +43,9 @@ def tell(options: argparse.Namespace, text: object, **content: object) -> None:
 
 def with_progress(items: Iterable[T], total: int, title: str) -> Iterable[T]:
     """The items, with a bar on standard error."""
-    from training.bars import progress_bar
+    from training.progress import with_bar
 
-    bar: Iterable[T] = progress_bar(items, total=total, desc=title)
-    return bar
+    return with_bar(items, total, title)
 
 
 def validation_phantoms(options: argparse.Namespace) -> Iterable[Phantom]:

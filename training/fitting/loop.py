@@ -8,11 +8,9 @@ from time import monotonic
 import numpy as np
 import torch
 from torch.utils.tensorboard import SummaryWriter
-from tqdm import tqdm
 
 from app.imaging.preprocess import PreprocessingSpec
 from app.inference.focus import Box
-from training.bars import progress_bar
 from training.cases.augment import (
     VISIBLE,
     Sample,
@@ -37,6 +35,7 @@ from training.fitting.losses import DeepSupervisionLoss, l2_as_weight_decay
 from training.fitting.refinement import box_around, refined, with_coarse_context
 from training.fitting.schedule import learning_rate
 from training.networks.cascade import ContextLevel
+from training.progress import ProgressBar
 
 
 class LevelTrainer:
@@ -67,16 +66,23 @@ class LevelTrainer:
 
     def fit(self, stop_at_step: int | None = None) -> None:
         """Train until the budget is spent, or until a step for a planned interruption."""
-        runtime = self.config.runtime
         log = SummaryWriter(str(self.job.folder))
-        bar = progress_bar(desc=f"context level {self.job.context_level}", unit="step", initial=self.progress.step)
+        with ProgressBar(f"context level {self.job.context_level}") as bar:
+            self._take_steps(log, bar, stop_at_step)
+        self.validate(log)
+        self.save()
+        self._cases.clear()  # they refer back to this trainer: the next level's would lie in memory beside them
+        log.close()
+
+    def _take_steps(self, log: SummaryWriter, bar: ProgressBar, stop_at_step: int | None) -> None:
+        """Take steps, and validate and save now and then."""
+        runtime = self.config.runtime
         saved_at = validated_at = monotonic()
         while (fraction := self.fraction_spent()) < 1 and self.progress.step != stop_at_step:
             begun = monotonic()
             loss = self.step(self.stage(fraction), fraction)
             self.progress.step += 1
             self.progress.spent_s += monotonic() - begun
-            bar.update()
             if self.progress.step % runtime.log_steps == 0:
                 self._log(log, bar, loss, fraction, monotonic() - begun)
             if monotonic() - validated_at > 60 * runtime.validate_minutes:
@@ -87,11 +93,6 @@ class LevelTrainer:
             if monotonic() - saved_at > 60 * runtime.checkpoint_minutes:
                 self.save()
                 saved_at = monotonic()
-        self.validate(log)
-        self.save()
-        self._cases.clear()  # they refer back to this trainer: the next level's would lie in memory beside them
-        bar.close()
-        log.close()
 
     def fraction_spent(self) -> float:
         """Share of the level's budget that is spent, 0 to 1; time, steps or epochs. Of none, all is spent."""
@@ -187,7 +188,10 @@ class LevelTrainer:
         if log is not None:
             log.add_scalar(f"validation/dsc_{stage.spacing_mm}mm", self.progress.validation_dsc, self.progress.step)
             where = f"step {self.progress.step}, {self.progress.spent_s / 60:.1f} min, {stage.spacing_mm} mm"
-            tqdm.write(f"{where}: validation DSC {np.mean(scores):.4f} (min {np.min(scores):.3f}, {len(scores)} cases)")
+            print(
+                f"{where}: validation DSC {np.mean(scores):.4f} (min {np.min(scores):.3f}, {len(scores)} cases)",
+                flush=True,
+            )
         return self.progress.validation_dsc
 
     def cases(self, stage: Stage, validation: bool) -> GridCases:
@@ -285,14 +289,14 @@ class LevelTrainer:
             else:
                 self.average[name].copy_(value)
 
-    def _log(self, log: SummaryWriter, bar: "tqdm[None]", loss: torch.Tensor, fraction: float, seconds: float) -> None:
+    def _log(self, log: SummaryWriter, bar: ProgressBar, loss: torch.Tensor, fraction: float, seconds: float) -> None:
         value = float(loss)
         if not math.isfinite(value):
             raise DataError(f"the loss became {value} at step {self.progress.step}; lower optimiser.learning_rate")
         log.add_scalar("train/loss", value, self.progress.step)
         log.add_scalar("train/learning_rate", learning_rate(self.config, fraction), self.progress.step)
         log.add_scalar("train/seconds_per_step", seconds, self.progress.step)
-        bar.set_postfix(loss=f"{value:.3f}", spent=f"{fraction:.1%}", refresh=False)
+        bar.show(fraction, f"step {self.progress.step}, loss {value:.3f}")
 
 
 def pick_device(name: str) -> torch.device:

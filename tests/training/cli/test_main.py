@@ -103,7 +103,7 @@ def test_arguments_that_cannot_be_used(capsys: Capture) -> None:
 def test_without_torch_it_says_what_to_install(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
 ) -> None:
-    monkeypatch.delitem(sys.modules, "training.bars", raising=False)
-    monkeypatch.setitem(sys.modules, "tqdm", None)  # what the import system takes for "not importable"
-    assert main(["cohort", str(tmp_path), "--cases", "1", "--json"]) == 2
+    monkeypatch.delitem(sys.modules, "training.export.publish", raising=False)
+    monkeypatch.setitem(sys.modules, "onnx", None)  # what the import system takes for "not importable"
+    assert main(["export", str(tmp_path), "--json"]) == 2
     assert "fetalhead[cpu,train]" in json.loads(capsys.readouterr().err)["error"]

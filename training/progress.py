@@ -1,0 +1,57 @@
+"""Progress on standard error: a bar that moves on a terminal, a line every half minute where nobody sees it move."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator
+from datetime import timedelta
+from time import monotonic
+from typing import Self, TypeVar
+
+from rich.progress import TextColumn
+
+from app.progress import progress_bar
+
+SECONDS_BETWEEN_LINES = 30.0
+
+T = TypeVar("T")
+
+
+class ProgressBar:
+    """How far one thing has come, with a note beside it."""
+
+    def __init__(self, title: str) -> None:
+        self._bar = progress_bar(TextColumn("{task.fields[note]}"))
+        self._task = self._bar.add_task(title, total=1.0, note="")
+        self._title, self._begun = title, monotonic()
+        self._written_at, self._unwritten = -SECONDS_BETWEEN_LINES, ""
+
+    def show(self, share: float, note: str) -> None:
+        """Show which share is done, 0 to 1, and the note."""
+        self._bar.update(self._task, completed=share, note=note)
+        spent = timedelta(seconds=round(monotonic() - self._begun))
+        self._unwritten = f"{self._title}: {100 * share:.0f} % in {spent}, {note}"
+        if monotonic() - self._written_at >= SECONDS_BETWEEN_LINES:
+            self._write()
+
+    def _write(self) -> None:
+        if self._bar.disable and self._unwritten:
+            print(self._unwritten, file=sys.stderr, flush=True)
+        self._written_at, self._unwritten = monotonic(), ""
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.stop()
+        self._write()
+
+
+def with_bar(items: Iterable[T], total: int, title: str) -> Iterator[T]:
+    """Yield the items, and show how many of them are done."""
+    with ProgressBar(title) as bar:
+        bar.show(0.0, f"0 of {total}")
+        for done, item in enumerate(items, start=1):
+            yield item
+            bar.show(done / max(1, total), f"{done} of {total}")
