@@ -80,3 +80,12 @@ def test_the_files_it_names_exist(page: str) -> None:
     text = (DOCS / page).read_text(encoding="utf-8")
     named = set(re.findall(r"`((?:app|benchmarks|docker|docs|scripts|tests|training)/[\w./-]+)[`:]", text))
     assert sorted(name for name in named if not name.startswith(MADE) and not (ROOT / name).exists()) == []
+
+
+def test_every_flag_is_explained() -> None:
+    page = (DOCS / "explanation" / "limits.md").read_text(encoding="utf-8")
+    explained = set(re.findall(r"^\| `([a-z_]+)` \|", page.partition("| flag |")[2], re.MULTILINE))
+    words = (ROOT / "app" / "viewer" / "source" / "src" / "words.ts").read_text(encoding="utf-8")
+    titles = re.search(r"const FLAGS:[^{]*\{(.*?)^\}", words, re.MULTILINE | re.DOTALL)
+    assert titles is not None
+    assert explained == set(re.findall(r"^  ([a-z_]+):", titles[1], re.MULTILINE))
