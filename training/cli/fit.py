@@ -67,7 +67,7 @@ def _train(
     from training.export.weights import weights_of
     from training.fitting import cascade as auto_context
     from training.own_data.dataset import OwnData, is_own
-    from training.phantom.background import made_beside
+    from training.phantom.background import make_in_background
 
     if is_own(options.data):
         own = OwnData(options.data, options.split)
@@ -79,6 +79,6 @@ def _train(
     if options.start is not None:
         config = auto_context.start_from(config, run, weights_of(options.start, options.store), levels)
         keep_rules(options.start, options.store, run)
-    with made_beside(data, wanted_phantoms(config, options.no_phantoms)):
+    with make_in_background(data, wanted_phantoms(config, options.no_phantoms)):
         auto_context.fit(config, PhantomCache(data), run, levels, options.resume)
     return None

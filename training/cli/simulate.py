@@ -87,12 +87,12 @@ def _cohort(options: argparse.Namespace) -> None:
 
 
 def _verify_cohort(options: argparse.Namespace) -> None:
-    from training.phantom.fixed import VERSION, computed_digests, stored_digests
+    from training.phantom.fixed import VERSION, compute_digests, read_digests
 
-    stored = stored_digests()
+    stored = read_digests()
     total = sum(-(-len(scenes) // options.every) for scenes in stored.scenes.values())
     changed: list[str] = []
-    for part, place, request, digest in with_progress(computed_digests(options.every), total, "scenes"):
+    for part, place, request, digest in with_progress(compute_digests(options.every), total, "scenes"):
         if stored.scenes[part][place] != digest:
             changed.append(f"{part} {request.seed}")
     if changed:

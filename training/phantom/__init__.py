@@ -1,4 +1,4 @@
-"""Simulated patients: anatomy, acoustics and scan of fetal heads in 3D ultrasound. Needs numpy and scipy only."""
+"""Simulated patients: anatomy, acoustics and scans of fetal heads in 3D ultrasound. Needs numpy and scipy only."""
 
 from training.phantom.scene import SimulationRequest
 from training.phantom.simulate import Phantom, PhantomRecord, simulate

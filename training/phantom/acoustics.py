@@ -1,8 +1,8 @@
-"""From painted tissue to an ultrasound picture, in the probe's own coordinates.
+"""Image formation: from painted tissue to an ultrasound image, in the probe's coordinates.
 
 Sound is marched along each beam (attenuation, losses at interfaces, skull beyond its critical angle), scatterers and
 specular echoes are summed coherently under a point-spread function that widens with depth, and the envelope passes the
-machine's chain: clutter, noise, time-gain compensation, compression. Arrays are (R, T, P): beam, lateral, sweep.
+scanner's chain: clutter, noise, time-gain compensation, compression. Arrays are (R, T, P): beam, lateral, sweep.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from training.phantom.looks import Look
+from training.phantom.looks import ScannerLook
 from training.phantom.probe import PolarGrid, Probe
 from training.phantom.shapes import Field
 from training.phantom.tissues import BONES, Tissue, TissueProperties
@@ -28,24 +28,26 @@ _REFERENCE_PERCENTILE = 99.7
 
 @dataclass(frozen=True)
 class Echoes:
-    """What the medium sends back before the machine: amplitudes (R, T, P), linear."""
+    """The echoes of the medium before the scanner's processing: amplitudes (R, T, P), linear."""
 
     backscatter: Field
     specular: Field
     transmission: Field
 
 
-def march(labels: NDArray[np.uint8], grid: PolarGrid, probe: Probe, look: Look, tissue: TissueProperties) -> Echoes:
-    """Send a pulse down every beam and note what comes back."""
+def march(
+    labels: NDArray[np.uint8], grid: PolarGrid, probe: Probe, look: ScannerLook, tissue: TissueProperties
+) -> Echoes:
+    """March a pulse down every beam and return its echoes."""
     dr = grid.steps[0]
     impedance = tissue.impedance[labels]
-    cosine = _incidence(impedance, grid)
+    cosine = _compute_incidence(impedance, grid)
     reflection = np.zeros_like(impedance)
     np.subtract(impedance[1:], impedance[:-1], out=reflection[1:])
     reflection[1:] /= impedance[1:] + impedance[:-1]
     loss = tissue.attenuation[labels] * np.float32(2 * probe.frequency_mhz * dr / 10)
     loss -= 20 * np.log10(1 - np.minimum(reflection * reflection, 0.9))
-    loss += _bone_entry(labels, cosine, look)
+    loss += _enter_bone(labels, cosine, look)
     transmission = 10 ** (np.cumsum(loss, axis=0) * np.float32(-1 / 20))
     backscatter = 10 ** (tissue.backscatter_db[labels] / np.float32(20)) * transmission
     specular = (
@@ -54,8 +56,8 @@ def march(labels: NDArray[np.uint8], grid: PolarGrid, probe: Probe, look: Look, 
     return Echoes(backscatter, specular, transmission)
 
 
-def _incidence(impedance: Field, grid: PolarGrid) -> Field:
-    """Cosine of the angle between beam and interface normal, from the smoothed impedance."""
+def _compute_incidence(impedance: Field, grid: PolarGrid) -> Field:
+    """Return the cosine of the angle between beam and interface normal, from the smoothed impedance."""
     dr, dt, dp = grid.steps
     smooth = ndimage.gaussian_filter(impedance, (1.2 / dr, 1.2, 1.0), truncate=2.5)
     r = grid.r[:, None, None]
@@ -64,7 +66,7 @@ def _incidence(impedance: Field, grid: PolarGrid) -> Field:
     return np.asarray(np.abs(along) / np.sqrt(along * along + across + 1e-9), np.float32)
 
 
-def _bone_entry(labels: NDArray[np.uint8], cosine: Field, look: Look) -> Field:
+def _enter_bone(labels: NDArray[np.uint8], cosine: Field, look: ScannerLook) -> Field:
     bone = np.isin(labels, BONES)
     entry = np.zeros(labels.shape, np.bool_)
     entry[1:] = bone[1:] & ~bone[:-1]
@@ -77,37 +79,39 @@ def form_image(
     labels: NDArray[np.uint8],
     grid: PolarGrid,
     probe: Probe,
-    look: Look,
+    look: ScannerLook,
     tissue: TissueProperties,
     rng: np.random.Generator,
 ) -> Field:
-    """The picture of the painted samples, values 0..1 (R, T, P)."""
+    """Form the image of the painted samples, values 0..1 (R, T, P)."""
     echoes = march(labels, grid, probe, look, tissue)
     if look.speckle == "postlog":
-        envelope = _incoherent_envelope(echoes, grid, look, rng)
+        envelope = _form_incoherent_envelope(echoes, grid, look, rng)
     else:
-        draws = [coherent_envelope(echoes, grid, probe, look, rng) for _ in range(look.looks_averaged)]
+        draws = [form_coherent_envelope(echoes, grid, probe, look, rng) for _ in range(look.looks_averaged)]
         envelope = np.mean(draws, axis=0, dtype=np.float32)
-    envelope = _clutter(envelope, labels, grid, look, rng)
+    envelope = _add_clutter(envelope, labels, grid, look, rng)
     region = (labels >= Tissue.SCALP) & (labels <= Tissue.FACE)
-    return _machine(envelope, region, grid, probe, look, rng)
+    return _process(envelope, region, grid, probe, look, rng)
 
 
-def coherent_envelope(echoes: Echoes, grid: PolarGrid, probe: Probe, look: Look, rng: np.random.Generator) -> Field:
-    """Envelope of scatterers and interfaces under the point-spread function; Rayleigh, or K where they cluster."""
+def form_coherent_envelope(
+    echoes: Echoes, grid: PolarGrid, probe: Probe, look: ScannerLook, rng: np.random.Generator
+) -> Field:
+    """Return the envelope of scatterers and interfaces under the point-spread function; K where they cluster."""
     parts = []
     phase = rng.uniform(0, 2 * np.pi, grid.shape[1:]).astype(np.float32)
-    cluster = _clusters(grid, look, rng)
+    cluster = _draw_clusters(grid, look, rng)
     for turn in (np.cos(phase), np.sin(phase)):
         part = rng.standard_normal(grid.shape, np.float32)
         part *= echoes.backscatter * cluster * np.float32(np.sqrt(0.5))
         part += echoes.specular * turn
-        parts.append(_point_spread(part, grid, probe, look))
+        parts.append(_apply_point_spread(part, grid, probe, look))
     return np.hypot(*parts)
 
 
-def _clusters(grid: PolarGrid, look: Look, rng: np.random.Generator) -> Field | np.float32:
-    """Square root of gamma-distributed scatterer density in clumps wider than the beam; constant for full speckle."""
+def _draw_clusters(grid: PolarGrid, look: ScannerLook, rng: np.random.Generator) -> Field | np.float32:
+    """Draw the square root of a gamma-distributed scatterer density in clumps wider than the beam; 1 for Rayleigh."""
     if look.speckle != "k":
         return np.float32(1)
     clump = (max(round(_CLUMP_MM / grid.steps[0]), 1), _CLUMP_BEAMS, _CLUMP_BEAMS)
@@ -118,8 +122,8 @@ def _clusters(grid: PolarGrid, look: Look, rng: np.random.Generator) -> Field | 
     return np.asarray(np.sqrt(density), np.float32)
 
 
-def _point_spread(field: Field, grid: PolarGrid, probe: Probe, look: Look) -> Field:
-    """Separable Gaussian point-spread function, wider with depth; keeps the power of uncorrelated scatterers."""
+def _apply_point_spread(field: Field, grid: PolarGrid, probe: Probe, look: ScannerLook) -> Field:
+    """Apply a separable Gaussian that widens with depth, and keep the power of uncorrelated scatterers."""
     dr, dt, dp = grid.steps
     axial = look.grain * probe.cycles * probe.wavelength / 2 / _FWHM / dr
     field = _keep_power(field, axial, 0)
@@ -134,7 +138,7 @@ def _point_spread(field: Field, grid: PolarGrid, probe: Probe, look: Look) -> Fi
 
 
 def beam_widths(probe: Probe, depth: float) -> tuple[float, float]:
-    """Full widths at half maximum in mm, lateral and elevational, at `depth` mm below the array."""
+    """Return the full widths at half maximum in mm, lateral and elevational, at `depth` mm below the array."""
     lateral = probe.wavelength * max(probe.f_number, depth / probe.aperture)
     focused = probe.wavelength * max(depth, 5.0) / probe.elevation_width
     defocus = probe.elevation_width * abs(depth - probe.elevation_focus) / probe.elevation_focus
@@ -148,8 +152,8 @@ def _keep_power(field: Field, sigma: float, axis: int) -> Field:
     return np.asarray(blurred * np.float32(np.sqrt(max(1.0, 2 * np.sqrt(np.pi) * sigma))), np.float32)
 
 
-def _incoherent_envelope(echoes: Echoes, grid: PolarGrid, look: Look, rng: np.random.Generator) -> Field:
-    """Blurred mean amplitude times gamma noise: nothing interferes."""
+def _form_incoherent_envelope(echoes: Echoes, grid: PolarGrid, look: ScannerLook, rng: np.random.Generator) -> Field:
+    """Return the blurred mean amplitude times gamma noise, without interference."""
     mean = echoes.backscatter + 0.6 * echoes.specular
     mean = ndimage.gaussian_filter(mean, (1.0 / grid.steps[0], 1.3, 1.6), truncate=2.5)
     noise = rng.standard_gamma(look.shape, grid.shape, np.float32) / np.float32(look.shape)
@@ -158,10 +162,10 @@ def _incoherent_envelope(echoes: Echoes, grid: PolarGrid, look: Look, rng: np.ra
     return np.asarray(mean * np.exp(np.clip(noise, -1.5, 1.5)), np.float32)
 
 
-def _clutter(
-    envelope: Field, labels: NDArray[np.uint8], grid: PolarGrid, look: Look, rng: np.random.Generator
+def _add_clutter(
+    envelope: Field, labels: NDArray[np.uint8], grid: PolarGrid, look: ScannerLook, rng: np.random.Generator
 ) -> Field:
-    """Haze behind the near skull, side lobes, reverberation of the abdominal wall."""
+    """Add haze behind the near skull, side lobes and reverberation of the abdominal wall."""
     dr = grid.steps[0]
     skull = np.where(labels == Tissue.SKULL, envelope, 0)
     decay = np.exp(-dr / rng.uniform(6, 18))
@@ -181,14 +185,19 @@ def _clutter(
     return np.asarray(out, np.float32)
 
 
-def _machine(
-    envelope: Field, region: NDArray[np.bool_], grid: PolarGrid, probe: Probe, look: Look, rng: np.random.Generator
+def _process(
+    envelope: Field,
+    region: NDArray[np.bool_],
+    grid: PolarGrid,
+    probe: Probe,
+    look: ScannerLook,
+    rng: np.random.Generator,
 ) -> Field:
-    """Noise, time-gain compensation, compression, tone and filters; the gain is turned up until the head shows."""
+    """Apply noise, time-gain compensation, compression, tone and filters; the gain is raised until the head shows."""
     top = float(np.percentile(envelope[:: max(grid.shape[0] // 200, 1), ::3, ::3], _REFERENCE_PERCENTILE)) + 1e-12
     depth_cm = (grid.r - grid.r[0])[:, None, None] / 10
     slope = 2 * 0.5 * probe.frequency_mhz * look.compensation
-    gain_db = np.minimum(slope * depth_cm, 55) + _gain_bands(grid, look, rng)
+    gain_db = np.minimum(slope * depth_cm, 55) + _draw_gain_bands(grid, look, rng)
     noise = top * 10 ** (look.noise / 20) * rng.rayleigh(1, grid.shape).astype(np.float32)
     received = (envelope + noise) * 10 ** (gain_db / np.float32(20))
     reference = float(np.percentile(received[::3, ::3, ::3], _REFERENCE_PERCENTILE)) * rng.uniform(0.4, 1.6) + 1e-12
@@ -196,17 +205,17 @@ def _machine(
         head = float(np.percentile(received[region][::5], 97))
         reference = min(reference, head * 10 ** (rng.uniform(0, 16) / 20) + 1e-12)
     image = _compress(np.asarray(received / np.float32(reference), np.float32), look)
-    image = _filtered(image, look, rng)
+    image = _filter(image, look, rng)
     return np.clip(image, 0, 1)
 
 
-def _gain_bands(grid: PolarGrid, look: Look, rng: np.random.Generator) -> Field:
+def _draw_gain_bands(grid: PolarGrid, look: ScannerLook, rng: np.random.Generator) -> Field:
     knots = rng.normal(0, look.bands, 8)
     bands = np.interp(np.linspace(0, 7, grid.shape[0]), np.arange(8), knots)
     return np.asarray(bands[:, None, None], np.float32)
 
 
-def _compress(level: Field, look: Look) -> Field:
+def _compress(level: Field, look: ScannerLook) -> Field:
     if look.tone == "power":
         image = np.clip(level, 0, 1) ** np.float32(0.25 + 0.2 * look.gamma)
     else:
@@ -220,7 +229,7 @@ def _compress(level: Field, look: Look) -> Field:
     return np.asarray(image, np.float32)
 
 
-def _filtered(image: Field, look: Look, rng: np.random.Generator) -> Field:
+def _filter(image: Field, look: ScannerLook, rng: np.random.Generator) -> Field:
     if look.despeckle == "median":
         image = ndimage.median_filter(image, size=(3, 3, 1))
     elif look.despeckle == "gaussian":

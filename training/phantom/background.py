@@ -1,4 +1,4 @@
-"""Simulated patients made by a second process while training already runs on the first of them."""
+"""Simulation in a second process while training already runs on the first patients."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from training.phantom.cohort import make_cohort, phantom_file
 from training.phantom.scene import SimulationRequest
 
 FIRST = 32
-"""So many phantoms are there before the training starts."""
+"""The number of phantoms that are made before the training starts."""
 
 
 @contextmanager
-def made_beside(directory: Path, requests: Sequence[SimulationRequest]) -> Iterator[None]:
-    """Make what the folder lacks: the first 32 at once, the rest in a process of its own that ends with the block."""
+def make_in_background(directory: Path, requests: Sequence[SimulationRequest]) -> Iterator[None]:
+    """Make the missing phantoms: the first 32 before the block, the rest in a process that ends with the block."""
     missing = [request for request in requests if not phantom_file(directory, request.seed).exists()]
     ready = len(requests) - len(missing)
     now = max(0, min(FIRST, len(requests)) - ready)

@@ -1,7 +1,7 @@
-"""Many phantoms on disk: one `.npz` per seed, made once, reproducible from the seed alone.
+"""Cohorts of phantoms on disk: one `.npz` per seed, made once, reproducible from the seed alone.
 
-A file holds `image`, `truth` and `tissues` (u8, one shape), `affine` (4, 4) and `record` (JSON). Seeds say what a case
-may be used for; the ranges never overlap.
+A file holds `image`, `truth` and `tissues` (u8, one shape), `affine` (4, 4) and `record` (JSON). The seed determines
+what a case may be used for; the ranges never overlap.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from training.phantom.simulate import Phantom, PhantomRecord, simulate
 
 @dataclass(frozen=True)
 class CohortKind:
-    """Where the seeds of a cohort start, and what its cases have in common."""
+    """The first seed of a cohort, and the common properties of its cases."""
 
     first_seed: int
     family: str | None = None
@@ -39,7 +39,7 @@ COHORTS = {
     "held_out": CohortKind(5_000_000),
     "held_out_shifted": CohortKind(6_000_000, family="lofted", look="vintage"),
 }
-"""`train` feeds level 1, `context` level 2 (subjects level 1 never saw); `shifted` has what is kept out of both.
+"""`train` is for level 1, `context` for level 2 (subjects that level 1 never saw); `shifted` is unlike both.
 
 `test` and `shifted` were looked at while presets, thresholds and limits were chosen. `held_out` and `held_out_shifted`
 are drawn like them; nothing is ever chosen or adjusted on their patients.
@@ -47,10 +47,10 @@ are drawn like them; nothing is ever chosen or adjusted on their patients.
 
 
 def request_for(kind: str, number: int, spacing: float) -> SimulationRequest:
-    """The request of case `number` of the cohort `kind`.
+    """Return the request of case `number` of the cohort `kind`.
 
     Raises:
-        KeyError: an unknown cohort.
+        KeyError: the cohort is unknown.
     """
     cohort = COHORTS[kind]
     return SimulationRequest(
@@ -63,7 +63,7 @@ def request_for(kind: str, number: int, spacing: float) -> SimulationRequest:
 
 
 def make_cohort(directory: Path, requests: Iterable[SimulationRequest]) -> Iterator[Path]:
-    """Write every phantom that is not there yet, by temporary name and rename; yields the files in order."""
+    """Write every missing phantom, by temporary name and rename; yield the files in order."""
     directory.mkdir(parents=True, exist_ok=True)
     for request in requests:
         path = phantom_file(directory, request.seed)
@@ -73,9 +73,9 @@ def make_cohort(directory: Path, requests: Iterable[SimulationRequest]) -> Itera
 
 
 def make_nifti_cohort(directory: Path, requests: Iterable[SimulationRequest]) -> Iterator[Path]:
-    """Write `images/SEED.nii.gz` and `labels/SEED.nii.gz`, as a folder of one's own has them; yields the images.
+    """Write `images/SEED.nii.gz` and `labels/SEED.nii.gz`, the layout of own data; yield the images.
 
-    Each label is written before its image, so that an image that is there has its label.
+    Each label is written before its image, so that every image has its label.
     """
     images, labels = directory / "images", directory / "labels"
     for folder in (images, labels):
@@ -92,12 +92,12 @@ def make_nifti_cohort(directory: Path, requests: Iterable[SimulationRequest]) ->
 
 
 def phantom_file(directory: Path, seed: int) -> Path:
-    """Where a cohort keeps the phantom of a seed."""
+    """Return the path of a seed's phantom in a cohort's folder."""
     return directory / f"{seed:08d}.npz"
 
 
 def save_phantom(path: Path, phantom: Phantom) -> None:
-    """Write one phantom; the file appears whole or not at all."""
+    """Write one phantom; the file appears complete or not at all."""
     temporary = path.with_suffix(f".{os.getpid()}.tmp")
     with temporary.open("wb") as handle:
         np.savez_compressed(
@@ -112,7 +112,7 @@ def save_phantom(path: Path, phantom: Phantom) -> None:
 
 
 def load_phantom(path: Path) -> Phantom:
-    """Read a phantom that `save_phantom` wrote; nothing is unpickled."""
+    """Read a phantom that `save_phantom` wrote, without unpickling."""
     with np.load(path, allow_pickle=False) as archive:
         image, truth, tissues = (archive[name] for name in ("image", "truth", "tissues"))
         geometry = VolumeGeometry(image.shape, archive["affine"])

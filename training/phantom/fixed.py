@@ -1,8 +1,8 @@
-"""The fixed cohort: whose scans every comparison uses, and digests that tell whether they are still the same.
+"""The fixed cohort, whose scans every comparison uses, and digests that show whether they are still the same.
 
-Voxels are not stored; seeds are. A digest is taken of what is drawn (rounded, so that the order of additions on
+Seeds are stored, voxels are not. A digest is taken of the drawn parameters (rounded, so that the order of additions on
 another machine does not matter) and of the scan at a coarse spacing, averaged over blocks. A change of the simulator
-that changes the patients changes the digests: raise `VERSION` then, results of different versions do not compare.
+that changes the patients changes the digests: raise `VERSION` then, since results of two versions are not comparable.
 """
 
 from __future__ import annotations
@@ -51,8 +51,8 @@ REPRODUCIBILITY = 52
 """Subjects, each scanned along three directions."""
 
 
-def fixed_cohort(spacing: float) -> Iterator[tuple[str, SimulationRequest]]:
-    """Part and scan, in order; `context` are the subjects of the second context level."""
+def list_fixed_cohort(spacing: float) -> Iterator[tuple[str, SimulationRequest]]:
+    """Yield part and scan, in order; `context` are the subjects of the second context level."""
     for part in PARTS:
         for number in range(part.first, part.first + part.subjects):
             yield part.name, request_for(part.kind, number, spacing)
@@ -60,19 +60,19 @@ def fixed_cohort(spacing: float) -> Iterator[tuple[str, SimulationRequest]]:
         yield "reproducibility", request
 
 
-def scene_digest(request: SimulationRequest) -> str:
-    """Digest of what is drawn for a scan: fetus, pose, probe and look, each number to 4 digits."""
+def digest_scene(request: SimulationRequest) -> str:
+    """Return a digest of what is drawn for a scan: fetus, pose, probe and look, each number to 4 digits."""
     coarse = replace(request, spacing=DIGEST_SPACING)
     streams = [np.random.default_rng(s) for s in np.random.SeedSequence([request.seed, 7]).spawn(4)]
     scene = draw_scene(coarse, streams[0], streams[1])
-    return _digest(json.dumps(_rounded(_drawn(scene)), sort_keys=True).encode())
+    return _digest(json.dumps(_round(_collect_drawn(scene)), sort_keys=True).encode())
 
 
-def image_digest(request: SimulationRequest) -> str:
-    """Digest of the scan and its truth at a coarse spacing: block means in steps of 16 grey values."""
+def digest_image(request: SimulationRequest) -> str:
+    """Return a digest of the scan and its truth at a coarse spacing: block means in steps of 16 grey values."""
     made = simulate(replace(request, spacing=DIGEST_SPACING))
-    grey = np.rint(block_means(made.volume.data) / GREY_STEP).astype(np.int16)
-    head = np.rint(block_means(made.truth.data) * GREY_STEP).astype(np.int16)
+    grey = np.rint(average_blocks(made.volume.data) / GREY_STEP).astype(np.int16)
+    head = np.rint(average_blocks(made.truth.data) * GREY_STEP).astype(np.int16)
     return _digest(grey.tobytes() + head.tobytes())
 
 
@@ -86,24 +86,24 @@ class Digests(BaseModel):
     images: dict[int, str]
 
 
-def stored_digests() -> Digests:
-    """What was committed for this version."""
+def read_digests() -> Digests:
+    """Read the committed digests of this version."""
     file = resources.files("training.phantom").joinpath("digests", f"v{VERSION}.json")
     return Digests.model_validate_json(file.read_text(encoding="utf-8"))
 
 
-def computed_digests(every: int = 1) -> Iterator[tuple[str, int, SimulationRequest, str]]:
-    """Part, place in it, scan and scene digest of every so many scans."""
+def compute_digests(every: int = 1) -> Iterator[tuple[str, int, SimulationRequest, str]]:
+    """Yield part, place in it, scan and scene digest of every so many scans."""
     places: dict[str, int] = {}
-    for part, request in fixed_cohort(DIGEST_SPACING):
+    for part, request in list_fixed_cohort(DIGEST_SPACING):
         place = places.get(part, 0)
         places[part] = place + 1
         if place % every == 0:
-            yield part, place, request, scene_digest(request)
+            yield part, place, request, digest_scene(request)
 
 
-def block_means(values: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """Means over 4 x 4 x 4 blocks that divide the volume as evenly as its size allows."""
+def average_blocks(values: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """Average over 4 x 4 x 4 blocks that divide the volume as evenly as its size allows."""
     means = values.astype(np.float64)
     for axis in range(3):
         parts = np.array_split(means, BLOCKS, axis=axis)
@@ -111,7 +111,7 @@ def block_means(values: NDArray[np.uint8]) -> NDArray[np.float64]:
     return means
 
 
-def _drawn(scene: Scene) -> dict[str, Any]:
+def _collect_drawn(scene: Scene) -> dict[str, Any]:
     subject = {name: value for name, value in asdict(scene.head.subject).items() if name != "warp"}
     return {
         "subject": subject,
@@ -123,12 +123,12 @@ def _drawn(scene: Scene) -> dict[str, Any]:
     }
 
 
-def _rounded(value: Any) -> Any:
-    """Every number to 4 significant digits; a tiny one is 0, whatever its sign."""
+def _round(value: Any) -> Any:
+    """Round every number to 4 significant digits, and tiny ones to 0 whatever their sign."""
     if isinstance(value, dict):
-        return {key: _rounded(inner) for key, inner in value.items()}
+        return {key: _round(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):
-        return [_rounded(inner) for inner in value]
+        return [_round(inner) for inner in value]
     if isinstance(value, float | np.floating):
         return 0.0 if abs(value) < 10**-SIGNIFICANT else float(f"{value:.{SIGNIFICANT - 1}e}")
     return value

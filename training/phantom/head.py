@@ -1,7 +1,7 @@
 """The whole fetal head as implicit shapes, in its own frame: x left to right, y to the front, z to the vertex, mm.
 
-The origin is the centre of the cranium. The truth is what the paper delineates: everything inside the skin that lies
-above the plane through the menton and the second cervical vertebra.
+The origin is the centre of the cranium. The truth is what the paper delineates: everything inside the skin above the
+plane through the menton and the second cervical vertebra.
 """
 
 from __future__ import annotations
@@ -33,19 +33,19 @@ class Head:
 
     @property
     def reach(self) -> float:
-        """Radius in mm of a sphere around the origin that holds everything above the neck."""
+        """Radius in mm of a sphere around the origin that contains everything above the neck."""
         return 1.75 * self.subject.half_length + 6
 
     def surrounds(self, p: Points, margin: float) -> NDArray[np.bool_]:
-        """Which points may lie within `margin` mm of head or neck; cheap and generous."""
+        """Return which points may lie within `margin` mm of head or neck; cheap and generous."""
         a, b, c = self.radii
         radius = 1.27 * b + 3 + margin
         sphere = p.x**2 + (p.y - np.float32(0.15 * b)) ** 2 + (p.z + np.float32(0.3 * c)) ** 2 < np.float32(radius**2)
         neck = (p.z < -c) & (p.z > -2.7 * c) & (np.abs(p.x) < 0.75 * a) & (np.abs(p.y + 0.2 * b) < 1.1 * a)
         return np.asarray(sphere | neck, np.bool_)
 
-    def unwarped(self, p: Points) -> Points:
-        """The points where the undeformed head would have them (free-form deformation of the `freeform` family)."""
+    def unwarp(self, p: Points) -> Points:
+        """Map points to the undeformed head (free-form deformation of the `freeform` family)."""
         if self.subject.warp is None:
             return p
         span = _WARP_SPAN * 2 * self.subject.half_width
@@ -53,7 +53,7 @@ class Head:
         shifts = [
             ndimage.map_coordinates(component, position, order=1, mode="nearest") for component in self._fine_warp
         ]
-        return p.displaced(*shifts)
+        return p.displace(*shifts)
 
     @cached_property
     def _fine_warp(self) -> NDArray[np.float32]:
@@ -64,7 +64,7 @@ class Head:
         return np.stack([ndimage.zoom(component, factor, order=3) for component in warp])
 
     def cranium(self, p: Points) -> Field:
-        """The outer surface of the skull; points as `unwarped` gives them."""
+        """Return the outer surface of the skull at unwarped points."""
         if self.subject.family == "lofted":
             return self._lofted_cranium(p)
         a, b, c = self.radii
@@ -75,7 +75,7 @@ class Head:
         return np.asarray(radius * (1 - bulge / np.maximum(scale, 1e-3)), np.float32)
 
     def _lofted_cranium(self, p: Points) -> Field:
-        """Elliptical sections stacked along z; front and back halves have different lengths."""
+        """Return elliptical sections stacked along z; front and back halves have different lengths."""
         a, b, c = self.radii
         m = self.subject.modes
         w = np.clip(p.z / np.float32(c), -1.6, 1.6)
@@ -89,7 +89,7 @@ class Head:
         return np.asarray(radius * (1 - 1 / np.maximum(scale, 1e-3)), np.float32)
 
     def face(self, p: Points) -> Field:
-        """Maxillofacial soft tissue with jaw and nose."""
+        """Return the maxillofacial soft tissue with jaw and nose."""
         a, b, c = self.radii
         f = self.subject.face
         fillet = f.fillet * a
@@ -120,7 +120,7 @@ class Head:
         return smooth_union(smooth_union(middle, jaw, 2 * fillet), nose, fillet)
 
     def neck(self, p: Points) -> Field:
-        """The neck, bent by the subject's flexion, reaching well below the cut plane."""
+        """Return the neck, bent by the subject's flexion, which reaches well below the cut plane."""
         a, b, c = self.radii
         angle = np.deg2rad(self.subject.neck_flexion_deg)
         start = (0.0, -0.12 * b, -0.70 * c)
@@ -129,13 +129,13 @@ class Head:
         return capsule(p, start, end, 0.48 * a * self.subject.face.neck)
 
     def skin(self, p: Points) -> Field:
-        """The skin of head and neck."""
+        """Return the skin of head and neck."""
         width = self.subject.face.fillet * self.subject.half_width
         scalp = self.cranium(p) - np.float32(self.subject.scalp)
         return smooth_union(smooth_union(scalp, self.face(p), width), self.neck(p), width)
 
     def below_plane(self, p: Points) -> Field:
-        """The plane through menton and C2 that bounds the head from below; positive below it."""
+        """Return the plane through menton and C2 that bounds the head from below; positive below it."""
         _, b, c = self.radii
         chin = self.subject.face.chin
         menton = np.array([0.50 * b, -(1.16 + 0.30 * chin) * c])
@@ -145,13 +145,13 @@ class Head:
         return np.asarray(normal[0] * (p.y - menton[0]) + normal[1] * (p.z - menton[1]), np.float32)
 
     def truth(self, p: Points) -> Field:
-        """The whole head: inside the skin and above the plane; points in the head frame, not yet unwarped."""
-        q = self.unwarped(p)
+        """Return the whole head, inside the skin and above the plane; points in the head frame, not yet unwarped."""
+        q = self.unwarp(p)
         return np.maximum(self.skin(q), self.below_plane(q))
 
 
 def _surface_modes(u: Field, v: Field, w: Field, modes: tuple[float, ...]) -> Field:
-    """Low-order bumps of the cranium as a fraction of its radius: length, plagiocephaly, bossing, height, asymmetry."""
+    """Return low-order modes as fractions of the radius: length, plagiocephaly, bossing, height, asymmetry."""
     norm = np.sqrt(u * u + v * v + w * w) + np.float32(1e-6)
     x, y, z = u / norm, v / norm, w / norm
     basis = (1.5 * z * z - 0.5, x * x - y * y, x * y, y * y * y, z * z * z, y * z, x * z, x * x * y)

@@ -1,4 +1,4 @@
-"""What a fetal head holds: skull with its sutures, brain, ventricles, falx, cerebellum, orbits and facial bones."""
+"""The interior of a head: skull with its sutures, brain, ventricles, falx, cerebellum, orbits and facial bones."""
 
 from __future__ import annotations
 
@@ -9,14 +9,12 @@ from numpy.typing import NDArray
 
 from training.phantom.head import Head
 from training.phantom.shapes import Field, Points, capsule, ellipsoid
-from training.phantom.tissues import Tissue
-
-Labels = NDArray[np.uint8]
+from training.phantom.tissues import Labels, Tissue
 
 
 @dataclass(frozen=True)
 class Interior:
-    """Proportions of what lies inside one head; mm or fractions of the cranium's radii."""
+    """Proportions of one head's interior; mm or fractions of the cranium's radii."""
 
     suture: float
     fontanelle: tuple[float, float]
@@ -29,7 +27,7 @@ class Interior:
 
 
 def draw_interior(rng: np.random.Generator, head: Head) -> Interior:
-    """Inner proportions of one head (ranges: fetal sonography, see docs)."""
+    """Draw the inner proportions of one head (ranges: fetal sonography, see docs)."""
     older = (head.subject.gestational_age_weeks - 20) / 11
     return Interior(
         suture=float(rng.uniform(0.8, 2.0)),
@@ -100,7 +98,7 @@ def _paint_brain(labels: Labels, q: Points, cranium: Field, head: Head, interior
 
 
 def _sulci(q: Points, depth: Field, a: float, interior: Interior) -> NDArray[np.bool_]:
-    """Thin bright folds near the surface of the brain, more of them in older fetuses."""
+    """Return thin bright folds near the surface of the brain, more of them in older fetuses."""
     s = interior.phases
     k = np.float32(2 * np.pi / (0.55 * a))
     wave = np.sin(k * q.x + s[0] + np.sin(k * q.y + s[1])) + np.sin(k * q.y + s[2] + np.sin(k * q.z + s[3]))
@@ -159,7 +157,7 @@ def _paint_face(labels: Labels, q: Points, head: Head, interior: Interior) -> No
 
 
 def _arch(q: Points, radii: tuple[float, float], y: float, band: tuple[float, float], thickness: float) -> Field:
-    """A horseshoe of bone, open to the back: mandible and maxilla."""
+    """Return a horseshoe of bone, open to the back: mandible or maxilla."""
     ring = np.sqrt((q.x / radii[0]) ** 2 + ((q.y - y) / radii[1]) ** 2) - 1
     wall = np.abs(ring) * min(radii) - np.float32(thickness)
     height = np.abs(q.z - band[0]) - np.float32(band[1])

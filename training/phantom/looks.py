@@ -1,17 +1,19 @@
-"""Ways in which an ultrasound machine forms its picture. They differ in kind, not only in numbers.
+"""Looks: ways in which a scanner forms its image. They differ in kind, not only in numbers.
 
 `fundamental` is plain coherent imaging with Rayleigh speckle and log compression; `compound` averages several looks,
 sharpens edges and bends the tone curve; `grainy` has K-distributed, coarse speckle, gain bands, side lobes,
 reverberation and a matrix probe's box; `contrast` is the hard, dark look of a volume rendered for display, sometimes
 cut out around the head.
-`vintage` never appears in training: its noise is not formed coherently at all, its tone follows the local contrast and
-its fan starts in a small apex. It is the image formation of the shifted set.
+
+`vintage` never appears in training: its noise is not formed coherently, its tone follows the local contrast and its
+fan starts in a small apex. It is the image formation of the shifted set.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Literal, TypeVar
 
 import numpy as np
 
@@ -19,10 +21,11 @@ from training.phantom.probe import Probe
 
 LOOKS = ("fundamental", "compound", "grainy", "contrast", "vintage")
 TRAINING_LOOKS = LOOKS[:4]
+Option = TypeVar("Option")
 
 
 @dataclass(frozen=True)
-class Look:
+class ScannerLook:
     """Image formation of one examination; dB unless said otherwise."""
 
     name: str
@@ -50,91 +53,114 @@ class Look:
     mask_margin: float
 
 
-def draw_look(name: str, rng: np.random.Generator) -> Look:
-    """Numbers of one examination with the look `name`.
+def draw_look(name: str, rng: np.random.Generator) -> ScannerLook:
+    """Draw the parameters of one examination with the look `name`.
 
     Raises:
-        ValueError: an unknown look.
+        ValueError: the look is unknown.
     """
     if name not in LOOKS:
         raise ValueError(f"unknown look {name!r}: expected one of {', '.join(LOOKS)}")
     u = rng.uniform
-    common: dict[str, object] = {
-        "name": name,
-        "speckle": "rayleigh",
-        "grain": u(0.8, 1.3),
-        "shape": 1.0,
-        "looks_averaged": 1,
-        "dynamic_range": u(48, 72),
-        "tone": "log",
-        "gamma": u(0.7, 1.4),
-        "s_curve": 0.0,
-        "edge": 0.0,
-        "despeckle": "none",
-        "bands": u(0, 3),
-        "side_lobe": u(-48, -34),
-        "reverberation": u(-45, -26),
-        "haze": u(0.004, 0.05),
-        "compensation": u(0.25, 1.05),
-        "noise": u(-90, -62),
-        "specular": u(6, 18),
-        "incidence_power": u(2, 8),
-        "critical_deg": u(28, 52),
-        "critical_loss": u(6, 22),
-        "lateral_smear": u(0.8, 1.5),
-        "mask_margin": 0.0,
-    }
-    return Look(**(common | _kind(name, rng)))  # type: ignore[arg-type]
+    common = ScannerLook(
+        name=name,
+        speckle="rayleigh",
+        grain=u(0.8, 1.3),
+        shape=1.0,
+        looks_averaged=1,
+        dynamic_range=u(48, 72),
+        tone="log",
+        gamma=u(0.7, 1.4),
+        s_curve=0.0,
+        edge=0.0,
+        despeckle="none",
+        bands=u(0, 3),
+        side_lobe=u(-48, -34),
+        reverberation=u(-45, -26),
+        haze=u(0.004, 0.05),
+        compensation=u(0.25, 1.05),
+        noise=u(-90, -62),
+        specular=u(6, 18),
+        incidence_power=u(2, 8),
+        critical_deg=u(28, 52),
+        critical_loss=u(6, 22),
+        lateral_smear=u(0.8, 1.5),
+        mask_margin=0.0,
+    )
+    return KINDS[name](common, rng) if name in KINDS else common
 
 
-def _kind(name: str, rng: np.random.Generator) -> dict[str, object]:
+def _draw_compound(common: ScannerLook, rng: np.random.Generator) -> ScannerLook:
     u = rng.uniform
-    if name == "compound":
-        return {
-            "looks_averaged": int(rng.integers(3, 7)),
-            "edge": u(0.3, 1.6),
-            "s_curve": u(0.2, 0.9),
-            "despeckle": str(rng.choice(["none", "gaussian"])),
-            "lateral_smear": u(1.2, 2.2),
-        }
-    if name == "grainy":
-        return {
-            "speckle": "k",
-            "shape": u(0.4, 2.0),
-            "grain": u(1.4, 2.8),
-            "bands": u(3, 9),
-            "side_lobe": u(-36, -24),
-            "reverberation": u(-26, -14),
-            "tone": str(rng.choice(["log", "power"])),
-            "gamma": u(0.6, 1.6),
-        }
-    if name == "contrast":
-        return {
-            "dynamic_range": u(30, 46),
-            "gamma": u(1.2, 2.2),
-            "specular": u(12, 30),
-            "grain": u(1.0, 2.0),
-            "despeckle": str(rng.choice(["median", "gaussian"])),
-            "looks_averaged": int(rng.integers(1, 3)),
-            "critical_loss": u(2, 12),
-            "mask_margin": float(rng.choice([0.0, u(3, 20)])),
-        }
-    if name == "vintage":
-        return {
-            "speckle": "postlog",
-            "shape": u(3, 8),
-            "grain": u(1.0, 2.2),
-            "tone": "adaptive",
-            "despeckle": "median",
-            "bands": u(2, 6),
-            "dynamic_range": u(44, 60),
-            "compensation": u(0.4, 1.2),
-        }
-    return {}
+    return replace(
+        common,
+        looks_averaged=int(rng.integers(3, 7)),
+        edge=u(0.3, 1.6),
+        s_curve=u(0.2, 0.9),
+        despeckle=_choose(rng, ("none", "gaussian")),
+        lateral_smear=u(1.2, 2.2),
+    )
+
+
+def _draw_grainy(common: ScannerLook, rng: np.random.Generator) -> ScannerLook:
+    u = rng.uniform
+    return replace(
+        common,
+        speckle="k",
+        shape=u(0.4, 2.0),
+        grain=u(1.4, 2.8),
+        bands=u(3, 9),
+        side_lobe=u(-36, -24),
+        reverberation=u(-26, -14),
+        tone=_choose(rng, ("log", "power")),
+        gamma=u(0.6, 1.6),
+    )
+
+
+def _draw_contrast(common: ScannerLook, rng: np.random.Generator) -> ScannerLook:
+    u = rng.uniform
+    return replace(
+        common,
+        dynamic_range=u(30, 46),
+        gamma=u(1.2, 2.2),
+        specular=u(12, 30),
+        grain=u(1.0, 2.0),
+        despeckle=_choose(rng, ("median", "gaussian")),
+        looks_averaged=int(rng.integers(1, 3)),
+        critical_loss=u(2, 12),
+        mask_margin=_choose(rng, (0.0, u(3, 20))),
+    )
+
+
+def _draw_vintage(common: ScannerLook, rng: np.random.Generator) -> ScannerLook:
+    u = rng.uniform
+    return replace(
+        common,
+        speckle="postlog",
+        shape=u(3, 8),
+        grain=u(1.0, 2.2),
+        tone="adaptive",
+        despeckle="median",
+        bands=u(2, 6),
+        dynamic_range=u(44, 60),
+        compensation=u(0.4, 1.2),
+    )
+
+
+KINDS: dict[str, Callable[[ScannerLook, np.random.Generator], ScannerLook]] = {
+    "compound": _draw_compound,
+    "grainy": _draw_grainy,
+    "contrast": _draw_contrast,
+    "vintage": _draw_vintage,
+}
+
+
+def _choose(rng: np.random.Generator, options: tuple[Option, ...]) -> Option:
+    return options[int(rng.integers(len(options)))]
 
 
 def draw_probe(name: str, rng: np.random.Generator) -> Probe:
-    """A probe that suits the look: curved volume probes, a matrix probe's box, or the small apex of `vintage`."""
+    """Draw a probe that suits the look: a curved volume probe, a matrix probe's box, or the small apex of `vintage`."""
     u = rng.uniform
     frequency, depth = u(2.5, 5.0), u(130, 170)
     radius, offset, lateral, sweep = u(38, 60), u(0, 20), u(60, 80), u(58, 85)

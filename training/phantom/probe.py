@@ -1,4 +1,4 @@
-"""The 3D probe: where its samples lie, and how they become a Cartesian volume.
+"""The 3D probe: the positions of its samples, and their conversion to a Cartesian volume.
 
 Geometry of a mechanically swept curved array, the one of GE Kretz files:
 x = r sin(theta), y = (r cos(theta) - b) sin(phi), z = b (1 - cos(phi)) + r cos(theta) cos(phi), with the origin at the
@@ -41,14 +41,14 @@ class Probe:
         return 1.54 / self.frequency_mhz
 
     def to_polar(self, x: Field, y: Field, z: Field) -> tuple[Field, Field, Field]:
-        """Radius r (mm), theta and phi (rad) of points in the probe frame."""
+        """Return radius r (mm), theta and phi (rad) of points in the probe frame."""
         b = np.float32(self.sweep_offset)
         drop = z - b
         q = np.sqrt(y * y + drop * drop)
         return np.sqrt(x * x + (q + b) ** 2), np.arctan2(x, q + b), np.arctan2(y, drop)
 
     def sees(self, p: Points) -> NDArray[np.bool_]:
-        """Which points lie inside the fan."""
+        """Return which points lie inside the fan."""
         r, theta, phi = self.to_polar(p.x, p.y, p.z)
         inside = (r >= self.array_radius) & (r <= self.array_radius + self.depth)
         inside &= np.abs(theta) <= np.deg2rad(self.lateral_deg / 2)
@@ -56,19 +56,19 @@ class Probe:
 
 
 @dataclass(frozen=True)
-class Box:
-    """The Cartesian volume that is stored: shape (I, J, K) along x, y, z, spacing and first voxel centre in mm."""
+class CartesianGrid:
+    """The grid of the stored volume: shape (I, J, K) along x, y, z, spacing and first voxel centre in mm."""
 
     shape: tuple[int, int, int]
     spacing: float
     first: tuple[float, float, float]
 
     def axis(self, n: int) -> NDArray[np.float32]:
-        """Voxel centres along axis `n`, mm, probe frame."""
+        """Return the voxel centres along axis `n`, mm, probe frame."""
         return np.asarray(self.first[n] + self.spacing * np.arange(self.shape[n]), np.float32)
 
     def holds(self, p: Points) -> NDArray[np.bool_]:
-        """Which points lie inside the volume."""
+        """Return which points lie inside the volume."""
         inside = np.ones(p.x.shape, np.bool_)
         for n, c in enumerate((p.x, p.y, p.z)):
             low = self.first[n] - self.spacing / 2
@@ -95,7 +95,7 @@ class PolarGrid:
         return tuple(float(a[1] - a[0]) for a in (self.r, self.theta, self.phi))  # type: ignore[return-value]
 
     def points(self, sweep_offset: float) -> Points:
-        """The samples in the probe frame, arrays (R, T, P)."""
+        """Return the samples in the probe frame, arrays (R, T, P)."""
         r = self.r[:, None, None]
         sin_t, cos_t = np.sin(self.theta)[None, :, None], np.cos(self.theta)[None, :, None]
         sin_p, cos_p = np.sin(self.phi)[None, None, :], np.cos(self.phi)[None, None, :]
@@ -105,11 +105,11 @@ class PolarGrid:
         return Points(np.ascontiguousarray(x), along * sin_p, b + along * cos_p)
 
 
-def polar_grid(probe: Probe, box: Box, arc: float, axial: float) -> PolarGrid:
-    """Samples about `axial` mm apart along the beam and `arc` mm across it, only as wide as the box needs."""
+def make_polar_grid(probe: Probe, box: CartesianGrid, arc: float, axial: float) -> PolarGrid:
+    """Place samples about `axial` mm apart along the beam and `arc` mm across it, only as wide as the grid needs."""
     reach = probe.array_radius + _ARC_DEPTH * probe.depth
-    theta = _needed(np.deg2rad(probe.lateral_deg / 2), box, 0, probe)
-    phi = _needed(np.deg2rad(probe.sweep_deg / 2), box, 1, probe)
+    theta = _limit_angle(np.deg2rad(probe.lateral_deg / 2), box, 0, probe)
+    phi = _limit_angle(np.deg2rad(probe.sweep_deg / 2), box, 1, probe)
     return PolarGrid(
         _linspace(probe.array_radius, probe.array_radius + probe.depth, axial),
         _linspace(-theta, theta, arc / reach),
@@ -117,7 +117,7 @@ def polar_grid(probe: Probe, box: Box, arc: float, axial: float) -> PolarGrid:
     )
 
 
-def _needed(limit: float, box: Box, axis: int, probe: Probe) -> float:
+def _limit_angle(limit: float, box: CartesianGrid, axis: int, probe: Probe) -> float:
     ends = np.abs([box.axis(axis)[0], box.axis(axis)[-1]]).max()
     near = probe.array_radius - (probe.sweep_offset if axis == 1 else 0.0)
     return float(min(limit, np.arctan2(ends + 2, max(0.9 * near, 1.0))))
@@ -127,8 +127,8 @@ def _linspace(low: float, high: float, step: float) -> NDArray[np.float32]:
     return np.linspace(low, high, max(int(np.ceil((high - low) / step)) + 1, 8), dtype=np.float32)
 
 
-def scan_convert(image: Field, grid: PolarGrid, probe: Probe, box: Box) -> NDArray[np.uint8]:
-    """Polar image (R, T, P) with values 0..1 to the stored u8 volume: 0 exactly outside the fan, at least 1 inside."""
+def scan_convert(image: Field, grid: PolarGrid, probe: Probe, box: CartesianGrid) -> NDArray[np.uint8]:
+    """Convert a polar image (R, T, P), 0..1, to the stored u8 volume: exactly 0 outside the fan, at least 1 inside."""
     volume = np.zeros(box.shape, np.uint8)
     y, z = np.meshgrid(box.axis(1), box.axis(2), indexing="ij")
     x = box.axis(0)

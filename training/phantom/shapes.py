@@ -1,4 +1,4 @@
-"""Implicit shapes: functions of points that are negative inside, in mm, and join smoothly."""
+"""Implicit shapes: functions of points, in mm, that are negative inside and join smoothly."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-Field = NDArray[np.float32]
+from app.imaging.arrays import Float32
+
+Field = Float32
 
 
 @dataclass(frozen=True)
@@ -18,8 +20,8 @@ class Points:
     y: Field
     z: Field
 
-    def moved(self, rotation: NDArray[np.float64], origin: NDArray[np.float64]) -> Points:
-        """The same points in the frame with the rows of `rotation` (3, 3) as axes and `origin` (3,) as origin."""
+    def move(self, rotation: NDArray[np.float64], origin: NDArray[np.float64]) -> Points:
+        """Return the points in the frame with the rows of `rotation` (3, 3) as axes and `origin` (3,) as origin."""
         x, y, z = (
             np.asarray(c - np.float32(o), np.float32) for c, o in zip((self.x, self.y, self.z), origin, strict=True)
         )
@@ -27,18 +29,18 @@ class Points:
         return Points(*(r[i, 0] * x + r[i, 1] * y + r[i, 2] * z for i in range(3)))
 
     def at(self, index: NDArray[np.intp]) -> Points:
-        """The points at flat positions `index`."""
+        """Return the points at flat positions `index`."""
         return Points(self.x.ravel()[index], self.y.ravel()[index], self.z.ravel()[index])
 
-    def displaced(self, dx: Field, dy: Field, dz: Field) -> Points:
-        """The points shifted by the fields."""
+    def displace(self, dx: Field, dy: Field, dz: Field) -> Points:
+        """Return the points shifted by the fields."""
         return Points(self.x + dx, self.y + dy, self.z + dz)
 
 
 def superellipsoid(
     p: Points, centre: tuple[float, float, float], radii: tuple[float, float, float], power: float
 ) -> Field:
-    """Distance along the ray from the centre; exponent 2 is an ellipsoid. Exact at the surface."""
+    """Return the distance along the ray from the centre, exact at the surface; exponent 2 is an ellipsoid."""
     u, v, w = ((c - np.float32(o)) / np.float32(r) for c, o, r in zip((p.x, p.y, p.z), centre, radii, strict=True))
     scale = gauge(u, v, w, power)
     length = np.sqrt((u * radii[0]) ** 2 + (v * radii[1]) ** 2 + (w * radii[2]) ** 2)
@@ -46,12 +48,12 @@ def superellipsoid(
 
 
 def ellipsoid(p: Points, centre: tuple[float, float, float], radii: tuple[float, float, float]) -> Field:
-    """An ellipsoid: `superellipsoid` with exponent 2."""
+    """Return an ellipsoid, a `superellipsoid` with exponent 2."""
     return superellipsoid(p, centre, radii, 2.0)
 
 
 def gauge(u: Field, v: Field, w: Field, power: float) -> Field:
-    """The p-norm of normalised coordinates: 1 on the surface."""
+    """Return the p-norm of normalised coordinates: 1 on the surface."""
     if power == 2.0:
         return np.asarray(np.sqrt(u * u + v * v + w * w), np.float32)
     total = np.abs(u) ** power + np.abs(v) ** power + np.abs(w) ** power
@@ -59,7 +61,7 @@ def gauge(u: Field, v: Field, w: Field, power: float) -> Field:
 
 
 def capsule(p: Points, start: tuple[float, ...], end: tuple[float, ...], radius: float) -> Field:
-    """A cylinder with round ends between two points."""
+    """Return a cylinder with round ends between two points."""
     a, b = np.asarray(start, np.float32), np.asarray(end, np.float32)
     d = b - a
     px, py, pz = p.x - a[0], p.y - a[1], p.z - a[2]
@@ -70,7 +72,7 @@ def capsule(p: Points, start: tuple[float, ...], end: tuple[float, ...], radius:
 def rounded_box(
     p: Points, centre: tuple[float, float, float], half: tuple[float, float, float], rounding: float
 ) -> Field:
-    """A box of half lengths `half` whose edges are rounded by `rounding` mm."""
+    """Return a box of half lengths `half` whose edges are rounded by `rounding` mm."""
     q = [
         np.abs(c - np.float32(o)) - np.float32(h - rounding)
         for c, o, h in zip((p.x, p.y, p.z), centre, half, strict=True)
@@ -81,6 +83,6 @@ def rounded_box(
 
 
 def smooth_union(a: Field, b: Field, width: float) -> Field:
-    """The union of two shapes with a fillet of about `width` mm where they meet."""
+    """Return the union of two shapes with a fillet of about `width` mm where they meet."""
     h = np.maximum(np.float32(width) - np.abs(a - b), 0) / np.float32(width)
     return np.asarray(np.minimum(a, b) - h * h * np.float32(width / 4), np.float32)

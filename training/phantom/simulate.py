@@ -1,4 +1,4 @@
-"""One simulated examination: a fetus, a pose, a probe, a picture and the truth."""
+"""Simulation of one examination: a fetus, a pose, a probe, an image and the truth."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from app.imaging.volume import Volume, VolumeGeometry
 from training.phantom.acoustics import form_image
 from training.phantom.head import Head
 from training.phantom.interior import paint_head
-from training.phantom.probe import Box, PolarGrid, Probe, polar_grid, scan_convert
+from training.phantom.probe import CartesianGrid, PolarGrid, Probe, make_polar_grid, scan_convert
 from training.phantom.scene import Scene, SimulationRequest, draw_scene
 from training.phantom.shapes import Field, Points
 from training.phantom.surroundings import paint_surroundings, paint_trunk
 from training.phantom.tissues import MATERNAL, draw_properties
 
 _FAR = 24.0
-"""Distances from the skin are not told apart beyond this, mm."""
+"""Distances from the skin are clipped at this, mm."""
 _SKIN_MARGIN = 15.0
-"""How far from the skin its distance is still computed, for tissue that follows it."""
+"""The distance from the skin is computed up to this, for tissue that follows the skin, mm."""
 _CONTACT = 2.0
-"""Tissue within so many mm of the skin touches it."""
+"""Tissue within this distance of the skin touches it, mm."""
 _TOUCHES = 0.02
 
 
 class PhantomRecord(BaseModel):
-    """How a phantom was made; volumes in mL."""
+    """The record of how a phantom was made; volumes in mL."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -39,7 +39,7 @@ class PhantomRecord(BaseModel):
     look: str
     spacing_mm: float
     true_volume_ml: float
-    """Whole head, also what lies outside the field of view."""
+    """Volume of the whole head, including parts outside the field of view."""
     head_in_view: float
     """Fraction of the head inside the field of view."""
     truncated: bool
@@ -49,9 +49,9 @@ class PhantomRecord(BaseModel):
 
 @dataclass(frozen=True)
 class Phantom:
-    """A simulated volume (u8), its truth (u8, 0 or 1), tissue labels (u8) and how it was made, all on one grid.
+    """A simulated volume (u8), its truth (u8, 0 or 1), tissue labels (u8), all on one grid, and its record.
 
-    The truth is the whole head as far as it lies inside the fan; outside there is no image to delineate.
+    The truth is the part of the whole head inside the fan; outside there is no image to delineate.
     """
 
     volume: Volume
@@ -64,12 +64,12 @@ def simulate(request: SimulationRequest) -> Phantom:
     """Simulate one examination; the same request gives the same voxels.
 
     Raises:
-        ValueError: unknown family or look, or an age outside the growth standard.
+        ValueError: the family or look is unknown, or the age is outside the growth standard.
     """
     streams = [np.random.default_rng(s) for s in np.random.SeedSequence([request.seed, 7]).spawn(4)]
     scene = draw_scene(request, streams[0], streams[1])
     box, probe = scene.box, scene.probe
-    grid = polar_grid(
+    grid = make_polar_grid(
         probe,
         box,
         arc=float(np.clip(1.15 * box.spacing, 0.95, 3.0)),
@@ -83,14 +83,17 @@ def simulate(request: SimulationRequest) -> Phantom:
         volume[distance > scene.look.mask_margin] = 0
     truth = ((distance < 0) & (volume > 0)).astype(np.uint8)
     geometry = VolumeGeometry(box.shape, np.diag([box.spacing] * 3 + [1.0]))
-    tissues = _tissue_volume(labels, grid, probe, box)
+    tissues = _sample_tissues(labels, grid, probe, box)
     return Phantom(
-        Volume(volume, geometry), Volume(truth, geometry), Volume(tissues, geometry), _record(request, scene, contact)
+        Volume(volume, geometry),
+        Volume(truth, geometry),
+        Volume(tissues, geometry),
+        _make_record(request, scene, contact),
     )
 
 
 def whole_volume_ml(head: Head, step: float = 1.0) -> float:
-    """Volume of the whole head in mL, by counting cells of `step` mm whose distance is interpolated."""
+    """Return the volume of the whole head in mL, by counting cells of `step` mm whose distance is interpolated."""
     axis = np.arange(-head.reach, head.reach + step, step, dtype=np.float32)
     total = 0.0
     for part in np.array_split(axis, max(len(axis) // 24, 1)):
@@ -101,14 +104,14 @@ def whole_volume_ml(head: Head, step: float = 1.0) -> float:
 
 
 def paint(scene: Scene, grid: PolarGrid) -> tuple[NDArray[np.uint8], float]:
-    """Tissue labels (R, T, P) of the scene, and the share of the skin that touches maternal tissue."""
+    """Paint the scene's tissue labels (R, T, P); return also the share of the skin that touches maternal tissue."""
     p = grid.points(scene.probe.sweep_offset)
     centre = scene.pose.centre.astype(np.float32)
     squared = (p.x - centre[0]) ** 2 + (p.y - centre[1]) ** 2 + (p.z - centre[2]) ** 2
     near = np.flatnonzero(squared < np.float32((2.2 * scene.head.reach) ** 2))
     local = scene.pose.to_head(p.at(near))
     close = np.flatnonzero(scene.head.surrounds(local, _SKIN_MARGIN))
-    unwarped = scene.head.unwarped(local.at(close))
+    unwarped = scene.head.unwarp(local.at(close))
     skin = np.full(p.x.shape, 1e3, np.float32)
     skin.reshape(-1)[near[close]] = scene.head.skin(unwarped)
     depth = (grid.r - grid.r[0])[:, None, None]
@@ -127,7 +130,7 @@ def paint(scene: Scene, grid: PolarGrid) -> tuple[NDArray[np.uint8], float]:
 
 
 def truth_distance(scene: Scene) -> Field:
-    """Signed distance to the whole head's surface on the stored grid, mm; computed coarsely and interpolated."""
+    """Return the signed distance to the head's surface on the stored grid, mm; computed coarsely and interpolated."""
     box = scene.box
     factor = max(round(1.3 / box.spacing), 1)
     coarse_step = box.spacing * factor
@@ -149,8 +152,8 @@ def truth_distance(scene: Scene) -> Field:
     return resample(Volume(distance, VolumeGeometry(shape, affine)), fine, fill="edge", antialias=False).data
 
 
-def _tissue_volume(labels: NDArray[np.uint8], grid: PolarGrid, probe: Probe, box: Box) -> NDArray[np.uint8]:
-    """The painted labels on the stored grid, nearest sample."""
+def _sample_tissues(labels: NDArray[np.uint8], grid: PolarGrid, probe: Probe, box: CartesianGrid) -> NDArray[np.uint8]:
+    """Resample the painted labels to the stored grid, nearest sample."""
     out = np.zeros(box.shape, np.uint8)
     y, z = np.meshgrid(box.axis(1), box.axis(2), indexing="ij")
     for i, x in enumerate(box.axis(0)):
@@ -166,7 +169,7 @@ def _tissue_volume(labels: NDArray[np.uint8], grid: PolarGrid, probe: Probe, box
     return out
 
 
-def _record(request: SimulationRequest, scene: Scene, contact: float) -> PhantomRecord:
+def _make_record(request: SimulationRequest, scene: Scene, contact: float) -> PhantomRecord:
     return PhantomRecord(
         seed=request.seed,
         gestational_age_weeks=round(scene.head.subject.gestational_age_weeks, 3),

@@ -1,4 +1,4 @@
-"""Who is scanned: gestational age, head size and the proportions that make one head differ from another."""
+"""The scanned subject: gestational age, head size and the proportions that distinguish one head from another."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from app.imaging import growth
 
 FAMILIES = ("parametric", "freeform", "lofted")
-"""Ways of building a head. `lofted` is kept out of training: it is the anatomy of the shifted set."""
+"""Ways of building a head. `lofted` is never used in training: it is the anatomy of the shifted set."""
 
 WEEKS = (20.0, 31.0)
 """Gestational ages of the simulated patients, as in the paper."""
@@ -18,7 +18,7 @@ WEEKS = (20.0, 31.0)
 
 @dataclass(frozen=True)
 class Subject:
-    """One fetus: sizes in mm, proportions as factors of the ordinary ones."""
+    """One fetus: sizes in mm, proportions as factors of the average ones."""
 
     gestational_age_weeks: float
     family: str
@@ -38,7 +38,7 @@ class Subject:
 
 @dataclass(frozen=True)
 class Proportions:
-    """Factors on the ordinary face and neck."""
+    """Factors on the average face and neck."""
 
     face_width: float
     face_depth: float
@@ -52,10 +52,10 @@ class Proportions:
 
 
 def draw_subject(rng: np.random.Generator, family: str, weeks: float | None = None) -> Subject:
-    """A fetus of `weeks` (drawn from 20 to 31 when None), its size from INTERGROWTH-21st.
+    """Draw a fetus of `weeks` (drawn from 20 to 31 when None), with its size from INTERGROWTH-21st.
 
     Raises:
-        ValueError: an unknown family, or an age the growth standard does not cover.
+        ValueError: the family is unknown, or the growth standard does not cover the age.
     """
     if family not in FAMILIES:
         raise ValueError(f"unknown head family {family!r}: expected one of {', '.join(FAMILIES)}")
@@ -95,5 +95,5 @@ def _draw_proportions(rng: np.random.Generator, spread: float) -> Proportions:
 
 
 def _draw_warp(rng: np.random.Generator, width: float) -> NDArray[np.float32]:
-    """Displacements (3, n, n, n) in mm on a coarse lattice that spans three head widths; asymmetric on purpose."""
+    """Draw displacements (3, n, n, n) in mm on a coarse lattice over three head widths; asymmetric on purpose."""
     return (rng.normal(0, rng.uniform(0.015, 0.05) * width, (3, 6, 6, 6))).astype(np.float32)

@@ -1,4 +1,4 @@
-"""What lies around the head: maternal wall, uterus, placenta, fluid, trunk, limbs and cord, in the probe frame."""
+"""The surroundings of the head: maternal wall, uterus, placenta, fluid, trunk, limbs and cord, in the probe frame."""
 
 from __future__ import annotations
 
@@ -9,9 +9,7 @@ from numpy.typing import NDArray
 
 from training.phantom.head import Head
 from training.phantom.shapes import Field, Points, capsule, superellipsoid
-from training.phantom.tissues import Tissue
-
-Labels = NDArray[np.uint8]
+from training.phantom.tissues import Labels, Tissue
 
 
 @dataclass(frozen=True)
@@ -39,7 +37,7 @@ class Tube:
 
 @dataclass(frozen=True)
 class Surroundings:
-    """All that is not the head."""
+    """Everything that is not the head."""
 
     wall_depth: float
     fat_fraction: float
@@ -51,26 +49,28 @@ class Surroundings:
 
 
 @dataclass(frozen=True)
-class Pose:
-    """Where the head lies: rotation (3, 3), its rows the head's axes in the probe frame, and its centre (3,) in mm."""
+class HeadPose:
+    """The pose of the head: rotation (3, 3), its rows the head's axes in the probe frame, and centre (3,) in mm."""
 
     rotation: NDArray[np.float64]
     centre: NDArray[np.float64]
 
     def to_head(self, p: Points) -> Points:
-        """Probe frame to head frame."""
-        return p.moved(self.rotation, self.centre)
+        """Convert points from the probe frame to the head frame."""
+        return p.move(self.rotation, self.centre)
 
     def to_probe(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Head frame (n, 3) to probe frame (n, 3)."""
+        """Convert points (n, 3) from the head frame to the probe frame."""
         return points @ self.rotation + self.centre
 
 
-def draw_surroundings(rng: np.random.Generator, head: Head, pose: Pose, surface: NDArray[np.float64]) -> Surroundings:
-    """Surroundings of a placed head; `surface` (n, 3) are points of its skin in the probe frame."""
+def draw_surroundings(
+    rng: np.random.Generator, head: Head, pose: HeadPose, surface: NDArray[np.float64]
+) -> Surroundings:
+    """Draw the surroundings of a head in its pose; `surface` (n, 3) are points of its skin in the probe frame."""
     touches = bool(rng.random() < 0.65)
     walls = []
-    for direction in _wall_directions(rng):
+    for direction in _draw_wall_directions(rng):
         gap = rng.uniform(-2.5, 0.5) if touches and rng.random() < 0.6 else rng.uniform(1, 28)
         walls.append(_draw_wall(rng, direction, surface, float(gap), touches))
     tubes = [_draw_limb(rng, head, pose) for _ in range(rng.integers(0, 4))]
@@ -86,7 +86,7 @@ def draw_surroundings(rng: np.random.Generator, head: Head, pose: Pose, surface:
     )
 
 
-def _wall_directions(rng: np.random.Generator) -> list[NDArray[np.float64]]:
+def _draw_wall_directions(rng: np.random.Generator) -> list[NDArray[np.float64]]:
     base = np.array([[0, 0, 1], [1, 0, 0], [-1, 0, 0], [0, 1, 0], [0, -1, 0]], float)
     kept = [base[0]] + [d for d in base[1:] if rng.random() < 0.55]
     jittered = [d + rng.normal(0, 0.35, 3) for d in kept]
@@ -108,43 +108,45 @@ def _draw_wall(
     )
 
 
-def _draw_limb(rng: np.random.Generator, head: Head, pose: Pose) -> Tube:
-    start, tangent = _beside_head(rng, head, gap=float(rng.uniform(-1, 18)))
+def _draw_limb(rng: np.random.Generator, head: Head, pose: HeadPose) -> Tube:
+    start, tangent = _draw_place_beside_head(rng, head, gap=float(rng.uniform(-1, 18)))
     a = head.radii[0]
     length = float(rng.uniform(0.7, 1.6) * a)
     elbow = start + tangent * length + rng.normal(0, 0.1 * a, 3)
-    hand = elbow + length * _unit(tangent + rng.normal(0, 0.7, 3))
+    hand = elbow + length * _normalise(tangent + rng.normal(0, 0.7, 3))
     radius = float(rng.uniform(0.13, 0.26) * a)
     return Tube(
         pose.to_probe(np.stack([start, elbow, hand])), radius, float(rng.uniform(0.2, 0.4)) * radius, Tissue.LIMB
     )
 
 
-def _draw_cord(rng: np.random.Generator, head: Head, pose: Pose) -> Tube:
-    start, tangent = _beside_head(rng, head, gap=float(rng.uniform(0, 15)))
+def _draw_cord(rng: np.random.Generator, head: Head, pose: HeadPose) -> Tube:
+    start, tangent = _draw_place_beside_head(rng, head, gap=float(rng.uniform(0, 15)))
     nodes = [start]
     for _ in range(6):
-        tangent = _unit(tangent + rng.normal(0, 0.45, 3))
+        tangent = _normalise(tangent + rng.normal(0, 0.45, 3))
         nodes.append(nodes[-1] + 9 * tangent)
     return Tube(pose.to_probe(np.stack(nodes)), float(rng.uniform(3, 6.5)), 0.0, Tissue.CORD)
 
 
-def _beside_head(rng: np.random.Generator, head: Head, gap: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    direction = _unit(rng.standard_normal(3))
+def _draw_place_beside_head(
+    rng: np.random.Generator, head: Head, gap: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    direction = _normalise(rng.standard_normal(3))
     reach = np.linspace(0, 1.3 * head.reach, 60)
     ray = [np.asarray(reach * d, np.float32) for d in direction]
-    inside = head.skin(head.unwarped(Points(*ray))) < 0
+    inside = head.skin(head.unwarp(Points(*ray))) < 0
     edge = reach[np.flatnonzero(inside)[-1]] if inside.any() else head.reach
-    tangent = _unit(np.cross(direction, rng.standard_normal(3)))
+    tangent = _normalise(np.cross(direction, rng.standard_normal(3)))
     return direction * (edge + gap + 0.2 * head.radii[0]), tangent
 
 
-def _unit(v: NDArray[np.float64]) -> NDArray[np.float64]:
+def _normalise(v: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(v / np.linalg.norm(v))
 
 
 def paint_surroundings(p: Points, depth: Field, angles: tuple[Field, Field], skin: Field, s: Surroundings) -> Labels:
-    """Labels of everything but the head and the trunk.
+    """Paint labels of everything but the head and the trunk.
 
     Args:
         p: sample points in the probe frame.
@@ -201,7 +203,7 @@ def _paint_tube(labels: Labels, p: Points, tube: Tube) -> None:
 
 
 def paint_trunk(labels: Labels, q: Points, head: Head, s: Surroundings) -> None:
-    """Shoulders and chest below the neck, with ribs; points in the head frame, labels (n,)."""
+    """Paint shoulders and chest below the neck, with ribs; points in the head frame, labels (n,)."""
     a, b, c = head.radii
     wide, deep, long = s.trunk
     angle = np.deg2rad(head.subject.neck_flexion_deg)

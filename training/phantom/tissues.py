@@ -1,4 +1,4 @@
-"""The tissues a phantom is painted with, and what sound does in them.
+"""The tissues of a phantom and their acoustic properties.
 
 Impedance in MRayl, attenuation in dB/cm/MHz one way, backscatter in dB relative to strongly scattering tissue. Typical
 values of soft tissue from acoustic tables; those of fetal bone are engineering priors, none were found published.
@@ -11,6 +11,8 @@ from enum import IntEnum
 
 import numpy as np
 from numpy.typing import NDArray
+
+from app.imaging.arrays import UInt8
 
 
 class Tissue(IntEnum):
@@ -45,6 +47,7 @@ class Tissue(IntEnum):
     SULCUS = 26
 
 
+Labels = UInt8
 BONES = (Tissue.SKULL, Tissue.FACIAL_BONE, Tissue.SPINE, Tissue.LIMB_BONE, Tissue.MATERNAL_BONE)
 MATERNAL = (Tissue.UTERUS, Tissue.PLACENTA, Tissue.FAT, Tissue.MUSCLE)
 
@@ -89,7 +92,7 @@ class TissueProperties:
 
 
 def draw_properties(rng: np.random.Generator, spread: float = 1.0) -> TissueProperties:
-    """Tissue properties of one examination, `spread` times the ordinary variation; wider than nature on purpose."""
+    """Draw the tissue properties of one examination; wider than in nature, `spread` scales the variation."""
     table = np.array([_TABLE[t] for t in Tissue], np.float32)
     count = len(table)
     impedance = table[:, 0] * (1 + 0.015 * spread * rng.standard_normal(count))

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.phantom.head import Head
-from training.phantom.looks import Look, draw_look
+from training.phantom.looks import ScannerLook, draw_look
 from training.phantom.probe import PolarGrid, Probe
 from training.phantom.subject import Proportions, Subject
 
@@ -56,7 +56,7 @@ def straight_grid(probe: Probe, shape: tuple[int, int, int], step: float) -> Pol
     return PolarGrid(r, *angles)
 
 
-def plain_look(**changes: object) -> Look:
+def plain_look(**changes: object) -> ScannerLook:
     """A look with grain 1 and no smear, changed as asked."""
     look = draw_look("fundamental", np.random.default_rng(0))
     return dataclasses.replace(look, **({"grain": 1.0, "lateral_smear": 1.0} | changes))  # type: ignore[arg-type]

@@ -3,7 +3,7 @@ import pytest
 from numpy.typing import NDArray
 
 from tests.training.phantom.makers import plain_look, straight_grid, straight_probe, width_at_half_maximum
-from training.phantom.acoustics import Echoes, beam_widths, coherent_envelope, form_image, march
+from training.phantom.acoustics import Echoes, beam_widths, form_coherent_envelope, form_image, march
 from training.phantom.looks import LOOKS, draw_look
 from training.phantom.tissues import Tissue, TissueProperties, draw_properties
 
@@ -21,7 +21,7 @@ def _properties() -> TissueProperties:
 def _envelope(step: float, size: tuple[int, int, int], **look: object) -> NDArray[np.float32]:
     probe = straight_probe()
     grid = straight_grid(probe, size, step)
-    return coherent_envelope(_uniform(size), grid, probe, plain_look(**look), np.random.default_rng(3))
+    return form_coherent_envelope(_uniform(size), grid, probe, plain_look(**look), np.random.default_rng(3))
 
 
 def test_fully_developed_speckle_has_the_rayleigh_signal_to_noise_ratio() -> None:
@@ -44,7 +44,7 @@ def test_speckle_is_as_wide_as_the_beam(depth: float) -> None:
     step, probe = 0.3, straight_probe()
     shape = (200, 160, 24)
     grid = straight_grid(probe, shape, step)
-    envelope = coherent_envelope(_uniform(shape), grid, probe, plain_look(), np.random.default_rng(5))
+    envelope = form_coherent_envelope(_uniform(shape), grid, probe, plain_look(), np.random.default_rng(5))
     row = int(depth / step)
     intensity = (envelope[row - 8 : row + 8] ** 2).astype(np.float64)
     intensity -= intensity.mean()

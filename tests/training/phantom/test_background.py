@@ -12,7 +12,7 @@ SPACING = 6.0
 def test_the_first_are_there_at_once_and_the_rest_follow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(background, "FIRST", 2)
     requests = [request_for("train", n, SPACING) for n in range(4)]
-    with background.made_beside(tmp_path, requests):
+    with background.make_in_background(tmp_path, requests):
         assert len(list(tmp_path.glob("*.npz"))) >= 2
         deadline = time.monotonic() + 60
         while len(list(tmp_path.glob("*.npz"))) < 4 and time.monotonic() < deadline:
@@ -22,16 +22,16 @@ def test_the_first_are_there_at_once_and_the_rest_follow(tmp_path: Path, monkeyp
 
 def test_nothing_is_made_where_nothing_lacks(tmp_path: Path) -> None:
     requests = [request_for("train", 0, SPACING)]
-    with background.made_beside(tmp_path, requests):
+    with background.make_in_background(tmp_path, requests):
         first = (tmp_path / "00000000.npz").stat().st_mtime_ns
-    with background.made_beside(tmp_path, requests):
+    with background.make_in_background(tmp_path, requests):
         assert (tmp_path / "00000000.npz").stat().st_mtime_ns == first
 
 
 def test_the_second_process_ends_with_the_block(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(background, "FIRST", 0)
     requests = [request_for("train", n, SPACING) for n in range(500)]
-    with background.made_beside(tmp_path, requests):
+    with background.make_in_background(tmp_path, requests):
         pass
     before = len(list(tmp_path.glob("*.npz")))
     time.sleep(0.5)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from training.phantom.scene import draw_scene
-from training.phantom.views import DIRECTIONS, WOBBLE_DEG, head_to_probe, scan_directions
+from training.phantom.views import DIRECTIONS, WOBBLE_DEG, draw_rotation_to_probe, scan_directions
 
 LEFT, FRONT, VERTEX = np.eye(3)
 
@@ -10,7 +10,7 @@ LEFT, FRONT, VERTEX = np.eye(3)
 @pytest.mark.parametrize(("direction", "near"), [("lateral", LEFT), ("anterior", FRONT), ("vertex", VERTEX)])
 def test_each_direction_points_one_side_of_the_head_at_the_probe(direction: str, near: np.ndarray) -> None:
     for seed in range(5):
-        turn = head_to_probe(direction, np.random.default_rng(seed))
+        turn = draw_rotation_to_probe(direction, np.random.default_rng(seed))
         assert np.allclose(turn @ turn.T, np.eye(3))
         assert np.linalg.det(turn) == pytest.approx(1)
         toward_probe = -(near @ turn)[2]
