@@ -133,22 +133,39 @@ def _returned(node: Function) -> str:
 
 
 def _fields(node: ast.ClassDef) -> Iterator[tuple[str, str, str]]:
-    """Yield name, type with default, and the docstring below each annotated field."""
+    """Yield name, type with default, and meaning of each annotated field: its docstring or its description."""
     for statement, following in zip(node.body, [*node.body[1:], None], strict=True):
         if isinstance(statement, ast.AnnAssign) and not ast.unparse(statement.target).startswith("_"):
-            default = "" if statement.value is None else f" = {ast.unparse(statement.value)}"
-            is_text = isinstance(following, ast.Expr) and isinstance(following.value, ast.Constant)
-            text = str(following.value.value) if is_text else ""  # type: ignore[union-attr]  # is_text says so
-            yield ast.unparse(statement.target), ast.unparse(statement.annotation) + default, text
+            default, described = _default(statement.value)
+            text = _string(following.value) if isinstance(following, ast.Expr) else ""
+            annotation = ast.unparse(statement.annotation)
+            yield (
+                ast.unparse(statement.target),
+                f"{annotation} = {default}" if default else annotation,
+                text or described,
+            )
+
+
+def _default(value: ast.expr | None) -> tuple[str, str]:
+    """Return a field's default as it is written, and its description; of `Field(...)` what it is called with."""
+    if not isinstance(value, ast.Call) or ast.unparse(value.func) not in {"Field", "field"}:
+        return ("", "") if value is None else (ast.unparse(value), "")
+    named = {keyword.arg: keyword.value for keyword in value.keywords}
+    default = next(iter(value.args), named.get("default"))
+    return ("" if default is None else ast.unparse(default)), _string(named.get("description"))
+
+
+def _string(value: ast.expr | None) -> str:
+    return value.value if isinstance(value, ast.Constant) and isinstance(value.value, str) else ""
 
 
 def _docstring(text: str) -> str:
-    """Return a docstring with its sections `Args:` and `Raises:` as lists."""
+    """Return a docstring with its sections `Args:` and `Raises:`, and columns of names and meanings, as lists."""
     lines = []
     for line in text.splitlines():
         if re.fullmatch(r"(Args|Raises|Returns|Attributes):", line):
             lines += [f"{line}", ""]
-        elif entry := re.fullmatch(r"    (\w+): (.+)", line):
+        elif entry := re.fullmatch(r" {4}(\w+): (.+)", line) or re.fullmatch(r"([a-z]\w+) {2,}(.+)", line):
             lines.append(f"- `{entry[1]}`: {entry[2]}")
         else:
             lines.append(re.sub(r"^ {4,}", "  ", line))
