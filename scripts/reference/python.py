@@ -85,9 +85,9 @@ def _class(kind: type, level: int) -> Iterator[str]:
     node = _node(kind)
     assert isinstance(node, ast.ClassDef)
     yield f"{'#' * level} {kind.__name__}"
-    yield _docstring(inspect.cleandoc(kind.__doc__ or ""))
     if constructor := next((f for f in node.body if isinstance(f, ast.FunctionDef) and f.name == "__init__"), None):
-        yield f"`{kind.__name__}{_signature(constructor, bound=True)}`"
+        yield f"**`{kind.__name__}{_signature(constructor, bound=True)}`**"
+    yield _docstring(inspect.cleandoc(kind.__doc__ or ""))
     fields = [[f"`{name}`", f"`{type_}`", text] for name, type_, text in _fields(node)]
     if fields:
         yield table(["field", "type", "meaning"], fields)
@@ -125,7 +125,8 @@ def _signature(node: Function, bound: bool) -> str:
     if bound:
         (arguments.posonlyargs or arguments.args).pop(0)
     returned = _returned(node)
-    return f"({ast.unparse(arguments)})" + (f" -> {returned}" if returned and node.name != "__init__" else "")
+    parameters = re.sub(r"(: [^=,]+)=", r"\1 = ", ast.unparse(arguments))
+    return f"({parameters})" + (f" -> {returned}" if returned and node.name != "__init__" else "")
 
 
 def _returned(node: Function) -> str:
