@@ -38,7 +38,7 @@ PURPOSE = "Measures whole fetal heads in 3D ultrasound volumes. Research use onl
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command and gives its exit code."""
-    options = _parser().parse_args(arguments)
+    options = make_parser().parse_args(arguments)
     command: Callable[[argparse.Namespace, Settings], int] = options.command
     as_json = getattr(options, "json", False)
     try:
@@ -53,7 +53,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return complain(str(error), NO_MODEL, as_json)
 
 
-def _parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
+    """Return the parser of all commands and their arguments."""
     parser: argparse.ArgumentParser = Parser(
         "fetalhead", description=PURPOSE, epilog=(__doc__ or "").partition("\n\n")[2]
     )

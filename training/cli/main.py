@@ -27,7 +27,7 @@ Command = Callable[[argparse.Namespace], object]
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code."""
     forbid_telemetry()
-    options = _parser().parse_args(arguments)
+    options = make_parser().parse_args(arguments)
     command: Command = options.command
     try:
         command(options)
@@ -53,7 +53,8 @@ def _complain(text: str, code: int, options: argparse.Namespace) -> int:
     return code
 
 
-def _parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
+    """Return the parser of all commands and their arguments."""
     description, epilog = "Simulate, train, evaluate and publish.", (__doc__ or "").partition("\n\n")[2]
     parser: argparse.ArgumentParser = Parser(prog="fetalhead-train", description=description, epilog=epilog)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from app.cli.main import _parser, main
+from app.cli.main import main, make_parser
 from app.console import (
     FAILED,
     FINE,
@@ -322,7 +322,7 @@ def test_wrong_arguments_for_machines(arguments: list[str], capsys: pytest.Captu
 
 
 def test_every_command_that_prints_a_result_takes_json() -> None:
-    without = [" ".join(path) for path, command in leaves(_parser()) if "--json" not in command.format_help()]
+    without = [" ".join(path) for path, command in leaves(make_parser()) if "--json" not in command.format_help()]
     assert without == ["serve", "openapi", "completion"]
 
 

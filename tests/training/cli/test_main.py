@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 
 from model_store import packaged_store
-from training.cli.main import _parser, main
+from training.cli.main import main, make_parser
 from training.own_data.folder import read_folder
 
 Capture = pytest.CaptureFixture[str]
 
 
 def test_every_command_takes_json() -> None:
-    (commands,) = [action for action in _parser()._actions if isinstance(action, argparse._SubParsersAction)]
+    (commands,) = [action for action in make_parser()._actions if isinstance(action, argparse._SubParsersAction)]
     without = [name for name, command in commands.choices.items() if "--json" not in command.format_help()]
     assert without == ["completion"]
 
@@ -86,11 +86,11 @@ def test_which_store_is_read(setting: str | None, tmp_path: Path, monkeypatch: p
     if setting is not None:
         monkeypatch.setenv("FETALHEAD_MODEL_STORE", setting)
     evaluate = ["evaluate", "--out", "OUT"]
-    assert _parser().parse_args(evaluate).store == (packaged_store() if setting is None else Path(setting))
-    assert _parser().parse_args(["publish", "candidate"]).store == Path(setting or "model_store")
-    assert _parser().parse_args([*evaluate, "--store", "given"]).store == Path("given")
+    assert make_parser().parse_args(evaluate).store == (packaged_store() if setting is None else Path(setting))
+    assert make_parser().parse_args(["publish", "candidate"]).store == Path(setting or "model_store")
+    assert make_parser().parse_args([*evaluate, "--store", "given"]).store == Path("given")
     (tmp_path / "model_store").mkdir()
-    assert _parser().parse_args(evaluate).store == Path(setting or "model_store")
+    assert make_parser().parse_args(evaluate).store == Path(setting or "model_store")
 
 
 def test_arguments_that_cannot_be_used(capsys: Capture) -> None:
