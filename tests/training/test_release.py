@@ -1,11 +1,12 @@
 """`fetalhead-train release`: every step in order, none twice, and a stop where one fails."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 
-from training.cli.main import main
+from training.cli.main import main, make_parser
 from training.release import (
     Arguments,
     OtherReleaseError,
@@ -92,29 +93,23 @@ def test_what_is_ready_can_be_published_later(release: Release) -> None:
     assert list(carry_out(release, lambda step: 0)) == []
 
 
-TINY = {
-    "train = [{ first = 0, stop = 4 }, { first = 500000, stop = 500004 }]": (
-        "train = [{ first = 0, stop = 1 }, { first = 500000, stop = 500001 }]"
-    ),
-    "train = 4": "train = 1",
-    "context = 4": "context = 1",
-    "spacing_mm = 3.0": "spacing_mm = 6.0",
-    "steps = [60, 30]": "steps = [2, 2]",
-}
+def test_every_step_is_a_command_that_can_be_typed(release: Release) -> None:
+    wanted = Release("smoke", release.run, release.store, start="fetal_head/7", minutes=2.5, publish=True)
+    for step in wanted.steps():
+        assert make_parser().parse_args([*step, "--json"]).command is not None
 
 
-def test_the_commands_really_run(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    preset = Path("training/presets/smoke.toml").read_text(encoding="utf-8")
-    for before, after in TINY.items():
-        assert before in preset
-        preset = preset.replace(before, after)
-    (tmp_path / "tiny.toml").write_text(preset, encoding="utf-8")
-    arguments = ["release", str(tmp_path / "tiny.toml"), "--run", str(tmp_path / "run"), "--share", "0.01"]
+def test_the_commands_really_run(release: Release, finished_run: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    shutil.copytree(finished_run, release.run, dirs_exist_ok=True)
+    small = Release("smoke", release.run, release.store, share=0.01, spacing_mm=6.0)
+    with pytest.raises(StepFailedError):
+        list(carry_out(small, lambda step: int(step[0] not in {"fit", "export"})))
+    arguments = ["release", "smoke", "--run", str(release.run), "--store", str(release.store), "--share", "0.01"]
     assert main([*arguments, "--spacing", "6", "--json"]) == 1  # two steps of training are too weak to calibrate
     told = capfd.readouterr()
     assert told.out == ""
     assert "train it longer" in told.err
     (problem,) = [json.loads(line) for line in told.err.splitlines() if line.startswith('{"error"')][-1:]
     assert as_typed(("calibrate",)) in problem["error"]
-    done = [step[0] for step in finished_steps(tmp_path / "run" / "release.json")]
+    done = [step[0] for step in finished_steps(release.run / "release.json")]
     assert done == ["fit", "export", "focus", "quantize"]

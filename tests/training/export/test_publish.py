@@ -14,7 +14,7 @@ from tests.training.results import result
 from training.cases.sources import PhantomCache
 from training.cli.main import main
 from training.config.presets import load_config
-from training.config.training import BudgetConfig, TrainingConfig
+from training.config.training import TrainingConfig
 from training.evaluation.cases import evaluate_cases, in_process
 from training.evaluation.report import Evaluation, section
 from training.evaluation.statistics.prediction_interval import held
@@ -23,17 +23,14 @@ from training.export.card import missing_interval, model_card
 from training.export.errors import ExportError
 from training.export.history import fit_commands, record, training_record
 from training.export.publish import export, publish
-from training.fitting import cascade as auto_context
+from training.export.rules import kept_change
 from training.fitting.checkpoint import LevelWeights
 from training.phantom.cohort import request_for
 
 
-@pytest.fixture(scope="module")
-def candidate(cache: PhantomCache, smoke: TrainingConfig, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    config = smoke.model_copy(update={"budget": BudgetConfig(steps=(30, 10))})
-    folder = tmp_path_factory.mktemp("run")
-    auto_context.fit(config, cache, folder / "run", (1, 2), resume=False)
-    return export(folder / "run", cache, folder / "candidate", datetime(2026, 1, 2, tzinfo=UTC))
+@pytest.fixture
+def candidate(finished_run: Path) -> Path:
+    return finished_run / "store" / "fetal_head" / "1"
 
 
 def test_trained_model_is_exported_evaluated_published_and_served(candidate: Path, tmp_path: Path) -> None:
@@ -80,10 +77,17 @@ def test_selftest_is_small_and_float32(candidate: Path) -> None:
     assert (candidate / "selftest.npz").stat().st_size < 2**20
 
 
-def test_export_leaves_an_existing_candidate_alone(candidate: Path, cache: PhantomCache) -> None:
-    run = candidate.parent.parent.parent / "run"
+def test_export_leaves_an_existing_candidate_alone(finished_run: Path, cache: PhantomCache) -> None:
     with pytest.raises(ExportError, match="exists already"):
-        export(run, cache, candidate.parent.parent, datetime(2026, 1, 2, tzinfo=UTC))
+        export(finished_run, cache, finished_run / "store", datetime(2026, 1, 2, tzinfo=UTC))
+
+
+def test_what_a_run_was_handed_down_and_kept_is_in_its_candidate(finished_run: Path, candidate: Path) -> None:
+    manifest = ModelStore(candidate.parent.parent).resolve("fetal_head").manifest
+    assert manifest.quality.components.review == 17
+    assert manifest.postprocessing.threshold == 0.43
+    assert "Begun with the review limits of fetal_head 1." in manifest.training.notes
+    assert any(str(kept_change(finished_run)) in note for note in manifest.training.notes)
 
 
 def weights(smoke: TrainingConfig, *steps: tuple[str, str]) -> LevelWeights:

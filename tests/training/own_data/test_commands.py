@@ -8,10 +8,11 @@ import pytest
 
 from app.imaging.nifti.file import encode_volume
 from app.inference.manifest import ModelManifest
+from app.inference.model_store import ModelStore
 from tests.helpers.makers import publish_threshold_model, sphere_ml, sphere_volume
 from training.cli import main as cli
 from training.export.publish import recalibrate
-from training.export.rules import kept_change
+from training.export.rules import kept_change, with_rules
 from training.export.weights import pack_weights, unpack_weights, weights_of
 from training.fitting.cascade import new_level
 from training.fitting.checkpoint import load_level
@@ -36,9 +37,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def preset(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    text = (Path(cli.__file__).parent.parent / "presets" / "smoke.toml").read_text(encoding="utf-8")
     path = tmp_path_factory.mktemp("presets") / "own.toml"
-    path.write_text(text.replace("steps = [60, 30]", "steps = [12, 6]"), encoding="utf-8")
+    path.write_text('extends = "smoke"\nname = "own"\nbudget.steps = [12, 6]\nnetwork.sam = []\nnetwork.uam = []\n')
     return path
 
 
@@ -92,43 +92,56 @@ def test_levels_learn_from_different_patients(published: Path) -> None:
     assert all(level.cases == 2 for level in levels)
 
 
-def test_a_published_model_is_trained_on(published: Path, folder: Path, preset: Path) -> None:
-    run = published / "tuned"
-    source = ["--from", "fetal_head/1", "--store", str(published / "store")]
+@pytest.fixture(scope="module")
+def store(published: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The published model with a threshold and a limit of its own."""
+    store = tmp_path_factory.mktemp("calibrated") / "store"
+    shutil.copytree(published / "store", store)
+    limit = manifest_of(store).quality.context_agreement_dsc.model_copy(update={"review": 0.123})
+    recalibrate(store / "fetal_head" / "1", {"threshold": 0.37}, {"context_agreement_dsc": limit})
+    return store
+
+
+@pytest.fixture(scope="module")
+def tuned(store: Path, folder: Path, preset: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that began with the published model."""
+    run = tmp_path_factory.mktemp("tuned") / "run"
+    source = ["--from", "fetal_head/1", "--store", str(store)]
     assert cli.main(["fit", str(preset), "--data", str(folder), "--run", str(run), *source]) == 0
-    before = weights_of("fetal_head/1", published / "store")
-    tuned = load_level(run / "level_1" / "weights.pt")
-    assert tuned.config.network == before[0].config.network
-    assert [step.data for step in tuned.config.steps] == ["4 own volumes of 2 patients"] * 2
-    assert {len(tuned.config.data.train), tuned.config.data.train[0].stop} == {2, 4}
-    start = load_level(run / "level_1" / "initial.pt").state
+    return run
+
+
+def test_a_published_model_is_trained_on(store: Path, tuned: Path) -> None:
+    before = weights_of("fetal_head/1", store)
+    level = load_level(tuned / "level_1" / "weights.pt")
+    assert level.config.network == before[0].config.network
+    assert [step.data for step in level.config.steps] == ["4 own volumes of 2 patients"] * 2
+    assert {len(level.config.data.train), level.config.data.train[0].stop} == {2, 4}
+    start = load_level(tuned / "level_1" / "initial.pt").state
     assert all(np.allclose(value, start[name]) for name, value in before[0].state.items())
-    assert any(not np.allclose(value, start[name]) for name, value in tuned.state.items())
+    assert any(not np.allclose(value, start[name]) for name, value in level.state.items())
 
 
 def test_what_is_trained_on_keeps_the_limits_it_began_with_and_part_of_the_change(
-    published: Path, folder: Path, preset: Path, tmp_path: Path
+    store: Path, tuned: Path, folder: Path, preset: Path, tmp_path: Path
 ) -> None:
-    shutil.copytree(published / "store", tmp_path / "store")
-    manifest = tmp_path / "store" / "fetal_head" / "1" / "manifest.json"
-    known = ModelManifest.model_validate_json(manifest.read_text(encoding="utf-8"))
-    limit = known.quality.context_agreement_dsc.model_copy(update={"review": 0.123})
-    recalibrate(manifest.parent, {"threshold": 0.37}, {"context_agreement_dsc": limit})
-    data, again, before = ["--data", str(folder)], tmp_path / "again", 0.37
-    for run, start in ((tmp_path / "tuned", "fetal_head/1"), (again, str(tmp_path / "tuned"))):
-        source = ["--from", start, "--store", str(tmp_path / "store")]
-        assert cli.main(["fit", str(preset), *data, "--run", str(run), *source]) == 0
-        assert cli.main(["export", str(run), *data]) == 0
-        text = (run / "store" / "fetal_head" / "1" / "manifest.json").read_text(encoding="utf-8")
-        candidate = ModelManifest.model_validate_json(text)
+    again, before, began = tmp_path / "again", 0.37, manifest_of(store)
+    source = ["--from", str(tuned), "--store", str(store)]
+    assert cli.main(["fit", str(preset), "--data", str(folder), "--run", str(again), *source]) == 0
+    for run in (tuned, again):
+        candidate = with_rules(began, run)
         kept = kept_change(run)
         assert kept is not None
         assert (kept.cases, set(kept.dsc)) == (2, {0.0, *SHARES})
         assert candidate.postprocessing.threshold == pytest.approx(before + kept.share * (0.5 - before), abs=1e-4)
-        assert candidate.quality.context_agreement_dsc == limit
+        assert candidate.quality.context_agreement_dsc.review == 0.123
         assert "Begun with the review limits of fetal_head 1." in candidate.training.notes
         assert any(str(kept) in note for note in candidate.training.notes)
         before = kept.threshold
+
+
+def manifest_of(store: Path) -> ModelManifest:
+    return ModelStore(store).resolve("fetal_head", 1).manifest
 
 
 def test_kept_weights_are_the_trained_ones(published: Path) -> None:

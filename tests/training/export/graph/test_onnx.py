@@ -1,26 +1,12 @@
 import numpy as np
 import onnx
 import pytest
-import torch
 from onnx import numpy_helper
 
-from training.config.presets import load_config
 from training.export.errors import ExportError, ParityError
-from training.export.graph.onnx import export_level, with_half_weights
+from training.export.graph.onnx import with_half_weights
 from training.export.graph.parity import compare, require_parity, run_graphs
-from training.fitting.cascade import new_level
 from training.networks.cascade import AutoContextCascade
-
-
-@pytest.fixture(scope="module")
-def cascade() -> AutoContextCascade:
-    torch.manual_seed(1)
-    return AutoContextCascade([new_level(load_config("smoke")) for _ in range(2)]).eval()
-
-
-@pytest.fixture(scope="module")
-def graphs(cascade: AutoContextCascade) -> list[onnx.ModelProto]:
-    return [export_level(level, n) for n, level in enumerate(cascade.levels, start=1)]  # type: ignore[arg-type]
 
 
 @pytest.fixture(scope="module")

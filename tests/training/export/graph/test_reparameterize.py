@@ -6,14 +6,10 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
-import torch
 from onnx import TensorProto, helper, numpy_helper
 
 from app.inference.runtime.session import OnnxSession, RuntimeSettings
-from training.config.presets import load_config
-from training.export.graph.onnx import export_level
 from training.export.graph.reparameterize import reparameterize
-from training.fitting.cascade import new_level
 
 SHAPES = [(5, 7, 9), (1, 4, 3), (11, 2, 6)]
 ON_CPU = RuntimeSettings(provider="cpu", threads=1)
@@ -152,9 +148,8 @@ def test_what_would_not_be_exact_or_cheaper_is_left_alone(rest: object) -> None:
     assert kinds(done.model) == kinds(sketch.model())
 
 
-def test_the_trained_network_keeps_its_function() -> None:
-    torch.manual_seed(3)
-    before = export_level(new_level(load_config("smoke")).eval(), 2)
+def test_the_whole_network_keeps_its_function(graphs: list[onnx.ModelProto]) -> None:
+    before = graphs[1]
     done = reparameterize(before)
     assert done.applied == (("compose_through_concat", 3), ("compose_pointwise", 1))
     assert str(done) == "compose_through_concat 3x, compose_pointwise 1x"
