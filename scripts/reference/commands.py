@@ -23,7 +23,7 @@ def page() -> str:
 
 
 def _program(name: str) -> Iterator[str]:
-    parser: argparse.ArgumentParser = importlib.import_module(PROGRAMS[name])._parser()
+    parser: argparse.ArgumentParser = importlib.import_module(PROGRAMS[name]).make_parser()
     commands = list(_leaves(parser, name))
     yield f"## {name}"
     yield sentence(parser.description or "")
