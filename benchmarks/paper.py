@@ -7,7 +7,6 @@ products are computed as in a trained network.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,6 +16,7 @@ import numpy as np
 import onnx
 import torch
 
+from app.files import digest, digest_file
 from app.imaging.preprocess import PreprocessingSpec
 from app.inference.manifest import ContextLevel as StoredLevel
 from app.inference.manifest import Focus, LowerPrecision, ModelManifest, PrecisionGate, SelfTest, TrainingRecord
@@ -67,7 +67,7 @@ def publish(model: PaperModel, store: Path) -> None:
     folder.mkdir(parents=True)
     levels = _written(folder, [graph.SerializeToString() for graph in model.served])
     _write_vector(model, folder / "selftest.npz")
-    vector = hashlib.sha256((folder / "selftest.npz").read_bytes()).hexdigest()
+    vector = digest_file(folder / "selftest.npz")
     manifest = ModelManifest(
         name="fetal_head",
         version=1,
@@ -88,7 +88,7 @@ def _written(folder: Path, contents: Sequence[bytes]) -> tuple[StoredLevel, ...]
     for number, content in enumerate(contents, start=1):
         name = f"context_level_{number}.onnx"
         (folder / name).write_bytes(content)
-        levels.append(StoredLevel(file=name, sha256=hashlib.sha256(content).hexdigest(), size=len(content)))
+        levels.append(StoredLevel(file=name, sha256=digest(content), size=len(content)))
     return tuple(levels)
 
 

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from app.files import write_atomically
+
 JOURNAL = "release.json"
 GROUPS, CALIBRATION, PRECISION_GATE, BOX_GATE = 52, 80, 40, 20
 """Cases of the steps; groups of three directions each."""
@@ -139,6 +141,4 @@ def as_typed(step: Sequence[str]) -> str:
 
 
 def _write(journal: Path, done: Sequence[Arguments]) -> None:
-    temporary = journal.with_suffix(".tmp")
-    temporary.write_text(json.dumps({"finished": done}, indent=2) + "\n", encoding="utf-8")
-    temporary.replace(journal)
+    write_atomically(journal, json.dumps({"finished": done}, indent=2) + "\n")

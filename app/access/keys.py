@@ -5,8 +5,6 @@ A key is 256 random bits, so a plain hash of it cannot be turned back; the key i
 
 from __future__ import annotations
 
-import hashlib
-import os
 import re
 import secrets
 import stat
@@ -17,6 +15,7 @@ from typing import Final
 
 from app.access.errors import KeyFileError
 from app.access.roles import ROLE_WORDS, Principal, Role
+from app.files import FOR_THE_OWNER, digest, write_atomically
 
 PREFIX: Final = "fetalhead_"
 SECRET_BYTES: Final = 32
@@ -93,15 +92,9 @@ class KeyFile:
         return self.read() if self.path.exists() else ()
 
     def _write(self, keys: list[ApiKey]) -> None:
-        partial = self.path.with_name(f"{self.path.name}.{os.getpid()}.partial")
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-                file.write("\n".join([HEADING, *(key.line() for key in keys), ""]))
-                file.flush()
-                os.fsync(file.fileno())
-            partial.replace(self.path)
+            write_atomically(self.path, "\n".join([HEADING, *(key.line() for key in keys), ""]), FOR_THE_OWNER)
         except OSError as error:
             raise KeyFileError(f"FETALHEAD_API_KEYS_FILE {self.path} cannot be written: {error.strerror}.") from error
 
@@ -160,8 +153,3 @@ class ApiKeys:
         except OSError:
             return None
         return found.st_ino, found.st_mtime_ns, found.st_size
-
-
-def digest(key: str) -> str:
-    """SHA-256 of a key."""
-    return hashlib.sha256(key.encode()).hexdigest()

@@ -16,6 +16,7 @@ from app.batch.cases import Case
 from app.batch.engines import Engine, Measured, Work, with_page
 from app.client.errors import FetalHeadError, ServiceProblem
 from app.contract.upload import Upload, VolumeFields
+from app.files import write_atomically
 from app.imaging.nifti.affine import SPACING_SUSPICIOUS, SPACING_TOLERANCE
 from app.problems.translate import translate_error
 
@@ -103,10 +104,10 @@ def _written(case: Case, measured: Measured, output: Path) -> dict[str, Any]:
     names = {}
     for kind, content in measured.files.items():
         path = case.file(output, kind)
-        path.write_bytes(content)
+        write_atomically(path, content)
         names[kind.partition(".")[0]] = path.name
     report = {**measured.report, **names}
-    report_path.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    write_atomically(report_path, json.dumps(report, indent=2) + "\n")
     return report
 
 

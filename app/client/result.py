@@ -14,6 +14,7 @@ from nibabel.nifti1 import Nifti1Image
 from nibabel.nifti2 import Nifti2Image
 
 from app.contract.report import Report
+from app.files import write_atomically
 from app.imaging.nifti.file import read_mask_file
 
 MASK, PREVIEW, REPORT = "mask.nii.gz", "preview.png", "report.json"
@@ -44,9 +45,9 @@ class Result:
         """Write mask.nii.gz, report.json and preview.png into a folder, which is made where it is missing."""
         target = Path(folder)
         target.mkdir(parents=True, exist_ok=True)
-        (target / MASK).write_bytes(self.mask_file)
-        (target / PREVIEW).write_bytes(self.preview_png)
-        (target / REPORT).write_text(self.report.model_dump_json(indent=2) + "\n", encoding="utf-8")
+        write_atomically(target / MASK, self.mask_file)
+        write_atomically(target / PREVIEW, self.preview_png)
+        write_atomically(target / REPORT, self.report.model_dump_json(indent=2) + "\n")
         return target
 
     def __str__(self) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 import re
 from collections.abc import Iterable
@@ -12,6 +11,8 @@ from numbers import Real
 from typing import Annotated, Any, Final, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema
+
+from app.files import digest
 
 GESTATIONAL_AGE_WEEKS: Final = (10.0, 42.0)
 SPACING_MM: Final = (0.1, 3.0)
@@ -126,10 +127,10 @@ class Upload:
     @cached_property
     def sha256(self) -> str:
         """SHA-256 of the file; takes a moment, once."""
-        return hashlib.sha256(self.payload).hexdigest()
+        return digest(self.payload)
 
     @cached_property
     def request_sha256(self) -> str:
         """SHA-256 of the file together with the fields beside it."""
         content = [self.sha256, self.fields.gestational_age_weeks, self.fields.subject, self.fields.spacing_mm]
-        return hashlib.sha256(repr(content).encode()).hexdigest()
+        return digest(repr(content))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -11,6 +10,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from app.files import digest
 from app.inference.errors import DamagedModel, ModelNotFound
 from app.inference.manifest import MANIFEST_FILE, ContextLevel, ModelManifest
 
@@ -104,11 +104,11 @@ def _verified_levels(folder: Path, levels: Iterable[ContextLevel]) -> tuple[byte
     return tuple(_verified(folder / level.file, level.sha256) for level in levels)
 
 
-def _verified(path: Path, sha256: str) -> bytes:
+def _verified(path: Path, expected: str) -> bytes:
     content = _read(path)
-    found = hashlib.sha256(content).hexdigest()
-    if found != sha256:
-        raise DamagedModel("hash_mismatch", f"{_shown(path)} has SHA-256 {found}, not {sha256}", PUBLISH_AGAIN)
+    found = digest(content)
+    if found != expected:
+        raise DamagedModel("hash_mismatch", f"{_shown(path)} has SHA-256 {found}, not {expected}", PUBLISH_AGAIN)
     return content
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from app.files import write_atomically
 from app.inference.errors import DamagedModel
 from app.inference.manifest import ModelName
 
@@ -24,12 +24,7 @@ def remember_version(data: Path, name: str, version: int) -> None:
     """Write the file, whole or not at all; raises OSError where the folder cannot be written."""
     content = _Activation(name=name, version=version).model_dump_json()
     data.mkdir(parents=True, exist_ok=True)
-    partial = data / f"{FILE}.partial"
-    with partial.open("w", encoding="utf-8") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.rename(data / FILE)
+    write_atomically(data / FILE, content)
 
 
 def remembered_version(data: Path, name: str) -> int | None:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
 import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from app.files import PARTIAL_SUFFIX, digest, flush, write_and_flush, write_atomically
 from app.records.errors import DamagedArtifactError
 
 MASK = "mask.nii.gz"
@@ -17,7 +16,6 @@ PROBABILITY = "probability.nii.gz"
 """The last context level's probability, on the network's grid."""
 DISAGREEMENT = "disagreement.nii.gz"
 """The difference between the last two context levels' probabilities, on the network's grid."""
-PARTIAL_SUFFIX = ".partial"
 
 
 class ArtifactStore:
@@ -41,20 +39,17 @@ class ArtifactStore:
         partial.mkdir(parents=True)
         for name, content in files.items():
             write_and_flush(partial / name, content)
-        flush_folder(partial)
+        flush(partial)
         partial.rename(folder)
-        flush_folder(folder.parent)
-        return {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
+        flush(folder.parent)
+        return {name: digest(content) for name, content in files.items()}
 
     def add(self, segmentation_id: str, name: str, content: bytes) -> str:
         """Store one more file beside a segmentation's others, whole or not at all, and return its SHA-256."""
         folder = self._folder(segmentation_id)
         folder.mkdir(parents=True, exist_ok=True)
-        partial = folder / f"{name}{PARTIAL_SUFFIX}"
-        write_and_flush(partial, content)
-        partial.rename(folder / name)
-        flush_folder(folder)
-        return hashlib.sha256(content).hexdigest()
+        write_atomically(folder / name, content)
+        return digest(content)
 
     def discard(self, segmentation_id: str, name: str) -> None:
         """Remove a file that `add` stored, if it is there."""
@@ -70,7 +65,7 @@ class ArtifactStore:
             content = (self._folder(segmentation_id) / name).read_bytes()
         except OSError as error:
             raise DamagedArtifactError(segmentation_id, name) from error
-        if hashlib.sha256(content).hexdigest() != sha256:
+        if digest(content) != sha256:
             raise DamagedArtifactError(segmentation_id, name)
         return content
 
@@ -96,28 +91,13 @@ class ArtifactStore:
         return [path.name for path in self._root.glob("*/*") if path.suffix != PARTIAL_SUFFIX and path.is_dir()]
 
     def sweep(self) -> int:
-        """Remove the folders of interrupted writes and return their number."""
-        leftovers = list(self._root.glob(f"*/*{PARTIAL_SUFFIX}"))
-        for folder in leftovers:
+        """Remove what interrupted writes left, folders and files, and return the number of both."""
+        folders, files = (list(self._root.glob(f"{place}/*{PARTIAL_SUFFIX}")) for place in ("*", "*/*"))
+        for folder in folders:
             shutil.rmtree(folder, ignore_errors=True)
-        return len(leftovers)
+        for file in files:
+            file.unlink(missing_ok=True)
+        return len(folders) + len(files)
 
     def _folder(self, segmentation_id: str) -> Path:
         return self._root / segmentation_id[:2] / segmentation_id
-
-
-def write_and_flush(path: Path, content: bytes) -> None:
-    """Write a file and wait until it is on the disk."""
-    with path.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def flush_folder(path: Path) -> None:
-    """Wait until a folder's entries are on the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -6,9 +6,7 @@ never a text that a client sent.
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -17,7 +15,7 @@ from pathlib import Path
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app.records.artifacts import write_and_flush
+from app.files import digest, write_atomically
 from app.records.errors import AlteredMeasurementError, BrokenAuditTrailError
 from app.records.tables import AuditRow, SegmentationRow
 
@@ -136,7 +134,7 @@ def hash_line(row: AuditRow) -> str:
     ]
     if row.actor is not None:
         content.append(row.actor)
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+    return digest(json.dumps(content, sort_keys=True))
 
 
 class AuditAnchor:
@@ -159,9 +157,7 @@ class AuditAnchor:
         """Record a later end."""
         if any(known.sequence >= tip.sequence for known in self.read()):
             return
-        partial = self._path.with_name(f"{self._path.name}.{os.getpid()}.partial")
-        write_and_flush(partial, f"{tip}\n".encode())
-        partial.replace(self._path)
+        write_atomically(self._path, f"{tip}\n")
 
     def sweep(self) -> None:
         """Remove the partial files of processes that died; only at the start of the service, which is alone then."""

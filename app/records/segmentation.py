@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -11,6 +10,7 @@ from typing import Any, Literal
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from app.files import digest
 from app.records.errors import UnknownSegmentationError
 from app.records.tables import SegmentationRow
 
@@ -80,7 +80,7 @@ def find_row_by_key(session: Session, key_sha256: str) -> SegmentationRow | None
 def digest_key(idempotency_key: str, owner: str) -> str:
     """Return the digest under which a key is stored; it differs between two callers with the same key."""
     text = idempotency_key if owner == ANYBODY else f"{owner}\0{idempotency_key}"
-    return hashlib.sha256(text.encode()).hexdigest()
+    return digest(text)
 
 
 def make_row(new: NewSegmentation, key: str | None) -> SegmentationRow:

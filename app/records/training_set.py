@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import csv
 import gzip
-import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Final
 
+from app.files import digest_file
 from app.records.reviews import DecidedCase, Reviews
 
 GZIP_MAGIC: Final = b"\x1f\x8b"
@@ -87,16 +87,8 @@ def _name(case: DecidedCase) -> str:
 
 def _volumes_by_sha256(folder: Path, wanted: set[str]) -> dict[str, Path]:
     files = sorted(path for path in folder.rglob("*") if path.name.endswith(SUFFIXES) and path.is_file())
-    hashed = ((_sha256(path), path) for path in files)
+    hashed = ((digest_file(path), path) for path in files)
     return {digest: path for digest, path in hashed if digest in wanted}
-
-
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(CHUNK):
-            digest.update(chunk)
-    return digest.hexdigest()
 
 
 def _gzip(content: bytes) -> bytes:

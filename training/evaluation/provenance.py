@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import shlex
 from collections.abc import Iterable
 from pathlib import Path
 
 from pydantic import TypeAdapter
+
+from app.files import write_atomically
 
 FILE = "commands.json"
 RUNS = "runs"
@@ -38,10 +39,7 @@ def as_typed(command: str, options: Iterable[tuple[str, object]], arguments: Ite
 def note(folder: Path, section: str, command: str) -> None:
     """Note what measured a section; a later command takes the place of an earlier one."""
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / FILE
-    temporary = path.with_suffix(f".{os.getpid()}.tmp")
-    temporary.write_text(json.dumps(noted(folder) | {section: command}, indent=2) + "\n", encoding="utf-8")
-    temporary.replace(path)
+    write_atomically(folder / FILE, json.dumps(noted(folder) | {section: command}, indent=2) + "\n")
 
 
 def noted(folder: Path) -> dict[str, str]:

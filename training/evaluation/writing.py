@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+from app.files import write_atomically
 from training.evaluation.cases import read_journal
 from training.evaluation.figures import bland_altman
 from training.evaluation.provenance import noted
@@ -61,4 +62,4 @@ def _own_spread(folder: Path) -> Reproducibility | None:
 
 def write(evaluation: Evaluation, path: Path) -> None:
     """Write `evaluation.json`; absent sections are left out."""
-    path.write_text(json.dumps(evaluation.model_dump(exclude_none=True), indent=2) + "\n", encoding="utf-8")
+    write_atomically(path, json.dumps(evaluation.model_dump(exclude_none=True), indent=2) + "\n")

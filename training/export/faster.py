@@ -1,22 +1,21 @@
 """Faster ways of serving a candidate, each tried on phantoms and written into its manifest only where it passes."""
 
-import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from app.files import digest, write_atomically
 from app.inference.errors import RuntimeUnavailable
 from app.inference.manifest import (
-    MANIFEST_FILE,
     ContextLevel,
     Focus,
     LowerPrecision,
-    ModelManifest,
     PrecisionGate,
 )
 from app.inference.model_store import ModelStore, StoredModel
 from app.inference.runtime.session import RuntimeSettings
 from app.inference.segmenter import HeadSegmenter
+from training.export.candidate import read_manifest, write_manifest
 from training.export.graph.half import half_levels
 from training.export.speed_gate import LARGEST_DSC_LOSS, LIMITS, mean_loss, precision_gate, scores
 from training.phantom import Phantom
@@ -81,7 +80,7 @@ def _judged(candidate: Path, lower: LowerPrecision, contents: Sequence[bytes] = 
     passed = LIMITS.passed_by(gate)
     if passed:
         for level, content in zip(lower.levels, contents, strict=True):
-            (candidate / level.file).write_bytes(content)
+            write_atomically(candidate / level.file, content)
         before = _stored(candidate).manifest.lower_precisions
         kept = tuple(other for other in before if other.precision != lower.precision)
         _write(candidate, {"lower_precisions": (*kept, lower)})
@@ -106,7 +105,7 @@ def _half(contents: Sequence[bytes], gate: PrecisionGate) -> LowerPrecision:
     levels = tuple(
         ContextLevel(
             file=f"context_level_{number}.fp16.onnx",
-            sha256=hashlib.sha256(content).hexdigest(),
+            sha256=digest(content),
             size=len(content),
         )
         for number, content in enumerate(contents, start=1)
@@ -119,9 +118,5 @@ def _stored(candidate: Path) -> StoredModel:
 
 
 def _write(candidate: Path, update: dict[str, object]) -> None:
-    """Change the candidate's manifest at once or not at all."""
-    manifest = candidate / MANIFEST_FILE
-    current = ModelManifest.model_validate_json(manifest.read_text(encoding="utf-8"))
-    temporary = manifest.with_suffix(".tmp")
-    temporary.write_text(current.model_copy(update=update).model_dump_json(indent=2) + "\n", encoding="utf-8")
-    temporary.replace(manifest)
+    """Change the candidate's manifest."""
+    write_manifest(candidate, read_manifest(candidate).model_copy(update=update))

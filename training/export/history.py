@@ -6,11 +6,12 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
 
-from app.inference.manifest import MANIFEST_FILE, ModelManifest, TrainedLevel, TrainingRecord
+from app.inference.manifest import ModelManifest, TrainedLevel, TrainingRecord
 from training.config.data import SIMULATED, UNKNOWN
 from training.config.presets import load_config
 from training.config.training import ConfigError, TrainingConfig
 from training.evaluation.provenance import RUNS, SPLIT_FILE, as_typed, shortened
+from training.export.candidate import read_manifest, write_manifest
 from training.fitting.checkpoint import LevelWeights
 
 Options = tuple[tuple[str, object], ...]
@@ -46,12 +47,9 @@ def fit_commands(config: TrainingConfig, run: Path) -> tuple[str, ...]:
 
 def record(candidate: Path, command: str) -> None:
     """Add a command to a candidate's manifest; an earlier one of the same name gives way."""
-    path = candidate / MANIFEST_FILE
-    manifest = ModelManifest.model_validate_json(path.read_text(encoding="utf-8"))
+    manifest = read_manifest(candidate)
     kept = [known for known in manifest.training.commands if known.split()[:2] != command.split()[:2]]
-    temporary = path.with_suffix(".tmp")
-    temporary.write_text(with_commands(manifest, [*kept, command]).model_dump_json(indent=2) + "\n", encoding="utf-8")
-    temporary.replace(path)
+    write_manifest(candidate, with_commands(manifest, [*kept, command]))
 
 
 def with_commands(manifest: ModelManifest, commands: Sequence[str]) -> ModelManifest:

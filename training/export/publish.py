@@ -1,6 +1,5 @@
 """From a run to a candidate model, and from an evaluated candidate to the next version in a model store."""
 
-import hashlib
 import os
 import shutil
 import tempfile
@@ -11,11 +10,11 @@ from pathlib import Path
 
 import onnx
 
+from app.files import digest, flush
 from app.imaging.arrays import Float32
 from app.imaging.quality import Limit
 from app.inference.coarse import CoarserGrid
 from app.inference.manifest import (
-    MANIFEST_FILE,
     AccuracySummary,
     ContextLevel,
     ModelManifest,
@@ -26,6 +25,7 @@ from app.inference.manifest import (
 from training.cases.sources import CaseSource, GridCase, prepare
 from training.config.training import TrainingConfig
 from training.evaluation.report import Evaluation, Section
+from training.export.candidate import read_manifest, write_manifest
 from training.export.card import model_card
 from training.export.errors import ExportError
 from training.export.gate import require_no_worse
@@ -94,23 +94,20 @@ def export(run: Path, cases: CaseSource, store: Path, created: datetime, note: s
         for file, content in files.items():
             (draft / file).write_bytes(content)
         (draft / WEIGHTS_FILE).write_bytes(pack_weights(weights))
-        (draft / MANIFEST_FILE).write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
+        write_manifest(draft, manifest)
     return target
 
 
 def recalibrate(candidate: Path, postprocessing: Mapping[str, float], quality: Mapping[str, Limit]) -> None:
     """Change rules of a candidate that is not yet published; its manifest changes at once or not at all."""
-    manifest = candidate / MANIFEST_FILE
-    current = ModelManifest.model_validate_json(manifest.read_text(encoding="utf-8"))
+    current = read_manifest(candidate)
     changed = current.model_copy(
         update={
             "postprocessing": current.postprocessing.model_copy(update=dict(postprocessing)),
             "quality": current.quality.model_copy(update=dict(quality)),
         }
     )
-    temporary = manifest.with_suffix(".tmp")
-    temporary.write_text(changed.model_dump_json(indent=2) + "\n", encoding="utf-8")
-    temporary.replace(manifest)
+    write_manifest(candidate, changed)
 
 
 def publish(
@@ -128,7 +125,7 @@ def publish(
     Raises WorseModelError where it is worse than the newest version on that one's test cases, unless forced.
     `baseline` is the newest version's evaluation where its own, in the store, is of other cases.
     """
-    manifest = ModelManifest.model_validate_json((candidate / MANIFEST_FILE).read_text(encoding="utf-8"))
+    manifest = read_manifest(candidate)
     newest = _next_version(store / manifest.name) - 1
     if newest and not force:
         require_no_worse(evaluation, baseline or _stored_evaluation(store / manifest.name / str(newest)), newest)
@@ -143,7 +140,7 @@ def publish(
             shutil.copyfile(candidate / name, draft / name)
         if (candidate / WEIGHTS_FILE).is_file():
             shutil.copyfile(candidate / WEIGHTS_FILE, draft / WEIGHTS_FILE)
-        (draft / MANIFEST_FILE).write_text(published.model_dump_json(indent=2) + "\n", encoding="utf-8")
+        write_manifest(draft, published)
         (draft / CARD_FILE).write_text(model_card(published, evaluation), encoding="utf-8")
         if evaluation is not None:
             text = evaluation.model_dump_json(indent=2, exclude_none=True) + "\n"
@@ -194,7 +191,7 @@ def _files(model: ExportedModel) -> dict[str, bytes]:
 def _manifest(
     model: ExportedModel, files: dict[str, bytes], config: TrainingConfig, training: TrainingRecord, created: datetime
 ) -> ModelManifest:
-    hashes = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
+    hashes = {name: digest(content) for name, content in files.items()}
     levels = [name for name in files if name != SELFTEST_FILE]
     return ModelManifest(
         name=NAME,
@@ -249,4 +246,7 @@ class _draft:  # noqa: N801
             shutil.rmtree(self.folder)
             return
         self.folder.chmod(0o755)
+        for path in (*self.folder.iterdir(), self.folder):
+            flush(path)
         os.rename(self.folder, self.target)
+        flush(self.target.parent)

@@ -5,10 +5,10 @@ kept its parent's 0.40 lost half a DSC point on others.
 """
 
 from pathlib import Path
-from shutil import copyfile
 
 from pydantic import BaseModel, ConfigDict
 
+from app.files import write_atomically
 from app.imaging.postprocess import PostprocessingSpec
 from app.imaging.quality import QualitySpec
 from app.inference.manifest import ModelManifest
@@ -61,7 +61,7 @@ def threshold_of(start: str, store: Path) -> float:
 
 def keep_change(kept: KeptChange, run: Path) -> None:
     """Note in a run how much of its change its weights hold."""
-    (run / CHANGE_FILE).write_text(kept.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    write_atomically(run / CHANGE_FILE, kept.model_dump_json(indent=2) + "\n")
 
 
 def kept_change(run: Path) -> KeptChange | None:
@@ -82,11 +82,11 @@ def keep_rules(start: str, store: Path, run: Path) -> None:
     run.mkdir(parents=True, exist_ok=True)
     if (before := trained_run(start)) is not None:
         if (given := before / RULES_FILE).is_file():
-            copyfile(given, run / RULES_FILE)
+            write_atomically(run / RULES_FILE, given.read_bytes())
         return
     known = published_model(start, store).manifest
     rules = HandedDown(model=f"{known.name} {known.version}", quality=known.quality)
-    (run / RULES_FILE).write_text(rules.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    write_atomically(run / RULES_FILE, rules.model_dump_json(indent=2) + "\n")
 
 
 def with_rules(manifest: ModelManifest, run: Path) -> ModelManifest:

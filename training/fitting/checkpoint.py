@@ -1,12 +1,13 @@
 """Checkpoints: everything that an exact continuation needs, and the finished weights of a level."""
 
-import os
+import io
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from app.files import write_atomically
 from training.config.training import TrainingConfig
 
 
@@ -28,11 +29,11 @@ class LevelWeights:
 
 
 def save_atomically(content: dict[str, Any], path: Path) -> None:
-    """Write beside the target and rename, so that a reader never sees half a file."""
+    """Write a checkpoint; a reader never sees half a file."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_suffix(".part")
-    torch.save(content, draft)
-    os.replace(draft, path)
+    buffer = io.BytesIO()
+    torch.save(content, buffer)
+    write_atomically(path, buffer.getvalue())
 
 
 def save_level(weights: LevelWeights, path: Path) -> None:

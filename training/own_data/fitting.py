@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
+from app.files import digest
 from training.config.data import SeedRange
 from training.config.training import BudgetConfig, ConfigError, TrainingConfig
 from training.evaluation.provenance import SPLIT_FILE
@@ -92,7 +92,7 @@ def _by_patient(cases: tuple[OwnCase, ...]) -> list[OwnCase]:
     """A patient's cases beside one another, patients in an order that has nothing to do with their names."""
     if not cases:
         raise ConfigError("no case to train on; put at least one patient into train")
-    return sorted(cases, key=lambda case: (hashlib.sha256(case.patient.encode()).hexdigest(), case.name))
+    return sorted(cases, key=lambda case: (digest(case.patient), case.name))
 
 
 def _ends(cases: tuple[OwnCase, ...], parts: int) -> tuple[int, ...]:

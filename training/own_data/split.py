@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import csv
-import hashlib
+import io
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from app.files import digest, write_atomically
 from training.config.training import ConfigError
 from training.own_data.folder import OwnCase
 from training.own_data.patients import REMEDY, all_one, read_patients
@@ -35,10 +36,11 @@ class Split:
     def write(self, path: Path) -> None:
         """Write the split as a CSV that `--split` takes."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("w", encoding="utf-8", newline="") as handle:
-            writer = csv.writer(handle, lineterminator="\n")
-            writer.writerow(["name", "part", "patient"])
-            writer.writerows([case.name, part, case.patient] for part in PARTS for case in self.part(part))
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(["name", "part", "patient"])
+        writer.writerows([case.name, part, case.patient] for part in PARTS for case in self.part(part))
+        write_atomically(path, text.getvalue())
 
 
 def split_cases(cases: Iterable[OwnCase], root: Path, file: Path | None = None) -> Split:
@@ -69,7 +71,7 @@ def _by_hash(patient_of: Mapping[str, str]) -> dict[str, str]:
             f"{len(patients)} patients cannot be split into train, validation and test; "
             f"add cases, say which is which in {FILES[0]}, or, where they are of more patients, {REMEDY}"
         )
-    order = sorted(patients, key=lambda name: hashlib.sha256(name.encode()).hexdigest())
+    order = sorted(patients, key=digest)
     held = {part: max(1, round(share * len(order))) for part, share in SHARES.items()}
     parts = dict.fromkeys(order, "train")
     parts |= dict.fromkeys(order[: held["test"]], "test")

@@ -6,13 +6,14 @@ what a case may be used for; the ranges never overlap.
 
 from __future__ import annotations
 
-import os
+import io
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from app.files import write_atomically
 from app.imaging.nifti.file import encode_volume
 from app.imaging.volume import Volume, VolumeGeometry
 from training.phantom.scene import SimulationRequest
@@ -85,9 +86,7 @@ def make_nifti_cohort(directory: Path, requests: Iterable[SimulationRequest]) ->
         if not (images / name).exists():
             made = simulate(request)
             for path, volume in ((labels / name, made.truth), (images / name, made.volume)):
-                temporary = path.with_suffix(f".{os.getpid()}.tmp")
-                temporary.write_bytes(encode_volume(volume))
-                temporary.replace(path)
+                write_atomically(path, encode_volume(volume))
         yield images / name
 
 
@@ -98,17 +97,16 @@ def phantom_file(directory: Path, seed: int) -> Path:
 
 def save_phantom(path: Path, phantom: Phantom) -> None:
     """Write one phantom; the file appears complete or not at all."""
-    temporary = path.with_suffix(f".{os.getpid()}.tmp")
-    with temporary.open("wb") as handle:
-        np.savez_compressed(
-            handle,
-            image=phantom.volume.data,
-            truth=phantom.truth.data,
-            tissues=phantom.tissues.data,
-            affine=phantom.volume.geometry.affine,
-            record=np.array(phantom.record.model_dump_json()),
-        )
-    temporary.replace(path)
+    buffer = io.BytesIO()
+    np.savez_compressed(
+        buffer,
+        image=phantom.volume.data,
+        truth=phantom.truth.data,
+        tissues=phantom.tissues.data,
+        affine=phantom.volume.geometry.affine,
+        record=np.array(phantom.record.model_dump_json()),
+    )
+    write_atomically(path, buffer.getvalue())
 
 
 def load_phantom(path: Path) -> Phantom:

@@ -7,7 +7,6 @@ that changes the patients changes the digests: raise `VERSION` then, since resul
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
@@ -18,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
+from app.files import digest
 from training.phantom.cohort import request_for
 from training.phantom.scene import Scene, SimulationRequest, draw_scene
 from training.phantom.simulate import simulate
@@ -135,4 +135,4 @@ def _round(value: Any) -> Any:
 
 
 def _digest(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()[:16]
+    return digest(content)[:16]

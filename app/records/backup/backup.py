@@ -7,7 +7,6 @@ activated last, `backup.json` the manifest of the copy. Each file's SHA-256 is i
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -18,7 +17,8 @@ from pydantic import BaseModel, ConfigDict
 from sqlalchemy import Engine, create_engine, func, select
 from sqlalchemy.orm import Session
 
-from app.records.artifacts import ArtifactStore, flush_folder, write_and_flush
+from app.files import digest_file, flush, write_and_flush
+from app.records.artifacts import ArtifactStore
 from app.records.audit import AuditEvent, Tip, verify_measurements, verify_trail
 from app.records.backup.portable import list_files, read_schema_revision, write_portable
 from app.records.errors import BackupRefusedError, DamagedArtifactError, RecordsError, UnknownSegmentationError
@@ -68,9 +68,9 @@ def back_up(
         records.repository.note(AuditEvent(actor, "backup"))
         manifest = _fill(records, data_dir, partial, progress)
         write_and_flush(partial / MANIFEST, manifest.model_dump_json(indent=2).encode())
-        flush_folder(partial)
+        flush(partial)
         partial.rename(out)
-        flush_folder(out.parent)
+        flush(out.parent)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return manifest
@@ -88,12 +88,6 @@ def find_flaws(engine: Engine) -> tuple[str, ...]:
     return tuple(found)
 
 
-def sha256_of(path: Path) -> str:
-    """Return the SHA-256 of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def open_read_only(path: Path) -> Engine:
     """Open a backup's database without creating files beside it."""
     return create_engine(f"sqlite:///file:{path.resolve()}?mode=ro&immutable=1&uri=true")
@@ -108,11 +102,11 @@ def _fill(records: Records, data_dir: Path, folder: Path, progress: CopyProgress
             break
     else:
         raise BackupRefusedError("Measurements were erased while they were copied; try again when that has finished.")
-    digests = {DATABASE: sha256_of(folder / DATABASE)}
+    digests = {DATABASE: digest_file(folder / DATABASE)}
     for name in BESIDE:
         if (data_dir / name).is_file():
             write_and_flush(folder / name, (data_dir / name).read_bytes())
-            digests[name] = sha256_of(folder / name)
+            digests[name] = digest_file(folder / name)
     return _make_manifest(folder, digests, [flaw for _, flaw in lacking])
 
 

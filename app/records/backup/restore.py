@@ -12,7 +12,8 @@ from pydantic import ValidationError
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
-from app.records.artifacts import ArtifactStore, write_and_flush
+from app.files import digest_file, write_and_flush
+from app.records.artifacts import ArtifactStore
 from app.records.audit import AuditEvent, Tip, append_line, verify_trail
 from app.records.backup.backup import (
     BESIDE,
@@ -21,7 +22,6 @@ from app.records.backup.backup import (
     BackupManifest,
     CopyProgress,
     find_flaws,
-    sha256_of,
 )
 from app.records.backup.portable import is_empty, list_files, replace_rows
 from app.records.database import open_database, writing
@@ -60,7 +60,7 @@ def open_backup(
     """
     manifest = _read_manifest(folder)
     for name, sha256 in manifest.sha256.items():
-        if name not in (DATABASE, *BESIDE) or not (folder / name).is_file() or sha256_of(folder / name) != sha256:
+        if name not in (DATABASE, *BESIDE) or not (folder / name).is_file() or digest_file(folder / name) != sha256:
             raise DamagedBackupError(f"{name} is missing or was altered.")
     place = scratch / SCRATCH
     shutil.rmtree(place, ignore_errors=True)

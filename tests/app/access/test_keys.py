@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from app.access.errors import KeyFileError
-from app.access.keys import ApiKeys, KeyFile, digest
+from app.access.keys import ApiKeys, KeyFile
 from app.access.roles import Principal, Role
+from app.files import digest
 
 
 @pytest.fixture

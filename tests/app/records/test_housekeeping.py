@@ -87,7 +87,10 @@ class TestRepair:
         partial = tmp_path / "artifacts" / "ab" / "abc.partial"
         partial.mkdir(parents=True)
         (partial / MASK).write_bytes(b"half")
-        assert housekeeping.repair().half_written == 1
+        beside = partial.with_name("whole") / f"{MASK}.1.2.partial"
+        beside.parent.mkdir()
+        beside.write_bytes(b"half")
+        assert housekeeping.repair().half_written == 2
         assert files(tmp_path) == []
 
     def test_files_that_the_database_never_heard_of_stay_unless_told(

@@ -1,0 +1,54 @@
+"""Files that are written whole or not at all and are on the disk afterwards, and the digests of what they hold."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import threading
+from pathlib import Path
+from typing import Final
+
+PARTIAL_SUFFIX: Final = ".partial"
+FOR_ALL: Final = 0o666
+FOR_THE_OWNER: Final = 0o600
+"""Modes of new files, of which the process's umask takes away."""
+
+
+def write_atomically(path: Path, content: bytes | str, mode: int = FOR_ALL) -> None:
+    """Replace a file: a reader, or a machine that loses power, sees what it held before or all of the new content."""
+    partial = path.with_name(f"{path.name}.{os.getpid()}.{threading.get_ident()}{PARTIAL_SUFFIX}")
+    try:
+        write_and_flush(partial, content, mode)
+        partial.replace(path)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
+    flush(path.parent)
+
+
+def write_and_flush(path: Path, content: bytes | str, mode: int = FOR_ALL) -> None:
+    """Write a file, text in UTF-8, and wait until its content is on the disk."""
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "wb") as file:
+        file.write(content.encode() if isinstance(content, str) else content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def flush(path: Path) -> None:
+    """Wait until a file, or the entries of a folder, are on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def digest(content: bytes | str) -> str:
+    """Return the SHA-256 of a content, of text in UTF-8, in hexadecimal."""
+    return hashlib.sha256(content.encode() if isinstance(content, str) else content).hexdigest()
+
+
+def digest_file(path: Path) -> str:
+    """Return the SHA-256 of a file's content, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
