@@ -20,7 +20,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constr
 export ORT_DISABLE_TELEMETRY := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install develop system-packages viewer viewer-if-possible demo serve test test-soak soak docs reference check bench image train-smoke sbom audit-dependencies format lock clean
+.PHONY: help install develop system-packages viewer viewer-if-possible demo serve test test-soak soak docs reference check bench image train-queue train-smoke sbom audit-dependencies format lock clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -71,6 +71,9 @@ BENCH_ARGS ?=
 
 bench: $(VENV)/.development  ## time the service and compare it with plain implementations (10 minutes); writes benchmarks/results
 	$(BIN)/python -m benchmarks $(BENCH_ARGS)
+
+train-queue: $(VENV)/.development  ## train the runs of runs/queue.toml on one core, or go on where that stopped (hours)
+	$(BIN)/python scripts/train-queue
 
 train-smoke: $(VENV)/.development  ## simulate, train and export a tiny model, to see that every step runs (1 minute)
 	rm -rf runs/smoke
