@@ -22,6 +22,7 @@ READER_LEFT: Final = 141
 """The exit code that a shell shows for SIGPIPE."""
 RENAMED: Final[Mapping[tuple[str, str], str]] = {
     ("fetalhead records repair", "--strangers"): "--orphans",
+    ("fetalhead-train", "leave-out"): "ablation",
 }
 """For a command and an earlier name of one of its subcommands or options, the name that replaced it."""
 NO_RUNTIME: Final = (

@@ -1,1 +1,1 @@
-"""What a part of the recipe is worth: the same training without it."""
+"""Ablations: the same training without one part of the recipe."""

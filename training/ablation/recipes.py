@@ -1,4 +1,4 @@
-"""One recipe among several that are compared: train it once, measure it once, both resumable."""
+"""Training and measurement of one recipe among several that are compared, both resumable."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,11 +9,11 @@ from training.evaluation.cases import CaseResult, Segment, evaluate_cases
 from training.evaluation.statistics.paired import PairedDifference, SeededDifference
 from training.fitting import cascade as auto_context
 from training.fitting.cascade import level_folder
-from training.paper.measure import Progress
+from training.paper.measure import ShowProgress
 from training.phantom import SimulationRequest
 
 FULL = "full"
-"""The folder of the recipe that leaves nothing out."""
+"""The folder of the full recipe."""
 FINISHED = "finished"
 
 
@@ -26,15 +26,15 @@ def fit_recipe(config: TrainingConfig, source: CaseSource, folder: Path) -> None
             finished.touch()
 
 
-def shown(difference: PairedDifference | SeededDifference, factor: int = 100) -> str:
-    """A difference with its 95 % interval, for a table; by default in per cent of what is a fraction."""
+def format_difference(difference: PairedDifference | SeededDifference, factor: int = 100) -> str:
+    """Format a difference with its 95 % interval for a table; by default fractions in per cent."""
     mean, low, high = (factor * value for value in (difference.mean, *difference.ci95))
     return f"{mean:+.2f} [{low:+.2f}, {high:+.2f}]"
 
 
-def measured_cases(
-    segment: Segment, scans: Sequence[SimulationRequest], journal: Path, cases: Path, progress: Progress
+def measure_cases(
+    segment: Segment, scans: Sequence[SimulationRequest], journal: Path, cases: Path, progress: ShowProgress
 ) -> list[CaseResult]:
-    """The scans in their order; what the journal (JSON lines) lacks is measured, the scans are kept in `cases`."""
+    """Measure the scans that the journal (JSON lines) lacks and return all in order; scans are kept in `cases`."""
     results = evaluate_cases(scans, segment, journal, cases)
     return list(progress(results, len(scans), f"{journal.parent.parent.name}: {journal.stem}"))

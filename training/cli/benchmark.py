@@ -26,15 +26,15 @@ def add_benchmark(commands: Commands) -> None:
 def _benchmark(options: argparse.Namespace) -> None:
     from datetime import UTC, datetime
 
-    from training.paper.benchmark import Benchmark, chosen_systems
+    from training.paper.benchmark import Benchmark, select_systems
     from training.paper.scales import SCALES
     from training.phantom.cohort import make_cohort
 
     scale = SCALES[options.scale]
     root: Path = options.root or Path("runs/benchmark") / scale.name
-    work = Benchmark(scale, root, options.phantoms or root / "phantoms", chosen_systems(options.systems))
+    work = Benchmark(scale, root, options.phantoms or root / "phantoms", select_systems(options.systems))
     if not options.no_train:
-        wanted = list(work.wanted())
+        wanted = list(work.list_requests())
         for _ in with_progress(make_cohort(work.phantoms, wanted), len(wanted), "phantoms"):
             pass
         for run in work.train():

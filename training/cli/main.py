@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 
 from app.console import Parser, add_completion, end_silently, make_completion
 from app.inference.runtime.telemetry import forbid_telemetry
-from training.cli.ablation import add_recipes
+from training.cli.ablation import add_ablation
 from training.cli.benchmark import add_benchmark
 from training.cli.evaluate import add_evaluate
 from training.cli.export import add_export
@@ -64,7 +64,7 @@ def make_parser() -> argparse.ArgumentParser:
     add_export(commands)
     add_release(commands)
     add_benchmark(commands)
-    add_recipes(commands)
+    add_ablation(commands)
     for command in commands.choices.values():
         command.add_argument("--json", action="store_true", help="print the result as JSON; errors too")
     add_completion(commands, "fetalhead-train", lambda shell: make_completion(parser, shell))

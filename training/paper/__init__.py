@@ -1,1 +1,1 @@
-"""The paper's comparison, rerun: every system trained, measured, tabulated and drawn by one command."""
+"""The paper's comparison, rerun: one command trains, measures, tabulates and draws every system."""

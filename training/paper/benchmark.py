@@ -1,4 +1,4 @@
-"""`fetalhead-train benchmark`: simulate, train and measure what is missing, then write tables and figures."""
+"""The work of `fetalhead-train benchmark`: simulate, train and measure what is missing, then write a report."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,15 +10,15 @@ from training.config.training import ConfigError, TrainingConfig
 from training.evaluation.cases import CaseResult
 from training.evaluation.torch_segmenter import TorchSegmenter
 from training.fitting.loop import pick_device
-from training.paper.figures.gallery import Gallery, reference_system
+from training.paper.figures.gallery import Gallery, choose_reference
 from training.paper.measure import (
-    Progress,
+    ShowProgress,
+    collect_results,
     evaluate_run,
-    measured,
-    results_of,
+    read_results,
 )
 from training.paper.report import write_report
-from training.paper.runs import Run, run_of
+from training.paper.runs import SystemRun, make_run
 from training.paper.scales import REPEATED, Scale
 from training.paper.systems import SYSTEMS, System, find_system
 from training.phantom import SimulationRequest
@@ -39,13 +39,13 @@ class Benchmark:
         """The preset that all systems share."""
         return load_config(self.scale.preset)
 
-    def runs(self) -> list[Run]:
-        """Every system from every training seed; systems without auto-context first, they lend their level 1."""
+    def runs(self) -> list[SystemRun]:
+        """Return every system with every training seed; systems without auto-context first, whose level 1 is reused."""
         ordered = sorted(self.systems, key=lambda system: system.context_levels)
-        return [run_of(system, self.base, seed, self.root) for system in ordered for seed in self.scale.seeds]
+        return [make_run(system, self.base, seed, self.root) for system in ordered for seed in self.scale.seeds]
 
-    def wanted(self) -> Iterator[SimulationRequest]:
-        """The training and validation scans, those of level 1 first."""
+    def list_requests(self) -> Iterator[SimulationRequest]:
+        """Yield the training and validation scans, those of level 1 first."""
         data = self.base.data
         for cases in data.train:
             for seed in range(cases.first, cases.stop):
@@ -53,55 +53,59 @@ class Benchmark:
         for number in range(data.validation_cases):
             yield request_for("validation", number, self.scale.train_spacing)
 
-    def train(self) -> Iterator[Run]:
-        """Train what is not finished; yields each run when it is."""
+    def train(self) -> Iterator[SystemRun]:
+        """Train what is not finished; yield each run when it is finished."""
         source = PhantomCache(self.phantoms)
         for run in self.runs():
-            if not run.finished():
+            if not run.is_finished():
                 run.fit(source, self.root)
             yield run
 
-    def evaluate(self, progress: Progress) -> None:
+    def evaluate(self, progress: ShowProgress) -> None:
         """Measure every finished run."""
         device = pick_device(self.base.runtime.device)
         for run in self.runs():
-            if run.finished():
+            if run.is_finished():
                 evaluate_run(run, self.scale, self.root / "cases", progress, device)
 
     def report(self, folder: Path, note: str = "") -> Path:
-        """Write tables and figures of the finished systems; ConfigError when there is none."""
-        finished = self._finished()
+        """Write tables and figures of the finished systems.
+
+        Raises:
+            ConfigError: no system is finished.
+        """
+        finished = self._group_finished()
         if not finished:
             raise ConfigError(f"no finished system below {self.root}; run the benchmark without --no-train first")
-        found = {name: measured(runs, self.scale) for name, runs in finished.items()}
-        repeated = self._repeated(finished)
-        place = found[reference_system(found)].median_seed
+        found = {name: collect_results(runs, self.scale) for name, runs in finished.items()}
+        repeated = self._read_repeated(finished)
+        place = found[choose_reference(found)].median_seed
         gallery = Gallery(
             found,
             {name: TorchSegmenter.of_run(runs[place].folder) for name, runs in finished.items()},
             place,
-            self.scale.evaluation("test"),
+            self.scale.list_scans("test"),
             self.root / "cases",
             repeated[place] if repeated else (),
         )
         figures = gallery.draw(folder / "figures")
         return write_report(folder, self.scale, found, figures, repeated, note)
 
-    def _finished(self) -> dict[str, list[Run]]:
-        """The runs of every system all of whose seeds are finished, in the tables' order."""
-        by_name: dict[str, list[Run]] = {system.name: [] for system in self.systems}
+    def _group_finished(self) -> dict[str, list[SystemRun]]:
+        """Return the runs of the systems whose seeds are all finished, in the tables' order."""
+        by_name: dict[str, list[SystemRun]] = {system.name: [] for system in self.systems}
         for run in self.runs():
             by_name[run.system.name].append(run)
-        return {name: runs for name, runs in by_name.items() if all(run.finished() for run in runs)}
+        return {name: runs for name, runs in by_name.items() if all(run.is_finished() for run in runs)}
 
-    def _repeated(self, finished: Mapping[str, Sequence[Run]]) -> list[tuple[CaseResult, ...]]:
-        """The full system's repeated scans, one list per training seed."""
-        scans = self.scale.evaluation("reproducibility")
-        return [results_of(run, scans, "reproducibility") for run in finished.get(REPEATED, ())]
+    def _read_repeated(self, finished: Mapping[str, Sequence[SystemRun]]) -> list[tuple[CaseResult, ...]]:
+        """Read the full system's results on repeated scans, one list per training seed."""
+        scans = self.scale.list_scans("reproducibility")
+        return [read_results(run, scans, "reproducibility") for run in finished.get(REPEATED, ())]
 
 
-def chosen_systems(names: str | None) -> tuple[System, ...]:
-    """Systems by their names, separated by commas; all of them, the control too, for None."""
+def select_systems(names: str | None) -> tuple[System, ...]:
+    """Return the systems with these names, separated by commas; for None all of them, with the control."""
     if names is None:
         return tuple(SYSTEMS.values())
     return tuple(find_system(name.strip()) for name in names.split(","))

@@ -1,4 +1,4 @@
-"""Every system beside that from which it differs in one part, and what of the differences is resolved."""
+"""Paired comparisons of systems that differ in one part, and which of the differences are resolved."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,10 +8,10 @@ from training.evaluation.statistics.paired import SeededDifference, holm, seeded
 from training.paper.systems import (
     COMPARISONS,
     SYSTEMS,
-    Comparison,
+    SystemPair,
     lends_level_1,
 )
-from training.paper.tables import Measured, shown_p
+from training.paper.tables import SystemResults, format_p
 
 ALPHA = 0.05
 HEADER = (
@@ -21,20 +21,20 @@ HEADER = (
 
 
 @dataclass(frozen=True)
-class Compared:
-    """A pair with its difference in DSC, and both its p corrected for the whole family of pairs (Holm)."""
+class PairedComparison:
+    """A pair of systems with its difference in DSC; both p-values are corrected for all pairs (Holm)."""
 
-    pair: Comparison
+    pair: SystemPair
     difference: SeededDifference
     p: float | None
     wilcoxon_p: float
 
     @property
     def finding(self) -> str:
-        """What may be said: "better", "worse", either of them "before correction", or "not resolved".
+        """The conclusion: "better", "worse", either of them "before correction", or "not resolved".
 
-        Resolved is what cases and training seeds agree on: the interval over both and every seed's sign. From one seed
-        nothing is, since another may bring the opposite.
+        A difference is resolved where cases and training seeds agree, by the interval over both and by every seed's
+        sign. With one seed nothing is resolved, since another may give the opposite.
         """
         if self.p is None or not self.difference.one_way:
             return "not resolved"
@@ -42,23 +42,23 @@ class Compared:
         return word if self.p < ALPHA else f"{word} before correction"
 
 
-def compare(measured: Mapping[str, Measured]) -> list[Compared]:
-    """The pairs of `systems.COMPARISONS` of which both are measured."""
+def compare(measured: Mapping[str, SystemResults]) -> list[PairedComparison]:
+    """Compare the pairs of `systems.COMPARISONS` of which both systems were measured."""
     pairs = [pair for pair in COMPARISONS if pair.system in measured and pair.against in measured]
-    found = [_difference(measured[pair.system], measured[pair.against]) for pair in pairs]
+    found = [_measure_difference(measured[pair.system], measured[pair.against]) for pair in pairs]
     known = [one.p for one in found if one.p is not None]
     p = holm(known) if len(known) == len(found) else [None] * len(found)
     wilcoxon_p = holm([one.wilcoxon_p for one in found])
-    return [Compared(*parts) for parts in zip(pairs, found, p, wilcoxon_p, strict=True)]
+    return [PairedComparison(*parts) for parts in zip(pairs, found, p, wilcoxon_p, strict=True)]
 
 
-def _difference(this: Measured, other: Measured) -> SeededDifference:
+def _measure_difference(this: SystemResults, other: SystemResults) -> SeededDifference:
     a, b = ([{r.seed: r.dsc for r in run} for run in found.test] for found in (this, other))
     return seeded_difference(a, b, shared_seeds=lends_level_1(other.system, this.system))
 
 
-def records(compared: Sequence[Compared]) -> list[dict[str, object]]:
-    """One record per pair for the CSV; differences in per cent points of DSC."""
+def make_records(compared: Sequence[PairedComparison]) -> list[dict[str, object]]:
+    """Return one record per pair for the CSV; differences in percentage points of DSC."""
     return [
         {
             "system": one.pair.system,
@@ -80,36 +80,36 @@ def records(compared: Sequence[Compared]) -> list[dict[str, object]]:
     ]
 
 
-def section(compared: Sequence[Compared]) -> str:
-    """The comparisons for the report: what their columns mean, and the table."""
+def format_section(compared: Sequence[PairedComparison]) -> str:
+    """Return the section of the report: the meaning of the columns, and the table."""
     seeds = len(compared[0].difference.by_seed)
     return f"""## Comparisons
 
-Each system beside that from which it differs in one part. {_interval(seeds)}
-*p* is of the same bootstrap; *p, cases alone* is Wilcoxon's signed-rank test of each case's DSC, its seeds averaged
-before: it speaks of these very networks, not of training them again. Both are corrected for all {len(compared)}
+Each system is compared with the one from which it differs in one part. {_explain_interval(seeds)}
+*p* is from the same bootstrap; *p, cases alone* is from Wilcoxon's signed-rank test of each case's DSC, averaged over
+seeds: it applies to these trained networks, not to training them again. Both are corrected for all {len(compared)}
 comparisons (Holm), the intervals are not. A difference is *not resolved* where its interval contains 0 or its sign
 differs between seeds, and found *before correction* only where the corrected p is {ALPHA} or more.
 
-{as_markdown(compared)}"""
+{format_table(compared)}"""
 
 
-def _interval(seeds: int) -> str:
+def _explain_interval(seeds: int) -> str:
     if seeds == 1:
         return """The interval is a bootstrap over cases alone:
-with one training seed, what another would bring is not known, and no difference counts as resolved."""
+with one training seed, the variation between seeds is unknown, and no difference counts as resolved."""
     return f"""The interval is a two-way
 bootstrap: over cases, the same for both systems, and over the {seeds} training seeds, the same for both where one
-builds on the other's networks (Ctx on HAS), each its own elsewhere. {seeds} seeds are few: such an interval holds the
-truth somewhat less often than in 95 of 100 comparisons. *By training seed* takes the seeds in turn."""
+builds on the other's networks (Ctx on HAS), independent elsewhere. {seeds} seeds are few: such an interval contains the
+truth in somewhat fewer than 95 of 100 comparisons. *By training seed* gives the difference for each seed."""
 
 
-def as_markdown(compared: Sequence[Compared]) -> str:
-    """The pairs as a table."""
-    return markdown_table(HEADER, map(_row, compared), words=3)
+def format_table(compared: Sequence[PairedComparison]) -> str:
+    """Return the comparisons as a Markdown table."""
+    return markdown_table(HEADER, map(_format_row, compared), words=3)
 
 
-def _row(one: Compared) -> tuple[str, ...]:
+def _format_row(one: PairedComparison) -> tuple[str, ...]:
     low, high = (100 * value for value in one.difference.ci95)
     return (
         one.pair.system,
@@ -117,7 +117,7 @@ def _row(one: Compared) -> tuple[str, ...]:
         one.pair.part,
         f"{100 * one.difference.mean:+.2f} [{low:+.2f}, {high:+.2f}]",
         " ".join(f"{100 * value:+.1f}" for value in one.difference.by_seed),
-        "-" if one.p is None else shown_p(one.p),
-        shown_p(one.wilcoxon_p),
+        "-" if one.p is None else format_p(one.p),
+        format_p(one.wilcoxon_p),
         one.finding,
     )

@@ -1,4 +1,4 @@
-"""Measuring finished runs: every system on the same simulated scans, by serving's own steps; resumable."""
+"""Measurement of finished runs: every system on the same simulated scans, with the service's steps; resumable."""
 
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -9,34 +9,38 @@ from training.evaluation.cases import CaseResult, evaluate_cases
 from training.evaluation.torch_segmenter import TorchSegmenter
 from training.fitting.cascade import level_folder
 from training.fitting.checkpoint import load_level
-from training.paper.runs import Run
+from training.paper.runs import SystemRun
 from training.paper.scales import PARTS, REPEATED, Scale
-from training.paper.tables import Measured
+from training.paper.tables import SystemResults
 from training.phantom import SimulationRequest
 
 AUXILIARY = ("head_half", "head_quarter")
-Progress = Callable[[Iterable[CaseResult], int, str], Iterable[CaseResult]]
-"""(results, how many, title) -> the same results, shown as they come."""
+ShowProgress = Callable[[Iterable[CaseResult], int, str], Iterable[CaseResult]]
+"""A function (results, number, title) that returns the same results and shows a progress bar."""
 
 
-def evaluate_run(run: Run, scale: Scale, cases: Path, progress: Progress, device: torch.device) -> None:
-    """Measure what the run's journals lack; scans are kept in `cases` for the next system."""
+def evaluate_run(run: SystemRun, scale: Scale, cases: Path, progress: ShowProgress, device: torch.device) -> None:
+    """Measure the scans that the run's journals lack; scans are kept in `cases` for the next system."""
     segment = TorchSegmenter.of_run(run.folder, device)
-    for part in parts_of(run):
-        requests = scale.evaluation(part)
-        results = evaluate_cases(requests, segment, journal(run, part), cases)
+    for part in list_parts(run):
+        requests = scale.list_scans(part)
+        results = evaluate_cases(requests, segment, locate_journal(run, part), cases)
         for _ in progress(results, len(requests), f"{run.label}: {part}"):
             pass
 
 
-def parts_of(run: Run) -> tuple[str, ...]:
-    """What a run is measured on: repeated scans for the paper's full system alone."""
+def list_parts(run: SystemRun) -> tuple[str, ...]:
+    """Return the parts that a run is measured on: repeated scans for the paper's full system alone."""
     return (*PARTS, "reproducibility") if run.system.name == REPEATED else PARTS
 
 
-def results_of(run: Run, requests: Sequence[SimulationRequest], part: str) -> tuple[CaseResult, ...]:
-    """The results of these scans in their order; ValueError where one is not measured."""
-    path = journal(run, part)
+def read_results(run: SystemRun, requests: Sequence[SimulationRequest], part: str) -> tuple[CaseResult, ...]:
+    """Read the results of these scans in their order.
+
+    Raises:
+        ValueError: a scan was not measured.
+    """
+    path = locate_journal(run, part)
     lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
     found = {result.seed: result for result in map(CaseResult.model_validate_json, lines)}
     missing = [request.seed for request in requests if request.seed not in found]
@@ -45,8 +49,8 @@ def results_of(run: Run, requests: Sequence[SimulationRequest], part: str) -> tu
     return tuple(found[request.seed] for request in requests)
 
 
-def measured(runs: Sequence[Run], scale: Scale) -> Measured:
-    """All seeds of one system together."""
+def collect_results(runs: Sequence[SystemRun], scale: Scale) -> SystemResults:
+    """Collect the results of one system over all its seeds."""
     weights = [
         [load_level(level_folder(run.folder, n) / "weights.pt") for n in range(1, run.system.context_levels + 1)]
         for run in runs
@@ -57,16 +61,16 @@ def measured(runs: Sequence[Run], scale: Scale) -> Measured:
         for name, value in level.state.items()
         if not any(part in name for part in AUXILIARY)
     ]
-    return Measured(
+    return SystemResults(
         system=runs[0].system,
         seeds=tuple(run.seed for run in runs),
-        test=tuple(results_of(run, scale.evaluation("test"), "test") for run in runs),
-        shifted=tuple(results_of(run, scale.evaluation("shifted"), "shifted") for run in runs),
+        test=tuple(read_results(run, scale.list_scans("test"), "test") for run in runs),
+        shifted=tuple(read_results(run, scale.list_scans("shifted"), "shifted") for run in runs),
         parameters=sum(used),
         minutes=sum(level.spent_s for levels in weights for level in levels) / 60 / len(runs),
     )
 
 
-def journal(run: Run, part: str) -> Path:
-    """Where a run's results on a part are kept."""
+def locate_journal(run: SystemRun, part: str) -> Path:
+    """Return the path of a run's results on a part."""
     return run.folder / "evaluation" / f"{part}.jsonl"

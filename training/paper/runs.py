@@ -1,4 +1,4 @@
-"""Training the systems of a comparison: what is finished stays, what was interrupted continues."""
+"""Training of a comparison's systems: finished levels are kept, interrupted ones continue."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,7 +11,7 @@ from training.fitting.checkpoint import load_level, save_level
 from training.paper.systems import (
     SYSTEMS,
     System,
-    configured,
+    configure,
     lends_level_1,
 )
 
@@ -19,7 +19,7 @@ WEIGHTS = "weights.pt"
 
 
 @dataclass(frozen=True)
-class Run:
+class SystemRun:
     """One system trained from one seed; its folder lies under the comparison's root."""
 
     system: System
@@ -29,42 +29,42 @@ class Run:
 
     @property
     def label(self) -> str:
-        """For progress bars and logs."""
+        """The name in progress bars and logs."""
         return f"{self.system.name}, seed {self.seed}"
 
-    def finished(self) -> bool:
-        """Whether every level spent its budget of steps."""
-        return all(self._finished(level) for level in range(1, self.config.cascade.context_levels + 1))
+    def is_finished(self) -> bool:
+        """Return whether every level has spent its budget of steps."""
+        return all(self._is_finished(level) for level in range(1, self.config.cascade.context_levels + 1))
 
     def fit(self, source: CaseSource, root: Path) -> None:
-        """Train the levels that are not finished; level 1 is taken over from the system without auto-context."""
+        """Train the levels that are not finished; level 1 is copied from the system without auto-context."""
         self._adopt(root)
         for level in range(1, self.config.cascade.context_levels + 1):
-            if not self._finished(level):
+            if not self._is_finished(level):
                 auto_context.fit(self.config, source, self.folder, (level,), resume=True)
 
-    def _finished(self, level: int) -> bool:
+    def _is_finished(self, level: int) -> bool:
         path = level_folder(self.folder, level) / WEIGHTS
         return path.is_file() and load_level(path).steps >= self.config.budget.steps[level - 1]
 
     def _adopt(self, root: Path) -> None:
-        """Take level 1 from a finished run of the same network and seed that has no further level."""
+        """Copy level 1 from a finished run of the same network and seed that has no further level."""
         own = level_folder(self.folder, 1) / WEIGHTS
         twins = [system for system in SYSTEMS.values() if lends_level_1(system, self.system)]
         for twin in () if own.is_file() else twins:
-            path = level_folder(run_folder(root, twin, self.seed), 1) / WEIGHTS
+            path = level_folder(locate_run(root, twin, self.seed), 1) / WEIGHTS
             if path.is_file():
                 weights = load_level(path)
                 if weights.steps >= self.config.budget.steps[0]:
                     save_level(replace(weights, config=self.config), own)
 
 
-def run_of(system: System, base: TrainingConfig, seed: int, root: Path) -> Run:
-    """The run of a system at a scale's preset."""
-    config = configured(system, base).model_copy(update={"seed": seed})
-    return Run(system, seed, config, run_folder(root, system, seed))
+def make_run(system: System, base: TrainingConfig, seed: int, root: Path) -> SystemRun:
+    """Make the run of a system with a scale's preset."""
+    config = configure(system, base).model_copy(update={"seed": seed})
+    return SystemRun(system, seed, config, locate_run(root, system, seed))
 
 
-def run_folder(root: Path, system: System, seed: int) -> Path:
-    """Where a system's run from one seed lives."""
+def locate_run(root: Path, system: System, seed: int) -> Path:
+    """Return the folder of a system's run from one seed."""
     return root / system.slug / f"seed_{seed}"

@@ -1,4 +1,4 @@
-"""How large a comparison is: its preset, its seeds, its cases."""
+"""Scales of a comparison: its preset, its seeds and its numbers of cases."""
 
 from dataclasses import dataclass
 
@@ -20,8 +20,8 @@ class Scale:
     train_spacing: float
     test_spacing: float
 
-    def evaluation(self, part: str) -> list[SimulationRequest]:
-        """The scans of a part: "test", "shifted" or "reproducibility"."""
+    def list_scans(self, part: str) -> list[SimulationRequest]:
+        """Return the scans of a part: "test", "shifted" or "reproducibility"."""
         if part == "reproducibility":
             return list(scan_directions(self.groups, self.test_spacing))
         return [request_for(part, n, self.test_spacing) for n in range(getattr(self, part))]

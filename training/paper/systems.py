@@ -1,9 +1,10 @@
 """The systems of the paper's tables: one line of configuration each.
 
 SAM n and UAM n count from the deepest module (paper, table 2): SAM-1 has the module at a quarter of the grid, SAM-12
-also the one at half, USegNet-DS-SAM all three. A UAM that is left out leaves the concatenation, which then carries the
+also the one at half, USegNet-DS-SAM all three. Without a UAM the concatenation remains, which then carries the
 auxiliary head. `USegNet-DS-Conv` is not in the paper: a control with two plain convolutions in the place of each UAM,
-which tells what attention adds from what more layers add. `COMPARISONS` pairs the systems that differ in one part.
+which separates the effect of attention from that of more layers. `COMPARISONS` pairs the systems that differ in one
+part.
 """
 
 import math
@@ -21,7 +22,7 @@ SMALLEST_TILE = 16
 
 @dataclass(frozen=True)
 class System:
-    """One row of the tables: what is on, and what the paper found for it."""
+    """One row of the tables: the system's switches, and the paper's results for it."""
 
     name: str
     tables: tuple[int, ...]
@@ -36,13 +37,13 @@ class System:
 
     @property
     def slug(self) -> str:
-        """The name as a folder and as a model's name: lower case, underscores."""
+        """The name for folders and models: lower case, with underscores."""
         return self.name.lower().replace("-", "_")
 
 
 @dataclass(frozen=True)
-class Comparison:
-    """Two systems that differ in one part, by name, and that part in words: what `system` has and `against` has not."""
+class SystemPair:
+    """The names of two systems that differ in one part, and that part in words: `system` has it, `against` has not."""
 
     system: str
     against: str
@@ -81,7 +82,7 @@ TABLE_2 = ("USegNet-DS", "SAM-1", "SAM-12", "USegNet-DS-SAM", "UAM-1", "UAM-12",
 CONTROLS = ("USegNet-DS-Conv",)
 
 COMPARISONS = tuple(
-    Comparison(*words)
+    SystemPair(*words)
     for words in (
         ("USegNet", "p-USegNet", "whole volumes, not tiles"),
         ("USegNet", "2D-USegNet", "volumes, not slices"),
@@ -107,7 +108,11 @@ COMPARISONS = tuple(
 
 
 def find_system(name: str) -> System:
-    """The system by its name, or by its name in lower case; ConfigError where there is none."""
+    """Return the system with a name in upper or lower case.
+
+    Raises:
+        ConfigError: there is none.
+    """
     wanted = name.lower().replace("_", "-")
     for system in SYSTEMS.values():
         if system.name.lower() == wanted:
@@ -116,19 +121,19 @@ def find_system(name: str) -> System:
 
 
 def lends_level_1(system: System, to: System) -> bool:
-    """Whether the other's first context level is this very network, so that both share its training seeds."""
-    return to.context_levels > system.context_levels == 1 and _network(replace(to, context_levels=1)) == _network(
+    """Return whether the other's first context level is the same network, so that both share its training seeds."""
+    return to.context_levels > system.context_levels == 1 and _strip_name(replace(to, context_levels=1)) == _strip_name(
         system
     )
 
 
-def _network(system: System) -> System:
-    """The system without its name: two that are equal train the same network."""
+def _strip_name(system: System) -> System:
+    """Return the system without its name: two that are equal train the same network."""
     return replace(system, name="", tables=(), paper=None)
 
 
-def configured(system: System, base: TrainingConfig) -> TrainingConfig:
-    """A preset turned into the configuration of a system: everything but the system's own switches stays.
+def configure(system: System, base: TrainingConfig) -> TrainingConfig:
+    """Apply a system's own switches to a preset; everything else stays.
 
     The preset's levels beyond the system's are dropped, so that all systems share level 1's cases and steps. Tiles
     train in single precision: on grids as small as 4^3, the CPU's bf16 gradients of 5^3 kernels overflow at random.
@@ -137,7 +142,7 @@ def configured(system: System, base: TrainingConfig) -> TrainingConfig:
     if levels > base.cascade.context_levels:
         raise ConfigError(f"{system.name} has {levels} context levels; preset {base.name} describes too few")
     switches = ("sam", "uam", "skips", "merge", "view")
-    network = {name: getattr(system, name) for name in switches} | {"tile_voxels": _tile_voxels(base)}
+    network = {name: getattr(system, name) for name in switches} | {"tile_voxels": _compute_tile_voxels(base)}
     budget = {"minutes": base.budget.minutes[:levels], "steps": base.budget.steps[:levels]}
     config = base.model_copy(
         update={
@@ -152,17 +157,17 @@ def configured(system: System, base: TrainingConfig) -> TrainingConfig:
         }
     )
     if system.view == "slices" and base.network.slice_spacing_mm is not None:
-        config = _on_grid(config, base.network.slice_spacing_mm)
+        config = _change_grid(config, base.network.slice_spacing_mm)
     return TrainingConfig.model_validate(config.model_dump())
 
 
-def _tile_voxels(base: TrainingConfig) -> int:
-    """The paper's tile in millimetres, in voxels of this grid: a multiple of 8, at least 16."""
+def _compute_tile_voxels(base: TrainingConfig) -> int:
+    """Convert the paper's tile from millimetres to voxels of this grid: a multiple of 8, at least 16."""
     return max(SMALLEST_TILE, round(TILE_MM / base.preprocessing.spacing_mm / 8) * 8)
 
 
-def _on_grid(config: TrainingConfig, spacing_mm: float) -> TrainingConfig:
-    """The same fields of view on one grid of another spacing, trained in one stage."""
+def _change_grid(config: TrainingConfig, spacing_mm: float) -> TrainingConfig:
+    """Return the same fields of view on one grid of another spacing, trained in one stage."""
     last = config.stage[-1]
     shape = tuple(8 * math.ceil(n * last.spacing_mm / spacing_mm / 8) for n in last.shape)
     stage = last.model_copy(update={"spacing_mm": spacing_mm, "shape": shape})

@@ -1,4 +1,4 @@
-"""Table 1 and table 2 of the paper with this comparison's figures, as Markdown and CSV."""
+"""Tables 1 and 2 of the paper with this comparison's figures, as Markdown and CSV."""
 
 import csv
 import io
@@ -26,8 +26,8 @@ Record = Mapping[str, object]
 
 
 @dataclass(frozen=True)
-class Measured:
-    """One system's results: one list of cases per training seed and part, what it weighs and what it took."""
+class SystemResults:
+    """One system's results: a list of cases per training seed and part, its number of parameters, its training time."""
 
     system: System
     seeds: tuple[int, ...]
@@ -35,14 +35,14 @@ class Measured:
     shifted: tuple[tuple[CaseResult, ...], ...]
     parameters: int
     minutes: float
-    """Of training, mean over seeds."""
+    """Training time, mean over seeds."""
 
     def by_case(self, metric: str) -> dict[int, float]:
-        """A metric of each test case, averaged over seeds."""
+        """Return a metric of each test case, averaged over seeds."""
         return mean_by_case(self.test, metric)
 
     def mean(self, metric: str) -> float:
-        """Mean over test cases; NaN where no case has the metric."""
+        """Return a metric's mean over test cases; NaN where no case has the metric."""
         values = list(self.by_case(metric).values())
         return float(np.mean(values)) if values else float("nan")
 
@@ -53,7 +53,7 @@ class Measured:
 
     @property
     def median_seed(self) -> int:
-        """The place of the training seed of median DSC (of two in the middle the lower one)."""
+        """The place of the training seed with the median DSC (of two in the middle the lower one)."""
         scores = self.dsc_by_seed
         return sorted(range(len(scores)), key=lambda place: scores[place])[(len(scores) - 1) // 2]
 
@@ -64,7 +64,7 @@ class Measured:
 
     @property
     def seconds(self) -> float:
-        """Time from volume to mask: the median over cases, and of those the median over seeds."""
+        """Time from volume to mask: the median over seeds of the medians over cases."""
         return float(np.median([np.median([r.seconds for r in run]) for run in self.test]))
 
     @property
@@ -80,12 +80,12 @@ class Measured:
         return float(np.std(means, ddof=1)) if len(means) > 1 else None
 
 
-def rows(measured: Sequence[Measured]) -> list[dict[str, object]]:
-    """One record per system, in the given order; what CSV and Markdown are written from, not rounded."""
-    return [_record(found) for found in measured]
+def make_records(measured: Sequence[SystemResults]) -> list[dict[str, object]]:
+    """Return one record per system, in the given order, not rounded, for CSV and Markdown."""
+    return [_make_record(found) for found in measured]
 
 
-def _record(found: Measured) -> dict[str, object]:
+def _make_record(found: SystemResults) -> dict[str, object]:
     shifted, spread = found.shifted_dsc, found.seed_sd
     record: dict[str, object] = {"system": found.system.name, "seeds": len(found.test), "cases": len(found.test[0])}
     record |= {f"{name}_percent": 100 * found.mean(name) for name in PER_CENT}
@@ -99,10 +99,10 @@ def _record(found: Measured) -> dict[str, object]:
         "training_minutes": found.minutes,
         "seconds": found.seconds,
     }
-    return record | _of_paper(found.system.paper)
+    return record | _read_paper_row(found.system.paper)
 
 
-def _of_paper(row: PaperRow | None) -> dict[str, object]:
+def _read_paper_row(row: PaperRow | None) -> dict[str, object]:
     return {
         "paper_dsc_percent": None if row is None else row.dsc,
         "paper_conformity_percent": None if row is None else row.conformity,
@@ -113,8 +113,8 @@ def _of_paper(row: PaperRow | None) -> dict[str, object]:
     }
 
 
-def as_csv(records: Sequence[Record]) -> str:
-    """The records with a header line; numbers to six digits."""
+def format_csv(records: Sequence[Record]) -> str:
+    """Return the records as CSV with a header line; numbers to six digits."""
     text = io.StringIO()
     writer = csv.DictWriter(text, fieldnames=list(records[0]), lineterminator="\n")
     writer.writeheader()
@@ -123,40 +123,40 @@ def as_csv(records: Sequence[Record]) -> str:
     return text.getvalue()
 
 
-def as_markdown(records: Sequence[Record]) -> str:
-    """The records as a table, the best value of each quality in bold, and what the paper reports below each system."""
+def format_markdown(records: Sequence[Record]) -> str:
+    """Return the records as a table, the best value of each metric in bold, the paper's row below each system."""
     missed = any(record["without_head"] for record in records)
     header = (*HEADER, MISSED) if missed else HEADER
     shown: list[list[str]] = []
-    best = {name: _best(records, name) for name in QUALITIES}
+    best = {name: _find_best(records, name) for name in QUALITIES}
     for record in records:
-        both = [_measured_cells(record, best)]
-        both += [] if record["paper_dsc_percent"] is None else [_paper_cells(record)]
+        both = [_format_cells(record, best)]
+        both += [] if record["paper_dsc_percent"] is None else [_format_paper_cells(record)]
         shown += [cells[: len(header)] for cells in both]
     return markdown_table(header, shown)
 
 
-def _measured_cells(record: Record, best: Mapping[str, Record]) -> list[str]:
+def _format_cells(record: Record, best: Mapping[str, Record]) -> list[str]:
     cells = [str(record["system"])]
     for name in QUALITIES:
-        text = _number(record[name], 2)
+        text = _format_number(record[name], 2)
         if name == "dsc_percent" and record["dsc_sd_over_seeds_percent"] is not None:
-            text += f" ± {_number(record['dsc_sd_over_seeds_percent'], 2)}"
+            text += f" ± {_format_number(record['dsc_sd_over_seeds_percent'], 2)}"
         cells.append(f"**{text}**" if record is best[name] else text)
-    cells.append(_number(record["dsc_shifted_percent"], 2))
+    cells.append(_format_number(record["dsc_shifted_percent"], 2))
     cells.append(f"{record['parameters'] / 1e6:.2f}")  # type: ignore[operator]
     cells.append(f"{record['seconds']:.2g}")
     cells.append(f"{record['without_head']} of {record['seeds'] * record['cases']}")  # type: ignore[operator]
     return cells
 
 
-def _paper_cells(record: Record) -> list[str]:
-    values = [_number(record[f"paper_{name}"], 2) for name in QUALITIES[:-1]]
-    cells = ["in the paper", *values, "", "", "", _number(record["paper_seconds"], 2), ""]
+def _format_paper_cells(record: Record) -> list[str]:
+    values = [_format_number(record[f"paper_{name}"], 2) for name in QUALITIES[:-1]]
+    cells = ["in the paper", *values, "", "", "", _format_number(record["paper_seconds"], 2), ""]
     return [f"*{cell}*" if cell else "" for cell in cells]
 
 
-def _best(records: Sequence[Record], name: str) -> Record:
+def _find_best(records: Sequence[Record], name: str) -> Record:
     def value(record: Record) -> float:
         found = float(record[name])  # type: ignore[arg-type]
         return -np.inf if np.isnan(found) else found if name.endswith("percent") and "error" not in name else -found
@@ -164,11 +164,11 @@ def _best(records: Sequence[Record], name: str) -> Record:
     return max(records, key=value)
 
 
-def shown_p(p: float) -> str:
-    """A p-value for people, to three digits."""
+def format_p(p: float) -> str:
+    """Format a p-value to three digits."""
     return "< 0.001" if p < 0.001 else f"{p:.3f}"  # noqa: PLR2004 - the usual last digit
 
 
-def _number(value: object, digits: int) -> str:
-    """The number, a dash where it is not defined."""
+def _format_number(value: object, digits: int) -> str:
+    """Format a number, with a dash where it is NaN."""
     return "" if value is None else "-" if value != value else f"{value:.{digits}f}"  # noqa: PLR0124 - NaN

@@ -7,8 +7,8 @@ from tests.training.results import shown
 from training.ablation.randomisation import (
     LEFT_OUT,
     PARTS,
-    Randomisation,
-    table,
+    RandomisationAblation,
+    format_table,
 )
 from training.ablation.recipes import FULL
 from training.cases.sources import PhantomCache
@@ -28,7 +28,7 @@ def phantoms(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_every_kind_of_randomisation_is_left_out_and_measured(phantoms: Path, tmp_path: Path) -> None:
     config = short_recipe(2)
-    work = Randomisation(config, tmp_path, cases=2, spacing=8.0)
+    work = RandomisationAblation(config, tmp_path, cases=2, spacing=8.0)
     assert list(work.fit(PhantomCache(phantoms))) == [FULL, *LEFT_OUT]
     made = load_level(tmp_path / "without_poses_and_sizes" / "level_1" / "weights.pt").config.augmentation
     assert made == config.augmentation.model_copy(update=dict(LEFT_OUT["poses and sizes"]))
@@ -38,7 +38,7 @@ def test_every_kind_of_randomisation_is_left_out_and_measured(phantoms: Path, tm
         for part in PARTS:
             assert one.difference[part].cases == 2
             assert one.difference[part].mean == pytest.approx(one.dsc[part] - full[part])
-    assert table(full, found).count("\n") == 2 + len(LEFT_OUT)
+    assert format_table(full, found).count("\n") == 2 + len(LEFT_OUT)
     begun = (tmp_path / FULL / "evaluation" / "test.jsonl").stat().st_mtime_ns
     assert list(work.fit(PhantomCache(phantoms))) == [FULL, *LEFT_OUT]
     work.evaluate(shown)

@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from tests.training.results import result
 from training.evaluation.cases import CaseResult
 from training.paper.systems import find_system
-from training.paper.tables import Measured
+from training.paper.tables import SystemResults
 
 CASES = range(2_000_000, 2_000_005)
 
 
-def measured(name: str, *dsc: float, missed: int = 0, seconds: Sequence[float] = ()) -> Measured:
+def measured(name: str, *dsc: float, missed: int = 0, seconds: Sequence[float] = ()) -> SystemResults:
     """A system whose every case has one DSC for each training seed; of the first seed's cases `missed` have no head."""
 
     def cases(place: int, value: float) -> tuple[CaseResult, ...]:
@@ -22,7 +22,7 @@ def measured(name: str, *dsc: float, missed: int = 0, seconds: Sequence[float] =
 
     runs = tuple(cases(place, value) for place, value in enumerate(dsc))
     seeds = tuple(range(1, len(dsc) + 1))
-    return Measured(find_system(name), seeds, runs, runs, parameters=1_000_000, minutes=1.0)
+    return SystemResults(find_system(name), seeds, runs, runs, parameters=1_000_000, minutes=1.0)
 
 
 FIRST = 4_000_000

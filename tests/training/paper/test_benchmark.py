@@ -8,7 +8,7 @@ from PIL import Image
 from tests.training.results import shown
 from training.config.data import SeedRange
 from training.config.training import BudgetConfig, ConfigError, TrainingConfig
-from training.paper.benchmark import Benchmark, chosen_systems
+from training.paper.benchmark import Benchmark, select_systems
 from training.paper.scales import SCALES, Scale
 from training.paper.systems import COMPARISONS, TABLE_1, TABLE_2
 from training.phantom.cohort import make_cohort
@@ -33,9 +33,9 @@ class Tiny(Benchmark):
 def work(tmp_path_factory: pytest.TempPathFactory) -> Tiny:
     root = tmp_path_factory.mktemp("benchmark")
     work = Tiny(TINY, root, root / "phantoms")
-    assert len(list(make_cohort(work.phantoms, work.wanted()))) == 5
+    assert len(list(make_cohort(work.phantoms, work.list_requests()))) == 5
     for run in work.train():
-        assert run.finished()
+        assert run.is_finished()
     work.evaluate(shown)
     return work
 
@@ -82,7 +82,7 @@ def test_what_is_done_is_not_done_again(work: Tiny) -> None:
 
 
 def test_a_part_of_the_systems_is_reported_as_such(work: Tiny, tmp_path: Path) -> None:
-    part = Tiny(TINY, work.root, work.phantoms, chosen_systems("USegNet-DS, usegnet_ds_has"))
+    part = Tiny(TINY, work.root, work.phantoms, select_systems("USegNet-DS, usegnet_ds_has"))
     page = part.report(tmp_path).read_text(encoding="utf-8")
     assert "Not measured: p-USegNet, 2D-USegNet" in page
     assert "USegNet-DS-HAS" in page
@@ -95,6 +95,6 @@ def test_nothing_finished_is_nothing_to_report(tmp_path: Path) -> None:
 
 def test_scales_share_the_cohort_of_training(tmp_path: Path) -> None:
     for name in ("cpu", "gpu"):
-        wanted = list(Benchmark(SCALES[name], tmp_path, tmp_path).wanted())
+        wanted = list(Benchmark(SCALES[name], tmp_path, tmp_path).list_requests())
         seeds = [request.seed for request in wanted if request.seed < 500_000]
         assert seeds == [*range(100_000, 101_200)]

@@ -13,7 +13,7 @@ from training.config.training import BudgetConfig, TrainingConfig
 from training.evaluation.torch_segmenter import TorchSegmenter
 from training.export.errors import ExportError
 from training.export.publish import export
-from training.paper.runs import run_of
+from training.paper.runs import make_run
 from training.paper.systems import SYSTEMS
 from training.phantom import SimulationRequest, simulate
 
@@ -28,7 +28,7 @@ def base() -> TrainingConfig:
 
 
 def trained(name: str, base: TrainingConfig, cache: PhantomCache, folder: Path) -> Path:
-    run = run_of(SYSTEMS[name], base, 1, folder)
+    run = make_run(SYSTEMS[name], base, 1, folder)
     run.fit(cache, folder)
     return run.folder
 

@@ -9,15 +9,15 @@ from matplotlib.axes import Axes
 from matplotlib.text import Annotation
 
 from tests.training.paper.results import CASES, measured, repeated
-from training.paper.figures.gallery import Gallery, reference_system
+from training.paper.figures.gallery import Gallery, choose_reference
 from training.paper.figures.slices import (
     BAR_MM,
     CaseView,
-    contours,
-    probabilities,
+    draw_contours,
+    draw_probabilities,
 )
-from training.paper.figures.volumes import repeated_volumes, volume_agreement
-from training.paper.tables import Measured
+from training.paper.figures.volumes import draw_agreement, draw_repeated
+from training.paper.tables import SystemResults
 
 
 def view(middle: int = 20) -> CaseView:
@@ -41,7 +41,7 @@ def bar_mm(ax: Axes) -> list[float]:
 
 
 def test_outlines_say_case_score_and_scale() -> None:
-    page = contours([view(), view()])
+    page = draw_contours([view(), view()])
     assert "planes j-k" in page.get_suptitle()
     first = page.axes[0]
     assert "case 7, grainy\nA: DSC 1.000\nB: DSC 0.250" in texts(first)
@@ -51,7 +51,7 @@ def test_outlines_say_case_score_and_scale() -> None:
 
 
 def test_a_window_stays_in_the_scan_and_panels_are_of_one_size() -> None:
-    page = contours([view(), view(middle=12)])
+    page = draw_contours([view(), view(middle=12)])
     (left, right), (low, high) = page.axes[3].get_xlim(), page.axes[3].get_ylim()
     assert left == pytest.approx(-1.0)
     assert (right - left, high - low) == pytest.approx((80.0, 80.0), abs=2.1)
@@ -59,7 +59,7 @@ def test_a_window_stays_in_the_scan_and_panels_are_of_one_size() -> None:
 
 
 def test_probabilities_say_plane_score_and_scale() -> None:
-    page = probabilities(view())
+    page = draw_probabilities(view())
     assert "case 7" in page.get_suptitle()
     assert [page.axes[n].get_ylabel() for n in (0, 3, 6)] == ["plane j-k", "plane i-k", "plane i-j"]
     assert [page.axes[n].get_title() for n in (1, 2)] == ["A, DSC 1.000", "B, DSC 0.250"]
@@ -68,7 +68,7 @@ def test_probabilities_say_plane_score_and_scale() -> None:
 
 def test_agreement_is_named_outside_of_the_frame() -> None:
     results = measured("USegNet", 0.8).test[0]
-    page = volume_agreement(results, "USegNet")
+    page = draw_agreement(results, "USegNet")
     _, millilitres, percent = page.axes
     for ax, unit in ((millilitres, "mL"), (percent, "%")):
         assert "bias and 95 % limits of agreement" in ax.get_title()
@@ -80,20 +80,20 @@ def test_agreement_is_named_outside_of_the_frame() -> None:
 
 
 def test_every_volume_of_a_fetus_is_a_point() -> None:
-    ax = repeated_volumes(repeated((190, 200, 260), (290, 300, 310)), "USegNet").axes[0]
+    ax = draw_repeated(repeated((190, 200, 260), (290, 300, 310)), "USegNet").axes[0]
     points = {line.get_label(): np.asarray(line.get_ydata()).tolist() for line in ax.lines}
     assert points == {"lateral": [190, 290], "anterior": [200, 300], "vertex": [260, 310]}
 
 
 def test_the_reference_without_the_full_system_is_the_best() -> None:
     systems = {"USegNet": measured("USegNet", 0.7), "SAM-1": measured("SAM-1", 0.9), "UAM-1": measured("UAM-1", 0.8)}
-    assert reference_system(systems) == "SAM-1"
+    assert choose_reference(systems) == "SAM-1"
     assert (
-        reference_system(systems | {"USegNet-DS-HAS-Ctx": measured("USegNet-DS-HAS-Ctx", 0.1)}) == "USegNet-DS-HAS-Ctx"
+        choose_reference(systems | {"USegNet-DS-HAS-Ctx": measured("USegNet-DS-HAS-Ctx", 0.1)}) == "USegNet-DS-HAS-Ctx"
     )
 
 
-def with_scores(*scores: list[float]) -> Measured:
+def with_scores(*scores: list[float]) -> SystemResults:
     """A system whose cases have these DSC, one list per training seed."""
     found = measured("USegNet", *(0.0 for _ in scores))
     runs = tuple(
@@ -106,5 +106,5 @@ def with_scores(*scores: list[float]) -> Measured:
 def test_cases_are_ranked_by_the_network_that_is_drawn() -> None:
     system = with_scores([0.9, 0.8, 0.7, 0.6, 0.5], [0.1, 0.2, 0.3, 0.4, 0.5], [0.9, 0.9, 0.9, 0.9, 0.9])
     gallery = Gallery({"USegNet": system}, {}, 1, [], Path(), ())
-    assert [gallery._ranked("USegNet", share) for share in (0, 0.5, 1)] == [CASES[0], CASES[2], CASES[4]]
-    assert gallery._scores(["USegNet"], CASES[1]) == {"USegNet": 0.2}
+    assert [gallery._find_rank("USegNet", share) for share in (0, 0.5, 1)] == [CASES[0], CASES[2], CASES[4]]
+    assert gallery._collect_scores(["USegNet"], CASES[1]) == {"USegNet": 0.2}

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from training.paper.figures.meshes import (
     MeshRow,
     MeshView,
-    distance_meshes,
-    surface_distances,
+    draw_meshes,
+    measure_distances,
 )
 
 CUBIC = (1.0, 1.0, 1.0)
@@ -23,13 +23,13 @@ def ball(radius: float) -> NDArray[Any]:
 
 
 def test_a_ball_three_mm_larger_is_three_mm_away_everywhere() -> None:
-    found = surface_distances(MeshView("larger", ball(18), ball(15), CUBIC))
+    found = measure_distances(MeshView("larger", ball(18), ball(15), CUBIC))
     assert found is not None
     assert found.distances == pytest.approx(3.0, abs=0.6)
 
 
 def pages(*views: MeshView) -> Figure:
-    return distance_meshes([MeshRow("case 7", views)], "title")
+    return draw_meshes([MeshRow("case 7", views)], "title")
 
 
 def bars(page: Figure) -> list[Any]:

@@ -8,7 +8,7 @@ from training.config.data import SeedRange
 from training.config.presets import load_config
 from training.config.training import BudgetConfig, TrainingConfig
 from training.fitting.checkpoint import load_level
-from training.paper.runs import Run, run_of
+from training.paper.runs import SystemRun, make_run
 from training.paper.systems import SYSTEMS
 
 
@@ -21,11 +21,11 @@ def base() -> TrainingConfig:
     )
 
 
-def fitted(name: str, base: TrainingConfig, cache: PhantomCache, root: Path) -> Run:
-    run = run_of(SYSTEMS[name], base, 1, root)
-    assert not run.finished()
+def fitted(name: str, base: TrainingConfig, cache: PhantomCache, root: Path) -> SystemRun:
+    run = make_run(SYSTEMS[name], base, 1, root)
+    assert not run.is_finished()
     run.fit(cache, root)
-    assert run.finished()
+    assert run.is_finished()
     return run
 
 
@@ -44,8 +44,8 @@ def test_an_interrupted_run_goes_on_to_the_end_of_its_budget(
     base: TrainingConfig, cache: PhantomCache, tmp_path: Path
 ) -> None:
     fitted("USegNet", base, cache, tmp_path)
-    longer = run_of(SYSTEMS["USegNet"], base.model_copy(update={"budget": BudgetConfig(steps=(3, 1))}), 1, tmp_path)
-    assert not longer.finished()
+    longer = make_run(SYSTEMS["USegNet"], base.model_copy(update={"budget": BudgetConfig(steps=(3, 1))}), 1, tmp_path)
+    assert not longer.is_finished()
 
 
 @pytest.mark.parametrize("name", ["p-USegNet", "2D-USegNet"])

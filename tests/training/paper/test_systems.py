@@ -12,9 +12,9 @@ from training.paper.systems import (
     SYSTEMS,
     TABLE_1,
     TABLE_2,
-    Comparison,
     System,
-    configured,
+    SystemPair,
+    configure,
     find_system,
     lends_level_1,
 )
@@ -26,7 +26,7 @@ def base() -> TrainingConfig:
 
 
 def network(name: str, base: TrainingConfig) -> USegNet:
-    built = new_level(configured(SYSTEMS[name], base)).network
+    built = new_level(configure(SYSTEMS[name], base)).network
     inner = built.network if isinstance(built, SliceNetwork) else built
     assert isinstance(inner, USegNet)
     return inner
@@ -48,7 +48,7 @@ def test_the_tables_have_the_papers_thirteen_systems() -> None:
 
 @pytest.mark.parametrize("name", SYSTEMS)
 def test_every_system_answers_a_volume(name: str, base: TrainingConfig) -> None:
-    level = new_level(configured(SYSTEMS[name], base)).eval()
+    level = new_level(configure(SYSTEMS[name], base)).eval()
     with torch.inference_mode():
         logits: HeadLogits = level(torch.randn(1, 1, 16, 24, 8))
     assert logits.main.shape == (1, 1, 16, 24, 8)
@@ -92,7 +92,7 @@ def test_the_deconvolution_network_has_no_skips(base: TrainingConfig) -> None:
 
 
 def test_slices_know_nothing_of_each_other(base: TrainingConfig) -> None:
-    level = new_level(configured(SYSTEMS["2D-USegNet"], base)).eval()
+    level = new_level(configure(SYSTEMS["2D-USegNet"], base)).eval()
     volume = torch.randn(1, 1, 3, 16, 16)
     with torch.inference_mode():
         whole = level.probability(volume)
@@ -101,16 +101,16 @@ def test_slices_know_nothing_of_each_other(base: TrainingConfig) -> None:
 
 
 def test_systems_differ_from_their_preset_only_by_their_switches(base: TrainingConfig) -> None:
-    plain, deep = (configured(SYSTEMS[name], base) for name in ("USegNet", "USegNet-DS"))
+    plain, deep = (configure(SYSTEMS[name], base) for name in ("USegNet", "USegNet-DS"))
     assert not plain.loss.deep_supervision
     changed = deep.model_copy(update={"name": plain.name, "description": plain.description, "loss": plain.loss})
     assert changed == plain
-    tiles = configured(SYSTEMS["p-USegNet"], load_config("benchmark-gpu")).network
+    tiles = configure(SYSTEMS["p-USegNet"], load_config("benchmark-gpu")).network
     assert (tiles.view, tiles.tile_voxels) == ("tiles", 64)
 
 
 def test_slices_may_have_the_original_resolution() -> None:
-    config = configured(SYSTEMS["2D-USegNet"], load_config("benchmark-gpu"))
+    config = configure(SYSTEMS["2D-USegNet"], load_config("benchmark-gpu"))
     assert config.preprocessing.spacing_mm == config.stage[-1].spacing_mm == 0.38
     assert all(n % 8 == 0 for n in config.stage[-1].shape)
     assert config.network.slices_per_step > 0
@@ -131,7 +131,7 @@ def parts(system: System) -> list[tuple[object, ...]]:
 
 
 @pytest.mark.parametrize("pair", COMPARISONS, ids=lambda pair: f"{pair.system} {pair.against}")
-def test_compared_systems_differ_in_one_part(pair: Comparison) -> None:
+def test_compared_systems_differ_in_one_part(pair: SystemPair) -> None:
     this, other = SYSTEMS[pair.system], SYSTEMS[pair.against]
     assert sum(a != b for a, b in zip(parts(this), parts(other), strict=True)) == 1
 

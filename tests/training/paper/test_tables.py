@@ -5,15 +5,15 @@ import csv
 import pytest
 
 from tests.training.paper.results import measured
-from training.paper.comparisons import as_markdown as shown_comparisons
-from training.paper.comparisons import compare, section
-from training.paper.report import _introduction, _order, _seeds
+from training.paper.comparisons import compare, format_section
+from training.paper.comparisons import format_table as shown_comparisons
+from training.paper.report import _format_introduction, _format_order, _format_seeds
 from training.paper.scales import SCALES
 from training.paper.tables import (
-    as_csv,
-    as_markdown,
-    rows,
-    shown_p,
+    format_csv,
+    format_markdown,
+    format_p,
+    make_records,
 )
 
 
@@ -21,13 +21,13 @@ def test_several_seeds_have_a_mean_and_a_spread() -> None:
     found = measured("USegNet", 0.80, 0.82, 0.87)
     assert found.mean("dsc") == pytest.approx(0.83)
     assert found.seed_sd == pytest.approx(0.0360555)
-    assert "| **83.00 ± 3.61** |" in as_markdown(rows([found]))
+    assert "| **83.00 ± 3.61** |" in format_markdown(make_records([found]))
 
 
 def test_one_seed_has_no_spread() -> None:
     assert measured("USegNet", 0.8).seed_sd is None
-    assert "| **80.00** |" in as_markdown(rows([measured("USegNet", 0.8)]))
-    assert [_seeds(SCALES[name]) for name in ("smoke", "cpu")] == [
+    assert "| **80.00** |" in format_markdown(make_records([measured("USegNet", 0.8)]))
+    assert [_format_seeds(SCALES[name]) for name in ("smoke", "cpu")] == [
         "one training seed",
         "3 training seeds (DSC: mean ± SD over seeds)",
     ]
@@ -40,47 +40,47 @@ def test_the_median_seed_is_one_of_them() -> None:
 
 
 def test_what_the_paper_reports_stands_below_each_system() -> None:
-    lines = as_markdown(rows([measured("USegNet-DS", 0.8), measured("USegNet-DS-Conv", 0.8)])).splitlines()
+    lines = format_markdown(make_records([measured("USegNet-DS", 0.8), measured("USegNet-DS-Conv", 0.8)])).splitlines()
     assert [line.split(" | ")[0] for line in lines[2:]] == ["| USegNet-DS", "| *in the paper*", "| USegNet-DS-Conv"]
     assert lines[3].split(" | ")[1:6] == ["*94.95*", "*89.33*", "*90.42*", "*0.62*", "*5.41*"]
     assert lines[3].endswith(" | *0.78* |")
     assert len({line.count("|") for line in lines}) == 1
-    record = next(csv.DictReader(as_csv(rows([measured("USegNet-DS", 0.8)])).splitlines()))
+    record = next(csv.DictReader(format_csv(make_records([measured("USegNet-DS", 0.8)])).splitlines()))
     assert (record["paper_hdb_mm"], record["paper_seconds"]) == ("5.409", "0.78")
 
 
 def test_missed_heads_are_counted_where_there_are_any() -> None:
     whole, missing = measured("USegNet", 0.8, 0.8), measured("USegNet", 0.8, 0.8, missed=3)
-    assert "Heads missed" not in as_markdown(rows([whole]))
-    table = as_markdown(rows([whole, missing])).splitlines()
+    assert "Heads missed" not in format_markdown(make_records([whole]))
+    table = format_markdown(make_records([whole, missing])).splitlines()
     assert table[0].endswith("| Heads missed |")
     assert [line.split(" | ")[-1] for line in table[2:]] == ["0 of 10 |", " |", "3 of 10 |", " |"]
     assert len({line.count("|") for line in table}) == 1
 
 
 def test_minutes_of_training_stay_in_the_csv() -> None:
-    records = rows([measured("USegNet", 0.8)])
-    assert "training_minutes" in as_csv(records)
-    assert "raining" not in as_markdown(records)
+    records = make_records([measured("USegNet", 0.8)])
+    assert "training_minutes" in format_csv(records)
+    assert "raining" not in format_markdown(records)
 
 
 def test_time_is_the_median_over_seeds_of_the_median_over_cases() -> None:
     found = measured("USegNet", 0.8, 0.8, 0.8, seconds=(1.0, 0.123, 0.2))
     assert found.seconds == pytest.approx(0.2)
-    assert " | 0.2 |" in as_markdown(rows([found]))
+    assert " | 0.2 |" in format_markdown(make_records([found]))
 
 
 def test_table_and_order_round_once() -> None:
     """76.2949 is 76.29 in two digits, though 76.295 in three."""
     names = ("USegNet", "p-USegNet", "2D-USegNet")
     systems = {name: measured(name, 0.762949) for name in names}
-    assert "76.29" in as_markdown(rows(list(systems.values())))
-    assert "USegNet (76.29)" in _order(systems)
-    assert "76.30" not in as_markdown(rows(list(systems.values()))) + _order(systems)
+    assert "76.29" in format_markdown(make_records(list(systems.values())))
+    assert "USegNet (76.29)" in _format_order(systems)
+    assert "76.30" not in format_markdown(make_records(list(systems.values()))) + _format_order(systems)
 
 
 def test_the_page_says_what_systems_do_not_share() -> None:
-    page = _introduction(SCALES["cpu"], {}, "")
+    page = _format_introduction(SCALES["cpu"], {}, "")
     assert "for all but p-USegNet, 2D-USegNet, 3D-DeconvNet, USegNet." in page
     assert "Tiles train in single precision" in page
     assert "2,000 more steps, 600 other subjects" in page
@@ -112,8 +112,8 @@ def test_one_seed_resolves_nothing() -> None:
         {name: measured(name, 0.9 if name == "USegNet-DS" else 0.1) for name in ("USegNet", "USegNet-DS")}
     )
     assert [(one.finding, one.p) for one in compared] == [("not resolved", None)]
-    assert " | - | " in section(compared)
-    assert "what another would bring is not known" in section(compared)
+    assert " | - | " in format_section(compared)
+    assert "the variation between seeds is unknown" in format_section(compared)
 
 
 def test_both_p_are_corrected_for_the_family() -> None:
@@ -127,4 +127,4 @@ def test_both_p_are_corrected_for_the_family() -> None:
 
 @pytest.mark.parametrize(("p", "shown"), [(0.00099, "< 0.001"), (0.001, "0.001"), (0.0464, "0.046"), (1.0, "1.000")])
 def test_a_small_p_is_not_shown_as_nothing(p: float, shown: str) -> None:
-    assert shown_p(p) == shown
+    assert format_p(p) == shown

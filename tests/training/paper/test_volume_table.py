@@ -4,12 +4,12 @@ import csv
 from pathlib import Path
 
 from tests.training.paper.results import measured, repeated
-from training.paper.volume_table import over_seeds, volumes, write_repeated
+from training.paper.volume_table import format_over_seeds, format_volumes, write_repeated
 
 
 def test_mean_and_range_over_seeds() -> None:
-    assert over_seeds([1.0, 2.0, 6.0], "+.1f") == "+3.0 [+1.0, +6.0]"
-    assert over_seeds([1.25], ".2f") == "1.25"
+    assert format_over_seeds([1.0, 2.0, 6.0], "+.1f") == "+3.0 [+1.0, +6.0]"
+    assert format_over_seeds([1.25], ".2f") == "1.25"
 
 
 def test_volumes_are_of_all_seeds() -> None:
@@ -17,15 +17,15 @@ def test_volumes_are_of_all_seeds() -> None:
     shifted = tuple(r.model_copy(update={"measured_ml": r.measured_ml + 10}) for r in found.test[0])
     first = sum(r.measured_ml - r.true_ml for r in found.test[0]) / len(found.test[0])
     both = type(found)(found.system, (1, 2), (found.test[0], shifted), found.shifted, 1, 1.0)
-    page = volumes({"USegNet": both}, [], "USegNet")
+    page = format_volumes({"USegNet": both}, [], "USegNet")
     assert f"| USegNet | {first + 5:+.1f} [{first:+.1f}, {first + 10:+.1f}] |" in page
     assert "Mean over training seeds" in page
-    assert "Mean over training seeds" not in volumes({"USegNet": measured("USegNet", 0.8)}, [], "USegNet")
+    assert "Mean over training seeds" not in format_volumes({"USegNet": measured("USegNet", 0.8)}, [], "USegNet")
 
 
 def test_reproducibility_is_of_all_seeds_and_in_a_file(tmp_path: Path) -> None:
     runs = [repeated((190, 200, 210), (290, 300, 310)), repeated((180, 200, 220), (280, 300, 320))]
-    page = volumes({"USegNet": measured("USegNet", 0.8, 0.8)}, runs, "USegNet")
+    page = format_volumes({"USegNet": measured("USegNet", 0.8, 0.8)}, runs, "USegNet")
     assert "SD of a fetus's volumes 15.0 [10.0, 20.0] mL on average" in page
     assert "10.0 to 20.0 mL" in page
     write_repeated(tmp_path / "reproducibility.csv", runs, (1, 2))

@@ -1,1 +1,1 @@
-"""The paper's figures, drawn from this comparison's own results; each says that its patients are simulated."""
+"""The paper's figures, drawn from this comparison's results; each states that its patients are simulated."""

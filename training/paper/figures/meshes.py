@@ -14,19 +14,19 @@ from numpy.typing import NDArray
 
 from app.imaging.arrays import Float64
 from training.evaluation.probes.surface import Surface, surface_of
-from training.paper.figures.page import new_page
+from training.paper.figures.page import make_page
 
 LIGHT = np.array([0.4, -0.5, 0.77])
 AMBIENT = 0.6
 FINEST_MM = 2.0
-"""A head of 100 mm has some 10,000 triangles at this step; finer ones are not seen."""
+"""A head of 100 mm has some 10,000 triangles at this step; finer ones are not visible."""
 COLOURED = 0.98
 ZOOM = 1.1
-"""A row's largest mesh fills its panel and leaves its title alone, even where it is long and stands upright."""
+"""At this zoom a row's largest mesh fills its panel without covering the title, even where it is long and upright."""
 PANEL = 2.7
-"""Inches."""
+"""The side of a panel, inches."""
 DRAWN_ON = (0.0, 0.0, 0.98, 1.0)
-"""Of the page; the layout takes three-dimensional axes for narrower than they are."""
+"""The drawn part of the page; the layout takes three-dimensional axes for narrower than they are."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class MeshView:
 
 @dataclass(frozen=True)
 class MeshRow:
-    """Estimates to compare, left to right, and what they have in common."""
+    """Estimates to compare, left to right, and their common title."""
 
     title: str
     views: Sequence[MeshView]
@@ -58,24 +58,24 @@ class SurfaceDistances:
 
 @dataclass(frozen=True)
 class RowScale:
-    """What the meshes of a row share: colours of distances in mm, and the diagonal of the largest, mm."""
+    """The common scale of a row's meshes: the end of the colours, and the diagonal of the largest mesh, mm."""
 
     colours: Normalize
     diagonal_mm: float
 
 
-def distance_meshes(rows: Sequence[MeshRow], title: str) -> Figure:
-    """One mesh per view, rows as given; those of a row share their colours and their size, to be compared.
+def draw_meshes(rows: Sequence[MeshRow], title: str) -> Figure:
+    """Draw one mesh per view, in the given rows; the meshes of a row share colours and size, to be comparable.
 
-    The colours end where `COLOURED` of the row's surface does: one far outlier would leave the rest in one colour.
+    The colours end at the quantile `COLOURED` of the row's distances: one outlier would leave the rest in one colour.
     """
     columns = max(len(row.views) for row in rows)
-    page = new_page(PANEL * columns + 0.9, (PANEL + 0.45) * len(rows) + 0.7, title)
+    page = make_page(PANEL * columns + 0.9, (PANEL + 0.45) * len(rows) + 0.7, title)
     page.set_layout_engine("constrained", rect=DRAWN_ON)
     for part, row in zip(page.subfigures(len(rows), 1, squeeze=False)[:, 0], rows, strict=True):
         part.suptitle(f"\n{row.title}", fontsize=9)
-        meshes = [surface_distances(view) for view in row.views]
-        shared = _row_scale([mesh for mesh in meshes if mesh is not None])
+        meshes = [measure_distances(view) for view in row.views]
+        shared = _choose_row_scale([mesh for mesh in meshes if mesh is not None])
         axes: list[Any] = [part.add_subplot(1, columns, n + 1, projection="3d") for n in range(len(row.views))]
         for ax, view, mesh in zip(axes, row.views, meshes, strict=True):
             _paint(ax, view.title, mesh, shared)
@@ -86,19 +86,19 @@ def distance_meshes(rows: Sequence[MeshRow], title: str) -> Figure:
     return page
 
 
-def surface_distances(view: MeshView) -> SurfaceDistances | None:
-    """The estimate's surface with its distances to the truth's; None where one of them is empty."""
+def measure_distances(view: MeshView) -> SurfaceDistances | None:
+    """Return the estimate's surface with its distances to the truth's; None where one of them is empty."""
     if not view.estimate.any() or not view.truth.any():
         return None
-    found, true = (_surface(mask, view.spacing_mm) for mask in (view.estimate, view.truth))
+    found, true = (_extract_surface(mask, view.spacing_mm) for mask in (view.estimate, view.truth))
     return SurfaceDistances(found.vertices, found.faces, np.abs(true.depth_mm(found.vertices)))
 
 
-def _surface(mask: NDArray[Any], spacing_mm: tuple[float, float, float]) -> Surface:
+def _extract_surface(mask: NDArray[Any], spacing_mm: tuple[float, float, float]) -> Surface:
     return surface_of(mask, spacing_mm, step=max(1, round(FINEST_MM / min(spacing_mm))))
 
 
-def _row_scale(meshes: Sequence[SurfaceDistances]) -> RowScale:
+def _choose_row_scale(meshes: Sequence[SurfaceDistances]) -> RowScale:
     if not meshes:
         return RowScale(Normalize(0, 1), 1.0)
     largest = float(np.quantile(np.concatenate([mesh.distances for mesh in meshes]), COLOURED))
@@ -126,7 +126,7 @@ def _paint(ax: Any, title: str, mesh: SurfaceDistances | None, shared: RowScale)
 
 
 def _shade(triangles: Float64) -> Float64:
-    """Brightness of each triangle under one lamp, 0 to 1."""
+    """Return the brightness of each triangle under one lamp, 0 to 1."""
     normals = np.cross(triangles[:, 1] - triangles[:, 0], triangles[:, 2] - triangles[:, 0])
     length = np.linalg.norm(normals, axis=1)
     facing = np.abs(normals @ LIGHT) / np.where(length == 0, 1, length)

@@ -1,4 +1,4 @@
-"""Contours on slices (figure 6) and probability maps (figure 7), all in the orientation that serving sees.
+"""Contours on slices (figure 6) and probability maps (figure 7), all in the orientation of the network's input.
 
 Its axes are i, j and k: the longest, the middle and the shortest side of the scan (`app.imaging.orientation`).
 """
@@ -15,7 +15,7 @@ from matplotlib.patheffects import withStroke
 from scipy.ndimage import gaussian_filter
 
 from app.imaging.arrays import Float32
-from training.paper.figures.page import SYSTEM_COLOURS, new_page
+from training.paper.figures.page import SYSTEM_COLOURS, make_page
 
 TRUTH_COLOUR = "white"
 TRUTH_STYLE, SYSTEM_STYLES = "-", ("-", (0, (4, 1.5)), (0, (1, 1)), (0, (4, 1, 1, 1)))
@@ -23,11 +23,11 @@ PLACES = (0.3, 0.5, 0.7)
 AXES = "ijk"
 HALF = 0.5
 SMOOTHING = 0.7
-"""Of drawn outlines, voxels: less than the steps that they would have."""
+"""The smoothing of drawn outlines in voxels, less than the steps between voxels."""
 MARGIN_MM = 20.0
 BAR_MM = 20.0
 PANEL = 2.7
-"""Inches."""
+"""The side of a panel, inches."""
 
 
 @dataclass(frozen=True)
@@ -46,8 +46,8 @@ class CaseView:
 
 
 @dataclass(frozen=True)
-class Plane:
-    """A slice across one axis: the grid's spacing in it, and the window that is shown of it, all in mm.
+class SlicePlane:
+    """A slice across one axis: the grid's spacing in it, and the visible window, all in mm.
 
     Pairs are (across, down); voxel 0 lies at 0 mm.
     """
@@ -59,7 +59,7 @@ class Plane:
 
     @property
     def name(self) -> str:
-        """Of its two axes."""
+        """The names of its two axes."""
         return "-".join(letter for n, letter in enumerate(AXES) if n != self.axis)
 
     @property
@@ -69,27 +69,27 @@ class Plane:
         return across, down
 
 
-def contours(cases: Sequence[CaseView]) -> Figure:
-    """Figure 6: three parallel slices through the head of each case, with truth and estimates outlined."""
+def draw_contours(cases: Sequence[CaseView]) -> Figure:
+    """Draw figure 6: three parallel slices through the head of each case, with truth and estimates outlined."""
     names = list(cases[0].answers)
-    width, height = (max(pair) for pair in zip(*(_window_mm(case, 0) for case in cases), strict=True))
+    width, height = (max(pair) for pair in zip(*(_measure_window(case, 0) for case in cases), strict=True))
     rows = PANEL * height / width * len(cases)
     title = "Outlines in planes j-k of the served orientation, at 30, 50 and 70 % of the head's extent along i"
-    page = new_page(PANEL * len(PLACES) + 0.5, rows + 1.0, title)
+    page = make_page(PANEL * len(PLACES) + 0.5, rows + 1.0, title)
     parts = page.subfigures(2, 1, squeeze=False, height_ratios=(rows, 0.35))
     panels, below = parts[:, 0]
     axes = panels.subplots(len(cases), len(PLACES), squeeze=False)
     for row, case in zip(axes, cases, strict=True):
-        plane = _plane(case, 0, (width, height))
-        for ax, number in zip(row, _slices(case.truth), strict=True):
+        plane = _make_plane(case, 0, (width, height))
+        for ax, number in zip(row, _choose_slices(case.truth), strict=True):
             _show(ax, case.image[number], plane)
-            _outline(ax, case.truth[number], plane, TRUTH_COLOUR)
+            _draw_outline(ax, case.truth[number], plane, TRUTH_COLOUR)
             for name, colour, style in zip(names, SYSTEM_COLOURS, SYSTEM_STYLES, strict=False):
-                _outline(ax, case.answers[name][number], plane, colour, style)
-        _scale_bar(row[0], plane)
-        row[0].set_ylabel("\n".join((case.name, *_scores(case))), fontsize=8)
-    handles = [_handle("truth", TRUTH_COLOUR, TRUTH_STYLE)]
-    handles += [_handle(*words) for words in zip(names, SYSTEM_COLOURS, SYSTEM_STYLES, strict=False)]
+                _draw_outline(ax, case.answers[name][number], plane, colour, style)
+        _draw_scale_bar(row[0], plane)
+        row[0].set_ylabel("\n".join((case.name, *_format_scores(case))), fontsize=8)
+    handles = [_make_handle("truth", TRUTH_COLOUR, TRUTH_STYLE)]
+    handles += [_make_handle(*words) for words in zip(names, SYSTEM_COLOURS, SYSTEM_STYLES, strict=False)]
     below.legend(
         handles=handles,
         loc="center",
@@ -102,84 +102,86 @@ def contours(cases: Sequence[CaseView]) -> Figure:
     return page
 
 
-def probabilities(case: CaseView) -> Figure:
-    """Figure 7: three orthogonal slices with the truth outlined, and each system's probability on them."""
+def draw_probabilities(case: CaseView) -> Figure:
+    """Draw figure 7: three orthogonal slices with the truth outlined, and each system's probability on them."""
     columns = 1 + len(case.answers)
-    page = new_page(PANEL * columns + 1.2, PANEL * len(AXES) + 1.0, f"Probability of the head, {case.name}")
+    page = make_page(PANEL * columns + 1.2, PANEL * len(AXES) + 1.0, f"Probability of the head, {case.name}")
     axes = page.subplots(len(AXES), columns, squeeze=False)
-    side = max(max(_window_mm(case, axis)) for axis in range(len(AXES)))
-    centre = _centre(case.truth)
+    side = max(max(_measure_window(case, axis)) for axis in range(len(AXES)))
+    centre = _find_centre(case.truth)
     picture: Any = None
     for axis, row in enumerate(axes):
-        plane = _plane(case, axis, (side, side))
+        plane = _make_plane(case, axis, (side, side))
         image, truth = (np.take(a, centre[axis], axis) for a in (case.image, case.truth))
         _show(row[0], image, plane)
-        _outline(row[0], truth, plane, TRUTH_COLOUR)
-        _scale_bar(row[0], plane)
+        _draw_outline(row[0], truth, plane, TRUTH_COLOUR)
+        _draw_scale_bar(row[0], plane)
         row[0].set_ylabel(f"plane {plane.name}", fontsize=9)
         for ax, probability in zip(row[1:], case.answers.values(), strict=True):
             picture = _draw(ax, np.take(probability, centre[axis], axis), plane, "viridis", 1.0)
-            _outline(ax, truth, plane, TRUTH_COLOUR)
+            _draw_outline(ax, truth, plane, TRUTH_COLOUR)
     for ax, name in zip(axes[0], ("image", *case.answers), strict=True):
         ax.set_title(name if name == "image" else f"{name}, DSC {case.dsc[name]:.3f}", fontsize=9)
     page.colorbar(picture, ax=axes, shrink=0.5, label="probability")
     return page
 
 
-def _scores(case: CaseView) -> list[str]:
+def _format_scores(case: CaseView) -> list[str]:
     return [f"{name}: DSC {case.dsc[name]:.3f}" for name in case.answers]
 
 
-def _handle(name: str, colour: str, style: Any) -> Line2D:
+def _make_handle(name: str, colour: str, style: Any) -> Line2D:
     return Line2D([], [], color=colour, ls=style, label=name)
 
 
-def _slices(truth: Float32) -> list[int]:
-    first, last = _extent(truth, 0)
+def _choose_slices(truth: Float32) -> list[int]:
+    first, last = _find_extent(truth, 0)
     return [round(first + place * (last - first)) for place in PLACES]
 
 
-def _extent(truth: Float32, axis: int) -> tuple[int, int]:
-    """First and last index of the head along an axis; of the whole grid where there is none."""
+def _find_extent(truth: Float32, axis: int) -> tuple[int, int]:
+    """Return the first and last index of the head along an axis, or of the grid where there is no head."""
     others = tuple(n for n in range(truth.ndim) if n != axis)
     used = np.flatnonzero(truth.max(axis=others) > HALF)
     return (int(used[0]), int(used[-1])) if used.size else (0, truth.shape[axis] - 1)
 
 
-def _centre(truth: Float32) -> tuple[int, int, int]:
+def _find_centre(truth: Float32) -> tuple[int, int, int]:
     inside = np.argwhere(truth > HALF)
     i, j, k = (inside.mean(axis=0) if len(inside) else np.array(truth.shape) / 2).round().astype(int)
     return int(i), int(j), int(k)
 
 
-def _window_mm(case: CaseView, axis: int) -> tuple[float, float]:
-    """The sides of a window about the head across an axis: with a margin, as far as the scan reaches."""
-    x, y = (min((last - first) * step + 2 * MARGIN_MM, n * step) for first, last, n, step in _in_plane(case, axis))
+def _measure_window(case: CaseView, axis: int) -> tuple[float, float]:
+    """Return the sides of a window around the head across an axis, with a margin, limited to the scan."""
+    x, y = (min((last - first) * step + 2 * MARGIN_MM, n * step) for first, last, n, step in _measure_plane(case, axis))
     return x, y
 
 
-def _in_plane(case: CaseView, axis: int) -> list[tuple[int, int, int, float]]:
-    """The head's first and last index, the number of voxels and the spacing along both axes of a plane."""
-    return [(*_extent(case.truth, n), case.truth.shape[n], case.spacing_mm[n]) for n in range(len(AXES)) if n != axis]
+def _measure_plane(case: CaseView, axis: int) -> list[tuple[int, int, int, float]]:
+    """Return the head's first and last index, the number of voxels and the spacing along both axes of a plane."""
+    return [
+        (*_find_extent(case.truth, n), case.truth.shape[n], case.spacing_mm[n]) for n in range(len(AXES)) if n != axis
+    ]
 
 
-def _plane(case: CaseView, axis: int, window_mm: tuple[float, float]) -> Plane:
-    """The window about the head, moved into the scan where it reaches beyond."""
+def _make_plane(case: CaseView, axis: int, window_mm: tuple[float, float]) -> SlicePlane:
+    """Return the window around the head, moved into the scan where it reaches beyond."""
     middles = []
-    for (first, last, n, step), side in zip(_in_plane(case, axis), window_mm, strict=True):
+    for (first, last, n, step), side in zip(_measure_plane(case, axis), window_mm, strict=True):
         lowest, highest = side / 2 - step / 2, n * step - step / 2 - side / 2
         middle = (first + last) / 2 * step
         middles.append((lowest + highest) / 2 if lowest > highest else min(max(middle, lowest), highest))
-    (_, _, _, dx), (_, _, _, dy) = _in_plane(case, axis)
-    return Plane(axis, (dx, dy), (middles[0], middles[1]), window_mm)
+    (_, _, _, dx), (_, _, _, dy) = _measure_plane(case, axis)
+    return SlicePlane(axis, (dx, dy), (middles[0], middles[1]), window_mm)
 
 
-def _show(ax: Axes, image: Float32, plane: Plane) -> None:
+def _show(ax: Axes, image: Float32, plane: SlicePlane) -> None:
     _draw(ax, image, plane, "gray", max(float(np.quantile(image, 0.995)), 1e-6))
 
 
-def _draw(ax: Axes, values: Float32, plane: Plane, colours: str, brightest: float) -> Any:
-    """Paint a slice (across, down) smoothly, cut to the plane's window; what lies outside of the scan stays dark."""
+def _draw(ax: Axes, values: Float32, plane: SlicePlane, colours: str, brightest: float) -> Any:
+    """Draw a slice (across, down) smoothly, cropped to the plane's window; outside the scan it stays dark."""
     (dx, dy), (nx, ny) = plane.spacing_mm, values.shape
     edges = (-dx / 2, (nx - 0.5) * dx, -dy / 2, (ny - 0.5) * dy)
     picture = ax.imshow(
@@ -191,8 +193,8 @@ def _draw(ax: Axes, values: Float32, plane: Plane, colours: str, brightest: floa
     return picture
 
 
-def _outline(ax: Axes, mask: Float32, plane: Plane, colour: str, style: Any = TRUTH_STYLE) -> None:
-    """The line of one half, smoothed and closed at the scan's end, with a dark rim for bright tissue."""
+def _draw_outline(ax: Axes, mask: Float32, plane: SlicePlane, colour: str, style: Any = TRUTH_STYLE) -> None:
+    """Draw the contour at one half, smoothed and closed at the scan's end, with a dark rim for bright tissue."""
     if mask.max() > HALF:
         padded = gaussian_filter(np.pad(mask, 2), SMOOTHING)
         x, y = (np.arange(-2, n + 2) * step for n, step in zip(mask.shape, plane.spacing_mm, strict=True))
@@ -200,8 +202,8 @@ def _outline(ax: Axes, mask: Float32, plane: Plane, colour: str, style: Any = TR
         lines.set_path_effects([withStroke(linewidth=2.3, foreground="black", alpha=0.6)])
 
 
-def _scale_bar(ax: Axes, plane: Plane) -> None:
-    """A bar of `BAR_MM` in the lower left corner."""
+def _draw_scale_bar(ax: Axes, plane: SlicePlane) -> None:
+    """Draw a bar of `BAR_MM` in the lower left corner."""
     (left, right), (low, _) = plane.limits
     gap = 0.04 * (right - left)
     rim = [withStroke(linewidth=3.5, foreground="black")]

@@ -1,4 +1,4 @@
-"""Agreement of volumes (figure 8) and their reproducibility (figure 9)."""
+"""Figures of the agreement of volumes (figure 8) and of their reproducibility (figure 9)."""
 
 from collections.abc import Sequence
 
@@ -14,32 +14,32 @@ from training.paper.figures.page import (
     BLUE,
     SYSTEM_COLOURS,
     VERMILION,
-    new_page,
+    make_page,
 )
 from training.phantom.views import DIRECTIONS, direction_of
 
 MARKERS = ("o", "s", "^")
 
 
-def volume_agreement(results: Sequence[CaseResult], name: str) -> Figure:
-    """Figure 8: measured against true volumes, and their differences against their means, in mL and per cent."""
+def draw_agreement(results: Sequence[CaseResult], name: str) -> Figure:
+    """Draw figure 8: measured against true volumes, and their differences against their means, in mL and per cent."""
     measured, true = np.array([r.measured_ml for r in results]), np.array([r.true_ml for r in results])
     found = agreement(measured.tolist(), true.tolist())
     relative = agreement((100 * measured / true).tolist(), [100.0] * len(results))
-    page = new_page(14.0, 4.6, f"Head volume by {name}, {len(results)} cases")
+    page = make_page(14.0, 4.6, f"Head volume by {name}, {len(results)} cases")
     page.set_layout_engine("constrained", wspace=0.06, rect=(0.0, 0.0, 0.99, 1.0))
     left, middle, right = page.subplots(1, 3)
-    _correlation(left, measured, true, found)
+    _draw_correlation(left, measured, true, found)
     means = (measured + true) / 2
-    _bland_altman(middle, means, measured - true, found, "mL")
+    _draw_bland_altman(middle, means, measured - true, found, "mL")
     middle.set_ylabel("measured - true volume [mL]")
-    _bland_altman(right, means, 100 * (measured / true - 1), relative, "%")
+    _draw_bland_altman(right, means, 100 * (measured / true - 1), relative, "%")
     right.set_ylabel("measured - true volume [% of true]")
     return page
 
 
-def repeated_volumes(results: Sequence[CaseResult], name: str) -> Figure:
-    """Figure 9: the volume measured along each scan direction, fetus by fetus, the truth beside them."""
+def draw_repeated(results: Sequence[CaseResult], name: str) -> Figure:
+    """Draw figure 9: the volume measured along each scan direction, fetus by fetus, with the truth."""
     subjects = sorted({r.subject_seed for r in results if r.subject_seed is not None})
     groups = [[r for r in results if r.subject_seed == subject] for subject in subjects]
     groups.sort(key=lambda group: float(np.mean([r.true_ml for r in group])))
@@ -48,7 +48,7 @@ def repeated_volumes(results: Sequence[CaseResult], name: str) -> Figure:
         f"Head volume by {name} along {found.views} scan directions, {found.groups} fetuses\nSD of a fetus's volumes "
         f"{found.mean_sd_ml:.1f} mL on average ({found.min_sd_ml:.1f} to {found.max_sd_ml:.1f}), ICC {found.icc:.3f}"
     )
-    page = new_page(max(7.0, 0.34 * len(groups) + 2), 4.6, title)
+    page = make_page(max(7.0, 0.34 * len(groups) + 2), 4.6, title)
     ax = page.subplots()
     places = np.arange(1, len(groups) + 1)
     ranges = np.array([[min(values), max(values)] for values in ([r.measured_ml for r in g] for g in groups)])
@@ -56,7 +56,7 @@ def repeated_volumes(results: Sequence[CaseResult], name: str) -> Figure:
     true = [float(np.mean([r.true_ml for r in g])) for g in groups]
     ax.hlines(true, places - 0.35, places + 0.35, color="black", lw=1.5, label="truth in view, mean", zorder=2)
     for direction, marker, colour in zip(DIRECTIONS, MARKERS, (BLUE, *SYSTEM_COLOURS[::2]), strict=False):
-        points = [(n, r.measured_ml) for n, g in zip(places, groups, strict=True) for r in g if _along(r, direction)]
+        points = [(n, r.measured_ml) for n, g in zip(places, groups, strict=True) for r in g if _is_along(r, direction)]
         ax.plot(*zip(*points, strict=True), marker, color=colour, mec="black", mew=0.4, ms=5.5, ls="", label=direction)
     ax.set(xlabel="fetus, by true volume", ylabel="volume [mL]", xticks=places)
     ax.tick_params(axis="x", labelsize=8)
@@ -66,11 +66,11 @@ def repeated_volumes(results: Sequence[CaseResult], name: str) -> Figure:
     return page
 
 
-def _along(result: CaseResult, direction: str) -> bool:
+def _is_along(result: CaseResult, direction: str) -> bool:
     return direction_of(result.seed) == direction
 
 
-def _correlation(ax: Axes, measured: Float64, true: Float64, found: Agreement) -> None:
+def _draw_correlation(ax: Axes, measured: Float64, true: Float64, found: Agreement) -> None:
     ends = [0.0, 1.05 * float(max(measured.max(), true.max()))]
     ax.plot(ends, ends, color="0.5", lw=1, ls="--", label="identity")
     if np.ptp(true) > 0:
@@ -81,7 +81,7 @@ def _correlation(ax: Axes, measured: Float64, true: Float64, found: Agreement) -
             slope * line + offset,
             color=VERMILION,
             lw=1.2,
-            label=f"least squares: {slope:.2f} x {_signed(offset)} mL",
+            label=f"least squares: {slope:.2f} x {_format_signed(offset)} mL",
         )
     ax.plot(true, measured, "o", ms=4, alpha=0.7, color=BLUE, mew=0)
     ax.set(xlim=ends, ylim=ends, xlabel="true volume [mL]", ylabel="measured volume [mL]", aspect="equal")
@@ -89,12 +89,12 @@ def _correlation(ax: Axes, measured: Float64, true: Float64, found: Agreement) -
     ax.legend(frameon=False, fontsize=8, loc="upper left")
 
 
-def _signed(value: float) -> str:
+def _format_signed(value: float) -> str:
     return f"{'-' if value < 0 else '+'} {abs(value):.1f}"
 
 
-def _bland_altman(ax: Axes, means: Float64, differences: Float64, found: Agreement, unit: str) -> None:
-    """Differences with their bias and limits, each with its 95 % interval; the lines are named outside of the frame."""
+def _draw_bland_altman(ax: Axes, means: Float64, differences: Float64, found: Agreement, unit: str) -> None:
+    """Draw differences with their bias and limits, each with its 95 % interval; lines are named outside the frame."""
     ax.axhline(0, color="0.8", lw=0.8)
     ax.plot(means, differences, "o", ms=4, alpha=0.7, color=BLUE, mew=0)
     half, uncertain = found.loa_half_width_ml, found.loa_ci95_half_width_ml

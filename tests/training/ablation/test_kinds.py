@@ -6,7 +6,7 @@ import torch
 
 from tests.training.ablation.recipe import short_recipe
 from tests.training.results import shown
-from training.ablation.leave_out import LeaveOut, table
+from training.ablation.kinds import KindAblation, format_table
 from training.cases.sources import PhantomCache, allowed
 from training.config.presets import load_config
 from training.fitting.checkpoint import load_level
@@ -43,7 +43,7 @@ def test_the_first_so_many_of_each_range_are_trained_on(phantoms: Path) -> None:
 
 
 def test_each_family_is_left_out_and_measured(phantoms: Path, tmp_path: Path) -> None:
-    work = LeaveOut(short_recipe(3), "family", tmp_path, cases=2, spacing=8.0)
+    work = KindAblation(short_recipe(3), "family", tmp_path, cases=2, spacing=8.0)
     assert list(work.fit(PhantomCache(phantoms))) == ["full", "without_parametric", "without_freeform"]
     seen = {name: load_level(tmp_path / name / "level_1" / "weights.pt") for name in ("full", "without_parametric")}
     assert {level.cases for level in seen.values()} == {1}, "as many patients with the family as without"
@@ -53,8 +53,8 @@ def test_each_family_is_left_out_and_measured(phantoms: Path, tmp_path: Path) ->
     for one in found:
         errors = (one.volume_error_full_percent, one.volume_error_left_out_percent)
         assert one.volume_error_difference.mean == pytest.approx(errors[1] - errors[0])
-        assert f"| {errors[0]:.1f} to {errors[1]:.1f} | {errors[1] - errors[0]:+.2f} [" in table(found)
-    assert table(found).count("\n") == 3
+        assert f"| {errors[0]:.1f} to {errors[1]:.1f} | {errors[1] - errors[0]:+.2f} [" in format_table(found)
+    assert format_table(found).count("\n") == 3
     assert list(work.fit(PhantomCache(phantoms))) == ["full", "without_parametric", "without_freeform"]
 
     twice = replace(work, seeds=2)
