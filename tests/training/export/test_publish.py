@@ -210,7 +210,7 @@ def test_the_card_tells_interval_and_reproducibility(tmp_path: Path) -> None:
     card = model_card(manifest, evaluation)
     assert "of +1.0 %,\n± 12.0 % of it" in card
     assert "`shifted` 12 of 12 (100 %, 76 to 100 %)" in card
-    assert "| | paper | 2 subjects, 2 scans each |" in card
+    assert "| paper | 2 subjects, 2 scans each |" in card
     assert "11.524" in card
     assert "ICC(1,1)" in card
     alone = model_card(manifest, None)
