@@ -14,6 +14,7 @@ from urllib.parse import quote, urlsplit, urlunsplit
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from app.contract.value import PrecisionChoice, ProviderChoice
 from model_store import packaged_store
 
 PREFIX = "FETALHEAD_"
@@ -72,10 +73,10 @@ class Settings(BaseSettings):
     )
     model_version: int | None = Field(None, ge=1, description="Version of the model; empty takes the newest.")
 
-    provider: Literal["auto", "cuda", "openvino", "cpu"] = Field(
+    provider: ProviderChoice = Field(
         "auto", description="Runtime of the networks; `auto` takes the fastest one that really runs."
     )
-    precision: Literal["auto", "fp32", "bf16", "fp16"] = Field(
+    precision: PrecisionChoice = Field(
         "auto", description="Arithmetic of the networks; `auto` takes what the model vouches for and the machine has."
     )
     threads: int = Field(

@@ -7,7 +7,7 @@ from typing import Any, Final
 from fastapi import FastAPI
 
 from app.problems.catalogue import PROBLEMS
-from app.problems.problem import MEDIA_TYPE, describe_problem
+from app.problems.problem import MEDIA_TYPE, ProblemError
 
 FOREIGN: Final = ("HTTPValidationError", "ValidationError")
 """Schemas of FastAPI's own way of refusing a request, which is never used here."""
@@ -46,6 +46,6 @@ def problems(*codes: str) -> dict[int | str, dict[str, Any]]:
                 "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}, "examples": {}}},
             },
         )
-        example = describe_problem(kind, kind.meaning, remedy=kind.remedy)
+        example = ProblemError(kind.code).problem.model_dump(mode="json", exclude_none=True)
         response["content"][MEDIA_TYPE]["examples"][kind.code] = {"value": example}
     return responses

@@ -38,7 +38,8 @@ def problem_response(request: Request, problem: ProblemError) -> JSONResponse:
     metrics = getattr(request.app.state, "metrics", None)
     if metrics is not None:
         metrics.rejected.labels(problem.kind.code).inc()
-    return JSONResponse(problem.body, problem.kind.status, headers=problem.headers, media_type=MEDIA_TYPE)
+    body = problem.problem.model_dump(mode="json", exclude_none=True)
+    return JSONResponse(body, problem.kind.status, headers=problem.headers, media_type=MEDIA_TYPE)
 
 
 def _problem_of(error: Exception) -> ProblemError:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.records.artifacts import MASK
+from app.contract.report import MASK
 
 SUFFIXES = (".nii.gz", ".nii")
 

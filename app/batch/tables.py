@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
-from app.batch.run import CaseResult
+from app.batch.results import CaseProblem, CaseResult
 
 CSV, JSONL = "results.csv", "results.jsonl"
 COLUMNS = (
@@ -43,7 +43,7 @@ class Tables:
     def add(self, result: CaseResult) -> None:
         """Append one result to both."""
         self._writer.writerow(row(result))
-        self._lines.write(json.dumps({**result.content, "state": result.state}) + "\n")
+        self._lines.write(json.dumps({**result.document(), "state": result.state}) + "\n")
         self._table.flush()
         self._lines.flush()
 
@@ -60,25 +60,22 @@ def tables(output: Path) -> Iterator[Tables]:
 
 
 def row(result: CaseResult) -> dict[str, Any]:
-    """One line of the CSV table; a cell without a value is empty."""
-    content = result.content
-    if result.state == "failed":
-        problem = {"problem": content["code"], "detail": content["detail"]}
-        return {"file": content["file"], "state": result.state, **problem}
-    low, high = content["head_volume_interval_ml"] or (None, None)
-    biometry: Mapping[str, Any] = content["biometry"] or {}
-    model = content["model"]
+    """Return one line of the CSV table; a cell without a value is empty."""
+    known = {"file": result.case.path, "state": result.state}
+    report = result.outcome
+    if isinstance(report, CaseProblem):
+        return {**known, "problem": report.code, "detail": report.detail}
+    low, high = report.head_volume_interval_ml or (None, None)
     return {
-        "file": content["file"],
-        "state": result.state,
-        "head_volume_ml": content["head_volume_ml"],
+        **known,
+        "head_volume_ml": report.head_volume_ml,
         "head_volume_low_ml": low,
         "head_volume_high_ml": high,
-        "verdict": content["verdict"],
-        "flags": " ".join(flag["code"] for flag in content["flags"]),
-        "gestational_age_weeks": content["gestational_age_weeks"],
-        **{name: value for name, value in biometry.items() if name in COLUMNS},
-        "context_agreement_dsc": content["quality"]["context_agreement_dsc"],
-        "model": f"{model['name']} {model['version']}",
-        "input_sha256": content["input"]["sha256"],
+        "verdict": report.verdict,
+        "flags": " ".join(flag.code for flag in report.flags),
+        "gestational_age_weeks": report.gestational_age_weeks,
+        **({} if report.biometry is None else report.biometry.model_dump()),
+        "context_agreement_dsc": report.quality.context_agreement_dsc,
+        "model": f"{report.model.name} {report.model.version}",
+        "input_sha256": report.input.sha256,
     }

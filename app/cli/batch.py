@@ -10,12 +10,11 @@ from contextlib import contextmanager
 from typing import Final
 
 from app.batch.cases import BatchError, Case, find_cases
-from app.batch.engines import Engine, LocalEngine, RemoteEngine
-from app.batch.run import CaseResult, Wishes, measure_one, run_batch
+from app.batch.engines import Engine, EngineError
+from app.batch.results import CaseResult
+from app.batch.run import Wishes, measure_one, run_batch
 from app.batch.tables import tables
 from app.cli.progress import Progress, line, print_summary
-from app.client import FetalHead, FetalHeadError
-from app.client.result import MASK
 from app.console import (
     FAILED,
     FINE,
@@ -25,6 +24,7 @@ from app.console import (
     USAGE,
     complain,
 )
+from app.contract.report import MASK
 from app.contract.upload import VolumeFields
 from app.inference.runtime.session import is_runtime_installed
 from app.pictures import is_installed
@@ -47,15 +47,20 @@ def run_segment(options: argparse.Namespace, settings: Settings) -> int:
             return _one(cases, options, engine) if to_stdout else _batch(cases, options, engine)
     except BatchError as error:
         return complain(str(error), USAGE, options.json)
-    except FetalHeadError as error:
+    except EngineError as error:
         return complain(str(error), NO_MODEL, options.json)
 
 
 @contextmanager
 def _engine(options: argparse.Namespace, settings: Settings) -> Iterator[Engine]:
     if options.url is None:
+        from app.batch.local import LocalEngine
+
         yield LocalEngine(settings)
         return
+    from app.batch.remote import RemoteEngine
+    from app.client import FetalHead
+
     with FetalHead(options.url, api_key=options.api_key) as service:
         yield RemoteEngine(service)
 
@@ -76,7 +81,7 @@ def _batch(cases: Sequence[Case], options: argparse.Namespace, engine: Engine) -
             for result in run_batch(cases, options.output, engine, _wishes(options)):
                 written.add(result)
                 results.append(result)
-                print(json.dumps(dict(result.content)) if options.json else line(result), flush=True)
+                print(json.dumps(result.document()) if options.json else line(result), flush=True)
                 progress.advance(result)
     except KeyboardInterrupt:
         done = f"Stopped after {len(results)} of {len(cases)} cases; the same command continues."
@@ -93,7 +98,7 @@ def _one(cases: Sequence[Case], options: argparse.Namespace, engine: Engine) -> 
     if len(cases) != 1:
         raise BatchError(f"-o - takes a single file; {len(cases)} were named. Name a folder with -o.")
     outcome = measure_one(cases[0], engine, _wishes(options))
-    print(json.dumps(dict(outcome.content)) if options.json else line(outcome), file=sys.stderr)
+    print(json.dumps(outcome.document()) if options.json else line(outcome), file=sys.stderr)
     if outcome.files is None:
         return FAILED
     sys.stdout.buffer.write(outcome.files[MASK])

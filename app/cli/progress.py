@@ -14,8 +14,9 @@ from rich.console import Console
 from rich.progress import MofNCompleteColumn
 from rich.table import Table
 
-from app.batch.run import CaseResult
+from app.batch.results import CaseProblem, CaseResult
 from app.batch.tables import CSV, JSONL
+from app.contract.report import Report
 from app.progress import progress_bar
 
 NAMED: Final = 5
@@ -49,16 +50,15 @@ class Progress:
 
 
 def line(result: CaseResult) -> str:
-    """One case in one line."""
-    content = result.content
-    if result.state == "failed":
-        expected = f"expected {content['expected']}" if "expected" in content else ""
-        said = [content["detail"], expected, content.get("remedy", "")]
+    """Return one case in one line."""
+    outcome = result.outcome
+    if isinstance(outcome, CaseProblem):
+        said = [outcome.detail, f"expected {outcome.expected}" if outcome.expected else "", outcome.remedy]
         return f"{result.case.path}  failed: {' '.join(_sentence(text) for text in said if text)}"
-    volume = content["head_volume_ml"]
-    flags = ", ".join(flag["code"] for flag in content["flags"])
+    volume = outcome.head_volume_ml
+    flags = ", ".join(flag.code for flag in outcome.flags)
     measured = "no volume" if volume is None else f"{volume:.1f} mL"
-    return f"{result.case.path}  {measured}  {content['verdict']}{'  ' + flags if flags else ''}"
+    return f"{result.case.path}  {measured}  {outcome.verdict}{'  ' + flags if flags else ''}"
 
 
 def _sentence(text: str) -> str:
@@ -86,12 +86,13 @@ def print_summary(results: Sequence[CaseResult], output: Path) -> None:
 
 
 def _outcome(result: CaseResult) -> str:
-    return "failed" if result.state == "failed" else str(result.content["verdict"])
+    return "failed" if isinstance(result.outcome, CaseProblem) else result.outcome.verdict
 
 
 def _volumes(results: Sequence[CaseResult]) -> tuple[str, str]:
-    """Mean with standard deviation (n - 1), and range."""
-    found = [v for result in results if (v := result.content.get("head_volume_ml")) is not None]
+    """Return mean with standard deviation (n - 1), and range."""
+    reports = [result.outcome for result in results if isinstance(result.outcome, Report)]
+    found = [report.head_volume_ml for report in reports if report.head_volume_ml is not None]
     if not found:
         return "", ""
     spread = f" ± {statistics.stdev(found):.1f}" if len(found) > 1 else ""

@@ -58,8 +58,7 @@ def add_records(commands: Commands) -> None:
 
 
 def _repair(options: argparse.Namespace, settings: Settings) -> int:
-    from app.problems.catalogue import PROBLEMS
-    from app.problems.problem import describe_problem
+    from app.problems.problem import ProblemError
     from app.records.errors import FolderInUseError
     from app.records.lock import FolderLock
 
@@ -69,8 +68,7 @@ def _repair(options: argparse.Namespace, settings: Settings) -> int:
         except FolderInUseError:
             lock = None  # a service is running: its unfinished work is left alone
         if lock is not None:
-            kind = PROBLEMS["interrupted"]
-            records.repository.recover(describe_problem(kind, kind.meaning, remedy=kind.remedy))
+            records.repository.recover(ProblemError("interrupted").problem)
         found = records.housekeeping.repair(at_work=lock is None, remove_orphans=options.orphans)
         if lock is not None:
             lock.release()

@@ -19,9 +19,10 @@ from app.client.errors import ServiceUnreachable, TookTooLong, WasCancelled, err
 from app.client.result import Result
 from app.client.retries import Retries
 from app.client.source import Source, opener
-from app.contract.report import Report, Verdict
-from app.contract.service import ModelList, Problem, Readiness, Unfinished
+from app.contract.report import Report
+from app.contract.service import ModelList, Readiness, Unfinished
 from app.contract.upload import FieldError, VolumeFields
+from app.contract.value import Verdict
 from app.contract.volumes import VolumePage
 from app.problems.problem import field_problem
 
@@ -180,7 +181,7 @@ def _form(**fields: object) -> dict[str, str]:
     try:
         return VolumeFields.parse(**fields).texts()
     except FieldError as error:
-        raise problem_error(Problem.model_validate(field_problem(error).body)) from error
+        raise problem_error(field_problem(error).problem) from error
 
 
 def _parsed(kind: type[Parsed], answer: httpx.Response) -> Parsed:

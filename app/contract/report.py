@@ -1,72 +1,85 @@
-"""What the service answers, as pydantic models; the OpenAPI document is made from them."""
+"""The report of a measurement, and the files beside it."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, ConfigDict, Field
 
-NOTICE = (
-    "Research use only. Not a medical device; not for diagnosis or the care of a patient. "
-    "The model was trained on simulated patients only."
-)
+from app.contract.review import Review
+from app.contract.value import NOTICE, MeasuredMl, Value, Verdict
 
-Verdict = Literal["ok", "review", "reject"]
+MASK: Final = "mask.nii.gz"
+PREVIEW: Final = "preview.png"
+PROBABILITY: Final = "probability.nii.gz"
+"""The last context level's probability, on the network's grid."""
+DISAGREEMENT: Final = "disagreement.nii.gz"
+"""How far the last two context levels' probabilities lie apart, on the network's grid."""
+TIME_DECIMALS: Final = 4
+Seconds = Annotated[float, AfterValidator(lambda seconds: round(seconds, TIME_DECIMALS))]
 
 
-class Answer(BaseModel):
-    """Base of the answers: immutable, nothing unnamed."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class FlagAnswer(Answer):
-    """One reason for doubt."""
+class Flag(Value):
+    """One reason for doubt: a stable code, what was found, and what to do about it."""
 
     code: str = Field(examples=["truncated"])
     detail: str
     remedy: str
 
 
-class QualityAnswer(Answer):
-    """Numbers that predict failure; fractions, None where there is nothing to measure."""
+class QualityNumbers(Value):
+    """Numbers that predict failure; fractions unless said otherwise, None where there is nothing to measure."""
 
-    context_agreement_dsc: float | None
-    foreground_entropy: float | None
-    components: int
-    fov_contact_fraction: float | None
-    level_volume_change: float | None = None
-    outside_mass_fraction: float | None = None
-    soft_volume_change: float | None = None
-    ellipsoid_ratio: float | None = None
-    outside_fov_fraction: float | None = None
+    model_config = ConfigDict(json_schema_serialization_defaults_required=True)
+
+    context_agreement_dsc: float | None = Field(None, description="DSC of the last two context levels' masks.")
+    foreground_entropy: float | None = Field(
+        None, description="Mean binary entropy of the probability in and near the head, in bits."
+    )
+    components: int = Field(0, description="Components that are large enough to be a head.")
+    fov_contact_fraction: float | None = Field(
+        None, description="Surface voxels of the mask next to, or beyond, the edge of the field of view."
+    )
+    level_volume_change: float | None = Field(None, description="|V_last - V_before| / V_last of the context levels.")
+    outside_mass_fraction: float | None = Field(None, description="Probability that lies away from the mask.")
+    soft_volume_change: float | None = Field(
+        None, description="|sum of the probability near the head - voxels of the mask| / voxels of the mask."
+    )
+    ellipsoid_ratio: float | None = Field(
+        None, description="The mask's volume over that of the ellipsoid with the same second moments."
+    )
+    outside_fov_fraction: float | None = Field(
+        None, description="Voxels of the mask beyond the edge of the field of view."
+    )
 
 
-class BiometryAnswer(Answer):
-    """Sizes taken from the mask, mm."""
+class Biometry(Value):
+    """Skin-to-skin sizes of the head, mm; derived from the mask, not a sonographer's calliper measurement."""
 
-    head_circumference_mm: float | None
-    biparietal_diameter_mm: float | None
-    occipitofrontal_diameter_mm: float | None
+    head_circumference_mm: float
+    biparietal_diameter_mm: float
+    occipitofrontal_diameter_mm: float
 
 
-class ModelAnswer(Answer):
-    """Which model measured."""
+class Model(Value):
+    """The model that measured."""
 
     name: str
     version: int
     sha256: tuple[str, ...] = Field(description="SHA-256 of each context level's file.")
 
 
-class RuntimeAnswer(Answer):
-    """What the model ran on."""
+class Runtime(Value):
+    """The runtime and the arithmetic that the model ran on."""
 
     provider: str = Field(examples=["OpenVINOExecutionProvider"])
     precision: str = Field(examples=["fp32"])
 
 
-class InputAnswer(Answer):
+class Input(Value):
     """The measured volume."""
 
     sha256: str = Field(description="SHA-256 of the file as it was sent.")
@@ -74,38 +87,7 @@ class InputAnswer(Answer):
     spacing_mm: tuple[float, float, float]
 
 
-DecisionWord = Literal["accept", "edit", "reject"]
-
-
-class DecisionAnswer(Answer):
-    """A recorded decision, and the mask it was about."""
-
-    decision: DecisionWord
-    reason: str
-    at: datetime
-    by: str = Field(description="Who decided.")
-    head_volume_ml: float | None = Field(description="Volume of the mask that was decided for.")
-    mask_sha256: str | None
-
-
-class EditAnswer(Answer):
-    """A mask that a reader drew in place of the model's."""
-
-    at: datetime
-    by: str
-    head_volume_ml: float
-    sha256: str
-    mask: str
-
-
-class ReviewAnswer(Answer):
-    """What readers made of a measurement: the latest decision and the latest edited mask."""
-
-    decision: DecisionAnswer | None
-    edit: EditAnswer | None
-
-
-class Report(Answer):
+class Report(Value):
     """One completed segmentation."""
 
     id: str
@@ -114,20 +96,33 @@ class Report(Answer):
     subject: str | None = None
     gestational_age_weeks: float | None = None
     verdict: Verdict
-    flags: tuple[FlagAnswer, ...]
-    head_volume_ml: float | None = Field(description="None where the verdict is reject.", examples=[236.4])
-    head_volume_interval_ml: tuple[float, float] | None = Field(
+    flags: tuple[Flag, ...]
+    head_volume_ml: MeasuredMl | None = Field(description="None where the verdict is reject.", examples=[236.4])
+    head_volume_interval_ml: tuple[MeasuredMl, MeasuredMl] | None = Field(
         description="In 95 % of cases like those of the model's validation the true volume lies between these. "
         "None where the verdict is reject, or too few cases were validated.",
         examples=[[227.9, 244.9]],
     )
-    quality: QualityAnswer
-    biometry: BiometryAnswer | None
-    model: ModelAnswer
-    runtime: RuntimeAnswer
-    timings_s: dict[str, float]
-    input: InputAnswer
+    quality: QualityNumbers
+    biometry: Biometry | None
+    model: Model
+    runtime: Runtime
+    timings_s: dict[str, Seconds]
+    input: Input
     mask: str
     preview: str
-    review: ReviewAnswer | None = Field(None, description="What readers made of it since; None where nobody looked.")
+    review: Review | None = Field(None, description="What readers made of it since; None where nobody looked.")
     notice: str = NOTICE
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """The outcome of a segmentation: its report, and its files by their name, such as `mask.nii.gz`."""
+
+    report: Report
+    files: Mapping[str, bytes]
+
+
+def segmentation_path(segmentation_id: str) -> str:
+    """Return the path that a segmentation has in the service."""
+    return f"/segmentations/{segmentation_id}"

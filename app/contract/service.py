@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field
 
-from app.contract.report import NOTICE, Answer, DecisionAnswer, DecisionWord, ModelAnswer, RuntimeAnswer
+from app.contract.report import Model, Runtime
+from app.contract.value import NOTICE, Value
 
 
 class Problem(BaseModel):
@@ -26,28 +27,7 @@ class Problem(BaseModel):
     id: str | None = Field(None, description="On 500: what the operator finds the cause under.")
 
 
-class DecisionRequest(BaseModel):
-    """A reader's decision; a reason is needed unless the mask is accepted as it is."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    decision: DecisionWord
-    reason: str = Field("", max_length=500, description="For people; never a name. Needed for edit and reject.")
-
-    @model_validator(mode="after")
-    def _has_a_reason(self) -> Self:
-        if self.decision != "accept" and not self.reason.strip():
-            raise ValueError(f"the decision {self.decision} needs a reason")
-        return self
-
-
-class DecisionList(Answer):
-    """The decisions about one measurement, oldest first."""
-
-    decisions: tuple[DecisionAnswer, ...]
-
-
-class Unfinished(Answer):
+class Unfinished(Value):
     """A segmentation without a result (yet)."""
 
     id: str
@@ -59,7 +39,7 @@ class Unfinished(Answer):
     notice: str = NOTICE
 
 
-class ModelSummary(Answer):
+class ModelSummary(Value):
     """One published model."""
 
     name: str
@@ -72,19 +52,19 @@ class ModelSummary(Answer):
     href: str
 
 
-class Erasure(Answer):
+class Erasure(Value):
     """What was erased."""
 
     erased: int = Field(description="Number of segmentations.")
 
 
-class ModelList(Answer):
+class ModelList(Value):
     """The models of the store, oldest first."""
 
     models: tuple[ModelSummary, ...]
 
 
-class ModelDetail(Answer):
+class ModelDetail(Value):
     """One published model, with all it says about itself."""
 
     active: bool
@@ -93,27 +73,25 @@ class ModelDetail(Answer):
     model_card: str | None
 
 
-class Activation(BaseModel):
+class Activation(Value):
     """Which version to serve from now on."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     version: int = Field(ge=1, le=2**31 - 1)
 
 
-class Liveness(Answer):
+class Liveness(Value):
     """The process answers."""
 
     status: Literal["alive"] = "alive"
     version: str
 
 
-class Readiness(Answer):
+class Readiness(Value):
     """The model passed its self-test."""
 
     status: Literal["ready"] = "ready"
-    model: ModelAnswer
-    runtime: RuntimeAnswer
+    model: Model
+    runtime: Runtime
     requested_provider: str
     requested_precision: str
     fallback: bool = Field(

@@ -16,6 +16,11 @@ from app.files import digest
 
 GESTATIONAL_AGE_WEEKS: Final = (10.0, 42.0)
 SPACING_MM: Final = (0.1, 3.0)
+SPACING_TOLERANCE: Final = 0.01
+"""How far, relative to it, a file's spacing may lie from one that is sent beside it."""
+SPACING_SUPPLIED: Final = "spacing_supplied"
+SPACING_SUSPICIOUS: Final = "spacing_suspicious"
+"""Codes of the flags of a file without a spacing, and of one whose spacing looks like a placeholder."""
 SUBJECT: Final = r"^[A-Za-z0-9._-]{1,64}$"
 NUMBER: Final = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
 

@@ -5,21 +5,17 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Annotated
 
-from pydantic import AfterValidator, Field
+from pydantic import Field, PlainSerializer
 
-from app.contract.report import (
-    NOTICE,
-    Answer,
-    DecisionWord,
-    Verdict,
-)
+from app.contract.review import DecisionWord
+from app.contract.value import NOTICE, Value, Verdict
 
-ML_DECIMALS = 3
-Millilitres = Annotated[float, AfterValidator(lambda ml: round(ml, ML_DECIMALS))]
-"""What is computed of volumes, to a thousandth of a mL: a digit more than volumes have."""
+DECIMALS = 3
+Computed = Annotated[float, PlainSerializer(lambda value: round(value, DECIMALS), return_type=float)]
+"""What is computed of volumes and ages, answered with a digit more than they are measured with."""
 
 
-class VolumeItem(Answer):
+class VolumeItem(Value):
     """One measured head volume."""
 
     id: str
@@ -42,30 +38,30 @@ class VolumeItem(Answer):
     href: str
 
 
-class StatisticsAnswer(Answer):
+class Statistics(Value):
     """Statistics of head volumes; the SD divides by n - 1."""
 
     count: int = Field(description="Measurements with a volume; those with the verdict `reject` have none.")
-    mean_ml: Millilitres | None
-    sd_ml: Millilitres | None
+    mean_ml: Computed | None
+    sd_ml: Computed | None
     min_ml: float | None
     max_ml: float | None
 
 
-class WeekStatistics(StatisticsAnswer):
+class WeekStatistics(Statistics):
     """Statistics of one completed gestational week."""
 
     week: int
 
 
-class DayStatistics(StatisticsAnswer):
+class DayStatistics(Statistics):
     """A subject's scans of one day, each counted once by its valid volume."""
 
     day: date
-    gestational_age_weeks: float | None
+    gestational_age_weeks: Computed | None = Field(description="Mean of those that are known.")
 
 
-class ScanAnswer(Answer):
+class Scan(Value):
     """One scan, counted once by its valid volume, however often its file was measured."""
 
     id: str = Field(description="The measurement that counts for it.")
@@ -76,44 +72,44 @@ class ScanAnswer(Answer):
     head_volume_interval_ml: tuple[float, float] | None = Field(description="Null where a reader drew the outline.")
 
 
-class RepeatedPairAnswer(Answer):
+class RepeatedPair(Value):
     """A scan and the one before it that it repeats: of the same subject, day and gestational age (or none)."""
 
     subject: str
     day: date
     earlier: str = Field(description="The measurement that counts for the earlier scan.")
     later: str
-    mean_ml: Millilitres
-    difference_ml: Millilitres = Field(description="The later minus the earlier volume.")
+    mean_ml: Computed
+    difference_ml: Computed = Field(description="The later minus the earlier volume.")
 
 
-class RepeatsAnswer(Answer):
+class Repeats(Value):
     """How far repeated scans differ, as Bland and Altman draw it."""
 
-    pairs: tuple[RepeatedPairAnswer, ...] = Field(description="The newest 1,000, newest first.")
+    pairs: tuple[RepeatedPair, ...] = Field(description="The newest 1,000, newest first.")
     count: int = Field(description="All pairs; the numbers below are of all of them.")
-    mean_difference_ml: Millilitres | None
-    limits_of_agreement_ml: tuple[Millilitres, Millilitres] | None = Field(
+    mean_difference_ml: Computed | None
+    limits_of_agreement_ml: tuple[Computed, Computed] | None = Field(
         description="Mean difference -/+ 1.96 SD (n - 1); null under three pairs."
     )
 
 
-class VolumeSummary(StatisticsAnswer):
+class VolumeSummary(Statistics):
     """Statistics over everything the filters let through, not only over this page."""
 
     by_gestational_week: tuple[WeekStatistics, ...]
-    reproducibility_sd_ml: Millilitres | None = Field(
+    reproducibility_sd_ml: Computed | None = Field(
         description="Mean, over the groups of scans that repeat each other, of the SD within the group (n - 1)."
     )
     reproducibility_groups: int
     series: tuple[DayStatistics, ...] | None = Field(
         None, description="With the filter subject: its scans day by day, oldest first."
     )
-    scans: tuple[ScanAnswer, ...] | None = Field(None, description="With the filter subject: its scans, oldest first.")
-    repeats: RepeatsAnswer | None = Field(None, description="With the filter subject, and with repeats=true.")
+    scans: tuple[Scan, ...] | None = Field(None, description="With the filter subject: its scans, oldest first.")
+    repeats: Repeats | None = Field(None, description="With the filter subject, and with repeats=true.")
 
 
-class VolumePage(Answer):
+class VolumePage(Value):
     """The measured head volumes, newest first."""
 
     items: tuple[VolumeItem, ...]
@@ -122,7 +118,7 @@ class VolumePage(Answer):
     notice: str = NOTICE
 
 
-class GrowthPoint(Answer):
+class GrowthPoint(Value):
     """The derived head volume at one gestational age."""
 
     gestational_age_weeks: float
@@ -131,7 +127,7 @@ class GrowthPoint(Answer):
     high_ml: float
 
 
-class GrowthBand(Answer):
+class GrowthBand(Value):
     """Head volume by gestational age, derived from growth standards of the head's circumference."""
 
     points: tuple[GrowthPoint, ...]

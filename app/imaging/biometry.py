@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict
 
+from app.contract.report import Biometry
 from app.imaging.arrays import Bool
 from app.imaging.reliability import surface
 from app.imaging.volume import Float3
@@ -22,16 +22,6 @@ KEPT = 0.7
 """The best-fitting part of the surface, which is taken as cranium; face and neck fit worst."""
 LARGEST_RESIDUAL = 0.06
 LARGEST_ASPECT = 1.8
-
-
-class Biometry(BaseModel):
-    """Skin-to-skin measures of the head (mm); derived from the mask, not a sonographer's calliper measurement."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    head_circumference_mm: float
-    biparietal_diameter_mm: float
-    occipitofrontal_diameter_mm: float
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from app.contract.report import Flag, QualityNumbers
+from app.contract.value import VERDICTS, Value, Verdict
 from app.imaging.growth import VALID_WEEKS, equivalent_circumference, head_circumference
-
-Verdict = Literal["ok", "review", "reject"]
-VERDICTS: tuple[Verdict, ...] = ("ok", "review", "reject")
 
 LOOK_AT_IT = "look at the mask before using the volume"
 SCAN_AGAIN = "scan again with the whole head well inside the field of view"
@@ -23,20 +21,8 @@ FIGURES = 3
 """Significant figures of a number beside its limit; more where the two would look equal."""
 
 
-class Flag(BaseModel):
-    """One reason for doubt: a stable code, what was found, and what to do about it."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    code: str
-    detail: str
-    remedy: str
-
-
-class Limit(BaseModel):
+class Limit(Value):
     """The thresholds from which a number leads to the verdicts review and reject; None never does."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     review: float | None = None
     reject: float | None = None
@@ -62,10 +48,8 @@ class Limit(BaseModel):
         return "review" if self.review is not None and beyond(self.review) else "ok"
 
 
-class QualitySpec(BaseModel):
+class QualitySpec(Value):
     """The thresholds of every check, calibrated on the model's evaluation; a part of its manifest."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     context_agreement_dsc: Limit = Limit(review=0.90, reject=0.60)
     level_volume_change: Limit = Limit(review=0.20, reject=0.60)
@@ -84,37 +68,8 @@ class QualitySpec(BaseModel):
     age_model_cv: float = Field(default=0.06, ge=0.0)
 
 
-class QualityNumbers(BaseModel):
-    """Quality numbers of a segmentation; fractions unless said otherwise, None where there is nothing to measure.
-
-    context_agreement_dsc  DSC of the last two context levels' masks
-    level_volume_change    |V_last - V_before| / V_last
-    foreground_entropy     mean binary entropy of the probability in and near the head (bits)
-    components             components that are large enough to be a head
-    outside_mass_fraction  probability that lies away from the mask
-    soft_volume_change     |sum of the probability near the head - voxels of the mask| / voxels of the mask
-    ellipsoid_ratio        mask's volume over that of the ellipsoid with the same second moments; 1 for ellipsoids
-    fov_contact_fraction   surface voxels of the mask next to, or beyond, the edge of the field of view
-    outside_fov_fraction   voxels of the mask beyond the edge of the field of view
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    context_agreement_dsc: float | None = None
-    level_volume_change: float | None = None
-    foreground_entropy: float | None = None
-    components: int = 0
-    outside_mass_fraction: float | None = None
-    soft_volume_change: float | None = None
-    ellipsoid_ratio: float | None = None
-    fov_contact_fraction: float | None = None
-    outside_fov_fraction: float | None = None
-
-
-class Assessment(BaseModel):
+class Assessment(Value):
     """The verdict and every reason for it."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     verdict: Verdict
     flags: tuple[Flag, ...]

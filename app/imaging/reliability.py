@@ -8,10 +8,10 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from app.contract.report import QualityNumbers
 from app.imaging.arrays import Bool, Float32
 from app.imaging.postprocess import PostprocessingSpec, bounding_box, component_sizes, largest_component
 from app.imaging.preprocess import Preprocessed
-from app.imaging.quality import QualityNumbers
 from app.imaging.volume import AXES
 
 NEAR_VOXELS = 2

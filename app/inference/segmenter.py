@@ -11,11 +11,13 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
+from app.contract.report import Biometry, Flag, QualityNumbers
+from app.contract.value import Verdict
 from app.imaging.arrays import Float32
-from app.imaging.biometry import Biometry, measure_biometry
+from app.imaging.biometry import measure_biometry
 from app.imaging.postprocess import head_volume_ml, segment_mask
 from app.imaging.preprocess import Preprocessed, PreprocessingSpec, preprocess
-from app.imaging.quality import Flag, QualityNumbers, Verdict, assess
+from app.imaging.quality import assess
 from app.imaging.reliability import dsc, measure_reliability
 from app.imaging.volume import Volume
 from app.inference.clock import Clock, OnStage

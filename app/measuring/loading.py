@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from app.contract.report import ModelAnswer, RuntimeAnswer
+from app.contract.report import Model, Runtime
 from app.inference.manifest import ModelManifest
 from app.inference.model_store import ModelStore
 from app.inference.remembered_version import remembered_version
@@ -33,12 +33,12 @@ def runtime_settings(settings: Settings) -> RuntimeSettings:
     return RuntimeSettings(settings.provider, settings.threads, settings.precision, settings.kept_memory_mb)
 
 
-def model_answer(manifest: ModelManifest) -> ModelAnswer:
-    """Which model it is."""
+def describe_model(manifest: ModelManifest) -> Model:
+    """Return the model's name, version and hashes."""
     hashes = tuple(level.sha256 for level in manifest.levels)
-    return ModelAnswer(name=manifest.name, version=manifest.version, sha256=hashes)
+    return Model(name=manifest.name, version=manifest.version, sha256=hashes)
 
 
-def runtime_answer(segmenter: HeadSegmenter) -> RuntimeAnswer:
-    """What it runs on."""
-    return RuntimeAnswer(provider=segmenter.provider, precision=segmenter.precision)
+def describe_runtime(segmenter: HeadSegmenter) -> Runtime:
+    """Return the provider and the precision that the model runs on."""
+    return Runtime(provider=segmenter.provider, precision=segmenter.precision)

@@ -1,89 +1,112 @@
-"""From a decoded file to a stored measurement: the mask is encoded, the preview drawn, the report written."""
+"""From a file's bytes to a measurement: the volume is decoded and segmented, the report and its files are made."""
 
 from __future__ import annotations
 
 import time
+import uuid
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
+from typing import Final
 
 import numpy as np
 
 from app.contract.report import (
-    BiometryAnswer,
-    FlagAnswer,
-    InputAnswer,
-    QualityAnswer,
+    DISAGREEMENT,
+    MASK,
+    PREVIEW,
+    PROBABILITY,
+    Input,
+    Measurement,
     Report,
+    segmentation_path,
 )
-from app.contract.upload import Upload
-from app.imaging.nifti.file import (
-    DecodeLimits,
-    NiftiFile,
-    decode_nifti,
-    encode_fractions,
-    encode_nifti,
-)
-from app.imaging.quality import VERDICTS
+from app.contract.upload import Upload, VolumeFields
+from app.contract.value import VERDICTS
+from app.imaging.nifti.file import DecodeLimits, NiftiFile, decode_nifti, encode_fractions, encode_nifti
 from app.imaging.volume import Volume
 from app.inference.manifest import ModelManifest
 from app.inference.segmenter import HeadSegmenter, Segmentation
-from app.measuring.loading import model_answer, runtime_answer
+from app.measuring.loading import describe_model, describe_runtime
 from app.pictures.preview import PreviewText, draw_preview
 from app.pictures.uncertainty import find_uncertainty
-from app.records.artifacts import DISAGREEMENT, MASK, PREVIEW, PROBABILITY
-from app.records.segmentation import Measurement
 
-VOLUME_DECIMALS = 2
-TIME_DECIMALS = 4
+LEVELS_TO_COMPARE: Final = 2
 
 
 @dataclass(frozen=True)
-class Order:
-    """One accepted segmentation."""
+class DecodedUpload:
+    """An upload whose file was read."""
 
-    id: str
-    created_at: datetime
     file: NiftiFile
-    input_sha256: str
+    fields: VolumeFields
+    sha256: str
     decode_s: float
-    subject: str | None
-    gestational_age_weeks: float | None
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """A finished segmentation, as it is answered and as it is stored."""
-
-    report: Report
-    measurement: Measurement
-
-
-def decode(upload: Upload, limits: DecodeLimits) -> tuple[NiftiFile, float]:
-    """The volume and the seconds it took; or an ImagingError."""
+def decode(upload: Upload, limits: DecodeLimits) -> DecodedUpload:
+    """Read the file of an upload, or raise an ImagingError."""
     started = time.perf_counter()
     file = decode_nifti(upload.payload, limits, spacing_mm=upload.fields.spacing_mm)
-    return file, time.perf_counter() - started
+    return DecodedUpload(file, upload.fields, upload.sha256, time.perf_counter() - started)
 
 
-def finish(order: Order, segmenter: HeadSegmenter, segmentation: Segmentation) -> Outcome:
-    """Encodes the mask, draws the preview and writes the report."""
-    segmentation = _judged_with_file(order.file, segmentation)
+def measure(decoded: DecodedUpload, segmenter: HeadSegmenter) -> Measurement:
+    """Measure an upload from beginning to end."""
+    return finish(decoded, segmenter, segmenter.segment(decoded.file.volume, decoded.fields.gestational_age_weeks))
+
+
+def finish(
+    decoded: DecodedUpload,
+    segmenter: HeadSegmenter,
+    segmentation: Segmentation,
+    segmentation_id: str | None = None,
+    created_at: datetime | None = None,
+) -> Measurement:
+    """Encode the mask, draw the preview and write the report; one that nobody accepted before is identified anew."""
+    segmentation = _judge_with_file(decoded.file, segmentation)
     started = time.perf_counter()
-    mask = encode_nifti(segmentation.mask, order.file.header)
+    mask = encode_nifti(segmentation.mask, decoded.file.header)
     text = _preview_text(segmentation, segmenter.manifest)
     rules = segmenter.manifest.postprocessing
     uncertainty = find_uncertainty(segmentation.level_probabilities, segmentation.preprocessed, rules.threshold)
-    preview = draw_preview(order.file.volume, segmentation.mask, text, uncertainty)
-    timings = {"decode": order.decode_s, **segmentation.timings_s, "encode": time.perf_counter() - started}
+    preview = draw_preview(decoded.file.volume, segmentation.mask, text, uncertainty)
+    timings = {"decode": decoded.decode_s, **segmentation.timings_s, "encode": time.perf_counter() - started}
     timings.pop("total", None)
-    report = _report(order, segmenter, segmentation, {**timings, "total": sum(timings.values())})
-    stored = report.model_dump(mode="json")
-    files = {MASK: mask, PREVIEW: preview, **encode_layers(segmentation)}
-    return Outcome(report, Measurement(report.verdict, report.head_volume_ml, stored, files))
+    geometry = decoded.file.volume.geometry
+    path = segmentation_path(own_id := segmentation_id or str(uuid.uuid4()))
+    report = Report(
+        id=own_id,
+        created_at=created_at or datetime.now(UTC),
+        subject=decoded.fields.subject,
+        gestational_age_weeks=decoded.fields.gestational_age_weeks,
+        verdict=segmentation.verdict,
+        flags=segmentation.flags,
+        head_volume_ml=segmentation.head_volume_ml,
+        head_volume_interval_ml=segmentation.head_volume_interval_ml,
+        quality=segmentation.quality,
+        biometry=segmentation.biometry,
+        model=describe_model(segmenter.manifest),
+        runtime=describe_runtime(segmenter),
+        timings_s={**timings, "total": sum(timings.values())},
+        input=Input(sha256=decoded.sha256, shape=geometry.shape, spacing_mm=geometry.spacing_mm),
+        mask=f"{path}/mask",
+        preview=f"{path}/preview.png",
+    )
+    return Measurement(report, {MASK: mask, PREVIEW: preview, **encode_layers(segmentation)})
 
 
-def _judged_with_file(file: NiftiFile, segmentation: Segmentation) -> Segmentation:
-    """What the file makes doubtful added to what the measurement does; first comes what the verdict is owed to."""
+def encode_layers(segmentation: Segmentation) -> dict[str, bytes]:
+    """Return the probability and, of two context levels, how far they disagree; as .nii.gz by file name."""
+    levels, geometry = segmentation.level_probabilities, segmentation.preprocessed.geometry
+    layers = {PROBABILITY: encode_fractions(Volume(levels[-1], geometry))}
+    if len(levels) >= LEVELS_TO_COMPARE:
+        difference = np.abs(levels[-1] - levels[-2])
+        layers[DISAGREEMENT] = encode_fractions(Volume(difference, geometry))
+    return layers
+
+
+def _judge_with_file(file: NiftiFile, segmentation: Segmentation) -> Segmentation:
+    """Add what the file makes doubtful to what the measurement does; first comes what the verdict is owed to."""
     own, found = file.flags, segmentation.flags
     flags = (*found, *own) if segmentation.verdict == "reject" else (*own, *found)
     return replace(segmentation, verdict=max(file.verdict, segmentation.verdict, key=VERDICTS.index), flags=flags)
@@ -97,50 +120,3 @@ def _preview_text(segmentation: Segmentation, manifest: ModelManifest) -> Previe
         flags=tuple(flag.code for flag in segmentation.flags),
         model=f"{manifest.name} {manifest.version}",
     )
-
-
-def _report(order: Order, segmenter: HeadSegmenter, segmentation: Segmentation, timings_s: dict[str, float]) -> Report:
-    geometry = order.file.volume.geometry
-    biometry = segmentation.biometry
-    return Report(
-        id=order.id,
-        created_at=order.created_at,
-        subject=order.subject,
-        gestational_age_weeks=order.gestational_age_weeks,
-        verdict=segmentation.verdict,
-        flags=tuple(FlagAnswer(**flag.model_dump()) for flag in segmentation.flags),
-        head_volume_ml=_rounded(segmentation.head_volume_ml),
-        head_volume_interval_ml=_rounded_pair(segmentation.head_volume_interval_ml),
-        quality=QualityAnswer(**segmentation.quality.model_dump()),
-        biometry=None if biometry is None else BiometryAnswer(**biometry.model_dump()),
-        model=model_answer(segmenter.manifest),
-        runtime=runtime_answer(segmenter),
-        timings_s={stage: round(seconds, TIME_DECIMALS) for stage, seconds in timings_s.items()},
-        input=InputAnswer(sha256=order.input_sha256, shape=geometry.shape, spacing_mm=geometry.spacing_mm),
-        mask=f"/segmentations/{order.id}/mask",
-        preview=f"/segmentations/{order.id}/preview.png",
-    )
-
-
-def _rounded(volume_ml: float | None) -> float | None:
-    return None if volume_ml is None else round(volume_ml, VOLUME_DECIMALS)
-
-
-def _rounded_pair(interval_ml: tuple[float, float] | None) -> tuple[float, float] | None:
-    if interval_ml is None:
-        return None
-    low, high = interval_ml
-    return round(low, VOLUME_DECIMALS), round(high, VOLUME_DECIMALS)
-
-
-LEVELS_TO_COMPARE = 2
-
-
-def encode_layers(segmentation: Segmentation) -> dict[str, bytes]:
-    """The probability and, where there are two context levels, how far they disagree; as .nii.gz by file name."""
-    levels, geometry = segmentation.level_probabilities, segmentation.preprocessed.geometry
-    layers = {PROBABILITY: encode_fractions(Volume(levels[-1], geometry))}
-    if len(levels) >= LEVELS_TO_COMPARE:
-        difference = np.abs(levels[-1] - levels[-2])
-        layers[DISAGREEMENT] = encode_fractions(Volume(difference, geometry))
-    return layers

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
+from app.contract.service import Problem
 from app.contract.upload import FieldError
 from app.problems.catalogue import PROBLEMS
-from app.problems.problem_type import ProblemType
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_S = 5
@@ -31,27 +30,20 @@ class ProblemError(Exception):
         super().__init__(code)
         self.kind = kind
         self.headers = dict(headers or {})
-        self.body = describe_problem(kind, detail or kind.meaning, expected, got, remedy or kind.remedy)
+        remedy = remedy or kind.remedy
+        self.problem = Problem(
+            type=f"/problems/{code}",
+            title=kind.title,
+            status=kind.status,
+            detail=detail or kind.meaning,
+            code=code,
+            expected=expected,
+            got=got,
+            remedy=remedy[0].upper() + remedy[1:],
+        )
 
 
 def field_problem(error: FieldError) -> ProblemError:
     """Return the problem that a field beside the volume amounts to."""
     detail = f"The field {error.name} is {error.what}."
     return ProblemError("invalid_field", detail, expected=error.expected, got=error.got, remedy=error.remedy)
-
-
-def describe_problem(
-    kind: ProblemType, detail: str, expected: str | None = None, got: str | None = None, remedy: str | None = None
-) -> dict[str, Any]:
-    """Return the members of a problem, without those that are None."""
-    body = {
-        "type": f"/problems/{kind.code}",
-        "title": kind.title,
-        "status": kind.status,
-        "detail": detail,
-        "code": kind.code,
-        "expected": expected,
-        "got": got,
-        "remedy": remedy and remedy[0].upper() + remedy[1:],
-    }
-    return {name: value for name, value in body.items() if value is not None}

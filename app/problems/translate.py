@@ -95,7 +95,7 @@ def _incident(message: str, error: Exception, code: str, detail: str) -> Problem
     incident = uuid.uuid4().hex
     log.error(message, extra={"fields": {"incident": incident, **describe_exception(error)}})
     problem = ProblemError(code, f"{detail} The operator finds the cause under {incident} in its log.")
-    problem.body["id"] = incident
+    problem.problem = problem.problem.model_copy(update={"id": incident})
     return problem
 
 

@@ -9,13 +9,7 @@ from pathlib import Path
 from app.files import PARTIAL_SUFFIX, digest, flush, write_and_flush, write_atomically
 from app.records.errors import DamagedArtifactError
 
-MASK = "mask.nii.gz"
 EDITED_MASK = "edited_mask_{number}.nii.gz"
-PREVIEW = "preview.png"
-PROBABILITY = "probability.nii.gz"
-"""The last context level's probability, on the network's grid."""
-DISAGREEMENT = "disagreement.nii.gz"
-"""The difference between the last two context levels' probabilities, on the network's grid."""
 
 
 class ArtifactStore:

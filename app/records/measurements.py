@@ -10,15 +10,15 @@ from statistics import fmean, stdev
 
 from sqlalchemy import ColumnElement, Engine, Integer, cast, func, or_, select
 
+from app.contract.report import Report, segmentation_path
+from app.contract.review import DecisionWord
+from app.contract.volumes import DayStatistics, Repeats, Scan, VolumeItem, VolumeSummary, WeekStatistics
 from app.records.database import reading
-from app.records.reviews import DecisionWord
 from app.records.scans import (
     DECISION,
     EDITED_VOLUME,
     REPEAT,
     VALID_VOLUME,
-    Repeats,
-    Scan,
     compute_repeats,
     join_reviews,
     read_scan,
@@ -26,7 +26,7 @@ from app.records.scans import (
     select_scans,
 )
 from app.records.tables import SegmentationRow as Row
-from app.records.volume_statistics import Statistics, compute_statistics, sum_by_group
+from app.records.volume_statistics import compute_statistics, sum_by_group
 
 _VOLUME = Row.head_volume_ml.label("volume")
 
@@ -45,50 +45,11 @@ class MeasurementFilter:
 
 
 @dataclass(frozen=True)
-class MeasurementItem:
-    """One completed measurement.
+class ItemPage:
+    """Measurements, newest first; `following` is the sequence number before which the next page begins, if any."""
 
-    `head_volume_ml` is the measured volume, None where the verdict is reject; `decision` and `edited_volume_ml` are a
-    reader's latest; `valid_volume_ml` is the volume that counts now (see `scans`).
-    """
-
-    sequence: int
-    id: str
-    created_at: datetime
-    subject: str | None
-    gestational_age_weeks: float | None
-    head_volume_ml: float | None
-    head_volume_interval_ml: tuple[float, float] | None
-    verdict: str
-    flags: tuple[str, ...]
-    model_version: int
-    input_sha256: str | None
-    decision: DecisionWord | None
-    edited_volume_ml: float | None
-    valid_volume_ml: float | None
-
-
-@dataclass(frozen=True)
-class DaySeries:
-    """The scans of one subject on one day; the age is the mean of those that are known."""
-
-    day: date
-    gestational_age_weeks: float | None
-    statistics: Statistics
-
-
-@dataclass(frozen=True)
-class MeasurementSummary:
-    """Statistics of all measurements that carry a volume, as the model measured them.
-
-    `reproducibility_sd_ml` is the mean, over the groups of two or more scans that repeat each other (see `scans`), of
-    the SD within the group (n - 1); None without such a group.
-    """
-
-    overall: Statistics
-    by_gestational_week: tuple[tuple[int, Statistics], ...]
-    reproducibility_sd_ml: float | None
-    reproducibility_groups: int
+    items: tuple[VolumeItem, ...]
+    following: int | None
 
 
 class Measurements:
@@ -97,24 +58,30 @@ class Measurements:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    def page(self, wanted: MeasurementFilter, limit: int, before: int | None = None) -> list[MeasurementItem]:
+    def page(self, wanted: MeasurementFilter, limit: int, before: int | None = None) -> ItemPage:
         """Return the newest measurements, at most `limit`, older than the sequence number `before`."""
         query = join_reviews(select(Row, DECISION, EDITED_VOLUME, VALID_VOLUME)).where(*_build_conditions(wanted))
         if before is not None:
             query = query.where(Row.sequence < before)
         with reading(self._engine) as session:
-            return [_read_item(*found) for found in session.execute(query.order_by(Row.sequence.desc()).limit(limit))]
+            found = session.execute(query.order_by(Row.sequence.desc()).limit(limit + 1)).all()
+            items = tuple(_read_item(*row) for row in found[:limit])
+        return ItemPage(items, found[limit - 1][0].sequence if len(found) > limit else None)
 
-    def all(
-        self, wanted: MeasurementFilter, page_size: int = 500, before: int | None = None
-    ) -> Iterator[MeasurementItem]:
+    def all(self, wanted: MeasurementFilter, page_size: int = 500, before: int | None = None) -> Iterator[VolumeItem]:
         """Yield every measurement, or those before a sequence number, newest first, read page by page."""
-        while page := self.page(wanted, page_size, before):
-            yield from page
-            before = page[-1].sequence
+        page = self.page(wanted, page_size, before)
+        yield from page.items
+        while page.following is not None:
+            page = self.page(wanted, page_size, page.following)
+            yield from page.items
 
-    def summary(self, wanted: MeasurementFilter) -> MeasurementSummary:
-        """Return statistics of every measurement that the filter selects, computed in the database."""
+    def summary(self, wanted: MeasurementFilter, most_pairs: int | None = None) -> VolumeSummary:
+        """Return statistics of every measurement that the filter selects, computed in the database.
+
+        Count, mean and spread are of volumes as the model measured them. A filter that names a subject adds its scans,
+        `most_pairs` adds so many of the newest repeated scans.
+        """
         conditions = [*_build_conditions(wanted), Row.head_volume_ml.is_not(None)]
         week = cast(func.floor(Row.gestational_age_weeks), Integer)
         dated = select(week.label("week"), _VOLUME).where(*conditions, Row.gestational_age_weeks.is_not(None))
@@ -124,11 +91,15 @@ class Measurements:
             weeks = [(int(row[0]), compute_statistics(row[1:])) for row in session.execute(sum_by_group(dated, "week"))]
             spreads = [compute_statistics(row[len(REPEAT) :]).sd_ml for row in session.execute(groups)]
         repeated = [spread for spread in spreads if spread is not None]
-        return MeasurementSummary(
-            overall=overall,
-            by_gestational_week=tuple(weeks),
+        scans = None if wanted.subject is None else self.scans(wanted)
+        return VolumeSummary(
+            **dict(overall),
+            by_gestational_week=tuple(WeekStatistics(week=number, **dict(found)) for number, found in weeks),
             reproducibility_sd_ml=fmean(repeated) if repeated else None,
             reproducibility_groups=len(repeated),
+            series=None if scans is None else tuple(group_by_day(scans)),
+            scans=None if scans is None else tuple(scans),
+            repeats=None if most_pairs is None else self.repeats(wanted, most_pairs),
         )
 
     def scans(self, wanted: MeasurementFilter) -> list[Scan]:
@@ -145,18 +116,24 @@ class Measurements:
             return compute_repeats(session.execute(pairs.limit(most)).all(), found)
 
 
-def group_by_day(scans: Sequence[Scan]) -> list[DaySeries]:
+def group_by_day(scans: Sequence[Scan]) -> list[DayStatistics]:
     """Group one subject's scans by day, oldest first."""
     dated = sorted(scans, key=lambda scan: scan.day)
     return [_summarise_day(day, list(found)) for day, found in groupby(dated, key=lambda scan: scan.day)]
 
 
-def _summarise_day(day: date, scans: Sequence[Scan]) -> DaySeries:
+def _summarise_day(day: date, scans: Sequence[Scan]) -> DayStatistics:
     ages = [scan.gestational_age_weeks for scan in scans if scan.gestational_age_weeks is not None]
     volumes = [scan.head_volume_ml for scan in scans]
-    sd_ml = stdev(volumes) if len(volumes) > 1 else None
-    found = Statistics(len(volumes), fmean(volumes), sd_ml, min(volumes), max(volumes))
-    return DaySeries(day, fmean(ages) if ages else None, found)
+    return DayStatistics(
+        day=day,
+        gestational_age_weeks=fmean(ages) if ages else None,
+        count=len(volumes),
+        mean_ml=fmean(volumes),
+        sd_ml=stdev(volumes) if len(volumes) > 1 else None,
+        min_ml=min(volumes),
+        max_ml=max(volumes),
+    )
 
 
 def _build_conditions(wanted: MeasurementFilter) -> list[ColumnElement[bool]]:
@@ -179,22 +156,21 @@ def _build_conditions(wanted: MeasurementFilter) -> list[ColumnElement[bool]]:
 
 def _read_item(
     row: Row, decision: DecisionWord | None, edited_volume_ml: float | None, valid_volume_ml: float | None
-) -> MeasurementItem:
-    report = row.report or {}
-    interval = report.get("head_volume_interval_ml")
-    return MeasurementItem(
-        sequence=row.sequence,
+) -> VolumeItem:
+    report = Report.model_validate(row.report, extra="ignore")
+    return VolumeItem(
         id=row.id,
         created_at=row.created_at,
         subject=row.subject,
         gestational_age_weeks=row.gestational_age_weeks,
         head_volume_ml=row.head_volume_ml,
-        head_volume_interval_ml=None if interval is None else (interval[0], interval[1]),
-        verdict=row.verdict or "",
-        flags=tuple(flag["code"] for flag in report.get("flags", ())),
+        head_volume_interval_ml=report.head_volume_interval_ml,
+        verdict=report.verdict,
+        flags=tuple(flag.code for flag in report.flags),
         model_version=row.model_version,
-        input_sha256=report.get("input", {}).get("sha256"),
         decision=decision,
         edited_volume_ml=edited_volume_ml,
         valid_volume_ml=valid_volume_ml,
+        input_sha256=report.input.sha256,
+        href=segmentation_path(row.id),
     )

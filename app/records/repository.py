@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import ColumnElement, Engine, select
 from sqlalchemy.orm import Session
 
+from app.contract.report import Measurement
+from app.contract.service import Problem
 from app.records.artifacts import ArtifactStore
 from app.records.audit import (
     SERVICE,
@@ -28,7 +29,6 @@ from app.records.errors import DamagedArtifactError, KeyReusedError, UnknownSegm
 from app.records.segmentation import (
     ANYBODY,
     UNFINISHED,
-    Measurement,
     NewSegmentation,
     Status,
     StoredSegmentation,
@@ -131,13 +131,13 @@ class Repository:
             raise
         return True
 
-    def fail(self, segmentation_id: str, problem: Mapping[str, Any]) -> None:
+    def fail(self, segmentation_id: str, problem: Problem) -> None:
         """Mark an unfinished segmentation as failed and store its problem."""
         with self._writing() as session:
             row = session.scalars(select(SegmentationRow).where(SegmentationRow.id == segmentation_id)).first()
             if row is not None and row.status in UNFINISHED:
-                row.status, row.problem = "failed", dict(problem)
-                detail = {"code": str(problem.get("code"))}
+                row.status, row.problem = "failed", problem.model_dump(mode="json", exclude_none=True)
+                detail = {"code": problem.code}
                 append_line(session, AuditEvent(SERVICE, "fail", segmentation_id, detail))
 
     def remove(self, segmentation_id: str, actor: str = ANYBODY) -> Status:
@@ -182,7 +182,7 @@ class Repository:
             self.find(segmentation_id)  # where it was erased between the two reads, it is unknown and not damaged
             raise
 
-    def recover(self, problem: Mapping[str, Any]) -> int:
+    def recover(self, problem: Problem) -> int:
         """Mark as failed what an earlier process left unfinished; return how many."""
         with reading(self._engine) as session:
             unfinished = select(SegmentationRow.id).where(SegmentationRow.status.in_(UNFINISHED))

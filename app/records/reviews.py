@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Literal, TypeVar
+from typing import TypeVar
 
 from sqlalchemy import Engine, Select, func, select
 from sqlalchemy.orm import Session
 
-from app.records.artifacts import EDITED_MASK, MASK, ArtifactStore
+from app.contract.report import MASK, Report, segmentation_path
+from app.contract.review import Decision, Edit, NewDecision, Review
+from app.records.artifacts import EDITED_MASK, ArtifactStore
 from app.records.audit import AuditDetail, AuditEvent, append_line
 from app.records.database import reading
 from app.records.errors import NotEditedError, NothingToAcceptError, UnknownSegmentationError
@@ -18,46 +20,6 @@ from app.records.repository import Repository
 from app.records.tables import DecisionRow, EditedMaskRow, SegmentationRow
 
 Row = TypeVar("Row", EditedMaskRow, DecisionRow)
-DecisionWord = Literal["accept", "edit", "reject"]
-
-
-@dataclass(frozen=True)
-class NewDecision:
-    """A reader's decision that is not recorded yet; `reason` is the reader's text and stays out of the audit trail."""
-
-    decision: DecisionWord
-    reason: str = ""
-
-
-@dataclass(frozen=True)
-class Decision:
-    """A recorded decision; the mask and its volume are None where the measurement was rejected."""
-
-    at: datetime
-    actor: str
-    decision: DecisionWord
-    reason: str
-    mask_sha256: str | None
-    head_volume_ml: float | None
-
-
-@dataclass(frozen=True)
-class Edit:
-    """A stored edited mask."""
-
-    at: datetime
-    actor: str
-    name: str
-    sha256: str
-    head_volume_ml: float
-
-
-@dataclass(frozen=True)
-class Review:
-    """The latest decision and the latest edited mask of a measurement, each None where there is none."""
-
-    decision: Decision | None = None
-    edit: Edit | None = None
 
 
 @dataclass(frozen=True)
@@ -93,7 +55,7 @@ class Reviews:
                 row.segmentation_id: _read_decision(row)
                 for row in session.scalars(_select_newest(DecisionRow, segmentation_ids))
             }
-        return {name: Review(made.get(name), edits.get(name)) for name in edits.keys() | made.keys()}
+        return {name: Review(decision=made.get(name), edit=edits.get(name)) for name in edits.keys() | made.keys()}
 
     def history(self, segmentation_id: str) -> list[Decision]:
         """Return every decision about a segmentation, oldest first."""
@@ -107,10 +69,11 @@ class Reviews:
         Raises:
             DamagedArtifactError: the mask is not what was stored.
         """
-        edit = self.latest([segmentation_id]).get(segmentation_id, Review()).edit
-        if edit is None:
-            return None
-        return edit, self._artifacts.read(segmentation_id, edit.name, edit.sha256)
+        with reading(self._engine) as session:
+            row = session.scalars(_select_newest(EditedMaskRow, [segmentation_id])).first()
+            if row is None:
+                return None
+            return _read_edit(row), self._artifacts.read(segmentation_id, row.name, row.sha256)
 
     def store_mask(self, segmentation_id: str, content: bytes, head_volume_ml: float, actor: str) -> Edit:
         """Store an edited mask beside the original and the earlier ones, with its audit line.
@@ -141,7 +104,7 @@ class Reviews:
             append_line(session, AuditEvent(actor, "edit_mask", segmentation_id, detail))
             return _read_edit(row)
 
-    def decide(self, segmentation_id: str, verdict: NewDecision, actor: str) -> Decision:
+    def decide(self, segmentation_id: str, new: NewDecision, actor: str) -> Decision:
         """Record a decision, with the mask that it concerns and its audit line.
 
         Raises:
@@ -155,15 +118,15 @@ class Reviews:
                 segmentation_id=segmentation_id,
                 at=datetime.now(UTC),
                 actor=actor,
-                decision=verdict.decision,
-                reason=verdict.reason,
+                decision=new.decision,
+                reason=new.reason.strip(),
             )
-            if verdict.decision == "accept":
+            if new.decision == "accept":
                 if measured.head_volume_ml is None:
                     raise NothingToAcceptError(segmentation_id)
                 row.mask_name, row.head_volume_ml = MASK, measured.head_volume_ml
                 row.mask_sha256 = (measured.artifacts or {}).get(MASK)
-            elif verdict.decision == "edit":
+            elif new.decision == "edit":
                 edit = session.scalars(_select_newest(EditedMaskRow, [segmentation_id])).first()
                 if edit is None:
                     raise NotEditedError(segmentation_id)
@@ -220,18 +183,30 @@ def _count_edits(segmentation_id: str) -> Select[int]:
 
 
 def _read_edit(row: EditedMaskRow) -> Edit:
-    return Edit(row.at, row.actor, row.name, row.sha256, row.head_volume_ml)
+    return Edit(
+        at=row.at,
+        by=row.actor,
+        head_volume_ml=row.head_volume_ml,
+        sha256=row.sha256,
+        mask=f"{segmentation_path(row.segmentation_id)}/mask?version=edited",
+    )
 
 
 def _read_decision(row: DecisionRow) -> Decision:
-    word: DecisionWord = row.decision  # type: ignore[assignment]  # the column holds nothing else
-    return Decision(row.at, row.actor, word, row.reason, row.mask_sha256, row.head_volume_ml)
+    return Decision(
+        decision=row.decision,
+        reason=row.reason,
+        at=row.at,
+        by=row.actor,
+        head_volume_ml=row.head_volume_ml,
+        mask_sha256=row.mask_sha256,
+    )
 
 
 def _read_case(row: DecisionRow, measured: SegmentationRow) -> DecidedCase:
     return DecidedCase(
         segmentation_id=measured.id,
-        input_sha256=str((measured.report or {}).get("input", {}).get("sha256")),
+        input_sha256=Report.model_validate(measured.report, extra="ignore").input.sha256,
         subject=measured.subject,
         gestational_age_weeks=measured.gestational_age_weeks,
         model=f"{measured.model_name}/{measured.model_version}",

@@ -14,57 +14,18 @@ accepted or edited, else by the newest valid one, and on the day (UTC) of the fi
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import date
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Select, Subquery, and_, case, func, or_, select
 
+from app.contract.volumes import RepeatedPair, Repeats, Scan, Statistics
 from app.records.tables import DecisionRow, EditedMaskRow
 from app.records.tables import SegmentationRow as Row
-from app.records.volume_statistics import Statistics
 
 REPEAT: Final = ("subject", "day", "gestational_age_weeks")
 """The columns in which repeated scans agree."""
 LIMITS_SD: Final = 1.96
 ENOUGH_FOR_LIMITS: Final = 3
-
-
-@dataclass(frozen=True)
-class Scan:
-    """One scan, by the measurement `id` that counts for it; the interval is None where a reader drew the outline."""
-
-    id: str
-    subject: str
-    day: date
-    gestational_age_weeks: float | None
-    head_volume_ml: float
-    head_volume_interval_ml: tuple[float, float] | None
-
-
-@dataclass(frozen=True)
-class RepeatedPair:
-    """A scan and the one before it that it repeats; the difference is the later minus the earlier volume."""
-
-    subject: str
-    day: date
-    earlier: str
-    later: str
-    mean_ml: float
-    difference_ml: float
-
-
-@dataclass(frozen=True)
-class Repeats:
-    """The differences of repeated scans: the newest pairs, and the statistics of all `count` (Bland and Altman, 1986).
-
-    `limits_of_agreement_ml` is the mean difference and 1.96 standard deviations either way; None under three pairs.
-    """
-
-    pairs: tuple[RepeatedPair, ...]
-    count: int
-    mean_difference_ml: float | None
-    limits_of_agreement_ml: tuple[float, float] | None
 
 
 def _select_newest(table: type[DecisionRow] | type[EditedMaskRow], *columns: Any) -> Subquery:
@@ -142,8 +103,14 @@ def select_repeated_pairs(conditions: Sequence[ColumnElement[bool]]) -> Select[A
 
 def read_scan(row: Any) -> Scan:
     """Return the scan in a row of `select_scans`."""
-    interval = None if row.interval is None else (row.interval[0], row.interval[1])
-    return Scan(row.id, row.subject, row.day, row.gestational_age_weeks, row.volume, interval)
+    return Scan(
+        id=row.id,
+        subject=row.subject,
+        day=row.day,
+        gestational_age_weeks=row.gestational_age_weeks,
+        head_volume_ml=row.volume,
+        head_volume_interval_ml=row.interval,
+    )
 
 
 def compute_repeats(pairs: Sequence[Any], differences: Statistics) -> Repeats:
@@ -151,4 +118,9 @@ def compute_repeats(pairs: Sequence[Any], differences: Statistics) -> Repeats:
     mean, sd, limits = differences.mean_ml, differences.sd_ml, None
     if mean is not None and sd is not None and differences.count >= ENOUGH_FOR_LIMITS:
         limits = (mean - LIMITS_SD * sd, mean + LIMITS_SD * sd)
-    return Repeats(tuple(RepeatedPair(*row) for row in pairs), differences.count, mean, limits)
+    return Repeats(
+        pairs=tuple(RepeatedPair(**row._mapping) for row in pairs),
+        count=differences.count,
+        mean_difference_ml=mean,
+        limits_of_agreement_ml=limits,
+    )

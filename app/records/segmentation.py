@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Literal
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from app.contract.report import Measurement, Report
+from app.contract.service import Problem
 from app.files import digest
 from app.records.errors import UnknownSegmentationError
 from app.records.tables import SegmentationRow
@@ -48,20 +50,10 @@ class StoredSegmentation:
     request_sha256: str
     model_name: str
     model_version: int
-    report: Mapping[str, Any] | None
-    problem: Mapping[str, Any] | None
+    report: Report | None
+    problem: Problem | None
     artifacts: Mapping[str, str]
     owner: str | None
-
-
-@dataclass(frozen=True)
-class Measurement:
-    """The outcome of a completed segmentation."""
-
-    verdict: str
-    head_volume_ml: float | None
-    report: Mapping[str, Any]
-    files: Mapping[str, bytes]
 
 
 def find_row(session: Session, segmentation_id: str) -> SegmentationRow:
@@ -103,9 +95,9 @@ def make_row(new: NewSegmentation, key: str | None) -> SegmentationRow:
 def fill_row(row: SegmentationRow, measurement: Measurement, hashes: Mapping[str, str]) -> None:
     """Set a row to completed with a measurement and the SHA-256 of its files."""
     row.status = "completed"
-    row.verdict = measurement.verdict
-    row.head_volume_ml = measurement.head_volume_ml
-    row.report = dict(measurement.report)
+    row.verdict = measurement.report.verdict
+    row.head_volume_ml = measurement.report.head_volume_ml
+    row.report = measurement.report.model_dump(mode="json")
     row.artifacts = dict(hashes)
 
 
@@ -118,8 +110,13 @@ def read_segmentation(row: SegmentationRow) -> StoredSegmentation:
         request_sha256=row.request_sha256,
         model_name=row.model_name,
         model_version=row.model_version,
-        report=row.report,
-        problem=row.problem,
+        report=read_report(row),
+        problem=None if row.problem is None else Problem.model_validate(row.problem),
         artifacts=row.artifacts or {},
         owner=row.owner,
     )
+
+
+def read_report(row: SegmentationRow) -> Report | None:
+    """Return the report of a row, None where it is not completed; members of a newer version are dropped."""
+    return None if row.report is None else Report.model_validate(row.report, extra="ignore")

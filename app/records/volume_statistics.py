@@ -4,21 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Select, SelectBase, func, select
 
-
-@dataclass(frozen=True)
-class Statistics:
-    """Count, mean, standard deviation (n - 1), least and greatest, in mL; None where there are too few."""
-
-    count: int
-    mean_ml: float | None
-    sd_ml: float | None
-    min_ml: float | None
-    max_ml: float | None
+from app.contract.volumes import Statistics
 
 
 def sum_by_group(values: SelectBase, *keys: str) -> Select[Any]:
@@ -37,5 +27,6 @@ def compute_statistics(sums: Sequence[Any]) -> Statistics:
     """Return the statistics of a count, mean, sum of squared deviations from that mean, least and greatest."""
     count, mean, squares, least, greatest = sums
     if not count:
-        return Statistics(0, None, None, None, None)
-    return Statistics(count, mean, math.sqrt(squares / (count - 1)) if count > 1 else None, least, greatest)
+        return Statistics(count=0, mean_ml=None, sd_ml=None, min_ml=None, max_ml=None)
+    sd = math.sqrt(squares / (count - 1)) if count > 1 else None
+    return Statistics(count=count, mean_ml=mean, sd_ml=sd, min_ml=least, max_ml=greatest)

@@ -8,24 +8,27 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import math
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from datetime import datetime
+from typing import TypeVar
 
+from app.contract.report import Report
+from app.contract.service import Problem
 from app.inference.runtime.stop import Reason, Stop, Stopped
 from app.inference.segmenter import HeadSegmenter, Segmentation
-from app.measuring.measure import Order, Outcome, finish
+from app.measuring.measure import DecodedUpload, finish
 from app.monitoring.metrics import Metrics
-from app.problems.problem import RETRY_AFTER_S, ProblemError
+from app.problems.problem import ProblemError
 from app.problems.translate import translate_error
 from app.records.errors import DatabaseUnavailableError
 from app.records.repository import Repository
+from app.records.segmentation import NewSegmentation, StoredSegmentation
 from app.service.pace import Pace
+from app.service.places import Place, Places
 
 Result = TypeVar("Result")
 STOPPING_S = 5.0
@@ -39,11 +42,12 @@ class Job:
     """One segmentation on its way; `problem` says why it has no result."""
 
     id: str
+    created_at: datetime
     stage: str | None = None
     stages_done: int = 0
     stop: Stop = field(default_factory=Stop)
     done: asyncio.Event = field(default_factory=asyncio.Event)
-    problem: Mapping[str, Any] | None = None
+    problem: Problem | None = None
     inference: Future[Segmentation] | None = None
 
     def enter(self, stage: str) -> None:
@@ -70,49 +74,20 @@ class Jobs:
         self._metrics = metrics
         self._limits = limits
         self._pace = Pace()
-        self._taken = 0
+        self.places = Places(limits.held, self._pace)
+        self.repeating = asyncio.Semaphore(limits.held)
+        """For bodies that repeat an earlier request: read, compared, and not computed."""
         self._live: dict[str, Job] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._decoding = ThreadPoolExecutor(1, "decoding")
         self._inference = ThreadPoolExecutor(1, "inference")
         self._finishing = ThreadPoolExecutor(1, "finishing")
-        self._closing = False
         self._interrupted = False
-        self.repeating = asyncio.Semaphore(limits.held)
-        """Places for bodies that repeat an earlier request: read, compared, and not computed."""
-
-    def require_open(self) -> None:
-        """The problem `stopping` from `refuse_new` on."""
-        if self._closing:
-            raise ProblemError("stopping", headers={"Retry-After": str(RETRY_AFTER_S)})
-
-    def refuse_new(self) -> None:
-        """Gives no more places; what has one goes on."""
-        self._closing = True
 
     @property
     def is_idle(self) -> bool:
         """Whether no request has a place."""
-        return self._taken == 0
-
-    @contextmanager
-    def slot(self) -> Iterator[Slot]:
-        """A place for one request, from its first byte until its result is stored.
-
-        Raises:
-            ProblemError: `queue_full` or `stopping`.
-        """
-        self.require_open()
-        if self._taken >= self._limits.held:
-            wait_s = max(RETRY_AFTER_S, math.ceil(self._pace.rest_s()))
-            headers = {"Retry-After": str(wait_s)}
-            raise ProblemError("queue_full", got=f"{self._taken} requests held", headers=headers)
-        self._taken += 1
-        slot = Slot(self._release)
-        try:
-            yield slot
-        finally:
-            slot.leave()
+        return self.places.is_empty
 
     async def decode(self, work: Callable[[], Result]) -> Result:
         """The result of `work`, done in the thread for decoding."""
@@ -122,23 +97,23 @@ class Jobs:
         """The result of `work`, done in the thread for inference."""
         return await asyncio.get_running_loop().run_in_executor(self._inference, work)
 
-    def expect(self, segmentation_id: str) -> Job:
-        """A job that will be submitted or forgotten; until then, others can find it and wait for it."""
-        job = self._live[segmentation_id] = Job(segmentation_id)
-        return job
+    async def begin(
+        self, new: NewSegmentation, decoded: DecodedUpload, segmenter: HeadSegmenter, place: Place
+    ) -> StoredSegmentation:
+        """Store an accepted request and begin its segmentation, which keeps the place until it is done.
 
-    def forget(self, job: Job) -> None:
-        """Takes back an expected job that is not needed."""
-        self._live.pop(job.id, None)
-        job.done.set()
-
-    def submit(self, job: Job, order: Order, segmenter: HeadSegmenter, slot: Slot) -> None:
-        """Begins a segmentation; it keeps the slot until it is done."""
-        task = asyncio.create_task(self._run(job, order, segmenter))
-        self._tasks.add(task)
-        task.add_done_callback(slot.handed_over())
-        task.add_done_callback(lambda _: self._pause(segmenter))
-        task.add_done_callback(self._tasks.discard)
+        Returns the earlier one, and begins nothing, where its key belongs to one.
+        """
+        job = self._live[new.id] = Job(new.id, new.created_at)  # first: whoever finds the row must find the job, too
+        stored: StoredSegmentation | None = None
+        try:
+            stored = await asyncio.to_thread(self._repository.accept, new)
+        finally:
+            if stored is None or stored.id != new.id:
+                self._forget(job)
+        if stored.id == new.id:
+            self._start(job, decoded, segmenter, place)
+        return stored
 
     def find(self, segmentation_id: str) -> Job | None:
         """The segmentation with this id, if it is on its way."""
@@ -155,7 +130,7 @@ class Jobs:
 
     async def close(self, timeout_s: float) -> None:
         """Lets the work under way finish, then ends what is left: it will have failed, and says why."""
-        self.refuse_new()
+        self.places.close()
         if self._tasks and not self._interrupted:
             await asyncio.wait(self._tasks, timeout=timeout_s)
         self.interrupt()
@@ -170,24 +145,32 @@ class Jobs:
         for segmentation_id in list(self._live):
             self.end(segmentation_id, "shutdown")
 
-    def _release(self) -> None:
-        self._taken -= 1
+    def _start(self, job: Job, decoded: DecodedUpload, segmenter: HeadSegmenter, place: Place) -> None:
+        task = asyncio.create_task(self._run(job, decoded, segmenter))
+        self._tasks.add(task)
+        task.add_done_callback(place.hand_over())
+        task.add_done_callback(lambda _: self._pause(segmenter))
+        task.add_done_callback(self._tasks.discard)
 
-    async def _run(self, job: Job, order: Order, segmenter: HeadSegmenter) -> None:
+    def _forget(self, job: Job) -> None:
+        self._live.pop(job.id, None)
+        job.done.set()
+
+    async def _run(self, job: Job, decoded: DecodedUpload, segmenter: HeadSegmenter) -> None:
         loop = asyncio.get_running_loop()
         self._metrics.queue_depth.inc()
-        job.inference = self._inference.submit(self._infer, job, order, segmenter, time.perf_counter())
+        job.inference = self._inference.submit(self._infer, job, decoded, segmenter, time.perf_counter())
         try:
             segmentation = await asyncio.wrap_future(job.inference)
-            await loop.run_in_executor(self._finishing, self._finish, job, order, segmenter, segmentation)
+            await loop.run_in_executor(self._finishing, self._finish, job, decoded, segmenter, segmentation)
         except (Stopped, asyncio.CancelledError):
             await loop.run_in_executor(self._finishing, self._ended, job)
         except Exception as error:
             await loop.run_in_executor(self._finishing, self._fail, job, error)
         finally:
-            self.forget(job)
+            self._forget(job)
 
-    def _infer(self, job: Job, order: Order, segmenter: HeadSegmenter, accepted: float) -> Segmentation:
+    def _infer(self, job: Job, decoded: DecodedUpload, segmenter: HeadSegmenter, accepted: float) -> Segmentation:
         self._metrics.queue_depth.dec()
         self._metrics.queue_wait_seconds.observe(time.perf_counter() - accepted)
         job.stop.check()
@@ -197,21 +180,21 @@ class Jobs:
         timer.start()
         try:
             with self._metrics.in_flight.track_inprogress(), self._pace.measured():
-                volume, weeks = order.file.volume, order.gestational_age_weeks
+                volume, weeks = decoded.file.volume, decoded.fields.gestational_age_weeks
                 return segmenter.segment(volume, weeks, on_stage=job.enter, stop=job.stop)
         finally:
             timer.cancel()
 
-    def _finish(self, job: Job, order: Order, segmenter: HeadSegmenter, segmentation: Segmentation) -> None:
+    def _finish(self, job: Job, decoded: DecodedUpload, segmenter: HeadSegmenter, segmentation: Segmentation) -> None:
         job.enter("encode")
-        outcome = finish(order, segmenter, segmentation)
-        if not _patiently(lambda: self._repository.complete(job.id, outcome.measurement)):
+        measurement = finish(decoded, segmenter, segmentation, job.id, job.created_at)
+        if not _patiently(lambda: self._repository.complete(job.id, measurement)):
             raise Stopped("cancelled")
-        self._observe(outcome, order)
+        self._observe(measurement.report, decoded)
 
     def _pause(self, segmenter: HeadSegmenter) -> None:
         """Has freed memory given back, where no request is waiting that would be delayed by it."""
-        if not self._live and not self._closing:
+        if not self._live and not self.places.is_closed:
             self._inference.submit(segmenter.rest)
 
     def _ended(self, job: Job) -> None:
@@ -227,12 +210,12 @@ class Jobs:
 
     def _fail(self, job: Job, error: Exception) -> None:
         problem = translate_error(error)
-        job.problem = body = problem.body
+        job.problem = told = problem.problem
         self._metrics.failed.labels(problem.kind.code).inc()
-        _patiently(lambda: self._repository.fail(job.id, body))
+        _patiently(lambda: self._repository.fail(job.id, told))
 
-    def _observe(self, outcome: Outcome, order: Order) -> None:
-        report, metrics = outcome.report, self._metrics
+    def _observe(self, report: Report, decoded: DecodedUpload) -> None:
+        metrics = self._metrics
         metrics.segmentations.labels(report.verdict).inc()
         for flag in report.flags:
             metrics.flags.labels(flag.code).inc()
@@ -240,7 +223,7 @@ class Jobs:
             metrics.head_volume.observe(report.head_volume_ml)
         if report.quality.context_agreement_dsc is not None:
             metrics.agreement.observe(report.quality.context_agreement_dsc)
-        metrics.input_voxels.observe(order.file.volume.data.size)
+        metrics.input_voxels.observe(decoded.file.volume.data.size)
         metrics.observe_stages(report.timings_s)
         fields = {"segmentation": report.id, "verdict": report.verdict, "seconds": report.timings_s["total"]}
         log.info("segmentation completed", extra={"fields": fields})
@@ -254,22 +237,3 @@ def _patiently(work: Callable[[], Result]) -> Result:
         except DatabaseUnavailableError:
             time.sleep(pause_s)
     return work()
-
-
-class Slot:
-    """One of the places that requests are held in; given back once, by whoever has it last."""
-
-    def __init__(self, release: Callable[[], None]) -> None:
-        self._release = release
-        self._held_by_request = True
-
-    def leave(self) -> None:
-        """Gives the place back, unless a job has taken it over."""
-        if self._held_by_request:
-            self._held_by_request = False
-            self._release()
-
-    def handed_over(self) -> Callable[[object], None]:
-        """Keeps the place beyond the request; gives the function that returns it."""
-        self._held_by_request = False
-        return lambda _: self._release()

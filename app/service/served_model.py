@@ -10,7 +10,7 @@ from app.contract.service import Readiness
 from app.inference.errors import InferenceError
 from app.inference.remembered_version import remember_version
 from app.inference.segmenter import HeadSegmenter
-from app.measuring.loading import load_segmenter, model_answer, runtime_answer
+from app.measuring.loading import describe_model, describe_runtime, load_segmenter
 from app.monitoring.logs import describe_exception
 from app.monitoring.metrics import Metrics
 from app.problems.problem import RETRY_AFTER_S, ProblemError
@@ -84,8 +84,8 @@ class ServedModel:
         """What is served and on what it runs; or the problem that says why nothing is."""
         segmenter = self.require()
         return Readiness(
-            model=model_answer(segmenter.manifest),
-            runtime=runtime_answer(segmenter),
+            model=describe_model(segmenter.manifest),
+            runtime=describe_runtime(segmenter),
             requested_provider=self._settings.provider,
             requested_precision=self._settings.precision,
             fallback=segmenter.is_fallback,

@@ -51,7 +51,7 @@ class Server(uvicorn.Server):
     def _is_drained(self) -> bool:
         jobs: Jobs = self._app.state.service.jobs
         if self._deadline is None:
-            jobs.refuse_new()
+            jobs.places.close()
             self._deadline = time.monotonic() + self._patience_s
             log.info("stopping", extra={"fields": {"idle": jobs.is_idle}})
         overdue = time.monotonic() >= self._deadline

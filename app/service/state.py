@@ -1,11 +1,8 @@
-"""What the endpoints share: one state per application, made by its lifespan."""
+"""What is shared by all that the service does: one state per application, made by its lifespan."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
-
-from fastapi import Depends, Request
 
 from app.monitoring.metrics import Metrics
 from app.records.housekeeping import Housekeeping
@@ -20,7 +17,7 @@ from app.settings import Settings
 
 @dataclass(frozen=True)
 class ServiceState:
-    """Everything an endpoint may need."""
+    """Everything that answering a request may need."""
 
     settings: Settings
     metrics: Metrics
@@ -47,12 +44,3 @@ class ServiceState:
     def housekeeping(self) -> Housekeeping:
         """Erasure."""
         return self.records.housekeeping
-
-
-def service_state(request: Request) -> ServiceState:
-    """The state of the application that answers this request."""
-    state: ServiceState = request.app.state.service
-    return state
-
-
-State = Annotated[ServiceState, Depends(service_state)]

@@ -7,8 +7,7 @@ import logging
 
 from app.monitoring.logs import describe_exception
 from app.monitoring.metrics import Metrics
-from app.problems.catalogue import PROBLEMS
-from app.problems.problem import describe_problem
+from app.problems.problem import ProblemError
 from app.records.errors import RecordsError
 from app.records.opening import Records
 
@@ -19,8 +18,7 @@ log = logging.getLogger("fetalhead.upkeep")
 
 def recover(records: Records) -> None:
     """Mark what an earlier process left unfinished as failed, and remove its half-written files."""
-    kind = PROBLEMS["interrupted"]
-    interrupted = records.repository.recover(describe_problem(kind, kind.meaning, remedy=kind.remedy))
+    interrupted = records.repository.recover(ProblemError("interrupted").problem)
     found = records.housekeeping.repair()
     records.anchor.sweep()
     fields = {"interrupted": interrupted, "half_written": found.half_written, "removed": found.removed}

@@ -13,6 +13,7 @@ import pytest
 
 from app.access.keys import KeyFile
 from app.access.roles import Role
+from app.contract.service import Problem
 from app.problems.problem import ProblemError
 from tests.helpers.certificates import self_signed
 from tests.helpers.makers import publish_threshold_model
@@ -93,7 +94,7 @@ def test_a_caller_that_asks_too_often_is_told_when_to_come_back(configuration: s
         for headers in wanted:
             assert client.get("/volume", headers=headers).status_code == 200
         refused = client.get("/volume?subject=S-17", headers={"X-API-Key": first, "Authorization": "Basic x"})
-        assert assert_problem(refused, 429, "rate_limited") == ProblemError("rate_limited").body
+        assert Problem(**assert_problem(refused, 429, "rate_limited")) == ProblemError("rate_limited").problem
         assert int(refused.headers["retry-after"]) == 1
         assert refused.headers["x-content-type-options"] == "nosniff"
         served = client.get("/volume", headers={"X-API-Key": second})

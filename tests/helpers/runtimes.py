@@ -2,8 +2,9 @@
 
 import pytest
 
+from app.contract.value import ProviderChoice
 from app.inference.runtime.engine import CPU, CUDA, OPENVINO
-from app.inference.runtime.session import ProviderChoice, available_providers
+from app.inference.runtime.session import available_providers
 
 CHOICES: dict[str, ProviderChoice] = {CPU: "cpu", OPENVINO: "openvino", CUDA: "cuda"}
 

@@ -15,7 +15,7 @@ import httpx
 import numpy as np
 import pytest
 
-from app.records.artifacts import MASK
+from app.contract.report import MASK
 from tests.helpers.makers import publish_threshold_model
 from tests.helpers.service_process import ServiceProcess
 from tests.soak.load import run_load

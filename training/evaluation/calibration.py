@@ -14,7 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
-from app.imaging.quality import Limit, QualityNumbers, QualitySpec, assess, count_mask_doubts
+from app.contract.report import QualityNumbers
+from app.imaging.quality import Limit, QualitySpec, assess, count_mask_doubts
 from app.imaging.volume import Volume
 from app.inference.segmenter import HeadSegmenter
 from training.evaluation import metrics

@@ -8,8 +8,8 @@ from fastapi import APIRouter, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from app.api.documentation import problems
+from app.api.state import State
 from app.contract.service import Liveness, Readiness
-from app.service.state import State
 
 router = APIRouter(tags=["operation"])
 
@@ -25,7 +25,7 @@ async def live() -> Liveness:
 )
 async def ready(state: State) -> Readiness:
     """The model passed its self-test, and on what it runs; send requests only where this is 200."""
-    state.jobs.require_open()
+    state.jobs.places.require_open()
     return state.model.readiness()
 
 

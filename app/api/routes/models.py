@@ -9,18 +9,13 @@ from fastapi.concurrency import run_in_threadpool
 
 from app.api.documentation import problems
 from app.api.security import Caller
-from app.contract.service import (
-    Activation,
-    ModelDetail,
-    ModelList,
-    ModelSummary,
-    Readiness,
-)
+from app.api.state import State
+from app.contract.service import Activation, ModelDetail, ModelList, ModelSummary, Readiness
 from app.inference.errors import InferenceError
 from app.inference.model_store import ModelStore
 from app.problems.problem import RETRY_AFTER_S, ProblemError
 from app.records.audit import AuditEvent
-from app.service.state import ServiceState, State
+from app.service.state import ServiceState
 
 router = APIRouter(prefix="/models", tags=["models"])
 

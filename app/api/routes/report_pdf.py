@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from fastapi import APIRouter, Response
 from fastapi.concurrency import run_in_threadpool
 
+from app.api.answers import require_report
 from app.api.documentation import problems
-from app.api.routes.segmentations import SegmentationId, completed_report
-from app.contract.report import Report
+from app.api.routes.segmentations import SegmentationId
+from app.api.state import State
+from app.contract.report import MASK, PREVIEW, Report
 from app.pictures import is_installed
 from app.problems.problem import ProblemError
-from app.records.artifacts import MASK, PREVIEW
-from app.service.state import ServiceState, State
+from app.service.state import ServiceState
 
 PDF = "application/pdf"
 router = APIRouter()
@@ -36,14 +35,14 @@ async def get_report(segmentation_id: SegmentationId, state: State) -> Response:
     if not is_installed():
         raise ProblemError("report_not_installed")
     stored = await run_in_threadpool(state.repository.find, segmentation_id)
-    report = completed_report(stored)
+    report = require_report(stored)
     content = await run_in_threadpool(_pdf, state, report)
     headers = {"Content-Disposition": f'inline; filename="head-volume-{stored.id}.pdf"'}
     return Response(content, media_type=PDF, headers=headers)
 
 
-def _pdf(state: ServiceState, report: dict[str, Any]) -> bytes:
+def _pdf(state: ServiceState, report: Report) -> bytes:
     from app.pictures.pdf import draw_report  # noqa: PLC0415  # its library is an extra
 
-    mask, preview = (state.repository.read_artifact(report["id"], name) for name in (MASK, PREVIEW))
-    return draw_report(Report.model_validate(report, extra="ignore"), mask, preview)
+    mask, preview = (state.repository.read_artifact(report.id, name) for name in (MASK, PREVIEW))
+    return draw_report(report, mask, preview)

@@ -9,16 +9,15 @@ from fastapi import APIRouter, Depends, Path, Query, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse
 
-from app.api.answers import GZIP, ZIP, archive, failure, named, review_answer, summary_headers, unfinished_answer
+from app.api.answers import GZIP, ZIP, archive, named, require_report, summary_headers, unfinished_answer
 from app.api.documentation import problems
 from app.api.security import Caller, require_owner
-from app.contract.report import Report
+from app.api.state import State
+from app.contract.report import DISAGREEMENT, MASK, PREVIEW, PROBABILITY, Report
+from app.contract.review import Edit
 from app.contract.service import Unfinished
 from app.problems.problem import ProblemError
-from app.records.artifacts import DISAGREEMENT, MASK, PREVIEW, PROBABILITY
-from app.records.reviews import Edit
-from app.records.segmentation import StoredSegmentation
-from app.service.state import ServiceState, State
+from app.service.state import ServiceState
 
 router = APIRouter(prefix="/segmentations/{segmentation_id}", tags=["segmentation"])
 MaskVersion = Literal["latest", "original", "edited"]
@@ -62,8 +61,8 @@ async def get_segmentation(segmentation_id: SegmentationId, state: State) -> Res
     stored = await run_in_threadpool(state.repository.find, segmentation_id)
     if stored.report is not None:
         reviews = await run_in_threadpool(state.reviews.latest, [stored.id])
-        review = review_answer(stored.id, reviews.get(stored.id))
-        return JSONResponse({**stored.report, "review": None if review is None else review.model_dump(mode="json")})
+        report = stored.report.model_copy(update={"review": reviews.get(stored.id)})
+        return JSONResponse(report.model_dump(mode="json"))
     job = state.jobs.find(stored.id)
     return JSONResponse(unfinished_answer(stored, job).model_dump(mode="json", exclude_none=True))
 
@@ -78,7 +77,7 @@ async def get_mask(
 ) -> Response:
     """The mask, .nii.gz: the very grid, affine and codes of the upload; 1 in the head, 0 elsewhere."""
     if wanted != "original":
-        report = completed_report(await run_in_threadpool(state.repository.find, segmentation_id))
+        report = require_report(await run_in_threadpool(state.repository.find, segmentation_id))
         edited = await run_in_threadpool(state.reviews.read_edited_mask, segmentation_id)
         if edited is not None:
             return _edited_mask(report, *edited)
@@ -109,8 +108,8 @@ async def get_disagreement(segmentation_id: SegmentationId, state: State) -> Res
 async def get_archive(segmentation_id: SegmentationId, state: State) -> Response:
     """Mask, report and preview in a zip: what POST /segment answers to Accept: application/zip."""
     stored = await run_in_threadpool(state.repository.find, segmentation_id)
-    report = completed_report(stored)
-    content = await run_in_threadpool(archive, state.repository, stored, report)
+    report = require_report(stored)
+    content = await run_in_threadpool(archive, state.repository, report)
     return Response(content, media_type=ZIP, headers={**named("segmentation.zip"), **summary_headers(report)})
 
 
@@ -135,29 +134,21 @@ async def delete_segmentation(segmentation_id: SegmentationId, state: State, pri
 
 async def _layer(state: ServiceState, segmentation_id: str, name: str) -> Response:
     stored = await run_in_threadpool(state.repository.find, segmentation_id)
-    if completed_report(stored) and name not in stored.artifacts:
+    require_report(stored)
+    if name not in stored.artifacts:
         raise ProblemError("unknown_layer")
     return await _artifact(state, segmentation_id, name, GZIP)
 
 
 async def _artifact(state: ServiceState, segmentation_id: str, name: str, media_type: str) -> Response:
     stored = await run_in_threadpool(state.repository.find, segmentation_id)
-    report = completed_report(stored)
+    report = require_report(stored)
     content = await run_in_threadpool(state.repository.read_artifact, segmentation_id, name)
     headers = {"Content-Disposition": f'inline; filename="{name}"', **summary_headers(report)}
     return Response(content, media_type=media_type, headers=headers)
 
 
-def _edited_mask(report: dict[str, Any], edit: Edit, content: bytes) -> Response:
+def _edited_mask(report: Report, edit: Edit, content: bytes) -> Response:
     headers = {"Content-Disposition": f'inline; filename="{MASK}"', **summary_headers(report)}
     headers["X-Head-Volume-ml"] = str(edit.head_volume_ml)
     return Response(content, media_type=GZIP, headers=headers)
-
-
-def completed_report(stored: StoredSegmentation) -> dict[str, Any]:
-    """The report; or the problem that says why there is none (yet)."""
-    if stored.problem is not None:
-        raise failure(stored.problem)
-    if stored.report is None:
-        raise ProblemError("not_completed", f"The segmentation is {stored.status}.", got=stored.status)
-    return dict(stored.report)

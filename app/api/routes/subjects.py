@@ -9,9 +9,9 @@ from fastapi.concurrency import run_in_threadpool
 
 from app.api.documentation import problems
 from app.api.security import Caller
+from app.api.state import State
 from app.contract.service import Erasure
 from app.contract.upload import Subject
-from app.service.state import State
 
 router = APIRouter(prefix="/subjects", tags=["measurements"])
 

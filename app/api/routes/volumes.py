@@ -6,38 +6,29 @@ import base64
 import csv
 import io
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict
 from itertools import chain, islice
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse, StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.api.answers import JSON, location
+from app.api.answers import JSON
 from app.api.documentation import problems
 from app.api.negotiation import preferred_type
+from app.api.state import State
 from app.api.validation import Moment
 from app.contract.upload import Subject
-from app.contract.volumes import (
-    DayStatistics,
-    RepeatsAnswer,
-    ScanAnswer,
-    VolumeItem,
-    VolumePage,
-    VolumeSummary,
-    WeekStatistics,
-)
+from app.contract.value import Verdict
+from app.contract.volumes import VolumeItem, VolumePage
 from app.problems.problem import ProblemError
-from app.records.measurements import DaySeries, MeasurementFilter, MeasurementItem, MeasurementSummary, group_by_day
-from app.records.scans import Repeats, Scan
-from app.service.state import ServiceState, State
+from app.records.measurements import MeasurementFilter
+from app.service.state import ServiceState
 
 router = APIRouter(tags=["measurements"])
 CSV = "text/csv"
 OFFERS = (JSON, CSV)
-WEEK_DECIMALS = 3
 ROWS_AT_ONCE = 500
 MOST_PAIRS = 1000
 COLUMNS = (
@@ -66,7 +57,7 @@ class VolumeQuery(BaseModel):
     subject: Subject | None = Field(None, description="Pseudonym.")
     since: Moment | None = Field(None, description="Measured at this moment or later (UTC where it names no zone).")
     until: Moment | None = Field(None, description="Measured before this moment.")
-    verdict: Literal["ok", "review", "reject"] | None = None
+    verdict: Verdict | None = None
     model_version: int | None = Field(None, ge=1, le=2**31 - 1)
     search: str | None = Field(
         None, max_length=64, description="Part of a pseudonym, or the beginning of an identifier; case does not matter."
@@ -129,42 +120,10 @@ async def get_volume(
 
 def _page(state: ServiceState, query: VolumeQuery) -> VolumePage:
     wanted = query.wanted()
-    found = state.measurements.page(wanted, query.limit + 1, _sequence(query.cursor))
-    items = found[: query.limit]
-    of_one = wanted.subject is not None
-    return VolumePage(
-        items=tuple(_item(item) for item in items),
-        summary=_summary(
-            state.measurements.summary(wanted),
-            state.measurements.scans(wanted) if of_one else None,
-            state.measurements.repeats(wanted, MOST_PAIRS) if of_one or query.repeats else None,
-        ),
-        next=_cursor(items[-1].sequence) if len(found) > query.limit else None,
-    )
-
-
-def _item(item: MeasurementItem) -> VolumeItem:
-    content = asdict(item)
-    del content["sequence"]
-    return VolumeItem(**content, href=location(item.id))
-
-
-def _summary(summary: MeasurementSummary, scans: list[Scan] | None, repeats: Repeats | None) -> VolumeSummary:
-    weeks = tuple(WeekStatistics(week=week, **asdict(found)) for week, found in summary.by_gestational_week)
-    return VolumeSummary(
-        **asdict(summary.overall),
-        by_gestational_week=weeks,
-        reproducibility_sd_ml=summary.reproducibility_sd_ml,
-        reproducibility_groups=summary.reproducibility_groups,
-        series=None if scans is None else tuple(_day(day) for day in group_by_day(scans)),
-        scans=None if scans is None else tuple(ScanAnswer(**asdict(scan)) for scan in scans),
-        repeats=None if repeats is None else RepeatsAnswer(**asdict(repeats)),
-    )
-
-
-def _day(day: DaySeries) -> DayStatistics:
-    weeks = None if day.gestational_age_weeks is None else round(day.gestational_age_weeks, WEEK_DECIMALS)
-    return DayStatistics(day=day.day, gestational_age_weeks=weeks, **asdict(day.statistics))
+    page = state.measurements.page(wanted, query.limit, _sequence(query.cursor))
+    most_pairs = MOST_PAIRS if wanted.subject is not None or query.repeats else None
+    summary = state.measurements.summary(wanted, most_pairs)
+    return VolumePage(items=page.items, summary=summary, next=page.following and _cursor(page.following))
 
 
 def _table(state: ServiceState, query: VolumeQuery) -> Iterator[str]:
@@ -176,24 +135,11 @@ def _table(state: ServiceState, query: VolumeQuery) -> Iterator[str]:
         yield _lines(piece)
 
 
-def _row(item: MeasurementItem) -> tuple[Any, ...]:
+def _row(item: VolumeItem) -> tuple[Any, ...]:
     low, high = item.head_volume_interval_ml or (None, None)
-    return (
-        item.id,
-        item.created_at.isoformat().replace("+00:00", "Z"),
-        item.subject,
-        item.gestational_age_weeks,
-        item.head_volume_ml,
-        low,
-        high,
-        item.verdict,
-        " ".join(item.flags),
-        item.model_version,
-        item.decision,
-        item.edited_volume_ml,
-        item.input_sha256,
-        item.valid_volume_ml,
-    )
+    ends = {"head_volume_low_ml": low, "head_volume_high_ml": high, "flags": " ".join(item.flags)}
+    cells = item.model_dump(mode="json") | ends
+    return tuple(cells[column] for column in COLUMNS)
 
 
 def _lines(rows: Iterable[tuple[Any, ...]]) -> str:

@@ -6,14 +6,13 @@ import nibabel as nib
 import numpy as np
 from numpy.typing import NDArray
 
+from app.contract.report import Flag
+from app.contract.upload import SPACING_SUPPLIED, SPACING_SUSPICIOUS, SPACING_TOLERANCE
 from app.imaging.errors import NotMeasurable
 from app.imaging.nifti.header import SPACE_UNITS, NiftiHeader
-from app.imaging.quality import Flag
 from app.imaging.volume import Float3, VolumeGeometry
 
-SPACING_TOLERANCE = 0.01
 AFFINE_TOLERANCE_VOXELS = 0.5
-SPACING_SUSPICIOUS = "spacing_suspicious"
 WRITE_AGAIN = "write the header again with one consistent geometry"
 
 
@@ -148,7 +147,7 @@ def _flag_suspicious() -> Flag:
 
 def _flag_supplied(spacing_mm: Float3) -> Flag:
     return Flag(
-        code="spacing_supplied",
+        code=SPACING_SUPPLIED,
         detail=f"the file has no spacing; {_format(np.asarray(spacing_mm))} mm came with the request; the mask keeps "
         "the file's header, so its voxels times that header's spacing are not the volume",
         remedy="write the spacing into the file's header",

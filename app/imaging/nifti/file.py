@@ -13,9 +13,11 @@ from nibabel.nifti1 import Nifti1Image
 from nibabel.nifti2 import Nifti2Image
 from numpy.typing import NDArray
 
-from app.contract.upload import SPACING_MM
+from app.contract.report import Flag
+from app.contract.upload import SPACING_MM, SPACING_SUSPICIOUS
+from app.contract.value import Verdict
 from app.imaging.errors import NotMeasurable, TooLarge, UnreadableFile
-from app.imaging.nifti.affine import SPACING_SUSPICIOUS, locate
+from app.imaging.nifti.affine import locate
 from app.imaging.nifti.header import (
     HEADER_BYTES,
     Encoding,
@@ -24,7 +26,6 @@ from app.imaging.nifti.header import (
     recognise_header,
 )
 from app.imaging.nifti.stream import SEND_AGAIN, ByteStream
-from app.imaging.quality import Flag, Verdict
 from app.imaging.volume import Float3, Index3, Volume, VolumeGeometry
 
 COMPRESSION_LEVEL = 2

@@ -7,8 +7,8 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
+from app.contract.value import PrecisionChoice, ProviderChoice
 from app.imaging.arrays import Float32
 from app.inference.errors import DamagedModel, OutOfMemory, RuntimeUnavailable
 from app.inference.runtime.engine import (
@@ -24,9 +24,6 @@ from app.inference.runtime.engine import (
 from app.inference.runtime.onnxruntime_engine import OnnxRuntimeEngine, onnxruntime_providers
 from app.inference.runtime.openvino_engine import OpenVinoEngine, openvino_providers
 from app.inference.runtime.stop import Stop
-
-ProviderChoice = Literal["auto", "cuda", "openvino", "cpu"]
-PrecisionChoice = Literal["auto", "fp32", "bf16", "fp16"]
 
 CANDIDATES: dict[ProviderChoice, tuple[str, ...]] = {
     "auto": (CUDA, OPENVINO, CPU),

@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from app.records.artifacts import MASK
+from app.contract.report import MASK
 from app.records.errors import FolderInUseError
 from app.records.lock import FolderLock
 from app.records.opening import open_records

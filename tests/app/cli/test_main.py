@@ -17,7 +17,7 @@ from app.console import (
     READER_LEFT,
     USAGE,
 )
-from app.records.artifacts import MASK
+from app.contract.report import MASK
 from app.records.lock import FolderLock
 from app.records.opening import Records, open_records
 from tests.app.records.examples import request, stored

@@ -29,7 +29,7 @@ from app.client import (
     ServiceUnreachable,
     VolumeRefused,
 )
-from app.contract.report import FlagAnswer
+from app.contract.report import Flag
 from app.contract.service import Problem
 from tests.helpers.makers import publish_threshold_model, sphere_ml, sphere_volume
 from tests.helpers.service import Service, running_service, until
@@ -221,7 +221,7 @@ class TestNotebook:
 
     def test_flags_say_what_to_do_and_cannot_bring_their_own_markup(self, fetal_head: FetalHead, scan: Path) -> None:
         result = fetal_head.segment(scan)
-        flag = FlagAnswer(code="soft_outline", detail="<script>", remedy="look at it")
+        flag = Flag(code="soft_outline", detail="<script>", remedy="look at it")
         told = replace(result, report=result.report.model_copy(update={"flags": (flag,), "head_volume_ml": None}))
         assert "&lt;script&gt;" in told._repr_html_()
         assert "look at it" in told._repr_html_()

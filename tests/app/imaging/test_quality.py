@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
+from app.contract.report import QualityNumbers
 from app.imaging.growth import expected_head_volume_ml, head_circumference
-from app.imaging.quality import Limit, QualityNumbers, QualitySpec, age_z, assess, count_mask_doubts, missing_fraction
+from app.imaging.quality import Limit, QualitySpec, age_z, assess, count_mask_doubts, missing_fraction
 
 GOOD = QualityNumbers(
     context_agreement_dsc=0.98,

@@ -13,12 +13,7 @@ from app.inference.manifest import ContextLevel, LowerPrecision, ModelManifest, 
 from app.inference.model_store import ModelStore, StoredModel
 from app.inference.precision import chosen_precision
 from app.inference.runtime.engine import OPENVINO
-from app.inference.runtime.session import (
-    OnnxSession,
-    RuntimeSettings,
-    available_providers,
-    processor_has_bf16,
-)
+from app.inference.runtime.session import OnnxSession, RuntimeSettings, available_providers, processor_has_bf16
 from app.inference.segmenter import HeadSegmenter
 from tests.helpers.convolutional_network import convolutional_network
 from tests.helpers.makers import publish_threshold_model

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from app.contract.report import FlagAnswer, Report
+from app.contract.report import Flag, Report
 from app.pictures.page import Pictures, draw_page
 from app.pictures.surface import draw_surface
 from tests.helpers.makers import HEAD, TISSUE, sphere_volume
@@ -85,7 +85,7 @@ def test_a_rejected_measurement_has_no_volume(pictures: Pictures) -> None:
 
 
 def test_many_flags_still_make_one_page(pictures: Pictures) -> None:
-    flag = FlagAnswer(code="some_reason_for_doubt", detail="what was found " * 8, remedy="what to do about it " * 8)
+    flag = Flag(code="some_reason_for_doubt", detail="what was found " * 8, remedy="what to do about it " * 8)
     assert text_of(draw_page(REPORT.model_copy(update={"flags": (flag,) * 14}), pictures)).count("some reason") == 14
 
 

@@ -63,13 +63,14 @@ class TestTranslation:
     def test_a_code_that_is_not_in_the_table_keeps_its_status(self, error: ImagingError, status: int) -> None:
         problem = translate_error(error)
         assert problem.kind.status == status
-        assert problem.body["detail"] == "What."
+        assert problem.problem.detail == "What."
 
     def test_a_fault_of_this_program_is_not_blamed_on_the_client(self) -> None:
         assert translate_error(ImagingError("grids_not_aligned", "what")).kind.status == 500
 
     def test_an_unforeseen_error_shows_nothing(self) -> None:
-        body = translate_error(RuntimeError("Jane Doe")).body
-        assert body["status"] == 500
-        assert "Jane" not in str(body)
-        assert body["id"] in body["detail"]
+        problem = translate_error(RuntimeError("Jane Doe")).problem
+        assert problem.status == 500
+        assert "Jane" not in str(problem)
+        assert problem.id is not None
+        assert problem.id in problem.detail

@@ -1,18 +1,16 @@
 """Requests and measurements to store."""
 
 import uuid
-from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Engine, text
 
-from app.records.artifacts import MASK, PREVIEW
+from app.contract.report import MASK, PREVIEW, Measurement
+from app.contract.review import NewDecision
 from app.records.opening import Records
 from app.records.repository import Repository
-from app.records.reviews import NewDecision
-from app.records.segmentation import Measurement, NewSegmentation
-
-NOON = datetime(2026, 3, 14, 12, 0, tzinfo=UTC)
+from app.records.segmentation import NewSegmentation
+from tests.helpers.reports import NOON, report
 
 
 def request(**changes: Any) -> NewSegmentation:
@@ -28,12 +26,9 @@ def request(**changes: Any) -> NewSegmentation:
 
 
 def measurement(volume_ml: float | None = 236.4, verdict: str = "ok", input_sha256: str = "b" * 64) -> Measurement:
-    report = {
-        "head_volume_interval_ml": [220.0, 250.0],
-        "flags": [{"code": "truncated"}],
-        "input": {"sha256": input_sha256},
-    }
-    return Measurement(verdict, volume_ml, report, {MASK: b"mask", PREVIEW: b"picture"})
+    file = {"sha256": input_sha256, "shape": (64, 56, 60), "spacing_mm": (2.0, 2.0, 2.0)}
+    made = report(head_volume_ml=volume_ml, verdict=verdict, input=file)
+    return Measurement(made, {MASK: b"mask", PREVIEW: b"picture"})
 
 
 def stored(repository: Repository, volume_ml: float | None = 236.4, verdict: str = "ok", **changes: Any) -> str:
@@ -63,5 +58,5 @@ def fill(records: Records) -> str:
     stored(records.repository, volume_ml=None, verdict="reject")
     records.repository.accept(request())
     records.reviews.store_mask(first, b"edited", 240.0, "reader")
-    records.reviews.decide(first, NewDecision("edit", "rim"), "reader")
+    records.reviews.decide(first, NewDecision(decision="edit", reason="rim"), "reader")
     return first

@@ -8,6 +8,7 @@ from app.records.audit import AuditAnchor, AuditEvent, Tip
 from app.records.errors import AlteredMeasurementError, BrokenAuditTrailError
 from app.records.repository import Repository
 from tests.app.records.examples import measurement, request, stored
+from tests.helpers.reports import INTERRUPTED
 
 LINES = 5
 CHANGES = {
@@ -67,7 +68,7 @@ class TestLines:
         failed, cancelled = request(), request()
         for new in (failed, cancelled):
             repository.accept(new)
-        repository.fail(failed.id, {"code": "internal"})
+        repository.fail(failed.id, INTERRUPTED)
         repository.cancel(cancelled.id)
         assert repository.verify_audit_trail().sequence == 4
 

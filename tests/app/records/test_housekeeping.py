@@ -4,7 +4,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, text
 
-from app.records.artifacts import MASK, ArtifactStore
+from app.contract.report import MASK
+from app.records.artifacts import ArtifactStore
 from app.records.errors import FolderInUseError, UnknownSegmentationError
 from app.records.housekeeping import Housekeeping
 from app.records.lock import FolderLock

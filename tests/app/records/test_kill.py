@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from app.records.artifacts import MASK
+from app.contract.report import MASK
 from app.records.opening import Records, open_records
 from tests.app.records.examples import measurement, request, stored
 from tests.app.records.killing import killed_at
+from tests.helpers.reports import INTERRUPTED
 
-PROBLEM = {"code": "interrupted"}
 STRIDE = {"sqlite": 2, "postgresql": 7}
 """Every so manieth line: the steps are the same on both, PostgreSQL takes longer to reach."""
 
@@ -50,7 +50,7 @@ def started(records: Records) -> str:
 def check(records: Records, kept: str) -> None:
     """No measurement without its mask; after a repair no mask without its measurement; and an unbroken trail."""
     assert records.housekeeping.repair(at_work=True).incomplete == ()
-    records.repository.recover(PROBLEM)
+    records.repository.recover(INTERRUPTED)
     found = records.housekeeping.repair()
     assert (found.orphaned, found.incomplete) == ((), ())
     stored_ids = records.artifacts.ids()

@@ -4,13 +4,13 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import Engine
 
+from app.contract.review import NewDecision
 from app.records.artifacts import ArtifactStore
 from app.records.measurements import MeasurementFilter, Measurements, group_by_day
 from app.records.repository import Repository
-from app.records.reviews import NewDecision, Reviews
-from app.records.scans import RepeatedPair, Repeats
-from app.records.volume_statistics import Statistics
-from tests.app.records.examples import NOON, request, stored
+from app.records.reviews import Reviews
+from tests.app.records.examples import request, stored
+from tests.helpers.reports import NOON
 
 EVERYTHING = MeasurementFilter()
 
@@ -24,18 +24,18 @@ class TestPage:
     def test_newest_first_and_only_completed_ones(self, repository: Repository, measurements: Measurements) -> None:
         ids = [stored(repository, volume) for volume in (200.0, 210.0, 220.0)]
         repository.accept(request())
-        assert [item.id for item in measurements.page(EVERYTHING, 10)] == ids[::-1]
+        assert [item.id for item in measurements.page(EVERYTHING, 10).items] == ids[::-1]
 
     def test_pages_follow_one_another(self, repository: Repository, measurements: Measurements) -> None:
         ids = [stored(repository) for _ in range(5)]
         first = measurements.page(EVERYTHING, 2)
-        second = measurements.page(EVERYTHING, 2, first[-1].sequence)
-        assert [item.id for item in first + second] == ids[:0:-1]
+        second = measurements.page(EVERYTHING, 2, first.following)
+        assert [item.id for item in first.items + second.items] == ids[:0:-1]
         assert [item.id for item in measurements.all(EVERYTHING, page_size=2)] == ids[::-1]
 
     def test_an_item_tells_interval_and_flags(self, repository: Repository, measurements: Measurements) -> None:
         stored(repository)
-        item = measurements.page(EVERYTHING, 1)[0]
+        item = measurements.page(EVERYTHING, 1).items[0]
         assert (item.head_volume_interval_ml, item.flags) == ((220.0, 250.0), ("truncated",))
         assert item.created_at == NOON
 
@@ -56,25 +56,25 @@ class TestPage:
         stored(repository, 200.0, subject="A")
         stored(repository, 210.0, "review")
         stored(repository, 220.0, model_version=2, created_at=NOON + timedelta(hours=1))
-        assert [item.head_volume_ml for item in measurements.page(wanted, 10)] == volumes
+        assert [item.head_volume_ml for item in measurements.page(wanted, 10).items] == volumes
 
 
 class TestSummary:
     def test_of_nothing(self, measurements: Measurements) -> None:
         summary = measurements.summary(EVERYTHING)
-        assert (summary.overall.count, summary.overall.mean_ml, summary.reproducibility_sd_ml) == (0, None, None)
+        assert (summary.count, summary.mean_ml, summary.reproducibility_sd_ml) == (0, None, None)
 
     def test_rejected_ones_do_not_count(self, repository: Repository, measurements: Measurements) -> None:
         stored(repository, 200.0)
         stored(repository, None, "reject")
-        overall = measurements.summary(EVERYTHING).overall
+        overall = measurements.summary(EVERYTHING)
         assert (overall.count, overall.mean_ml, overall.sd_ml) == (1, 200.0, None)
 
     def test_mean_and_sd_are_the_textbook_ones(self, repository: Repository, measurements: Measurements) -> None:
         volumes = [187.25, 236.4, 251.0, 310.5]
         for volume in volumes:
             stored(repository, volume)
-        overall = measurements.summary(EVERYTHING).overall
+        overall = measurements.summary(EVERYTHING)
         assert overall.mean_ml == pytest.approx(statistics.mean(volumes), rel=1e-12)
         assert overall.sd_ml == pytest.approx(statistics.stdev(volumes), rel=1e-9)
         assert (overall.min_ml, overall.max_ml) == (187.25, 310.5)
@@ -83,7 +83,7 @@ class TestSummary:
         for weeks in (24.0, 24.99, 25.0):
             stored(repository, 200.0, gestational_age_weeks=weeks)
         stored(repository, 200.0)
-        weeks_found = [(week, found.count) for week, found in measurements.summary(EVERYTHING).by_gestational_week]
+        weeks_found = [(found.week, found.count) for found in measurements.summary(EVERYTHING).by_gestational_week]
         assert weeks_found == [(24, 2), (25, 1)]
 
     def test_reproducibility_is_the_mean_sd_of_same_day_groups(
@@ -121,7 +121,7 @@ class TestSummary:
             stored(repository, 342.4, subject="A", gestational_age_weeks=26.0)
         summary = measurements.summary(EVERYTHING)
         (day,) = group_by_day(measurements.scans(MeasurementFilter(subject="A")))
-        for found in (summary.overall, summary.by_gestational_week[0][1], day.statistics):
+        for found in (summary, summary.by_gestational_week[0], day):
             assert found.mean_ml == pytest.approx(342.4, rel=1e-15)
             assert found.sd_ml == pytest.approx(0.0, abs=1e-12)
         assert summary.reproducibility_sd_ml == pytest.approx(0.0, abs=1e-12)
@@ -130,7 +130,7 @@ class TestSummary:
         volumes = [1e6 + step for step in (0.0, 0.01, 0.02)]
         for volume in volumes:
             stored(repository, volume)
-        assert measurements.summary(EVERYTHING).overall.sd_ml == pytest.approx(0.01, rel=1e-4)
+        assert measurements.summary(EVERYTHING).sd_ml == pytest.approx(0.01, rel=1e-4)
 
 
 class TestScans:
@@ -149,9 +149,9 @@ class TestScans:
         newer = measure("a", 206.0)
         edited = measure("b", 210.0)
         reviews.store_mask(edited, b"mask", 214.0, "reader")
-        reviews.decide(edited, NewDecision("edit", "too wide"), "reader")
+        reviews.decide(edited, NewDecision(decision="edit", reason="too wide"), "reader")
         measure("b", 220.0, hours=24)
-        reviews.decide(measure("c", 250.0), NewDecision("reject", "twins"), "reader")
+        reviews.decide(measure("c", 250.0), NewDecision(decision="reject", reason="twins"), "reader")
         measure("d", None, "reject")
 
         wanted = MeasurementFilter(subject="A")
@@ -161,9 +161,19 @@ class TestScans:
         ]
         (day,) = group_by_day(measurements.scans(wanted))
         spread = statistics.stdev([206.0, 214.0])
-        assert (day.day, day.statistics) == (NOON.date(), Statistics(2, 210.0, spread, 206.0, 214.0))
+        assert (day.day, day.count, day.mean_ml, day.sd_ml) == (NOON.date(), 2, 210.0, spread)
+        assert (day.min_ml, day.max_ml) == (206.0, 214.0)
         repeats = measurements.repeats(wanted, 10)
-        assert repeats.pairs == (RepeatedPair("A", NOON.date(), newer, edited, 210.0, 8.0),)
+        assert [pair.model_dump() for pair in repeats.pairs] == [
+            {
+                "subject": "A",
+                "day": NOON.date(),
+                "earlier": newer,
+                "later": edited,
+                "mean_ml": 210.0,
+                "difference_ml": 8.0,
+            }
+        ]
         summary = measurements.summary(wanted)
         assert summary.reproducibility_groups == 1
         assert summary.reproducibility_sd_ml == pytest.approx(spread)
@@ -174,17 +184,17 @@ class TestScans:
         def valid() -> tuple[float | None, float | None, tuple[float, float] | None]:
             found = [(scan.head_volume_ml, scan.head_volume_interval_ml) for scan in measurements.scans(EVERYTHING)]
             volume, interval = found[0] if found else (None, None)
-            return measurements.page(EVERYTHING, 1)[0].valid_volume_ml, volume, interval
+            return measurements.page(EVERYTHING, 1).items[0].valid_volume_ml, volume, interval
 
         measured = stored(repository, 236.4, subject="A")
         assert valid() == (236.4, 236.4, (220.0, 250.0))
         reviews.store_mask(measured, b"mask", 240.0, "reader")
         assert valid() == (240.0, 240.0, None)
-        reviews.decide(measured, NewDecision("accept"), "reader")
+        reviews.decide(measured, NewDecision(decision="accept"), "reader")
         assert valid() == (236.4, 236.4, (220.0, 250.0))
-        reviews.decide(measured, NewDecision("reject", "moved"), "reader")
+        reviews.decide(measured, NewDecision(decision="reject", reason="moved"), "reader")
         assert valid() == (None, None, None)
-        reviews.decide(measured, NewDecision("edit", "moved a little"), "reader")
+        reviews.decide(measured, NewDecision(decision="edit", reason="moved a little"), "reader")
         assert valid() == (240.0, 240.0, None)
 
     def test_a_mask_drawn_after_a_rejection_makes_it_valid(
@@ -204,7 +214,7 @@ class TestScans:
             for days, volume in enumerate((200.0, 230.0))
         )
         assert [scan.head_volume_ml for scan in measurements.scans(EVERYTHING)] == [230.0]
-        reviews.decide(accepted, NewDecision("accept"), "reader")
+        reviews.decide(accepted, NewDecision(decision="accept"), "reader")
         assert [(scan.head_volume_ml, scan.day) for scan in measurements.scans(EVERYTHING)] == [(200.0, NOON.date())]
 
     def test_measuring_a_file_again_on_another_day_leaves_it_on_its_own(
@@ -224,7 +234,12 @@ class TestScans:
             stored(repository, volume, **({"subject": "A"} | changes))
         for volume in (500.0, 510.0):
             stored(repository, volume)
-        assert measurements.repeats(EVERYTHING, 10) == Repeats((), 0, None, None)
+        assert dict(measurements.repeats(EVERYTHING, 10)) == {
+            "pairs": (),
+            "count": 0,
+            "mean_difference_ml": None,
+            "limits_of_agreement_ml": None,
+        }
         stored(repository, 260.0, subject="A")
         assert measurements.repeats(EVERYTHING, 10).count == 1
 
@@ -243,7 +258,7 @@ class TestScans:
         for day, volume in ((0, 200.0), (7, 240.0), (0, 210.0)):
             stored(repository, volume, subject="A", created_at=NOON + timedelta(days=day))
         series = group_by_day(measurements.scans(MeasurementFilter(subject="A")))
-        assert [(day.day.isoformat(), day.statistics.mean_ml) for day in series] == [
+        assert [(day.day.isoformat(), day.mean_ml) for day in series] == [
             ("2026-03-14", 205.0),
             ("2026-03-21", 240.0),
         ]

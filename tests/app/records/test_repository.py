@@ -5,12 +5,12 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, text
 
-from app.records.artifacts import MASK, ArtifactStore
+from app.contract.report import MASK
+from app.records.artifacts import ArtifactStore
 from app.records.errors import DamagedArtifactError, KeyReusedError, UnknownSegmentationError
 from app.records.repository import Repository
 from tests.app.records.examples import measurement, request, stored
-
-PROBLEM = {"code": "interrupted"}
+from tests.helpers.reports import INTERRUPTED
 
 
 class TestLife:
@@ -35,9 +35,9 @@ class TestLife:
     def test_a_failed_one_keeps_the_problem(self, repository: Repository) -> None:
         new = request()
         repository.accept(new)
-        repository.fail(new.id, PROBLEM)
+        repository.fail(new.id, INTERRUPTED)
         found = repository.find(new.id)
-        assert (found.status, found.problem) == ("failed", PROBLEM)
+        assert (found.status, found.problem) == ("failed", INTERRUPTED)
 
     def test_an_unknown_id_is_an_error_that_says_so(self, repository: Repository) -> None:
         with pytest.raises(UnknownSegmentationError, match="never existed, or it was erased"):
@@ -91,7 +91,7 @@ class TestIdempotency:
     def test_a_key_whose_request_failed_may_be_used_again(self, repository: Repository) -> None:
         first = request(idempotency_key="k")
         repository.accept(first)
-        repository.fail(first.id, PROBLEM)
+        repository.fail(first.id, INTERRUPTED)
         assert repository.find_by_key("k", first.request_sha256) is None
         second = request(idempotency_key="k")
         assert repository.accept(second).id == second.id
@@ -116,7 +116,7 @@ class TestRecovery:
         for new in (queued, running):
             repository.accept(new)
         repository.start(running.id)
-        assert repository.recover(PROBLEM) == 2
+        assert repository.recover(INTERRUPTED) == 2
         statuses = [repository.find(name).status for name in (queued.id, running.id, finished)]
         assert statuses == ["failed", "failed", "completed"]
 

@@ -8,11 +8,11 @@ import pytest
 from sqlalchemy import Engine
 
 import app.cli.main
+from app.contract.review import NewDecision
 from app.records.artifacts import ArtifactStore
 from app.records.opening import open_records
 from app.records.repository import Repository
-from app.records.reviews import NewDecision, Reviews
-from app.records.segmentation import Measurement
+from app.records.reviews import Reviews
 from app.records.training_set import export_decisions
 from tests.app.records.examples import measurement, request
 
@@ -26,9 +26,7 @@ def measured(repository: Repository, volume: bytes, subject: str | None) -> str:
     new = request(subject=subject)
     repository.accept(new)
     repository.start(new.id)
-    plain = measurement()
-    report = {**plain.report, "id": new.id, "input": {"sha256": hashlib.sha256(volume).hexdigest()}}
-    repository.complete(new.id, Measurement(plain.verdict, plain.head_volume_ml, report, plain.files))
+    repository.complete(new.id, measurement(input_sha256=hashlib.sha256(volume).hexdigest()))
     return new.id
 
 
@@ -37,12 +35,12 @@ def test_decided_masks_are_paired_with_the_volumes_they_were_made_from(
 ) -> None:
     packed = gzip.compress(b"packed")
     ids = [measured(repository, volume, name) for volume, name in ((packed, "A"), (b"plain", "B"), (b"no", "C"))]
-    reviews.decide(ids[0], NewDecision("accept"), "reader")
+    reviews.decide(ids[0], NewDecision(decision="accept"), "reader")
     reviews.store_mask(ids[1], b"drawn", 240.0, "reader")
-    reviews.decide(ids[1], NewDecision("edit", "the scalp"), "reader")
-    reviews.decide(ids[2], NewDecision("reject", "twins"), "reader")
+    reviews.decide(ids[1], NewDecision(decision="edit", reason="the scalp"), "reader")
+    reviews.decide(ids[2], NewDecision(decision="reject", reason="twins"), "reader")
     lost = measured(repository, b"lost", "D")
-    reviews.decide(lost, NewDecision("accept"), "reader")
+    reviews.decide(lost, NewDecision(decision="accept"), "reader")
     (tmp_path / "volumes" / "deep").mkdir(parents=True)
     (tmp_path / "volumes" / "deep" / "a scan.nii.gz").write_bytes(packed)
     (tmp_path / "volumes" / "b.nii").write_bytes(b"plain")
@@ -71,9 +69,9 @@ def test_a_volume_that_was_measured_twice_is_taken_with_its_latest_decision(
     tmp_path: Path, repository: Repository, reviews: Reviews
 ) -> None:
     first, second = (measured(repository, b"same", "A") for _ in range(2))
-    reviews.decide(first, NewDecision("accept"), "reader")
+    reviews.decide(first, NewDecision(decision="accept"), "reader")
     reviews.store_mask(second, b"drawn", 240.0, "reader")
-    reviews.decide(second, NewDecision("edit", "better"), "reader")
+    reviews.decide(second, NewDecision(decision="edit", reason="better"), "reader")
     [case] = export_decisions(reviews, tmp_path / "out", None)
     assert case.case == f"A_{second[:13]}"
     assert [path.read_bytes() for path in (tmp_path / "out" / "labels").iterdir()] == [b"drawn"]
@@ -84,7 +82,7 @@ def test_measurements_without_a_subject_are_not_taken_for_one_patient(
 ) -> None:
     ids = [measured(repository, volume, None) for volume in (b"one", b"two")]
     for segmentation_id in ids:
-        reviews.decide(segmentation_id, NewDecision("accept"), "reader")
+        reviews.decide(segmentation_id, NewDecision(decision="accept"), "reader")
     cases = [case.case for case in export_decisions(reviews, tmp_path / "out", None)]
     assert cases == [segmentation_id[:13] for segmentation_id in ids]
     assert not any("_" in case for case in cases)

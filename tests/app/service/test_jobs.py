@@ -73,7 +73,7 @@ class TestRunning:
             until(lambda: computing(service) == 1)
             repository = service.state.repository
         found = repository.find(path.rsplit("/", maxsplit=1)[-1])
-        assert (found.status, found.problem and found.problem["code"]) == ("failed", "interrupted")
+        assert (found.status, found.problem and found.problem.code) == ("failed", "interrupted")
 
 
 class TestClient:

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from app.imaging.quality import Limit, QualityNumbers, QualitySpec
+from app.contract.report import QualityNumbers
+from app.imaging.quality import Limit, QualitySpec
 from app.imaging.volume import Volume, VolumeGeometry
 from training.evaluation.calibration import FALSE_ALARMS, CalibrationError, JudgedCase, check, review_limits
 from training.evaluation.degrade import degrade

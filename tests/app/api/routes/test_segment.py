@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from app.contract.report import NOTICE, Report
+from app.contract.report import Report
+from app.contract.value import NOTICE
 from app.problems.problem import RETRY_AFTER_S
 from tests.helpers.makers import NiftiOptions, publish_threshold_model, sphere_ml, sphere_volume, volume_bytes
 from tests.helpers.service import Service, assert_problem, post, running_service, until

@@ -12,7 +12,7 @@ from PIL import Image
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app.records.artifacts import MASK
+from app.contract.report import MASK
 from app.records.tables import SegmentationRow
 from tests.helpers.makers import NiftiOptions, sphere_volume, volume_bytes
 from tests.helpers.service import Service, assert_problem, post, until

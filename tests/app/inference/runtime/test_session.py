@@ -10,12 +10,7 @@ from onnx import TensorProto, helper
 
 from app.inference.errors import DamagedModel, OutOfMemory, RuntimeUnavailable
 from app.inference.runtime.engine import CPU, CUDA, OPENVINO
-from app.inference.runtime.session import (
-    OnnxSession,
-    RuntimeSettings,
-    available_providers,
-    is_runtime_installed,
-)
+from app.inference.runtime.session import OnnxSession, RuntimeSettings, available_providers, is_runtime_installed
 from tests.helpers.convolutional_network import convolutional_network
 from tests.helpers.hungry_model import MODEST_VOXELS, hungry_network
 from tests.helpers.makers import threshold_network

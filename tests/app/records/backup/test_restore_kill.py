@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from app.records.artifacts import EDITED_MASK, MASK
+from app.contract.report import MASK
 from app.records.audit import Tip
 from app.records.backup.backup import back_up
 from app.records.backup.restore import open_backup, restore
@@ -59,7 +59,6 @@ def check_restored(records: Records, first: str) -> None:
     assert records.repository.read_artifact(first, MASK) == b"mask"
     edited = records.reviews.read_edited_mask(first)
     assert edited is not None
-    assert edited[0].name == EDITED_MASK.format(number=1)
     assert edited[1] == b"edited"
     assert len(contents(records.engine)["segmentations"]) == 3
     found = records.housekeeping.repair()

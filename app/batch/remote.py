@@ -1,0 +1,32 @@
+"""A service somewhere else."""
+
+from __future__ import annotations
+
+from app.batch.engines import EngineError, Work
+from app.batch.results import CaseError, CaseProblem
+from app.client import FetalHead, FetalHeadError, ServiceProblem
+from app.contract.report import MASK, PREVIEW, Measurement
+from app.contract.upload import Upload
+
+
+class RemoteEngine:
+    """Several uploads at a time, which the service queues as it likes."""
+
+    def __init__(self, service: FetalHead) -> None:
+        """Ask which model it runs, or raise an `EngineError`."""
+        self._service = service
+        try:
+            self.model_sha256 = service.ready().model.sha256
+        except FetalHeadError as error:
+            raise EngineError(str(error)) from error
+
+    def prepare(self, upload: Upload) -> Work:
+        """Upload and wait for the result, or raise a `CaseError`."""
+        try:
+            result = self._service.segment(upload.payload, **upload.fields.model_dump())
+        except ServiceProblem as error:
+            raise CaseError(CaseProblem(**error.problem.model_dump(exclude_none=True))) from error
+        except FetalHeadError as error:
+            raise CaseError(CaseProblem(code="service_unreachable", detail=f"{error}.")) from error
+        measured = Measurement(result.report, {MASK: result.mask_file, PREVIEW: result.preview_png})
+        return lambda: measured

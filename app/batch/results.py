@@ -1,0 +1,55 @@
+"""The result of one case: its report, or the problem that it has none."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from app.batch.cases import Case
+from app.contract.report import Report
+
+State = Literal["measured", "kept", "failed"]
+
+
+class CaseReport(Report):
+    """A report beside its files, which `mask` and `preview` name."""
+
+    report: str | None = Field(None, exclude_if=lambda name: name is None)
+    """The page about it, where one was wanted."""
+
+
+class CaseProblem(BaseModel):
+    """Why a case has no report; a problem's other members are kept for programs."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    code: str
+    detail: str
+    expected: str | None = None
+    remedy: str | None = None
+
+
+class CaseError(Exception):
+    """A case that the engine could not measure."""
+
+    def __init__(self, problem: CaseProblem) -> None:
+        super().__init__(problem.code)
+        self.problem = problem
+
+
+@dataclass(frozen=True)
+class CaseResult:
+    """What became of one case; `files` are the ones that were not written, by their kind."""
+
+    case: Case
+    outcome: Report | CaseProblem
+    state: State
+    files: Mapping[str, bytes] | None = None
+
+    def document(self) -> dict[str, Any]:
+        """Return the report or the problem, with the file that it is about, as JSON has it."""
+        unknown = {name for name, value in self.outcome if value is None} if self.state == "failed" else None
+        return {"file": str(self.case.path), **self.outcome.model_dump(mode="json", exclude=unknown)}

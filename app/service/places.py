@@ -1,0 +1,76 @@
+"""The places that requests are held in, from their first byte until their result is stored."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from app.problems.problem import RETRY_AFTER_S, ProblemError
+from app.service.pace import Pace
+
+
+class Place:
+    """A place, given back once, by whoever has it last."""
+
+    def __init__(self, release: Callable[[], None]) -> None:
+        self._release = release
+        self._held_by_request = True
+
+    def leave(self) -> None:
+        """Give the place back, unless a job has taken it over."""
+        if self._held_by_request:
+            self._held_by_request = False
+            self._release()
+
+    def hand_over(self) -> Callable[[object], None]:
+        """Keep the place beyond the request, and return the function that gives it back."""
+        self._held_by_request = False
+        return lambda _: self._release()
+
+
+class Places:
+    """As many places as there are: waiting requests and the one being measured together."""
+
+    def __init__(self, count: int, pace: Pace) -> None:
+        """Open them; `pace` says when the next one is likely to be free."""
+        self._count = count
+        self._pace = pace
+        self._taken = 0
+        self.is_closed = False
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no request has a place."""
+        return self._taken == 0
+
+    def close(self) -> None:
+        """Give no more places; what has one keeps it."""
+        self.is_closed = True
+
+    def require_open(self) -> None:
+        """Raise the problem `stopping` once they are closed."""
+        if self.is_closed:
+            raise ProblemError("stopping", headers={"Retry-After": str(RETRY_AFTER_S)})
+
+    @contextmanager
+    def take(self) -> Iterator[Place]:
+        """Give one request a place.
+
+        Raises:
+            ProblemError: `queue_full` or `stopping`.
+        """
+        self.require_open()
+        if self._taken >= self._count:
+            wait_s = max(RETRY_AFTER_S, math.ceil(self._pace.rest_s()))
+            headers = {"Retry-After": str(wait_s)}
+            raise ProblemError("queue_full", got=f"{self._taken} requests held", headers=headers)
+        self._taken += 1
+        place = Place(self._release)
+        try:
+            yield place
+        finally:
+            place.leave()
+
+    def _release(self) -> None:
+        self._taken -= 1
