@@ -20,7 +20,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constr
 export ORT_DISABLE_TELEMETRY := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install develop system-packages viewer viewer-if-possible demo serve test test-soak soak docs reference check bench image train-queue train-smoke sbom audit-dependencies format lock clean
+.PHONY: help install develop system-packages missing-packages viewer viewer-if-possible demo serve test test-soak soak docs reference check bench image train-queue train-smoke sbom audit-dependencies format lock clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,6 +31,9 @@ develop: $(VENV)/.development  ## also install what training, tests and document
 
 system-packages:  ## install the Debian packages that some tests need (as root); without them these tests are skipped
 	scripts/system-packages
+
+missing-packages:
+	@scripts/system-packages --tell
 
 viewer:  ## build the web page from app/viewer/source (1 minute; needs Node.js 18 or newer and npm)
 	scripts/build-viewer
@@ -44,7 +47,7 @@ demo: $(VENV)/.service viewer-if-possible  ## measure one simulated head through
 serve: $(VENV)/.service viewer-if-possible  ## run the service on 127.0.0.1:8000 until Ctrl+C
 	FETALHEAD_HOST=127.0.0.1 FETALHEAD_PORT=8000 $(BIN)/fetalhead serve
 
-test: $(VENV)/.development viewer-if-possible  ## run all tests (12 minutes or more on 2 cores)
+test: missing-packages $(VENV)/.development viewer-if-possible  ## run all tests (12 minutes or more on 2 cores)
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 docs: $(VENV)/.development  ## build the documentation site in site/; warnings are errors (10 s)

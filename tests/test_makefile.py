@@ -32,6 +32,10 @@ def test_a_finished_environment_is_left_alone(environment: Path) -> None:
     assert "pip" not in planned(environment)
 
 
+def test_before_anything_else_it_tells_which_packages_are_missing(environment: Path) -> None:
+    assert "system-packages --tell" in planned(environment, "RUNTIME=gpu").splitlines()[0]
+
+
 def test_another_runtime_replaces_the_one_that_is_there(environment: Path) -> None:
     """They overwrite one another: a test run after `make serve RUNTIME=gpu` must not meet a mixture."""
     plan = planned(environment, "RUNTIME=gpu")
