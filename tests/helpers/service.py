@@ -1,12 +1,13 @@
 """A whole service in this process: real server, application, database, files and a small real network."""
 
+import asyncio
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 import uvicorn
@@ -16,6 +17,7 @@ from app.service.state import ServiceState
 from app.settings import Settings
 
 DEADLINE_S = 120.0
+Found = TypeVar("Found")
 
 
 @dataclass(frozen=True)
@@ -23,6 +25,7 @@ class Service:
     client: httpx.Client
     state: ServiceState
     data: Path
+    loop: asyncio.AbstractEventLoop
 
     @contextmanager
     def busy(self) -> Iterator[None]:
@@ -33,7 +36,10 @@ class Service:
             begun.set()
             done.wait(DEADLINE_S)
 
-        future = self.state.jobs._inference.submit(work)
+        async def load() -> None:
+            await self.state.jobs.load(work)
+
+        future = asyncio.run_coroutine_threadsafe(load(), self.loop)
         begun.wait(DEADLINE_S)
         try:
             yield
@@ -41,13 +47,23 @@ class Service:
             done.set()
             future.result(DEADLINE_S)
 
+    def counted(self, name: str, **labels: str) -> float:
+        """What a metric shows now; 0 where it was never counted."""
+        return self.state.metrics.registry.get_sample_value(name, labels) or 0.0
+
 
 @contextmanager
 def running_service(data: Path, model_store: Path, wait: bool = True, **settings: Any) -> Iterator[Service]:
     values: dict[str, Any] = {"data_dir": data, "model_store": model_store, "provider": "cpu", "threads": 1}
     app = create_app(Settings(**(values | settings)))
     server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, access_log=False, server_header=False))
-    thread = threading.Thread(target=server.run)
+    loops: list[asyncio.AbstractEventLoop] = []
+
+    async def serve() -> None:
+        loops.append(asyncio.get_running_loop())
+        await server.serve()
+
+    thread = threading.Thread(target=asyncio.run, args=(serve(),))
     thread.start()
     try:
         until(lambda: server.started or not thread.is_alive())
@@ -55,17 +71,19 @@ def running_service(data: Path, model_store: Path, wait: bool = True, **settings
         with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=DEADLINE_S) as client:
             if wait:
                 until(lambda: client.get("/health/ready").status_code == 200)
-            yield Service(client, app.state.service, data)
+            yield Service(client, app.state.service, data, loops[0])
     finally:
         server.should_exit = True
         thread.join(DEADLINE_S)
 
 
-def until(condition: Any) -> None:
+def until(condition: Callable[[], Found | None]) -> Found:
+    """Wait until something is there or holds; give it."""
     deadline = time.monotonic() + DEADLINE_S
-    while not condition():
+    while not (found := condition()):
         assert time.monotonic() < deadline, "waited too long"
         time.sleep(0.01)
+    return found
 
 
 def post(client: httpx.Client, content: bytes, headers: dict[str, str] | None = None, **fields: Any) -> httpx.Response:

@@ -3,6 +3,7 @@
 import socket
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -37,8 +38,7 @@ def slow(tmp_path_factory: pytest.TempPathFactory, slow_store: Path, provider: s
 class TestRunning:
     def test_it_tells_stage_and_progress_and_delete_stops_it(self, slow: Service, sphere: bytes) -> None:
         path = post(slow.client, sphere, ASYNC).headers["location"]
-        until(lambda: slow.client.get(path).json().get("stage") == "context_level_1")
-        body = slow.client.get(path).json()
+        body = until(lambda: in_stage(slow, path, "context_level_1"))
         assert body["status"] == "running"
         assert 0 < body["progress"] < 1
         assert slow.client.delete(path).status_code == 204
@@ -54,8 +54,8 @@ class TestRunning:
             assert_problem(post(service.client, sphere), 503, "queue_full")
             service.client.delete(waiting)
             until(lambda: post(service.client, sphere, ASYNC).status_code == 202)
-            assert service.client.get(running).json()["status"] == "running"
-            assert service.state.metrics.queue_depth._value.get() == 1
+            until(lambda: service.client.get(running).json()["status"] == "running")
+            until(lambda: service.counted("fetalhead_queue_depth") == 1)
 
     def test_its_time_limit_stops_it(self, tmp_path: Path, slow_store: Path, sphere: bytes, provider: str) -> None:
         with running_service(tmp_path, slow_store, segmentation_timeout_s=0.2, provider=provider) as service:
@@ -110,12 +110,17 @@ class TestPace:
         assert 10 < pace.rest_s() < 20
 
 
+def in_stage(service: Service, path: str, stage: str) -> dict[str, Any] | None:
+    body: dict[str, Any] = service.client.get(path).json()
+    return body if body.get("stage") == stage else None
+
+
 def computing(service: Service) -> float:
-    return float(service.state.metrics.in_flight._value.get())
+    return service.counted("fetalhead_in_flight")
 
 
 def stopped(service: Service, reason: str) -> float:
-    return float(service.state.metrics.stopped.labels(reason)._value.get())
+    return service.counted("fetalhead_stopped_total", reason=reason)
 
 
 def sent(service: Service, content: bytes, headers: str = "") -> socket.socket:

@@ -1,8 +1,6 @@
 import gc
-import weakref
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -37,25 +35,19 @@ def test_interrupted_training_continues_exactly(cache: PhantomCache, smoke: Trai
         assert torch.equal(whole.average[name], rest.average[name]), name
 
 
-def test_a_finished_level_leaves_no_cases_in_memory(
-    cache: PhantomCache, smoke: TrainingConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_finished_level_leaves_no_cases_in_memory(cache: PhantomCache, smoke: TrainingConfig, tmp_path: Path) -> None:
     """Trainings that follow each other in one process would fill the memory: cycles are collected too seldom."""
-    made: list[weakref.ref[GridCases]] = []
-
-    class Noted(GridCases):
-        def __init__(self, *given: Any) -> None:
-            super().__init__(*given)
-            made.append(weakref.ref(self))
-
-    monkeypatch.setattr("training.fitting.loop.GridCases", Noted)
+    before = {id(cases) for cases in cases_in_memory()}
     gc.disable()
     try:
         trainer(smoke, cache, tmp_path).fit(stop_at_step=2)
-        assert made
-        assert [cases() for cases in made] == [None] * len(made)
+        assert [cases for cases in cases_in_memory() if id(cases) not in before] == []
     finally:
         gc.enable()
+
+
+def cases_in_memory() -> list[GridCases]:
+    return [found for found in gc.get_objects() if type(found) is GridCases]
 
 
 def test_resuming_with_another_configuration_is_refused(

@@ -62,7 +62,7 @@ class TestDecision:
 
     def test_the_reason_stays_out_of_the_audit_trail(self, service: Service, report: dict[str, Any]) -> None:
         decide(service.client, report, "reject", SECRET)
-        with Session(service.state.repository._engine) as session:
+        with Session(service.state.records.engine) as session:
             lines = session.scalars(select(AuditRow)).all()
         assert lines[-1].action == "decide"
         assert lines[-1].detail["decision"] == "reject"
@@ -131,7 +131,7 @@ class TestEditedMask:
     def test_both_masks_are_in_the_audit_trail(self, service: Service, report: dict[str, Any]) -> None:
         mask, affine = smaller(service.client, report)
         edit = put(service.client, report, nifti_bytes(mask, affine)).json()
-        with Session(service.state.repository._engine) as session:
+        with Session(service.state.records.engine) as session:
             lines = {line.action: line for line in session.scalars(select(AuditRow))}
         detail = lines["edit_mask"].detail
         assert detail["sha256"] == edit["sha256"]
@@ -152,7 +152,7 @@ class TestEditedMask:
         put(service.client, report, nifti_bytes(*smaller(service.client, report)))
         decide(service.client, report, "edit", SECRET)
         assert service.client.delete(f"/segmentations/{report['id']}").status_code == 204
-        with Session(service.state.repository._engine) as session:
+        with Session(service.state.records.engine) as session:
             assert session.scalars(select(EditedMaskRow)).all() == []
             assert session.scalars(select(DecisionRow)).all() == []
         assert list(service.data.rglob("edited_mask_*")) == []

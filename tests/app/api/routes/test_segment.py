@@ -131,7 +131,7 @@ class TestIdempotency:
     def test_simultaneous_requests_share_one_computation(self, service: Service, sphere: bytes) -> None:
         with ThreadPoolExecutor(4) as pool, service.busy():
             answers = [pool.submit(post, service.client, sphere, {"Idempotency-Key": "k"}) for _ in range(4)]
-            until(lambda: service.state.metrics.queue_depth._value.get() == 1)
+            until(lambda: service.counted("fetalhead_queue_depth") == 1)
         assert len({answer.result().json()["id"] for answer in answers}) == 1
         assert service.client.get("/volume").json()["summary"]["count"] == 1
 
@@ -189,7 +189,7 @@ class TestLoad:
     def test_other_requests_are_answered_meanwhile(self, service: Service, sphere: bytes) -> None:
         with ThreadPoolExecutor(1) as pool, service.busy():
             waiting = pool.submit(post, service.client, sphere)
-            until(lambda: service.state.metrics.queue_depth._value.get() == 1)
+            until(lambda: service.counted("fetalhead_queue_depth") == 1)
             assert service.client.get("/health/live").status_code == 200
             assert service.client.get("/volume").json()["items"] == []
         assert waiting.result().status_code == 200

@@ -83,7 +83,7 @@ class TestLayers:
 
     def test_an_earlier_measurement_without_layers_says_so(self, service: Service, sphere: bytes) -> None:
         report = post(service.client, sphere).json()
-        with Session(service.state.repository._engine) as session, session.begin():
+        with Session(service.state.records.engine) as session, session.begin():
             row = session.scalars(select(SegmentationRow)).one()
             row.artifacts = {name: value for name, value in (row.artifacts or {}).items() if "probability" not in name}
         answer = service.client.get(f"/segmentations/{report['id']}/probability")
