@@ -1,7 +1,6 @@
 import gzip
 import socket
 import struct
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,7 +8,7 @@ import httpx
 import pytest
 
 from tests.helpers.makers import sphere_volume, volume_bytes
-from tests.helpers.service import Service, assert_problem, post, running_service, until
+from tests.helpers.service import DEADLINE_S, Service, assert_problem, post, running_service, until
 
 BOUNDARY = "----------------b0undary"
 TYPE = {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"}
@@ -17,8 +16,8 @@ TYPE = {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"}
 
 @pytest.fixture
 def small_service(tmp_path: Path, model_store: Path) -> Iterator[Service]:
-    """Takes 64 KiB at most, within half a second."""
-    with running_service(tmp_path, model_store, max_upload_bytes=65536, upload_timeout_s=0.5) as service:
+    """Takes 64 KiB at most."""
+    with running_service(tmp_path, model_store, max_upload_bytes=65536) as service:
         yield service
 
 
@@ -71,16 +70,20 @@ class TestSize:
 
 
 class TestSlowness:
-    def test_a_body_that_does_not_come_is_given_up(self, small_service: Service) -> None:
-        with connected(small_service) as connection:
-            connection.sendall(head(small_service, 5000) + multipart(("volume", b"half"), end=False))
+    def test_a_body_that_does_not_come_is_given_up(self, tmp_path: Path, model_store: Path) -> None:
+        with (
+            running_service(tmp_path, model_store, upload_timeout_s=0.5) as service,
+            connected(service) as connection,
+        ):
+            connection.sendall(head(service, 5000) + multipart(("volume", b"half"), end=False))
             assert b" 408 " in connection.recv(4096)
 
     def test_a_client_that_leaves_frees_its_place(self, tmp_path: Path, model_store: Path, sphere: bytes) -> None:
         with running_service(tmp_path, model_store, queue_length=0) as service:
             with connected(service) as connection:
                 connection.sendall(head(service, 5000) + multipart(("volume", b"half"), end=False))
-                time.sleep(0.2)
+                until(lambda: not service.state.jobs.is_idle)
+                assert_problem(post(service.client, sphere), 503, "queue_full")
             until(lambda: post(service.client, sphere).status_code == 200)
 
 
@@ -190,7 +193,7 @@ class TestForm:
 def connected(service: Service) -> socket.socket:
     url = service.client.base_url
     connection = socket.create_connection((url.host, url.port))
-    connection.settimeout(10)
+    connection.settimeout(DEADLINE_S)
     return connection
 
 

@@ -189,10 +189,10 @@ def test_every_wrong_checksum_is_noticed() -> None:
 
 
 def quickly(payload: bytes, limits: DecodeLimits | None = None) -> ImagingError:
-    began = time.perf_counter()
+    began = time.thread_time()  # of this thread alone, however busy the machine is
     with pytest.raises(ImagingError) as caught:
         decode_nifti(payload, limits)
-    assert time.perf_counter() - began < 5
+    assert time.thread_time() - began < 5
     return caught.value
 
 
