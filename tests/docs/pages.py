@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import yaml
 
-ROOT = Path(__file__).resolve().parent.parent.parent
+from tests.helpers.repository import ROOT
+
 DOCS = ROOT / "docs"
 RUN = ("console", "python")
 DATA = ("json", "toml", "text")

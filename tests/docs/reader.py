@@ -21,7 +21,8 @@ from typing import Any, Self
 import httpx
 
 from app.records.opening import open_records
-from tests.docs.pages import ROOT, Block
+from tests.docs.pages import Block
+from tests.helpers.repository import ROOT
 
 OWN = {"pyproject.toml", "constraints.txt", ".venv", ".git", "data", "runs", "site", "demo-output", "build"}
 SERVE = "fetalhead serve"

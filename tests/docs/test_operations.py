@@ -1,24 +1,22 @@
 """The operations manual is complete: every alert has its runbook, every file and setting it names exists."""
 
 import re
-from pathlib import Path
 
-import pytest
 import yaml
 
 from app.settings import Settings, environment_name
+from tests.helpers.repository import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 MANUAL = (ROOT / "docs/operations.md").read_text(encoding="utf-8")
 RULES = yaml.safe_load((ROOT / "docker/prometheus/alerts.yml").read_text(encoding="utf-8"))
 ALERTS = {rule["alert"]: rule for group in RULES["groups"] for rule in group["rules"]}
 
 
-@pytest.mark.parametrize("alert", ALERTS)
-def test_every_alert_has_a_runbook_to_which_it_points(alert: str) -> None:
-    (runbook,) = re.findall(rf"^### {alert}\n\n(.+?)(?=^##|\Z)", MANUAL, re.MULTILINE | re.DOTALL)
-    assert len(runbook.split()) >= 5
-    assert ALERTS[alert]["annotations"]["runbook"] == f"docs/operations.md#{alert.lower()}"
+def test_every_alert_has_a_runbook_to_which_it_points() -> None:
+    runbooks = dict(re.findall(r"^### (Fetalhead\w+)\n\n(.+?)(?=^##|\Z)", MANUAL, re.MULTILINE | re.DOTALL))
+    assert [alert for alert in ALERTS if len(runbooks.get(alert, "").split()) < 5] == []
+    pointers = {alert: rule["annotations"]["runbook"] for alert, rule in ALERTS.items()}
+    assert pointers == {alert: f"docs/operations.md#{alert.lower()}" for alert in ALERTS}
 
 
 def test_every_runbook_belongs_to_an_alert() -> None:

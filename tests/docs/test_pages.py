@@ -1,15 +1,13 @@
-"""Every block of code on the documentation site is run, or says on its page why it is not."""
+"""What holds for every page of the documentation site; `test_reading.py` does what they say."""
 
 import json
 import re
 import tomllib
 from collections.abc import Iterator
-from pathlib import Path
 
-import pytest
-
-from tests.docs.pages import DATA, DOCS, ROOT, RUN, blocks, pages
-from tests.docs.reader import SERVE, Reader, Service
+from tests.docs.pages import DATA, DOCS, RUN, Block, blocks, pages
+from tests.docs.reader import SERVE
+from tests.helpers.repository import ROOT
 
 HISTORY = ("adr/", "results/")
 """Pages that tell what was: what they name may be gone."""
@@ -18,47 +16,24 @@ MADE = ("docker/secrets", "docs/results/DATE")
 COMMANDS = ("fetalhead", "fetalhead-train", "make", "docker", "curl", "python", "pip", "npm")
 
 
-@pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    with Service(tmp_path_factory.mktemp("service")) as service:
-        yield service
+def test_every_block_names_its_language() -> None:
+    assert [where for where, block in all_blocks() if block.language not in RUN + DATA] == []
 
 
-@pytest.mark.parametrize("page", [page for page in pages() if any(b.language in RUN for b in blocks(page))])
-def test_a_reader_can_follow(page: str, service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    with Reader(tmp_path, service) as reader:
-        for block in blocks(page):
-            if block.language in RUN and block.reason is None:
-                reader.follow(block)
+def test_what_is_not_run_says_why() -> None:
+    reasons = [(where, block) for where, block in all_blocks() if block.reason is not None]
+    assert [where for where, block in reasons if len((block.reason or "").split()) <= 3] == []
+    assert [where for where, block in reasons if block.language not in RUN] == []
 
 
-@pytest.mark.parametrize("page", pages())
-def test_every_block_names_its_language(page: str) -> None:
-    assert [block for block in blocks(page) if block.language not in RUN + DATA] == []
+def test_text_hides_no_command() -> None:
+    commands = tuple(f"{name} " for name in COMMANDS)
+    texts = [(where, block.text.lstrip()) for where, block in all_blocks() if block.language == "text"]
+    assert [where for where, text in texts if text.startswith(commands)] == []
 
 
-@pytest.mark.parametrize("page", pages())
-def test_what_is_not_run_says_why(page: str) -> None:
-    reasons = [block.reason for block in blocks(page) if block.reason is not None]
-    assert all(len(reason.split()) > 3 for reason in reasons)
-    assert all(block.language in RUN for block in blocks(page) if block.reason is not None)
-
-
-@pytest.mark.parametrize("page", pages())
-def test_text_hides_no_command(page: str) -> None:
-    for block in blocks(page):
-        if block.language == "text":
-            assert not block.text.lstrip().startswith(tuple(f"{name} " for name in COMMANDS)), block
-
-
-@pytest.mark.parametrize("page", pages())
-def test_data_can_be_read(page: str) -> None:
-    for block in blocks(page):
-        if block.language == "json":
-            json.loads(block.text)
-        if block.language == "toml":
-            tomllib.loads(block.text)
+def test_data_can_be_read() -> None:
+    assert [where for where, block in all_blocks() if not readable(block)] == []
 
 
 def test_most_blocks_are_run() -> None:
@@ -75,11 +50,15 @@ def test_every_page_is_on_the_menu_and_every_result_is_linked() -> None:
     assert results - linked - set(pages()) == set(), "link them from docs/comparison.md"
 
 
-@pytest.mark.parametrize("page", [page for page in pages() if not page.startswith(HISTORY)])
-def test_the_files_it_names_exist(page: str) -> None:
-    text = (DOCS / page).read_text(encoding="utf-8")
-    named = set(re.findall(r"`((?:app|benchmarks|docker|docs|scripts|tests|training)/[\w./-]+)[`:]", text))
-    assert sorted(name for name in named if not name.startswith(MADE) and not (ROOT / name).exists()) == []
+def test_the_files_they_name_exist() -> None:
+    missing = []
+    for page in pages():
+        if not page.startswith(HISTORY):
+            text = (DOCS / page).read_text(encoding="utf-8")
+            named = set(re.findall(r"`((?:app|benchmarks|docker|docs|scripts|tests|training)/[\w./-]+)[`:]", text))
+            there = (name for name in named if not name.startswith(MADE))
+            missing += [f"{page}: {name}" for name in there if not (ROOT / name).exists()]
+    assert sorted(missing) == []
 
 
 def test_every_flag_is_explained() -> None:
@@ -89,3 +68,19 @@ def test_every_flag_is_explained() -> None:
     titles = re.search(r"const FLAGS:[^{]*\{(.*?)^\}", words, re.MULTILINE | re.DOTALL)
     assert titles is not None
     assert explained == set(re.findall(r"^  ([a-z_]+):", titles[1], re.MULTILINE))
+
+
+def all_blocks() -> Iterator[tuple[str, Block]]:
+    """Every block of every page, with the place where it stands."""
+    return ((f"{page}:{block.line}", block) for page in pages() for block in blocks(page))
+
+
+def readable(block: Block) -> bool:
+    try:
+        if block.language == "json":
+            json.loads(block.text)
+        if block.language == "toml":
+            tomllib.loads(block.text)
+    except ValueError:
+        return False
+    return True

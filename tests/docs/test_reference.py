@@ -1,10 +1,9 @@
 """The reference pages say what the code does."""
 
-from pathlib import Path
-
 from scripts.reference import outdated
 from scripts.reference.markdown import anchor, table
 from scripts.reference.tables import with_settings
+from tests.helpers.repository import ROOT
 
 
 def test_every_page_is_up_to_date() -> None:
@@ -12,7 +11,7 @@ def test_every_page_is_up_to_date() -> None:
 
 
 def test_every_request_and_every_command_is_there() -> None:
-    docs = Path(__file__).resolve().parents[2] / "docs" / "reference"
+    docs = ROOT / "docs" / "reference"
     http, commands = ((docs / f"{name}.md").read_text("utf-8") for name in ("http", "commands"))
     for heading in ("POST /segment", "GET /volume", "PUT /models/active", "Report", "Problem"):
         assert f"# {heading}\n" in http
