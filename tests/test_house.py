@@ -14,8 +14,8 @@ import yaml
 
 from app.monitoring.metrics import Metrics
 from app.settings import Settings, environment_name
+from tests.helpers.repository import ROOT
 
-ROOT = Path(__file__).resolve().parent.parent
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 PROJECT = PYPROJECT["project"]
 PINS = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()

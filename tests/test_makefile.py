@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parent.parent
+from tests.helpers.repository import ROOT
+
 STAMPS = ("bin/python", ".runtime-cpu", ".service", ".development")
 
 

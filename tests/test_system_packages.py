@@ -5,9 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.helpers.repository import ROOT
 from tests.helpers.system_packages import require
-
-ROOT = Path(__file__).resolve().parent.parent
 
 
 def test_a_program_that_is_there_is_found() -> None:

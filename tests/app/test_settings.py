@@ -4,8 +4,9 @@ import pytest
 from pydantic import ValidationError
 
 from app.settings import CLIENT_VARIABLES, REMOVED_VARIABLES, Settings, environment_name, unknown_variables
+from tests.helpers.repository import ROOT
 
-DOCUMENT = (Path(__file__).parents[2] / "docs" / "settings.md").read_text("utf-8")
+DOCUMENT = (ROOT / "docs" / "settings.md").read_text("utf-8")
 
 
 @pytest.mark.parametrize("field", Settings.model_fields)

@@ -10,9 +10,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from tests.helpers.repository import ROOT
 from tests.helpers.system_packages import require
 
-ROOT = Path(__file__).resolve().parents[2]
 ENTER = """
 set -eu
 place="$1" kept="$2"

@@ -11,9 +11,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.helpers.repository import ROOT
 from tests.helpers.system_packages import require
 
-ROOT = Path(__file__).resolve().parents[2]
 SUITE = "bookworm"
 PACKAGES = "python3,python3-venv,ca-certificates"
 CA_BUNDLE = Path("/etc/ssl/certs/ca-certificates.crt")

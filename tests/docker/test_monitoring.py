@@ -10,9 +10,9 @@ import pytest
 import yaml
 
 from app.monitoring.metrics import Metrics
+from tests.helpers.repository import ROOT
 from tests.helpers.system_packages import require
 
-ROOT = Path(__file__).resolve().parents[2]
 RULES = ROOT / "docker/prometheus/alerts.yml"
 GROUPS: list[dict[str, Any]] = yaml.safe_load(RULES.read_text(encoding="utf-8"))["groups"]
 ALERTS = [rule for group in GROUPS for rule in group["rules"]]

@@ -17,10 +17,10 @@ from app.contract.service import Problem
 from app.problems.problem import ProblemError
 from tests.helpers.certificates import self_signed
 from tests.helpers.makers import publish_threshold_model
+from tests.helpers.repository import ROOT
 from tests.helpers.service import Service, assert_problem, running_service, until
 from tests.helpers.system_packages import require
 
-ROOT = Path(__file__).resolve().parents[2]
 STATED = {"rate=600r/m": "rate=6r/m", "burst=600 nodelay": "burst=2 nodelay"}
 """Limits that a test can wait for in place of those that hold."""
 

@@ -12,9 +12,9 @@ import pytest
 import yaml
 
 from app.settings import Settings, environment_name
+from tests.helpers.repository import ROOT
 from tests.helpers.system_packages import require
 
-ROOT = Path(__file__).resolve().parents[2]
 STACK: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
 SERVICES: dict[str, dict[str, Any]] = STACK["services"]
 OURS = ("service-gpu", "service-cpu")

@@ -24,10 +24,10 @@ import yaml
 
 from app.imaging.nifti.file import encode_volume
 from tests.docker.names import serve_names
+from tests.helpers.repository import ROOT
 from tests.helpers.system_packages import require
 from training.phantom import SimulationRequest, simulate
 
-ROOT = Path(__file__).resolve().parents[2]
 STACK: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
 SERVICES: dict[str, dict[str, Any]] = STACK["services"]
 DASHBOARD: dict[str, Any] = json.loads((ROOT / "docker/grafana/dashboards/fetalhead.json").read_text(encoding="utf-8"))

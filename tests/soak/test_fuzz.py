@@ -15,11 +15,12 @@ from schemathesis.core.result import Ok
 from schemathesis.schemas import APIOperation
 
 from tests.helpers.makers import publish_threshold_model
+from tests.helpers.repository import ROOT
 from tests.helpers.service import assert_problem, post, running_service
 from tests.soak.mutations import Mutation, mutations
 from tests.soak.size import soak_size
 
-CORPUS = Path(__file__).resolve().parents[1] / "corpus"
+CORPUS = ROOT / "tests/corpus"
 REFUSED = {400, 413, 415, 422}
 SIZE = soak_size()
 REQUESTS_PER_OPERATION = max(SIZE.mutations // 25, 8)

@@ -17,12 +17,12 @@ import pytest
 
 from app.contract.report import MASK
 from tests.helpers.makers import publish_threshold_model
+from tests.helpers.repository import ROOT
 from tests.helpers.service_process import ServiceProcess
 from tests.soak.load import run_load
 from tests.soak.size import soak_size
 
 CLIENTS = 8
-ROOT = Path(__file__).resolve().parents[2]
 LARGEST_GROWTH = 0.05
 LIVE_P99_MS = float(os.environ.get("SOAK_LIVE_P99_MS", "100"))
 """What a machine of its own must keep; one that does much else at once may be allowed more."""

@@ -1,7 +1,5 @@
 """What holds no head gets no volume from the published model."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
@@ -11,6 +9,7 @@ from app.imaging.volume import Volume, VolumeGeometry
 from app.inference.model_store import ModelStore
 from app.inference.runtime.session import RuntimeSettings
 from app.inference.segmenter import HeadSegmenter
+from model_store import packaged_store
 
 SHAPE = (123, 82, 139)
 RANDOM = np.random.default_rng(0)
@@ -26,7 +25,7 @@ SCANS = {
 
 @pytest.fixture(scope="module")
 def segmenter() -> HeadSegmenter:
-    return HeadSegmenter(ModelStore(Path("model_store")).resolve("fetal_head", None), RuntimeSettings(threads=1))
+    return HeadSegmenter(ModelStore(packaged_store()).resolve("fetal_head", None), RuntimeSettings(threads=1))
 
 
 @pytest.mark.parametrize("scan", SCANS)

@@ -16,8 +16,9 @@ from app.inference.model_store import ModelStore
 from app.inference.runtime.session import OnnxSession, RuntimeSettings
 from app.inference.segmenter import HeadSegmenter
 from tests.helpers.makers import publish_threshold_model, threshold_network
+from tests.helpers.repository import ROOT
 
-APP = Path(__file__).parents[3] / "app"
+APP = ROOT / "app"
 EXECUTING_MODULES = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "marshal", "shelve", "torch", "yaml"}
 EXECUTING_CALLS = {"eval", "exec", "compile", "__import__"}
 SETTINGS = RuntimeSettings("cpu", 1)

@@ -1,10 +1,9 @@
-from pathlib import Path
-
 import pytest
 
 from app.monitoring.metrics import Metrics
+from tests.helpers.repository import ROOT
 
-DOCUMENT = (Path(__file__).parents[3] / "docs" / "metrics.md").read_text("utf-8")
+DOCUMENT = (ROOT / "docs" / "metrics.md").read_text("utf-8")
 CONTRACT = {
     "fetalhead_requests_total",
     "fetalhead_request_duration_seconds",

@@ -1,14 +1,13 @@
 import ast
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from app.imaging.errors import ImagingError, NotAVolumeFile, NotMeasurable, TooLarge, UnreadableFile
 from app.problems.catalogue import PROBLEMS
 from app.problems.translate import INTERNAL_CODES, translate_error
+from tests.helpers.repository import ROOT
 
-ROOT = Path(__file__).parents[3]
 DOCUMENT = (ROOT / "docs" / "errors.md").read_text("utf-8")
 STATUS = {"UnreadableFile": 400, "TooLarge": 413, "NotAVolumeFile": 415, "NotMeasurable": 422, "ImagingError": 422}
 

@@ -7,7 +7,6 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Final, Literal, NoReturn
 from urllib.parse import urlsplit
 
@@ -15,9 +14,9 @@ import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from app.api.routes.pages import VIEWER, VIEWER_PAGE
+from tests.helpers.repository import ROOT
 from tests.helpers.system_packages import require
 
-ROOT: Final = Path(__file__).resolve().parents[3]
 PICTURES: Final = ROOT / "browser-pictures"
 AXE: Final = ROOT / "app/viewer/source/node_modules/axe-core/axe.min.js"
 FLAGS: Final = (

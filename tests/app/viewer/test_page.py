@@ -19,11 +19,12 @@ from model_store import packaged_store
 from tests.app.viewer.browser import PAINT, PHONE, require_npm, visiting
 from tests.app.viewer.gestures import SPHERE, change_ml, downloaded, layer, measure, tab_to, wait_for_planes, wait_until
 from tests.helpers.makers import publish_threshold_model, sphere_ml
+from tests.helpers.repository import ROOT
 from tests.helpers.service import Service, running_service
 from tests.helpers.service_process import ServiceProcess
 from training.phantom import SimulationRequest, simulate
 
-SOURCE = Path(__file__).resolve().parents[3] / "app/viewer/source"
+SOURCE = ROOT / "app/viewer/source"
 PICTURE = (1180, 820)
 """Of docs/images/viewer.png, in pixels."""
 SEEN_TIMEOUT_MS = 600_000

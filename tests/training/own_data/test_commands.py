@@ -9,6 +9,7 @@ import pytest
 from app.imaging.nifti.file import encode_volume
 from app.inference.manifest import ModelManifest
 from app.inference.model_store import ModelStore
+from model_store import packaged_store
 from tests.helpers.makers import publish_threshold_model, sphere_ml, sphere_volume
 from training.cli import main as cli
 from training.export.publish import recalibrate
@@ -152,13 +153,13 @@ def test_kept_weights_are_the_trained_ones(published: Path) -> None:
 
 
 def test_the_first_published_model_can_be_trained_on() -> None:
-    levels = weights_of("usegnet_ds_has_ctx/1", Path("model_store"))
+    levels = weights_of("usegnet_ds_has_ctx/1", packaged_store())
     assert [level.context_level for level in levels] == [1, 2]
     assert levels[0].config.name == "cpu"
 
 
 def test_the_weights_of_the_published_release_can_be_trained_on() -> None:
-    levels = weights_of("fetal_head/7", Path("model_store"))
+    levels = weights_of("fetal_head/7", packaged_store())
     assert [level.context_level for level in levels] == [1, 2]
     assert levels[0].config.name == "release-longer"
     for level in levels:

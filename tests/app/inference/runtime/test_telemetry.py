@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.helpers.repository import ROOT
 from tests.helpers.runtimes import providers
 from tests.helpers.system_packages import require
 
-ROOT = Path(__file__).resolve().parents[4]
 MEASURE_ONCE = """
 import sys, time
 import numpy as np
