@@ -23,6 +23,7 @@ READER_LEFT: Final = 141
 RENAMED: Final[Mapping[tuple[str, str], str]] = {
     ("fetalhead records repair", "--strangers"): "--orphans",
     ("fetalhead-train", "leave-out"): "ablation",
+    ("fetalhead-train", "turned"): "orientation",
 }
 """For a command and an earlier name of one of its subcommands or options, the name that replaced it."""
 NO_RUNTIME: Final = (

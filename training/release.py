@@ -115,15 +115,14 @@ def carry_out(release: Release, run: Run) -> Iterator[Arguments]:
     for wanted, finished in zip(steps, done, strict=False):
         if wanted != finished:
             raise OtherReleaseError(
-                f"{release.run} was begun with `{as_typed(finished)}`, not with `{as_typed(wanted)}`; "
+                f"{release.run} was begun with `{format_command(finished)}`, not with `{format_command(wanted)}`; "
                 "choose another folder with --run"
             )
     for step in steps[len(done) :]:
         yield step
         if code := run(step):
-            raise StepFailedError(
-                f"`{as_typed(step)}` ended with exit code {code}; see above, and run the same command again to go on"
-            )
+            command = format_command(step)
+            raise StepFailedError(f"`{command}` ended with exit code {code}; see above; the same command continues it")
         done.append(step)
         _write(journal, done)
 
@@ -135,7 +134,7 @@ def finished_steps(journal: Path) -> list[Arguments]:
     return [tuple(step) for step in json.loads(journal.read_text(encoding="utf-8"))["finished"]]
 
 
-def as_typed(step: Sequence[str]) -> str:
+def format_command(step: Sequence[str]) -> str:
     """The command as one would type it."""
     return " ".join(("fetalhead-train", *step))
 

@@ -12,9 +12,9 @@ from training.release import (
     OtherReleaseError,
     Release,
     StepFailedError,
-    as_typed,
     carry_out,
     finished_steps,
+    format_command,
 )
 
 ORDER = ["fit", "export", "focus", "quantize", "calibrate", *["evaluate"] * 4, "reproducibility"]
@@ -110,6 +110,6 @@ def test_the_commands_really_run(release: Release, finished_run: Path, capfd: py
     assert told.out == ""
     assert "train it longer" in told.err
     (problem,) = [json.loads(line) for line in told.err.splitlines() if line.startswith('{"error"')][-1:]
-    assert as_typed(("calibrate",)) in problem["error"]
+    assert format_command(("calibrate",)) in problem["error"]
     done = [step[0] for step in finished_steps(release.run / "release.json")]
     assert done == ["fit", "export", "focus", "quantize"]

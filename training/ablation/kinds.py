@@ -20,7 +20,7 @@ from training.cases.sources import CaseSource, allowed
 from training.config.training import TrainingConfig
 from training.evaluation.cases import CaseResult
 from training.evaluation.markdown import markdown_table
-from training.evaluation.statistics.paired import SeededDifference, mean_by_case, seeded_difference
+from training.evaluation.statistics.paired import SeededDifference, average_by_case, compare_seeded
 from training.evaluation.torch_segmenter import TorchSegmenter
 from training.fitting.loop import pick_device
 from training.paper.measure import ShowProgress
@@ -95,10 +95,10 @@ class KindAblation:
             cases=self.cases,
             dsc_full=_average(dsc_full),
             dsc_left_out=_average(dsc_out),
-            difference=seeded_difference(dsc_out, dsc_full, shared_seeds=False),
+            difference=compare_seeded(dsc_out, dsc_full, shared_seeds=False),
             volume_error_full_percent=_average(error_full),
             volume_error_left_out_percent=_average(error_out),
-            volume_error_difference=seeded_difference(error_out, error_full, shared_seeds=False),
+            volume_error_difference=compare_seeded(error_out, error_full, shared_seeds=False),
         )
 
     def _measure(self, name: str, value: str, progress: ShowProgress) -> list[Results]:
@@ -137,7 +137,7 @@ class KindAblation:
 
 
 def _index_by_case(runs: Sequence[Results], metric: str) -> list[Mapping[int, float]]:
-    return [mean_by_case([run], metric) for run in runs]
+    return [average_by_case([run], metric) for run in runs]
 
 
 def _average(runs: Sequence[Mapping[int, float]]) -> float:

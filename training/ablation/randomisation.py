@@ -23,7 +23,7 @@ from training.ablation.recipes import (
 from training.cases.sources import CaseSource
 from training.config.training import TrainingConfig
 from training.evaluation.markdown import markdown_table
-from training.evaluation.statistics.paired import PairedDifference, mean_by_case, paired_difference
+from training.evaluation.statistics.paired import PairedDifference, average_by_case, compare_paired
 from training.evaluation.torch_segmenter import TorchSegmenter
 from training.fitting.loop import pick_device
 from training.paper.measure import ShowProgress
@@ -94,7 +94,7 @@ class RandomisationAblation:
                 WithoutKind(
                     left_out=kind,
                     dsc=_average_parts(without),
-                    difference={part: paired_difference(without[part], full[part]) for part in PARTS},
+                    difference={part: compare_paired(without[part], full[part]) for part in PARTS},
                 )
             )
         return _average_parts(full), found
@@ -108,7 +108,7 @@ class RandomisationAblation:
             scans = [request_for(part, number, self.spacing) for number in range(self.cases)]
             journal = folder / "evaluation" / f"{part}.jsonl"
             results = measure_cases(segment, scans, journal, self.root / "cases", progress)
-            found[part] = mean_by_case([results], "dsc")
+            found[part] = average_by_case([results], "dsc")
         return found
 
     def _make_recipe(self, kind: str | None) -> TrainingConfig:

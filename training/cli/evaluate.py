@@ -1,4 +1,4 @@
-"""Evaluation on simulated scans or on a folder of one's own, and reproducibility."""
+"""The commands `evaluate`, `compare`, `reproducibility`, `orientation` and `surface`."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SECTIONS = ("test", "shifted", "validation", "held_out", "held_out_shifted")
 
 
 def add_evaluate(commands: Commands) -> None:
-    """Add `evaluate`, `compare`, `reproducibility`, `turned` and `surface`."""
+    """Add these commands."""
     evaluate = commands.add_parser("evaluate", help="evaluate a model on simulated scans of native size; resumable")
     evaluate.add_argument("--cohort", choices=SECTIONS, default="test")
     evaluate.add_argument("--cases", type=positive, default=50)
@@ -47,16 +47,18 @@ def add_evaluate(commands: Commands) -> None:
     repeat.add_argument("--data", type=Path, help="folder of your own volumes, several a patient; labels not needed")
     _add_model_options(repeat)
     repeat.set_defaults(command=_reproducibility)
-    turned = commands.add_parser("turned", help="the same scans with axes permuted, mirrored, cut down to the head")
-    _add_validation_scans(turned)
-    turned.set_defaults(command=_turned)
-    surface = commands.add_parser("surface", help="where the outline errs: by tissue, and by what the image shows")
+    orientation = commands.add_parser(
+        "orientation", help="orientation robustness: the same scans with axes permuted, mirrored, cropped to the head"
+    )
+    _add_validation_scans(orientation)
+    orientation.set_defaults(command=_measure_orientation)
+    surface = commands.add_parser("surface", help="errors of the outline by tissue and by contrast in the image")
     _add_validation_scans(surface)
-    surface.set_defaults(command=_surface)
+    surface.set_defaults(command=_measure_surface)
 
 
 def _add_validation_scans(command: argparse.ArgumentParser) -> None:
-    """How many simulated validation scans of which size, and which model measures them."""
+    """Add the number and spacing of simulated validation scans, and the model that measures them."""
     command.add_argument("--cases", type=positive, default=40)
     command.add_argument("--spacing", type=spacing_mm, default=1.3, help="mm")
     command.add_argument("--phantoms", type=Path, help="keep the simulated scans in this folder")
@@ -64,7 +66,7 @@ def _add_validation_scans(command: argparse.ArgumentParser) -> None:
 
 
 def _add_model_options(evaluate: argparse.ArgumentParser) -> None:
-    """Which model, which scans, where to."""
+    """Add the model, the scans and the folder of results."""
     _add_which_model(evaluate)
     evaluate.add_argument("--url", help="go through a running service instead")
     evaluate.add_argument("--api-key", help="key for the running service")
@@ -74,7 +76,7 @@ def _add_model_options(evaluate: argparse.ArgumentParser) -> None:
 
 
 def _add_which_model(command: argparse.ArgumentParser) -> None:
-    """Which published model, and on how many cores."""
+    """Add the published model and the number of cores."""
     add_store(command, "of the model")
     command.add_argument("--name", default="fetal_head", help="the model's name in the store")
     command.add_argument("--version", type=int, help="model version, the newest by default")
@@ -89,20 +91,21 @@ def _evaluate(options: argparse.Namespace) -> None:
 
         own = OwnData(options.data, options.split)
         asked = (("--data", options.data), ("--part", options.part), ("--split", options.split))
-        command = _typed(options, "evaluate", *asked)
-        _told(options, own.evaluate(options.part, _segmenter(options), options.out, with_progress, command))
-        return
+        command = _format_command(options, "evaluate", *asked)
+        text = own.evaluate(options.part, _choose_segmenter(options), options.out, with_progress, command)
+        return _print_report(options, text)
     requests = [request_for(options.cohort, number, options.spacing) for number in range(options.cases)]
-    measured = len(_measured(options, requests, options.cohort))
+    measured = len(_measure_cases(options, requests, options.cohort))
     asked = (("--cohort", options.cohort), ("--cases", measured), ("--spacing", options.spacing))
-    _written(options, options.cohort, _typed(options, "evaluate", *asked))
+    _write_section(options, options.cohort, _format_command(options, "evaluate", *asked))
+    return None
 
 
 def _compare(options: argparse.Namespace) -> None:
-    from training.evaluation import compare as versus
+    from training.evaluation import compare
 
-    found = versus.versus(options.first, options.second)
-    tell(options, versus.table(found), comparison=[one.model_dump() for one in found])
+    found = compare.compare_folders(options.first, options.second)
+    tell(options, compare.format_table(found), comparison=[one.model_dump() for one in found])
 
 
 def _reproducibility(options: argparse.Namespace) -> None:
@@ -111,87 +114,84 @@ def _reproducibility(options: argparse.Namespace) -> None:
     if options.data is not None:
         from training.own_data.dataset import OwnData
 
-        command = _typed(options, "reproducibility", ("--data", options.data))
-        _told(options, OwnData(options.data).reproducibility(_segmenter(options), options.out, command))
-        return
-    found = _measured(options, list(scan_directions(options.groups, options.spacing)), "reproducibility")
+        command = _format_command(options, "reproducibility", ("--data", options.data))
+        text = OwnData(options.data).reproducibility(_choose_segmenter(options), options.out, command)
+        return _print_report(options, text)
+    found = _measure_cases(options, list(scan_directions(options.groups, options.spacing)), "reproducibility")
     asked = (("--groups", len({result.subject_seed for result in found})), ("--spacing", options.spacing))
-    _written(options, "reproducibility", _typed(options, "reproducibility", *asked))
+    _write_section(options, "reproducibility", _format_command(options, "reproducibility", *asked))
+    return None
 
 
-def _measured(options: argparse.Namespace, requests: Sequence[SimulationRequest], name: str) -> list[CaseResult]:
-    """Measure the scans that the journal lacks; returns all that it then holds."""
+def _measure_cases(options: argparse.Namespace, requests: Sequence[SimulationRequest], name: str) -> list[CaseResult]:
+    """Measure the scans that the journal lacks, and return all of its results."""
     from training.evaluation import cases
 
     journal = options.out / f"{name}.jsonl"
-    results = cases.evaluate_cases(requests, _segmenter(options), journal, options.phantoms)
+    results = cases.evaluate_cases(requests, _choose_segmenter(options), journal, options.phantoms)
     for _ in with_progress(results, len(requests), name):
         pass
     return cases.read_journal(journal)
 
 
-def _written(options: argparse.Namespace, section: str, command: str) -> None:
-    """Note what measured the section, then write the report of all journals in the folder."""
-    from training.evaluation.provenance import note
+def _write_section(options: argparse.Namespace, section: str, command: str) -> None:
+    """Record the command that measured the section, then write the report of all journals in the folder."""
+    from training.evaluation.provenance import record_command
     from training.evaluation.writing import write_folder
 
-    note(options.out, section, command)
-    _told(options, write_folder(options.out))
+    record_command(options.out, section, command)
+    _print_report(options, write_folder(options.out))
 
 
-def _typed(options: argparse.Namespace, command: str, *asked: tuple[str, object]) -> str:
-    """The command as it is recorded: what decides the figures, and no key."""
+def _format_command(options: argparse.Namespace, command: str, *asked: tuple[str, object]) -> str:
+    """Format the command for the record, with everything that determines the results and without a key."""
     from app.inference.model_store import ModelStore
-    from training.evaluation.provenance import as_typed
+    from training.evaluation.provenance import format_command
 
     version = options.version or max(ModelStore(options.store).versions(options.name), default=None)
     model = (("--store", options.store), ("--name", options.name), ("--version", version))
     where = (("--url", options.url),) if options.url else model
-    return as_typed(command, (*asked, *where, ("--out", options.out)))
+    return format_command(command, (*asked, *where, ("--out", options.out)))
 
 
-def _told(options: argparse.Namespace, text: str) -> None:
-    """For people the report; for programs the evaluation that was written."""
+def _print_report(options: argparse.Namespace, text: str) -> None:
+    """Print the report for people, or the written evaluation for programs."""
     from training.evaluation.writing import FILE
 
     content = json.loads((options.out / FILE).read_text(encoding="utf-8")) if options.json else {}
     tell(options, text, out=options.out, evaluation=content)
 
 
-def _segmenter(options: argparse.Namespace) -> Segment:
-    """Through a running service, or in this process."""
-    from training.evaluation.cases import over_http
+def _choose_segmenter(options: argparse.Namespace) -> Segment:
+    """Return a function that segments with a running service, or in this process."""
+    from training.evaluation.cases import segment_in_process, segment_over_http
 
-    return over_http(options.url, options.api_key) if options.url else _local_segmenter(options)
-
-
-def _local_segmenter(options: argparse.Namespace) -> Segment:
-    from training.evaluation.cases import in_process
-
-    return in_process(_loaded(options))
+    if options.url:
+        return segment_over_http(options.url, options.api_key)
+    return segment_in_process(_load_segmenter(options))
 
 
-def _turned(options: argparse.Namespace) -> None:
+def _measure_orientation(options: argparse.Namespace) -> None:
     from dataclasses import asdict
 
-    from training.evaluation.probes import orientation as turned
+    from training.evaluation.probes import orientation
 
-    measured = turned.turned_cases(_loaded(options), validation_phantoms(options))
-    found = list(with_progress(measured, options.cases, "turned"))
-    summary = {way: difference.model_dump() for way, difference in turned.differences(found).items()}
-    tell(options, turned.table(found), cases=[asdict(one) for one in found], differences=summary)
+    measured = orientation.measure_orientations(_load_segmenter(options), validation_phantoms(options))
+    found = list(with_progress(measured, options.cases, "orientation"))
+    summary = {way: difference.model_dump() for way, difference in orientation.compare_with_served(found).items()}
+    tell(options, orientation.format_table(found), cases=[asdict(one) for one in found], differences=summary)
 
 
-def _surface(options: argparse.Namespace) -> None:
+def _measure_surface(options: argparse.Namespace) -> None:
     from training.evaluation.probes import surface_error
 
-    errors = surface_error.surface_errors(_loaded(options), validation_phantoms(options))
-    found = surface_error.report(list(with_progress(errors, options.cases, "surface")))
-    tell(options, surface_error.table(found), **found.model_dump())
+    errors = surface_error.measure_scans(_load_segmenter(options), validation_phantoms(options))
+    found = surface_error.summarise(list(with_progress(errors, options.cases, "surface")))
+    tell(options, surface_error.format_table(found), **found.model_dump())
 
 
-def _loaded(options: argparse.Namespace) -> HeadSegmenter:
-    """The model, loaded in this process, after its self-test."""
+def _load_segmenter(options: argparse.Namespace) -> HeadSegmenter:
+    """Load the model in this process and run its self-test."""
     from app.inference.model_store import ModelStore
     from app.inference.runtime.session import RuntimeSettings
     from app.inference.segmenter import HeadSegmenter

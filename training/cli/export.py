@@ -67,7 +67,7 @@ def _export(options: argparse.Namespace) -> None:
     from datetime import UTC, datetime
 
     from training.cases.sources import CaseSource, PhantomCache
-    from training.evaluation.provenance import as_typed
+    from training.evaluation.provenance import format_command
     from training.export.history import record
     from training.export.publish import export
     from training.own_data.dataset import OwnData, is_own
@@ -78,12 +78,12 @@ def _export(options: argparse.Namespace) -> None:
     candidate = export(run, source, store, datetime.now(UTC), options.note, options.name)
     named = options.name if options.name != "fetal_head" else None
     asked = (("--data", options.data), ("--store", options.store), ("--name", named))
-    record(candidate, as_typed("export", asked, [run]))
+    record(candidate, format_command("export", asked, [run]))
     tell(options, candidate, candidate=candidate)
 
 
 def _quantize(options: argparse.Namespace) -> None:
-    from training.evaluation.provenance import as_typed
+    from training.evaluation.provenance import format_command
     from training.export.faster import try_precisions
     from training.export.history import record
 
@@ -91,11 +91,11 @@ def _quantize(options: argparse.Namespace) -> None:
     for outcome in try_precisions(options.candidate, phantoms):
         tell(options, outcome, **asdict(outcome))
     asked = (("--cases", options.cases), ("--spacing", options.spacing))
-    record(options.candidate, as_typed("quantize", asked, [options.candidate]))
+    record(options.candidate, format_command("quantize", asked, [options.candidate]))
 
 
 def _focus(options: argparse.Namespace) -> None:
-    from training.evaluation.provenance import as_typed
+    from training.evaluation.provenance import format_command
     from training.export.faster import try_boxes
     from training.export.history import record
 
@@ -103,7 +103,7 @@ def _focus(options: argparse.Namespace) -> None:
     for outcome in try_boxes(options.candidate, phantoms, options.margin):
         tell(options, outcome, **asdict(outcome))
     asked = (("--cases", options.cases), ("--spacing", options.spacing), ("--margin", options.margin))
-    record(options.candidate, as_typed("focus", asked, [options.candidate]))
+    record(options.candidate, format_command("focus", asked, [options.candidate]))
 
 
 def _calibrate(options: argparse.Namespace) -> None:
@@ -111,7 +111,7 @@ def _calibrate(options: argparse.Namespace) -> None:
     from app.inference.runtime.session import RuntimeSettings
     from app.inference.segmenter import HeadSegmenter
     from training.evaluation import calibration
-    from training.evaluation.provenance import as_typed
+    from training.evaluation.provenance import format_command
     from training.export.history import record
     from training.export.publish import recalibrate
 
@@ -122,17 +122,20 @@ def _calibrate(options: argparse.Namespace) -> None:
         stored = ModelStore(candidate.parent.parent).resolve(candidate.parent.name, int(candidate.name))
         return HeadSegmenter(stored, RuntimeSettings())
 
-    threshold = calibration.unbiased_threshold(segmenter(), with_progress(scans(), number, "threshold"))
+    threshold = calibration.find_unbiased_threshold(segmenter(), with_progress(scans(), number, "threshold"))
     recalibrate(candidate, {"threshold": threshold}, {})
     before = segmenter().manifest.quality
-    cases = list(calibration.judged_cases(segmenter(), with_progress(scans(), number, "limits")))
-    limits = calibration.review_limits(cases, before)
+    cases = list(calibration.judge_cases(segmenter(), with_progress(scans(), number, "limits")))
+    limits = calibration.find_review_limits(cases, before)
     recalibrate(candidate, {}, limits)
     simulated = (("--cases", options.cases), ("--spacing", options.spacing))
     own = (("--data", options.data), ("--part", options.part), ("--split", options.split))
-    record(candidate, as_typed("calibrate", simulated if options.data is None else own, [candidate]))
+    record(candidate, format_command("calibrate", simulated if options.data is None else own, [candidate]))
     after = segmenter().manifest.quality
-    checks = {"before": calibration.check(cases, before), "after": calibration.check(cases, after)}
+    checks = {
+        "before": calibration.check_calibration(cases, before),
+        "after": calibration.check_calibration(cases, after),
+    }
     text = f"threshold {threshold}\nbefore: {checks['before']}\nafter:  {checks['after']}"
     tell(options, text, threshold=threshold, **{when: found.model_dump() for when, found in checks.items()})
 
@@ -149,7 +152,7 @@ def _labelled(options: argparse.Namespace) -> tuple[Callable[[], Iterable[Labell
 
 
 def _publish(options: argparse.Namespace) -> None:
-    from training.evaluation.provenance import as_typed
+    from training.evaluation.provenance import format_command
     from training.evaluation.report import Evaluation
     from training.export.card import missing_interval
     from training.export.publish import publish
@@ -159,7 +162,7 @@ def _publish(options: argparse.Namespace) -> None:
 
     evaluation, baseline = read(options.evaluation), read(options.baseline)
     asked = (("--evaluation", options.evaluation), ("--baseline", options.baseline), ("--force", options.force))
-    command = as_typed("publish", asked, [options.candidate])
+    command = format_command("publish", asked, [options.candidate])
     model = publish(options.candidate, options.store, evaluation, baseline, options.force, command)
     if (why := missing_interval(evaluation)) is not None:
         print(f"no 95 % interval goes with its volumes: {why}", file=sys.stderr)

@@ -33,7 +33,7 @@ def add_release(commands: Commands) -> None:
 
 
 def _release(options: argparse.Namespace) -> None:
-    from training.release import Release, as_typed, carry_out
+    from training.release import Release, carry_out, format_command
 
     wanted = Release(
         preset=options.preset,
@@ -53,6 +53,6 @@ def _release(options: argparse.Namespace) -> None:
         return subprocess.run([sys.executable, "-m", "training.cli.main", *step], check=False, stdout=out).returncode
 
     for step in carry_out(wanted, in_a_process):
-        print(f"\n$ {as_typed(step)}", file=sys.stderr if options.json else sys.stdout, flush=True)
-    told = "published" if wanted.publish else f"ready; to publish it: {as_typed(wanted.publishing())}"
+        print(f"\n$ {format_command(step)}", file=sys.stderr if options.json else sys.stdout, flush=True)
+    told = "published" if wanted.publish else f"ready; to publish it: {format_command(wanted.publishing())}"
     tell(options, f"\n{wanted.candidate}: {told}", candidate=wanted.candidate, published=wanted.publish)

@@ -50,11 +50,11 @@ def with_progress(items: Iterable[T], total: int, title: str) -> Iterable[T]:
 
 def validation_phantoms(options: argparse.Namespace) -> Iterable[Phantom]:
     """Phantoms of the validation cohort, one after another, as many as there are cases."""
-    from training.evaluation.cases import stored_phantom
+    from training.evaluation.cases import load_or_simulate
     from training.phantom.cohort import request_for
 
     requests = (request_for("validation", number, options.spacing) for number in range(options.cases))
-    return (stored_phantom(request, options.phantoms) for request in requests)
+    return (load_or_simulate(request, options.phantoms) for request in requests)
 
 
 def wanted_phantoms(config: TrainingConfig, none: bool) -> list[SimulationRequest]:

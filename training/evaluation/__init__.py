@@ -1,1 +1,1 @@
-"""Evaluation on the native grid: overlap and distance metrics, agreement of volumes, reports."""
+"""Evaluation on the native grid: overlap and distance metrics, agreement of volumes, and reports."""

@@ -1,9 +1,8 @@
-"""Where the outline lies and when to doubt it: threshold and review limits, set on validation cases.
+"""Calibration of the threshold and of the review limits on validation cases.
 
-The threshold is the one at which the median head is neither too large nor too small. Then every number of
-`QualityNumbers` that predicts failure gets the limit that few good cases cross, as they are and degraded. Limits beyond
-which no answer is given (`reject`) are plausibility bounds and stay as they are, but for the number of doubts at once:
-no good case has more.
+The threshold is the one at which the median volume error is 0. Then every number of `QualityNumbers` that predicts
+failure gets the limit that few good cases exceed, both in original and in degraded scans. Limits for `reject` are
+plausibility bounds and stay as they are, except the number of checks that fail together: no good case has more.
 """
 
 from __future__ import annotations
@@ -22,15 +21,15 @@ from training.evaluation import metrics
 from training.evaluation.degrade import degrade
 
 FALSE_ALARMS = 0.03
-"""Share of good cases that each limit may flag in vain."""
+"""Share of good cases that each limit may flag."""
 GOOD_DSC, BAD_DSC = 0.9, 0.8
 MUCH_IS_BAD = ("level_volume_change", "foreground_entropy", "outside_mass_fraction", "soft_volume_change")
 LITTLE_IS_BAD = ("context_agreement_dsc", "ellipsoid_ratio")
 USUAL_DOUBTS = 3
-"""So many doubts at once never reject, however few the good cases are that say so."""
+"""This number of failed checks never rejects, however few good cases there are."""
 DIGITS = 4
 THRESHOLDS = tuple(round(0.30 + 0.02 * n, 2) for n in range(16))
-"""From 0.30 to 0.60: further off, a bias is no matter of the threshold."""
+"""From 0.30 to 0.60: a bias that needs more is not a matter of the threshold."""
 
 
 class CalibrationError(Exception):
@@ -39,7 +38,7 @@ class CalibrationError(Exception):
 
 @dataclass(frozen=True)
 class Labelled:
-    """A scan and its head (u8, 0 or 1, on the same grid); the seed draws how it is degraded."""
+    """A scan and its head (u8, 0 or 1, on the same grid); the seed determines its degradation."""
 
     seed: int
     volume: Volume
@@ -48,7 +47,7 @@ class Labelled:
 
 @dataclass(frozen=True)
 class JudgedCase:
-    """One segmentation with its true overlap: what calibration learns from."""
+    """One segmentation with its quality numbers and its true overlap."""
 
     dsc: float
     volume_ml: float
@@ -56,7 +55,7 @@ class JudgedCase:
 
 
 class Calibration(BaseModel):
-    """How well the verdict separates good from bad on the cases that set it."""
+    """The separation of good from bad cases by the verdict, on the cases of the calibration."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -67,15 +66,15 @@ class Calibration(BaseModel):
     bad_flagged: int
 
     def __str__(self) -> str:
-        """One line for people."""
+        """Describe the calibration in one line."""
         return (
             f"{self.cases} cases: {self.bad_flagged} of {self.bad} with DSC below {BAD_DSC} flagged, "
-            f"{self.good_flagged} of {self.good} with DSC of {GOOD_DSC} or more flagged in vain"
+            f"{self.good_flagged} of {self.good} with DSC of {GOOD_DSC} or more flagged falsely"
         )
 
 
-def unbiased_threshold(segmenter: HeadSegmenter, scans: Iterable[Labelled]) -> float:
-    """The threshold of the probability at which the median relative volume error is smallest."""
+def find_unbiased_threshold(segmenter: HeadSegmenter, scans: Iterable[Labelled]) -> float:
+    """Return the threshold of the probability at which the median relative volume error is smallest."""
     errors = []
     for scan in scans:
         found = segmenter.segment(scan.volume)
@@ -86,38 +85,38 @@ def unbiased_threshold(segmenter: HeadSegmenter, scans: Iterable[Labelled]) -> f
     return THRESHOLDS[int(np.argmin(np.abs(np.median(errors, axis=0))))]
 
 
-def judged_cases(segmenter: HeadSegmenter, scans: Iterable[Labelled]) -> Iterator[JudgedCase]:
-    """Segment each scan twice, as it is and degraded."""
+def judge_cases(segmenter: HeadSegmenter, scans: Iterable[Labelled]) -> Iterator[JudgedCase]:
+    """Segment each scan twice, in its original form and degraded."""
     for scan in scans:
         worse = degrade(scan.volume, np.random.default_rng(scan.seed))
         for volume in (scan.volume, worse):
             found = segmenter.segment(volume)
             truth = scan.truth.data * (volume.data > 0)
-            overlap = metrics.dsc(metrics.overlap(found.mask, truth))
+            overlap = metrics.dsc(metrics.count_overlap(found.mask, truth))
             yield JudgedCase(overlap, found.mask_volume_ml, found.quality)
 
 
-def review_limits(cases: Sequence[JudgedCase], spec: QualitySpec) -> dict[str, Limit]:
-    """The limits of `spec` to change, by name: at most 3 % of the good cases cross each.
+def find_review_limits(cases: Sequence[JudgedCase], spec: QualitySpec) -> dict[str, Limit]:
+    """Return the limits of `spec` to change, by name: at most 3 % of the good cases exceed each.
 
-    More doubts at once than any good case has, and more than `USUAL_DOUBTS`, reject.
+    More failed checks than any good case has, and more than `USUAL_DOUBTS`, lead to reject.
 
     Raises:
-        CalibrationError: no good case to learn from.
+        CalibrationError: there is no good case.
     """
     good = [case for case in cases if case.dsc >= GOOD_DSC]
     if not good:
         raise CalibrationError(
             f"none of {len(cases)} cases reaches DSC {GOOD_DSC}: the model is too weak to calibrate; train it longer"
         )
-    above = {name: _limit(good, name, 1 - FALSE_ALARMS, spec) for name in MUCH_IS_BAD}
-    limits = above | {name: _limit(good, name, FALSE_ALARMS, spec) for name in LITTLE_IS_BAD}
+    above = {name: _find_limit(good, name, 1 - FALSE_ALARMS, spec) for name in MUCH_IS_BAD}
+    limits = above | {name: _find_limit(good, name, FALSE_ALARMS, spec) for name in LITTLE_IS_BAD}
     judged = spec.model_copy(update=limits)
     most = max(USUAL_DOUBTS, *(count_mask_doubts(case.numbers, judged) for case in good))
     return limits | {"mask_doubts": spec.mask_doubts.model_copy(update={"reject": float(most)})}
 
 
-def _limit(good: Sequence[JudgedCase], name: str, quantile: float, spec: QualitySpec) -> Limit:
+def _find_limit(good: Sequence[JudgedCase], name: str, quantile: float, spec: QualitySpec) -> Limit:
     values = [value for case in good if (value := getattr(case.numbers, name)) is not None]
     current: Limit = getattr(spec, name)
     if not values:
@@ -125,8 +124,8 @@ def _limit(good: Sequence[JudgedCase], name: str, quantile: float, spec: Quality
     return current.model_copy(update={"review": round(float(np.quantile(values, quantile)), DIGITS)})
 
 
-def check(cases: Sequence[JudgedCase], spec: QualitySpec) -> Calibration:
-    """Count what the spec flags among good and bad cases."""
+def check_calibration(cases: Sequence[JudgedCase], spec: QualitySpec) -> Calibration:
+    """Count the flagged cases among the good and the bad ones."""
     flagged = [assess(case.numbers, case.volume_ml, spec).verdict != "ok" for case in cases]
     good = [flag for case, flag in zip(cases, flagged, strict=True) if case.dsc >= GOOD_DSC]
     bad = [flag for case, flag in zip(cases, flagged, strict=True) if case.dsc < BAD_DSC]

@@ -1,4 +1,4 @@
-"""Evaluating a published model case by case, by the service's own segmenter or over HTTP; resumable."""
+"""Evaluation of a published model case by case, with the service's segmenter or over HTTP; resumable."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ SPACING_DIGITS = 4
 
 
 class Facts(BaseModel):
-    """What is known of a case before it is measured; a case of one's own has a name and no simulation's particulars."""
+    """The known facts of a case before it is measured; a case of own data has a name, but no simulation parameters."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -53,13 +53,13 @@ class CaseResult(Facts):
 
     @property
     def volume_error_percent(self) -> float:
-        """How far the measured volume is from the true one, without sign."""
+        """The absolute relative error of the measured volume."""
         return 100 * abs(self.measured_ml / self.true_ml - 1)
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What a segmenter said about one volume: mask u8 (I, J, K) on the source grid, verdict, flags and numbers."""
+class SegmenterResult:
+    """A segmenter's result for one volume: mask u8 (I, J, K) on the source grid, verdict, flags and quality numbers."""
 
     mask: npt.NDArray[np.uint8]
     verdict: str
@@ -67,19 +67,19 @@ class Answer:
     quality: dict[str, float | None]
 
 
-Segment = Callable[[Volume, float | None], Answer]
-"""(volume, gestational age in weeks or None) -> answer."""
+Segment = Callable[[Volume, float | None], SegmenterResult]
+"""A function (volume, gestational age in weeks or None) that returns a segmenter's result."""
 
 
 def evaluate_cases(
     requests: Iterable[SimulationRequest], segment: Segment, journal: Path, phantoms: Path | None = None
 ) -> Iterator[CaseResult]:
-    """Evaluate the cases that the journal (JSON lines) does not hold yet; yields every result in order."""
+    """Evaluate the cases that the journal (JSON lines) lacks; yield every result in order."""
     journal.parent.mkdir(parents=True, exist_ok=True)
     done = {result.seed: result for result in read_journal(journal)}
     for request in requests:
         if request.seed not in done:
-            result = evaluate_case(stored_phantom(request, phantoms), request, segment)
+            result = evaluate_case(load_or_simulate(request, phantoms), request, segment)
             with journal.open("a", encoding="utf-8") as lines:
                 lines.write(result.model_dump_json() + "\n")
             done[request.seed] = result
@@ -87,14 +87,14 @@ def evaluate_cases(
 
 
 def read_journal(journal: Path) -> list[CaseResult]:
-    """Read the results of a journal; none where it does not exist yet."""
+    """Read the results of a journal, which may not exist yet."""
     if not journal.is_file():
         return []
     return [CaseResult.model_validate_json(line) for line in journal.read_text(encoding="utf-8").splitlines()]
 
 
 def evaluate_case(phantom: Phantom, request: SimulationRequest, segment: Segment) -> CaseResult:
-    """Segment one phantom on its own grid and compare with its truth."""
+    """Segment one phantom on its own grid and compare the mask with its truth."""
     record = phantom.record
     facts = Facts(
         seed=request.seed,
@@ -104,16 +104,16 @@ def evaluate_case(phantom: Phantom, request: SimulationRequest, segment: Segment
         look=record.look,
         truncated=record.truncated,
     )
-    return judged_case(facts, phantom.volume, phantom.truth, segment)
+    return judge_case(facts, phantom.volume, phantom.truth, segment)
 
 
-def judged_case(facts: Facts, volume: Volume, truth: Volume, segment: Segment) -> CaseResult:
-    """Segment one volume and compare with its truth (u8, the same grid)."""
+def judge_case(facts: Facts, volume: Volume, truth: Volume, segment: Segment) -> CaseResult:
+    """Segment one volume and compare the mask with its truth (u8, the same grid)."""
     begun = perf_counter()
     answer = segment(volume, facts.gestational_age_weeks)
     seconds = perf_counter() - begun
-    counts = metrics.overlap(answer.mask, truth.data)
-    distances = metrics.boundary_distances(answer.mask, truth.data, truth.geometry.spacing_mm)
+    counts = metrics.count_overlap(answer.mask, truth.data)
+    distances = metrics.measure_boundary_distances(answer.mask, truth.data, truth.geometry.spacing_mm)
     ml = truth.geometry.voxel_volume_mm3 / MM3_PER_ML
     return CaseResult(
         **facts.model_dump(),
@@ -128,12 +128,12 @@ def judged_case(facts: Facts, volume: Volume, truth: Volume, segment: Segment) -
         flags=answer.flags,
         quality=answer.quality,
         seconds=seconds,
-        spacing_mm=_rounded(truth.geometry.spacing_mm),
+        spacing_mm=_round(truth.geometry.spacing_mm),
     )
 
 
-def spacing_range(results: Iterable[CaseResult]) -> tuple[float, float] | None:
-    """The smallest and the largest voxel edge (mm); None where a case tells none."""
+def find_spacing_range(results: Iterable[CaseResult]) -> tuple[float, float] | None:
+    """Return the smallest and the largest voxel edge (mm), or None where a case has none."""
     edges = [r.spacing_mm for r in results]
     known = [edge for edge in edges if edge is not None]
     if not known or len(known) < len(edges):
@@ -141,38 +141,38 @@ def spacing_range(results: Iterable[CaseResult]) -> tuple[float, float] | None:
     return min(map(min, known)), max(map(max, known))
 
 
-def _rounded(spacing_mm: tuple[float, float, float]) -> tuple[float, float, float]:
-    """Without the digits that single precision in a file's header adds."""
+def _round(spacing_mm: tuple[float, float, float]) -> tuple[float, float, float]:
+    """Round away the digits that single precision in a file's header adds."""
     i, j, k = (round(edge, SPACING_DIGITS) for edge in spacing_mm)
     return i, j, k
 
 
-def in_process(segmenter: HeadSegmenter) -> Segment:
-    """Segment by the service's own steps in this process."""
+def segment_in_process(segmenter: HeadSegmenter) -> Segment:
+    """Return a function that segments with the service's own steps in this process."""
 
-    def segment(volume: Volume, weeks: float | None) -> Answer:
+    def segment(volume: Volume, weeks: float | None) -> SegmenterResult:
         found = segmenter.segment(volume, gestational_age_weeks=weeks)
         codes = tuple(flag.code for flag in found.flags)
-        return Answer(found.mask, found.verdict, codes, found.quality.model_dump())
+        return SegmenterResult(found.mask, found.verdict, codes, found.quality.model_dump())
 
     return segment
 
 
-def over_http(url: str, api_key: str | None = None) -> Segment:
-    """Segment by a running service."""
+def segment_over_http(url: str, api_key: str | None = None) -> Segment:
+    """Return a function that segments with a running service."""
 
-    def segment(volume: Volume, weeks: float | None) -> Answer:
+    def segment(volume: Volume, weeks: float | None) -> SegmenterResult:
         with FetalHead(url, api_key=api_key) as service:
             found = service.segment(encode_volume(volume), gestational_age_weeks=weeks)
         codes = tuple(flag.code for flag in found.report.flags)
         mask = np.asarray(found.mask.dataobj, np.uint8)
-        return Answer(mask, found.report.verdict, codes, found.report.quality.model_dump())
+        return SegmenterResult(mask, found.report.verdict, codes, found.report.quality.model_dump())
 
     return segment
 
 
-def stored_phantom(request: SimulationRequest, folder: Path | None) -> Phantom:
-    """The phantom of a request; kept in the folder, and read from it, where one is given."""
+def load_or_simulate(request: SimulationRequest, folder: Path | None) -> Phantom:
+    """Simulate the phantom of a request, or read it from the folder, where it is kept if one is given."""
     if folder is None:
         return simulate(request)
     path = folder / f"{request.seed:08d}.npz"

@@ -1,4 +1,4 @@
-"""Two evaluations of the same cases beside each other: what `evaluate` left in two folders, paired by case."""
+"""Paired comparison of two evaluations of the same cases, from the folders that `evaluate` wrote."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from training.config.training import ConfigError
 from training.evaluation.cases import CaseResult, read_journal
 from training.evaluation.markdown import markdown_table
 from training.evaluation.report import SECTIONS
-from training.evaluation.statistics.agreement import MIN_CASES, Agreement, agreement
-from training.evaluation.statistics.paired import PairedDifference, paired_difference
+from training.evaluation.statistics.agreement import MIN_CASES, Agreement, measure_agreement
+from training.evaluation.statistics.paired import PairedDifference, compare_paired
 
 
-class Side(BaseModel):
-    """One model on the common cases: DSC as fractions, volumes in mL."""
+class ModelSummary(BaseModel):
+    """One model's results on the common cases: DSC as fractions, volumes in mL."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -27,29 +27,33 @@ class Side(BaseModel):
     volumes: Agreement
 
 
-class Versus(BaseModel):
-    """One set of cases that both folders measured; differences are the second's minus the first's."""
+class SectionComparison(BaseModel):
+    """A paired comparison on one set of cases; differences are the second model's minus the first's."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     section: str
-    first: Side
-    second: Side
+    first: ModelSummary
+    second: ModelSummary
     dsc: PairedDifference
     better: int
     """Cases in which the second has the higher DSC."""
     volume_error_percent: PairedDifference
-    """Of the absolute relative error of the volume."""
+    """The difference of the absolute relative volume error."""
 
 
-def versus(first: Path, second: Path) -> list[Versus]:
-    """Every set that both folders measured, over the cases that both have; ConfigError where there is none."""
+def compare_folders(first: Path, second: Path) -> list[SectionComparison]:
+    """Compare every set of cases that both folders contain, on their common cases.
+
+    Raises:
+        ConfigError: there is no such set.
+    """
     found = []
     for name in SECTIONS:
-        one, other = (_by_case(read_journal(folder / f"{name}.jsonl")) for folder in (first, second))
+        one, other = (_index_by_case(read_journal(folder / f"{name}.jsonl")) for folder in (first, second))
         common = sorted(one.keys() & other.keys())
         if len(common) >= MIN_CASES:
-            found.append(_compared(name, [one[key] for key in common], [other[key] for key in common]))
+            found.append(_compare(name, [one[key] for key in common], [other[key] for key in common]))
     if not found:
         raise ConfigError(
             f"{first} and {second} have no two cases of one set in common; evaluate both models on the same cases"
@@ -57,22 +61,22 @@ def versus(first: Path, second: Path) -> list[Versus]:
     return found
 
 
-def table(found: Sequence[Versus]) -> str:
-    """The comparison as Markdown."""
+def format_table(found: Sequence[SectionComparison]) -> str:
+    """Return the comparison as a Markdown table."""
     header = (
         "cases",
         "DSC, mean [%]",
         "DSC, median [%]",
-        "least DSC [%]",
+        "lowest DSC [%]",
         "difference of the mean [95 % interval]",
         "better in",
         "mean volume error [%]",
         "bias ± limits [mL]",
     )
-    return markdown_table(header, map(_row, found))
+    return markdown_table(header, map(_format_row, found))
 
 
-def _row(one: Versus) -> list[str]:
+def _format_row(one: SectionComparison) -> list[str]:
     a, b, d = one.first, one.second, one.dsc
     return [
         f"{one.section} ({d.cases})",
@@ -84,28 +88,33 @@ def _row(one: Versus) -> list[str]:
     ]
 
 
-def _by_case(results: Sequence[CaseResult]) -> Mapping[str, CaseResult]:
+def _index_by_case(results: Sequence[CaseResult]) -> Mapping[str, CaseResult]:
     return {result.case or str(result.seed): result for result in results}
 
 
-def _compared(name: str, one: Sequence[CaseResult], other: Sequence[CaseResult]) -> Versus:
-    dsc, errors = (_paired(metric, one, other) for metric in ("dsc", "volume_error_percent"))
+def _compare(name: str, one: Sequence[CaseResult], other: Sequence[CaseResult]) -> SectionComparison:
+    dsc, errors = (_compare_metric(metric, one, other) for metric in ("dsc", "volume_error_percent"))
     better = sum(b.dsc > a.dsc for a, b in zip(one, other, strict=True))
-    return Versus(
-        section=name, first=_side(one), second=_side(other), dsc=dsc, better=better, volume_error_percent=errors
+    return SectionComparison(
+        section=name,
+        first=_summarise(one),
+        second=_summarise(other),
+        dsc=dsc,
+        better=better,
+        volume_error_percent=errors,
     )
 
 
-def _paired(metric: str, one: Sequence[CaseResult], other: Sequence[CaseResult]) -> PairedDifference:
+def _compare_metric(metric: str, one: Sequence[CaseResult], other: Sequence[CaseResult]) -> PairedDifference:
     a, b = ({n: getattr(result, metric) for n, result in enumerate(results)} for results in (one, other))
-    return paired_difference(b, a)
+    return compare_paired(b, a)
 
 
-def _side(results: Sequence[CaseResult]) -> Side:
+def _summarise(results: Sequence[CaseResult]) -> ModelSummary:
     dsc = [result.dsc for result in results]
-    return Side(
+    return ModelSummary(
         dsc_mean=float(np.mean(dsc)),
         dsc_median=float(np.median(dsc)),
         dsc_min=min(dsc),
-        volumes=agreement([result.measured_ml for result in results], [result.true_ml for result in results]),
+        volumes=measure_agreement([result.measured_ml for result in results], [result.true_ml for result in results]),
     )

@@ -1,4 +1,4 @@
-"""Scans gone wrong, to learn when a measurement must be doubted: deep shadow, lost contrast, noise, blur, cut views."""
+"""Degradation of scans for calibration: deep shadow, lost contrast, noise, blur, low gain, cut views."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ WORST = 3
 
 
 def degrade(volume: Volume, rng: np.random.Generator) -> Volume:
-    """The same u8 volume after one to three strong degradations; what lies outside the fan stays 0."""
+    """Apply one to three strong degradations to a u8 volume; voxels outside the fan stay 0."""
     image = volume.data.astype(np.float32) / 255
     inside = volume.data > 0
     for n in sorted(rng.choice(len(_WAYS), rng.integers(1, WORST + 1), replace=False)):  # the cut comes last
@@ -26,18 +26,18 @@ def degrade(volume: Volume, rng: np.random.Generator) -> Volume:
 
 def _shadow(image: Image, rng: np.random.Generator) -> Image:
     """Darken everything beyond an oblique plane."""
-    beyond = _plane(image.shape, rng) > rng.uniform(-0.15, 0.25)
+    beyond = _measure_distance(image.shape, rng) > rng.uniform(-0.15, 0.25)
     return np.where(beyond, image * np.float32(rng.uniform(0, 0.3)), image)
 
 
-def _flat(image: Image, rng: np.random.Generator) -> Image:
-    """Lose the contrast: everything near one grey."""
+def _flatten(image: Image, rng: np.random.Generator) -> Image:
+    """Reduce the contrast to values near one grey."""
     share = np.float32(rng.uniform(0.1, 0.4))
     return np.asarray(share * image + (1 - share) * np.float32(rng.uniform(0.2, 0.6)), np.float32)
 
 
-def _noise(image: Image, rng: np.random.Generator) -> Image:
-    """Coarse additive noise."""
+def _add_noise(image: Image, rng: np.random.Generator) -> Image:
+    """Add coarse noise."""
     field = ndimage.gaussian_filter(rng.standard_normal(image.shape, np.float32), rng.uniform(0.5, 1.5))
     noisy = image + np.float32(rng.uniform(0.15, 0.4)) * field / field.std()
     return np.asarray(np.clip(noisy, 0, 1), np.float32)
@@ -48,18 +48,18 @@ def _blur(image: Image, rng: np.random.Generator) -> Image:
     return np.asarray(ndimage.gaussian_filter(image, rng.uniform(3, 6)), np.float32)
 
 
-def _dark(image: Image, rng: np.random.Generator) -> Image:
-    """A gain far too low."""
+def _darken(image: Image, rng: np.random.Generator) -> Image:
+    """Lower the gain far too much."""
     return np.asarray(image ** np.float32(rng.uniform(2.5, 5)), np.float32)
 
 
 def _cut(image: Image, rng: np.random.Generator) -> Image:
-    """Cut the view off at an oblique plane: outside is marked by -1."""
-    return np.where(_plane(image.shape, rng) > rng.uniform(-0.1, 0.2), np.float32(-1), image)
+    """Cut the view at an oblique plane; voxels outside are marked with -1."""
+    return np.where(_measure_distance(image.shape, rng) > rng.uniform(-0.1, 0.2), np.float32(-1), image)
 
 
-def _plane(shape: tuple[int, ...], rng: np.random.Generator) -> Image:
-    """Signed distance from a random plane through the middle, in units of the longest side."""
+def _measure_distance(shape: tuple[int, ...], rng: np.random.Generator) -> Image:
+    """Return the signed distance from a random plane through the middle, in units of the longest side."""
     normal = rng.standard_normal(3)
     normal /= np.linalg.norm(normal)
     axes = [(np.arange(n, dtype=np.float32) - (n - 1) / 2) / max(shape) for n in shape]
@@ -67,4 +67,4 @@ def _plane(shape: tuple[int, ...], rng: np.random.Generator) -> Image:
     return np.asarray(i[:, None, None] + j[None, :, None] + k[None, None, :], np.float32)
 
 
-_WAYS: tuple[Callable[[Image, np.random.Generator], Image], ...] = (_shadow, _flat, _noise, _blur, _dark, _cut)
+_WAYS: tuple[Callable[[Image, np.random.Generator], Image], ...] = (_shadow, _flatten, _add_noise, _blur, _darken, _cut)

@@ -1,4 +1,4 @@
-"""Figures as SVG text: differences of volumes against their mean (Bland and Altman)."""
+"""Figures as SVG text: Bland-Altman plots of volumes."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ LINE = "#444444"
 MARKERS = {"ok": "o", "review": "^", "reject": "s"}
 
 
-def bland_altman(results: Sequence[CaseResult], agreed: Agreement) -> str:
-    """Measured minus true volume against their mean (mL), with bias and 95 % limits, coloured by verdict.
+def draw_bland_altman(results: Sequence[CaseResult], agreed: Agreement) -> str:
+    """Draw measured minus true volume against their mean (mL), with bias and 95 % limits, coloured by verdict.
 
-    Bands around bias and limits are their 95 % intervals. The same cases give the same file; text stays text.
+    Bands around bias and limits are their 95 % intervals. The same cases give the same file; text remains text.
     """
     with rc_context({"svg.fonttype": "none", "svg.hashsalt": "fetalhead", "font.size": 9}):
         page = Figure(figsize=(7.2, 4.6), layout="constrained")
         ax = page.subplots()
-        _cases(ax, results)
-        _lines(ax, agreed)
+        _draw_cases(ax, results)
+        _draw_lines(ax, agreed)
         ax.set_xlabel("mean of measured and true volume (mL)")
         ax.set_ylabel("measured - true volume (mL)")
         ax.set_title(
@@ -40,8 +40,8 @@ def bland_altman(results: Sequence[CaseResult], agreed: Agreement) -> str:
     return text.getvalue()
 
 
-def _cases(ax: Axes, results: Sequence[CaseResult]) -> None:
-    """A dot for each case, in a group of its own for each verdict."""
+def _draw_cases(ax: Axes, results: Sequence[CaseResult]) -> None:
+    """Draw a dot for each case, in one group for each verdict."""
     for verdict, colour in COLOURS.items():
         found = [r for r in results if r.verdict == verdict]
         means = [(r.measured_ml + r.true_ml) / 2 for r in found]
@@ -53,8 +53,8 @@ def _cases(ax: Axes, results: Sequence[CaseResult]) -> None:
         dots.set_gid(f"cases_{verdict}")
 
 
-def _lines(ax: Axes, agreed: Agreement) -> None:
-    """Bias and limits with the bands of their 95 % intervals, each labelled at the right."""
+def _draw_lines(ax: Axes, agreed: Agreement) -> None:
+    """Draw bias and limits with the bands of their 95 % intervals, each labelled at the right."""
     bias, half, uncertain = agreed.bias_ml, agreed.loa_half_width_ml, agreed.loa_ci95_half_width_ml
     drawn = (
         (bias, agreed.bias_ci95_ml, "-", "bias", "center"),

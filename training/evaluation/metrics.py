@@ -36,43 +36,43 @@ class BoundaryDistances:
     hdb_mm: float | None
 
 
-def overlap(estimate: npt.ArrayLike, truth: npt.ArrayLike) -> Overlap:
+def count_overlap(estimate: npt.ArrayLike, truth: npt.ArrayLike) -> Overlap:
     """Count the voxels of two masks of equal shape (I, J, K)."""
-    e, g = _mask(estimate), _mask(truth)
+    e, g = _as_mask(estimate), _as_mask(truth)
     if e.shape != g.shape:
         raise ValueError(f"masks must have one shape, got {e.shape} and {g.shape}; restore to the source grid first")
     return Overlap(int(np.count_nonzero(e)), int(np.count_nonzero(g)), int(np.count_nonzero(e & g)))
 
 
 def dsc(counts: Overlap) -> float:
-    """Dice similarity coefficient, twice the intersection over the sum of both sizes (eq. 6)."""
+    """Return the Dice similarity coefficient, twice the intersection over the sum of both sizes (eq. 6)."""
     return 1.0 if counts.empty else 2 * counts.both / (counts.estimate + counts.truth)
 
 
 def jaccard(counts: Overlap) -> float:
-    """Jaccard index, intersection over union (eq. 6)."""
+    """Return the Jaccard index, intersection over union (eq. 6)."""
     return 1.0 if counts.empty else counts.both / (counts.estimate + counts.truth - counts.both)
 
 
 def conformity(counts: Overlap) -> float | None:
-    """Conformity (3 DSC - 2) / DSC: negative below a DSC of 2/3, None (minus infinity) at 0."""
+    """Return the conformity (3 DSC - 2) / DSC: negative below a DSC of 2/3, None (minus infinity) at 0."""
     score = dsc(counts)
     return None if score == 0 else (3 * score - 2) / score
 
 
-def boundary_distances(estimate: npt.ArrayLike, truth: npt.ArrayLike, spacing_mm: Spacing) -> BoundaryDistances:
-    """Adb, the mean of both directed mean distances, and Hdb, the larger of both directed maxima, in mm."""
-    e, g = (surface_points(_mask(m), spacing_mm) for m in (estimate, truth))
+def measure_boundary_distances(estimate: npt.ArrayLike, truth: npt.ArrayLike, spacing_mm: Spacing) -> BoundaryDistances:
+    """Measure Adb, the mean of both directed mean distances, and Hdb, the larger of both directed maxima, in mm."""
+    e, g = (find_surface_points(_as_mask(m), spacing_mm) for m in (estimate, truth))
     if len(e) == 0 or len(g) == 0:
         both_empty = len(e) == len(g)
         return BoundaryDistances(0.0, 0.0) if both_empty else BoundaryDistances(None, None)
-    from_truth, from_estimate = _nearest(g, e), _nearest(e, g)
+    from_truth, from_estimate = _find_nearest(g, e), _find_nearest(e, g)
     adb = (float(from_truth.mean()) + float(from_estimate.mean())) / 2
     return BoundaryDistances(adb, max(float(from_truth.max()), float(from_estimate.max())))
 
 
-def surface_points(mask: Mask, spacing_mm: Spacing) -> npt.NDArray[np.float64]:
-    """Centres of the voxels with a face towards the background or the array's border, in mm (n, 3)."""
+def find_surface_points(mask: Mask, spacing_mm: Spacing) -> npt.NDArray[np.float64]:
+    """Return the centres of voxels with a face to the background or to the array's border, in mm (n, 3)."""
     if not mask.any():
         return np.empty((0, 3))
     box = ndimage.find_objects(mask.astype(np.uint8))[0]
@@ -82,10 +82,10 @@ def surface_points(mask: Mask, spacing_mm: Spacing) -> npt.NDArray[np.float64]:
     return points
 
 
-def _nearest(points: npt.NDArray[np.float64], surface: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Distance of each point to the nearest point of a surface (n,)."""
+def _find_nearest(points: npt.NDArray[np.float64], surface: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Return the distance of each point to the nearest point of a surface (n,)."""
     return np.asarray(cKDTree(surface).query(points)[0])
 
 
-def _mask(values: npt.ArrayLike) -> Mask:
+def _as_mask(values: npt.ArrayLike) -> Mask:
     return np.asarray(values).astype(bool, copy=False)

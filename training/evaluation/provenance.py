@@ -1,4 +1,4 @@
-"""Which command measured which section of an evaluation: noted beside the journals, repeated in `evaluation.json`."""
+"""Provenance of an evaluation: the command that measured each section, kept beside the journals."""
 
 from __future__ import annotations
 
@@ -14,44 +14,44 @@ from app.files import write_atomically
 FILE = "commands.json"
 RUNS = "runs"
 SPLIT_FILE = "split.csv"
-"""Which of one's own cases a run learned from, in its folder."""
+"""The file in a run's folder that lists the cases of own data that it learned from."""
 CANDIDATE_DEPTH = 4
-"""RUN/store/NAME/1."""
+"""The number of folders of a candidate's path RUN/store/NAME/1."""
 _COMMANDS = TypeAdapter(dict[str, str])
 
 
-def as_typed(command: str, options: Iterable[tuple[str, object]], arguments: Iterable[object] = ()) -> str:
-    """The command of `fetalhead-train` with its arguments and the options that have a value, quoted for a shell.
+def format_command(command: str, options: Iterable[tuple[str, object]], arguments: Iterable[object] = ()) -> str:
+    """Format a command of `fetalhead-train` with its arguments and the options that have a value, quoted for a shell.
 
-    An option that is True stands alone, one that is None or False is left out, a list gives all of its values.
+    An option that is True has no value, one that is None or False is left out, a list gives all of its values.
 
-    Paths are `shortened`: nothing of a machine's folders goes into a model.
+    Paths are shortened, so that a model says nothing about a machine's folders.
     """
-    words = [_shown(argument) for argument in arguments]
+    words = [_format(argument) for argument in arguments]
     for name, value in options:
         if value is None or value is False:
             continue
         values = () if value is True else value if isinstance(value, list) else (value,)
-        words += [name, *map(_shown, values)]
+        words += [name, *map(_format, values)]
     return shlex.join(("fetalhead-train", command, *words))
 
 
-def note(folder: Path, section: str, command: str) -> None:
-    """Note what measured a section; a later command takes the place of an earlier one."""
+def record_command(folder: Path, section: str, command: str) -> None:
+    """Record the command that measured a section; a later command replaces an earlier one."""
     folder.mkdir(parents=True, exist_ok=True)
-    write_atomically(folder / FILE, json.dumps(noted(folder) | {section: command}, indent=2) + "\n")
+    write_atomically(folder / FILE, json.dumps(read_commands(folder) | {section: command}, indent=2) + "\n")
 
 
-def noted(folder: Path) -> dict[str, str]:
-    """The command of each section that has one."""
+def read_commands(folder: Path) -> dict[str, str]:
+    """Read the command of each section that has one."""
     path = folder / FILE
     return _COMMANDS.validate_json(path.read_text(encoding="utf-8")) if path.is_file() else {}
 
 
-def shortened(path: Path) -> Path:
-    """A path as it may be told: relative to the working folder, or from its folder of runs on, or its name alone.
+def shorten_path(path: Path) -> Path:
+    """Shorten a path: relative to the working folder, or from its folder of runs on, or its name alone.
 
-    Of a candidate, whose name is a number, what is above it up to its run.
+    The path of a candidate, whose name is a number, begins at its run.
     """
     if not path.is_absolute():
         return path
@@ -63,5 +63,5 @@ def shortened(path: Path) -> Path:
     return Path(*parts[-CANDIDATE_DEPTH:]) if path.name.isdecimal() else Path(path.name)
 
 
-def _shown(value: object) -> str:
-    return str(shortened(value) if isinstance(value, Path) else value)
+def _format(value: object) -> str:
+    return str(shorten_path(value) if isinstance(value, Path) else value)

@@ -1,11 +1,11 @@
-"""What the paper reports of a system, as far as a table shows it beside ours."""
+"""The paper's results that tables show beside ours."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class PaperRow:
-    """What the paper reports on its 50 clinical volumes: per cent, mm and seconds."""
+    """A row of the paper's results on its 50 clinical volumes: per cent, mm and seconds."""
 
     dsc: float
     conformity: float
@@ -16,4 +16,4 @@ class PaperRow:
 
 
 FULL_SYSTEM = PaperRow(96.05, 91.74, 92.42, 0.4793, 4.609)
-"""USegNet-DS-HAS-Ctx, the paper's whole system."""
+"""USegNet-DS-HAS-Ctx, the paper's full system."""

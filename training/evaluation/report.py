@@ -1,4 +1,4 @@
-"""What an evaluation says: sections of cases summarised, as `evaluation.json` holds them."""
+"""The evaluation of a model as in `evaluation.json`: a summary of each section of cases."""
 
 from collections.abc import Sequence
 
@@ -7,10 +7,10 @@ from pydantic import BaseModel, ConfigDict
 from scipy import stats
 
 from app.inference.manifest import VolumeInterval
-from training.evaluation.cases import CaseResult, spacing_range
-from training.evaluation.statistics.agreement import Agreement, agreement
-from training.evaluation.statistics.flag_rates import Doubt, doubt
-from training.evaluation.statistics.prediction_interval import Held
+from training.evaluation.cases import CaseResult, find_spacing_range
+from training.evaluation.statistics.agreement import Agreement, measure_agreement
+from training.evaluation.statistics.flag_rates import FlagRates, compute_flag_rates
+from training.evaluation.statistics.prediction_interval import Coverage
 from training.evaluation.statistics.reproducibility import Reproducibility
 
 FRACTIONS = ("dsc", "jaccard", "conformity")
@@ -19,7 +19,7 @@ PUBLISHED = ("test", "shifted", "held_out", "held_out_shifted")
 SECTIONS = (*PUBLISHED, "validation")
 
 
-class Summary(BaseModel):
+class MetricSummary(BaseModel):
     """Mean, SD (n - 1), 95 % interval of the mean and range of one metric over cases."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -33,23 +33,23 @@ class Summary(BaseModel):
     cases: int
 
 
-class Section(BaseModel):
+class EvaluationSection(BaseModel):
     """One set of cases: segmentation metrics and agreement of volumes; missing values are counted, not hidden.
 
-    `interval_held` tells how often the true volume lay in the evaluation's `volume_interval`; `spacing_mm` are the
-    smallest and the largest voxel edge; `command` measured the section.
+    `interval_held` is the empirical coverage of the evaluation's `volume_interval`, `doubt` the sensitivity and the
+    false alarms of the flags; `spacing_mm` are the smallest and the largest voxel edge; `command` measured the section.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     cases: int
     seeds: str
-    dsc: Summary
-    jaccard: Summary
-    conformity: Summary | None = None
-    adb_mm: Summary | None = None
-    hdb_mm: Summary | None = None
-    volume_error_percent: Summary
+    dsc: MetricSummary
+    jaccard: MetricSummary
+    conformity: MetricSummary | None = None
+    adb_mm: MetricSummary | None = None
+    hdb_mm: MetricSummary | None = None
+    volume_error_percent: MetricSummary
     volume_bias_ml: float
     volume_loa_half_width_ml: float
     pearson: float
@@ -59,8 +59,8 @@ class Section(BaseModel):
     accepted: dict[str, float]
     by_gestational_age: dict[str, dict[str, float]]
     seconds_per_case: float
-    doubt: Doubt | None = None
-    interval_held: Held | None = None
+    doubt: FlagRates | None = None
+    interval_held: Coverage | None = None
     spacing_mm: tuple[float, float] | None = None
     command: str = ""
     dsc_by_case: dict[str, float] = {}
@@ -71,31 +71,35 @@ class Evaluation(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    test: Section | None = None
-    shifted: Section | None = None
-    held_out: Section | None = None
-    held_out_shifted: Section | None = None
+    test: EvaluationSection | None = None
+    shifted: EvaluationSection | None = None
+    held_out: EvaluationSection | None = None
+    held_out_shifted: EvaluationSection | None = None
     reproducibility: Reproducibility | None = None
     volume_interval: VolumeInterval | None = None
     data: str = "simulated"
     command: str = ""
 
     @property
-    def sections(self) -> dict[str, Section]:
-        """What was measured, by name, in the order in which it is shown."""
+    def sections(self) -> dict[str, EvaluationSection]:
+        """The measured sections by name, in the order in which they are shown."""
         return {name: part for name in PUBLISHED if (part := getattr(self, name)) is not None}
 
 
-def section(results: Sequence[CaseResult]) -> Section:
-    """Summarise the results of one set; ValueError below 2 cases."""
-    agreed = agreement([r.measured_ml for r in results], [r.true_ml for r in results])
+def summarise_section(results: Sequence[CaseResult]) -> EvaluationSection:
+    """Summarise the results of one set of cases.
+
+    Raises:
+        ValueError: there are fewer than 2 cases.
+    """
+    agreed = measure_agreement([r.measured_ml for r in results], [r.true_ml for r in results])
     errors = [100 * abs(r.measured_ml - r.true_ml) / r.true_ml for r in results]
     columns = {name: [getattr(r, name) for r in results] for name in (*FRACTIONS, *DISTANCES)}
-    summaries = {name: _summary_of_known(values) for name, values in columns.items()}
+    summaries = {name: _summarise_known(values) for name, values in columns.items()}
     seeds = sorted(r.seed for r in results)
-    return Section(
+    return EvaluationSection(
         cases=len(results),
-        seeds=_named(results) or f"{seeds[0]}-{seeds[-1]}",
+        seeds=_name_cases(results) or f"{seeds[0]}-{seeds[-1]}",
         dsc=summarise(columns["dsc"]),
         jaccard=summarise(columns["jaccard"]),
         conformity=summaries["conformity"],
@@ -108,22 +112,22 @@ def section(results: Sequence[CaseResult]) -> Section:
         agreement=agreed,
         verdicts={v: sum(r.verdict == v for r in results) for v in ("ok", "review", "reject")},
         without_head=sum(r.measured_ml == 0 for r in results),
-        accepted=_accepted(results),
-        by_gestational_age=_by_age(results),
+        accepted=_summarise_accepted(results),
+        by_gestational_age=_summarise_by_age(results),
         seconds_per_case=float(np.mean([r.seconds for r in results])),
-        doubt=doubt(results),
-        spacing_mm=spacing_range(results),
+        doubt=compute_flag_rates(results),
+        spacing_mm=find_spacing_range(results),
         dsc_by_case={r.case or str(r.seed): round(r.dsc, 6) for r in sorted(results, key=lambda r: r.seed)},
     )
 
 
-def summarise(values: Sequence[float]) -> Summary:
+def summarise(values: Sequence[float]) -> MetricSummary:
     """Summarise one metric; the interval is Student's t, the SD of a single value 0."""
     array = np.asarray(values, dtype=float)
     n, mean = len(array), float(array.mean())
     sd = float(array.std(ddof=1)) if n > 1 else 0.0
     half = float(stats.t.ppf(0.975, n - 1)) * sd / n**0.5 if n > 1 else 0.0
-    return Summary(
+    return MetricSummary(
         mean=mean,
         sd=sd,
         ci95=(mean - half, mean + half),
@@ -134,19 +138,19 @@ def summarise(values: Sequence[float]) -> Summary:
     )
 
 
-def _named(results: Sequence[CaseResult]) -> str | None:
-    """The names of own cases, first to last; None for simulated ones."""
+def _name_cases(results: Sequence[CaseResult]) -> str | None:
+    """Return the first and last name of cases of own data; None for simulated ones."""
     names = [r.case for r in results if r.case is not None]
     return f"{min(names)}..{max(names)}" if names else None
 
 
-def _summary_of_known(values: Sequence[float | None]) -> Summary | None:
+def _summarise_known(values: Sequence[float | None]) -> MetricSummary | None:
     known = [v for v in values if v is not None]
     return summarise(known) if known else None
 
 
-def _accepted(results: Sequence[CaseResult]) -> dict[str, float]:
-    """What remains when cases to review or reject are set aside."""
+def _summarise_accepted(results: Sequence[CaseResult]) -> dict[str, float]:
+    """Summarise the cases with the verdict ok."""
     kept = [r for r in results if r.verdict == "ok"]
     if not kept:
         return {"cases": 0}
@@ -160,8 +164,8 @@ def _accepted(results: Sequence[CaseResult]) -> dict[str, float]:
     }
 
 
-def _by_age(results: Sequence[CaseResult]) -> dict[str, dict[str, float]]:
-    """Mean DSC and relative bias by four-week class of gestational age."""
+def _summarise_by_age(results: Sequence[CaseResult]) -> dict[str, dict[str, float]]:
+    """Return mean DSC and relative bias by four-week class of gestational age."""
     classes: dict[str, list[CaseResult]] = {}
     known = [(r.gestational_age_weeks, r) for r in results if r.gestational_age_weeks is not None]
     for weeks, result in sorted(known, key=lambda pair: pair[0]):

@@ -1,4 +1,4 @@
-"""Segmenting by the trained network itself, between the very steps that serving takes: for runs not yet exported."""
+"""Segmentation with the trained network, between the service's own steps, for runs that are not exported yet."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from app.imaging.volume import Volume
 from app.inference.coarse import CoarserGrid
 from training.cases.views import in_view
 from training.config.training import RefinementConfig
-from training.evaluation.cases import Answer
+from training.evaluation.cases import SegmenterResult
 from training.fitting.cascade import finished_levels, load_context_level
 from training.fitting.checkpoint import LevelWeights
 from training.fitting.refinement import answer, box_around, refined
@@ -28,12 +28,12 @@ DEFAULT_THRESHOLD = PostprocessingSpec().threshold
 
 
 class TorchSegmenter:
-    """All levels of a model, as trained: (volume, age in weeks) -> answer, as `cases.Segment` wants."""
+    """All levels of a trained model as a function (volume, age in weeks) -> result, a `cases.Segment`."""
 
     def __init__(
         self, levels: Sequence[LevelWeights], device: torch.device | None = None, threshold: float = DEFAULT_THRESHOLD
     ) -> None:
-        """Levels in order; but for the threshold serving's default rules."""
+        """Use levels in order, and the service's default rules except for the threshold."""
         self.config = levels[0].config
         self.device = device or torch.device("cpu")
         cascade = AutoContextCascade([load_context_level(level) for level in levels])
@@ -42,10 +42,10 @@ class TorchSegmenter:
 
     @classmethod
     def of_run(cls, run: Path, device: torch.device | None = None) -> TorchSegmenter:
-        """Every level of a finished run; CheckpointError where one is missing."""
+        """Load every level of a finished run; raise CheckpointError where one is missing."""
         return cls(finished_levels(run), device)
 
-    def __call__(self, volume: Volume, gestational_age_weeks: float | None) -> Answer:
+    def __call__(self, volume: Volume, gestational_age_weeks: float | None) -> SegmenterResult:
         """Segment one volume on its own grid."""
         prepared, levels = self.probabilities(volume)
         found = segment_mask(levels[-1], prepared, volume.geometry, self.rules)
@@ -53,11 +53,11 @@ class TorchSegmenter:
         volume_ml = head_volume_ml(found.head, volume.geometry)
         judged = assess(numbers, volume_ml, QualitySpec(), gestational_age_weeks)
         codes = tuple(flag.code for flag in judged.flags)
-        return Answer(found.mask, judged.verdict, codes, numbers.model_dump())
+        return SegmenterResult(found.mask, judged.verdict, codes, numbers.model_dump())
 
     @torch.inference_mode()
     def probabilities(self, volume: Volume) -> tuple[Preprocessed, tuple[Float32, ...]]:
-        """The network's input and each level's probability, float32 (I, J, K)."""
+        """Return the network's input and each level's probability, float32 (I, J, K)."""
         prepared = preprocess(volume, self.config.preprocessing)
         tensor = torch.from_numpy(prepared.tensor).to(self.device)
         if self.config.refinement is not None:

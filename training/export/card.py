@@ -3,7 +3,7 @@
 from app.inference.manifest import ModelManifest, TrainedLevel, TrainingRecord
 from training.evaluation.report import Evaluation
 from training.evaluation.statistics.prediction_interval import FEWEST
-from training.evaluation.tables import explained, repeated_table, table
+from training.evaluation.tables import explain, format_repeated, format_table
 
 SIMULATED = "simulated"
 
@@ -89,7 +89,7 @@ def _accuracy(evaluation: Evaluation | None) -> str:
     sections = evaluation.sections
     if not sections:
         return "Not evaluated."
-    return f"{table(sections, evaluation.data)}\n\n{explained(sections, evaluation.data)}".rstrip()
+    return f"{format_table(sections, evaluation.data)}\n\n{explain(sections, evaluation.data)}".rstrip()
 
 
 def missing_interval(evaluation: Evaluation | None) -> str | None:
@@ -125,7 +125,7 @@ def _repeated(evaluation: Evaluation | None) -> str:
     return f"""
 ## Reproducibility
 
-{repeated_table(evaluation.reproducibility)}
+{format_repeated(evaluation.reproducibility)}
 
 The paper's spread is that of 52 clinical subjects, scanned along three directions each.
 """

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from training.evaluation.report import Evaluation, Section
+from training.evaluation.report import Evaluation, EvaluationSection
 from training.evaluation.statistics.paired import bootstrap_interval
 from training.export.errors import ExportError
 
@@ -41,7 +41,7 @@ def require_no_worse(candidate: Evaluation | None, active: Evaluation | None, ve
     return text
 
 
-def _locked_cases(own: Section, locked: Section, version: int) -> list[str]:
+def _locked_cases(own: EvaluationSection, locked: EvaluationSection, version: int) -> list[str]:
     """The active version's test cases as the candidate knows them; none where both list no cases but the same range."""
     wanted = list(locked.dsc_by_case) or _range(locked.seeds)
     if not own.dsc_by_case and not locked.dsc_by_case and own.seeds == locked.seeds:
@@ -72,7 +72,7 @@ def _paired(own: Mapping[str, float], locked: Mapping[str, float]) -> str:
     return f", 95 % interval {low:+.4f} to {high:+.4f} by bootstrap over cases, lower in {lower} of them"
 
 
-def _volumes(own: Section, locked: Section) -> str:
+def _volumes(own: EvaluationSection, locked: EvaluationSection) -> str:
     """Mean absolute error and bias of the volumes, and how much they changed."""
     error, before = own.volume_error_percent.mean, locked.volume_error_percent.mean
     changed = abs(own.volume_bias_ml) - abs(locked.volume_bias_ml)

@@ -10,7 +10,7 @@ from app.inference.manifest import ModelManifest, TrainedLevel, TrainingRecord
 from training.config.data import SIMULATED, UNKNOWN
 from training.config.presets import load_config
 from training.config.training import ConfigError, TrainingConfig
-from training.evaluation.provenance import RUNS, SPLIT_FILE, as_typed, shortened
+from training.evaluation.provenance import RUNS, SPLIT_FILE, format_command, shorten_path
 from training.export.candidate import read_manifest, write_manifest
 from training.fitting.checkpoint import LevelWeights
 
@@ -37,11 +37,13 @@ def training_record(weights: Sequence[LevelWeights], run: Path, notes: Sequence[
 
 def fit_commands(config: TrainingConfig, run: Path) -> tuple[str, ...]:
     """The commands that train such a run again, from the first preset that it goes back to."""
-    runs = (*(Path(RUNS) / step.preset for step in config.data.earlier), shortened(run))
+    runs = (*(Path(RUNS) / step.preset for step in config.data.earlier), shorten_path(run))
     lines = []
     for step, start, folder in zip(config.steps, (None, *runs), runs, strict=False):
         options = (*_own(step.data, folder), ("--from", start), *_elsewhere(step.preset, folder))
-        lines.append(as_typed("fit", (*options, *(_budget(config) if folder is runs[-1] else ())), (step.preset,)))
+        lines.append(
+            format_command("fit", (*options, *(_budget(config) if folder is runs[-1] else ())), (step.preset,))
+        )
     return tuple(lines)
 
 

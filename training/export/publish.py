@@ -24,7 +24,7 @@ from app.inference.manifest import (
 )
 from training.cases.sources import CaseSource, GridCase, prepare
 from training.config.training import TrainingConfig
-from training.evaluation.report import Evaluation, Section
+from training.evaluation.report import Evaluation, EvaluationSection
 from training.export.candidate import read_manifest, write_manifest
 from training.export.card import model_card
 from training.export.errors import ExportError
@@ -213,7 +213,7 @@ def _accuracy(evaluation: Evaluation) -> AccuracySummary | None:
     return AccuracySummary(test=_set_accuracy(evaluation.test), shifted=shifted)
 
 
-def _set_accuracy(part: Section) -> SetAccuracy:
+def _set_accuracy(part: EvaluationSection) -> SetAccuracy:
     return SetAccuracy(
         cases=part.cases,
         dsc_mean=part.dsc.mean,

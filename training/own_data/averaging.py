@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from training.evaluation.metrics import dsc, overlap
+from training.evaluation.metrics import count_overlap, dsc
 from training.evaluation.torch_segmenter import DEFAULT_THRESHOLD, TorchSegmenter
 from training.export.rules import KeptChange, keep_change
 from training.fitting.cascade import finished_levels, level_folder
@@ -72,7 +72,7 @@ def measured(
         if label is None:
             raise ValueError(f"{case.name} has no label to compare with")
         for share, segment in segmenters.items():
-            scores[share].append(dsc(overlap(segment(image, None).mask, label.data)))
+            scores[share].append(dsc(count_overlap(segment(image, None).mask, label.data)))
     return {share: float(np.mean(values)) for share, values in scores.items()}
 
 

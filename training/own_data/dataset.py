@@ -10,7 +10,7 @@ from pathlib import Path
 from training.config.training import ConfigError, TrainingConfig
 from training.evaluation.calibration import Labelled
 from training.evaluation.cases import CaseResult, Segment
-from training.evaluation.provenance import SPLIT_FILE, note
+from training.evaluation.provenance import SPLIT_FILE, record_command
 from training.evaluation.writing import OWN_REPRODUCIBILITY, REPEATED, write_folder
 from training.export.rules import KeptChange, keep_rules, threshold_of
 from training.export.weights import weights_of
@@ -69,7 +69,7 @@ class OwnData:
         results = list(shown(evaluate_own(cases, segment), len(cases), part))
         lines = [result.model_dump_json() + "\n" for result in results]
         (out / f"{part}.jsonl").write_text("".join(lines), encoding="utf-8")
-        note(out, part, command)
+        record_command(out, part, command)
         return write_folder(out, "own")
 
     def labelled(self, part: str) -> tuple[Callable[[], Iterable[Labelled]], int]:
@@ -93,7 +93,7 @@ class OwnData:
         write_scans(out / SCANS_FILE, scans)
         text = found.model_dump_json(indent=2, exclude_none=True)
         (out / OWN_REPRODUCIBILITY).write_text(text + "\n", encoding="utf-8")
-        note(out, REPEATED, command)
+        record_command(out, REPEATED, command)
         return write_folder(out, "own")
 
     def _usable(self, with_labels: bool = True) -> OwnFolder:

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from training.config.training import ConfigError
 from training.evaluation.calibration import Labelled
-from training.evaluation.cases import CaseResult, Facts, Segment, judged_case
-from training.evaluation.statistics.reproducibility import MIN_VIEWS, Reproducibility, spread
+from training.evaluation.cases import CaseResult, Facts, Segment, judge_case
+from training.evaluation.statistics.reproducibility import MIN_VIEWS, Reproducibility, summarise_spread
 from training.own_data.folder import OwnCase, read_case
 from training.own_data.patients import REMEDY, all_one
 
@@ -24,7 +24,7 @@ def evaluate_own(cases: Sequence[OwnCase], segment: Segment) -> Iterator[CaseRes
         image, label = read_case(case)
         if label is None:
             raise ConfigError(f"{case.name} has no label to compare with")
-        yield judged_case(Facts(seed=number, case=case.name, family=OWN, look=OWN), image, label, segment)
+        yield judge_case(Facts(seed=number, case=case.name, family=OWN, look=OWN), image, label, segment)
 
 
 def labelled_own(cases: Sequence[OwnCase]) -> Iterator[Labelled]:
@@ -93,7 +93,7 @@ def own_reproducibility(measured: Sequence[RepeatedScan], left_out: tuple[str, .
         by_patient.setdefault(scan.patient, []).append(scan.measured_ml)
     edges = [round(edge, 4) for scan in measured for edge in scan.spacing_mm]
     beside = {"left_out": left_out, "spacing_mm": (min(edges), max(edges))}
-    return spread(list(by_patient.values())).model_copy(update=beside)
+    return summarise_spread(list(by_patient.values())).model_copy(update=beside)
 
 
 def write_scans(path: Path, measured: Sequence[RepeatedScan]) -> None:

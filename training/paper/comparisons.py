@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from training.evaluation.markdown import markdown_table
-from training.evaluation.statistics.paired import SeededDifference, holm, seeded_difference
+from training.evaluation.statistics.paired import SeededDifference, compare_seeded, holm
 from training.paper.systems import (
     COMPARISONS,
     SYSTEMS,
@@ -54,7 +54,7 @@ def compare(measured: Mapping[str, SystemResults]) -> list[PairedComparison]:
 
 def _measure_difference(this: SystemResults, other: SystemResults) -> SeededDifference:
     a, b = ([{r.seed: r.dsc for r in run} for run in found.test] for found in (this, other))
-    return seeded_difference(a, b, shared_seeds=lends_level_1(other.system, this.system))
+    return compare_seeded(a, b, shared_seeds=lends_level_1(other.system, this.system))
 
 
 def make_records(compared: Sequence[PairedComparison]) -> list[dict[str, object]]:

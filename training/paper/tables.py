@@ -10,7 +10,7 @@ import numpy as np
 from training.evaluation.cases import CaseResult
 from training.evaluation.markdown import markdown_table
 from training.evaluation.published import PaperRow
-from training.evaluation.statistics.paired import mean_by_case
+from training.evaluation.statistics.paired import average_by_case
 from training.paper.systems import System
 
 PER_CENT = ("dsc", "conformity", "jaccard")
@@ -39,7 +39,7 @@ class SystemResults:
 
     def by_case(self, metric: str) -> dict[int, float]:
         """Return a metric of each test case, averaged over seeds."""
-        return mean_by_case(self.test, metric)
+        return average_by_case(self.test, metric)
 
     def mean(self, metric: str) -> float:
         """Return a metric's mean over test cases; NaN where no case has the metric."""
@@ -70,7 +70,7 @@ class SystemResults:
     @property
     def shifted_dsc(self) -> float | None:
         """Mean DSC on the shifted cases."""
-        values = list(mean_by_case(self.shifted, "dsc").values())
+        values = list(average_by_case(self.shifted, "dsc").values())
         return float(np.mean(values)) if values else None
 
     @property

@@ -8,8 +8,8 @@ import numpy as np
 
 from training.evaluation.cases import CaseResult
 from training.evaluation.markdown import markdown_table
-from training.evaluation.statistics.agreement import agreement
-from training.evaluation.statistics.reproducibility import Reproducibility, reproducibility
+from training.evaluation.statistics.agreement import measure_agreement
+from training.evaluation.statistics.reproducibility import Reproducibility, summarise_reproducibility
 from training.paper.tables import SystemResults
 from training.phantom.views import direction_of
 
@@ -25,13 +25,13 @@ def format_volumes(measured: Mapping[str, SystemResults], repeated: Sequence[Seq
         "## Volumes",
         *(["Mean over training seeds, and their range in brackets."] if several else []),
         markdown_table(HEADER, [*(_format_row(system, found) for system, found in measured.items()), PAPER]),
-        *([_format_repeated([reproducibility(run) for run in repeated], name)] if repeated else []),
+        *([_format_repeated([summarise_reproducibility(run) for run in repeated], name)] if repeated else []),
     ]
     return "\n\n".join(parts)
 
 
 def _format_row(system: str, found: SystemResults) -> tuple[str, ...]:
-    agreed = [agreement([r.measured_ml for r in run], [r.true_ml for r in run]) for run in found.test]
+    agreed = [measure_agreement([r.measured_ml for r in run], [r.true_ml for r in run]) for run in found.test]
     return (
         system,
         format_over_seeds([a.bias_ml for a in agreed], "+.1f"),

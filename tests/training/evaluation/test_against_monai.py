@@ -10,8 +10,8 @@ from monai.metrics.surface_distance import compute_average_surface_distance
 from scipy import stats
 
 from training.evaluation import metrics
-from training.evaluation.statistics.agreement import agreement
-from training.evaluation.statistics.reproducibility import spread
+from training.evaluation.statistics.agreement import measure_agreement
+from training.evaluation.statistics.reproducibility import summarise_spread
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*always_return_as_numpy:FutureWarning")  # MONAI calls itself so
 SPACING = (0.5, 0.8, 1.1)
@@ -37,7 +37,7 @@ def tensor(mask: np.ndarray) -> torch.Tensor:
 
 @pytest.mark.parametrize("name", ESTIMATES)
 def test_overlap_is_monais(name: str) -> None:
-    counts = metrics.overlap(ESTIMATES[name], TRUTH)
+    counts = metrics.count_overlap(ESTIMATES[name], TRUTH)
     pair = (tensor(ESTIMATES[name]), tensor(TRUTH))
     assert metrics.dsc(counts) == pytest.approx(float(compute_dice(*pair)), abs=1e-6)
     assert metrics.jaccard(counts) == pytest.approx(float(compute_iou(*pair)), abs=1e-6)
@@ -47,7 +47,7 @@ def test_overlap_is_monais(name: str) -> None:
 
 @pytest.mark.parametrize("name", ESTIMATES)
 def test_distances_are_monais_in_millimetres(name: str) -> None:
-    found = metrics.boundary_distances(ESTIMATES[name], TRUTH, SPACING)
+    found = metrics.measure_boundary_distances(ESTIMATES[name], TRUTH, SPACING)
     a, b = tensor(ESTIMATES[name]), tensor(TRUTH)
     directed = [
         float(compute_average_surface_distance(one, other, include_background=True, spacing=SPACING))
@@ -62,18 +62,18 @@ def test_distances_are_monais_in_millimetres(name: str) -> None:
 def test_concentric_spheres_are_their_difference_apart(spacing: float, tolerance: float) -> None:
     n = round(90 / spacing)
     radius = np.sqrt(sum((axis * spacing - 45) ** 2 for axis in np.indices((n, n, n), sparse=True)))
-    found = metrics.boundary_distances(radius < 41, radius < 40, (spacing,) * 3)
+    found = metrics.measure_boundary_distances(radius < 41, radius < 40, (spacing,) * 3)
     assert found.adb_mm == pytest.approx(1.0, abs=tolerance)
     assert found.hdb_mm is not None
     assert 1.0 <= found.hdb_mm <= 1.0 + spacing
-    counts = metrics.overlap(radius < 41, radius < 40)
+    counts = metrics.count_overlap(radius < 41, radius < 40)
     assert metrics.dsc(counts) == pytest.approx(2 * 40**3 / (40**3 + 41**3), abs=0.002)
 
 
 def test_a_shifted_sphere_is_as_far_away_as_it_was_shifted() -> None:
     grid = np.indices((90, 80, 80), sparse=True)
     spheres = [sum((axis - c) ** 2 for axis, c in zip(grid, (m, 40, 40), strict=True)) < 30**2 for m in (42, 45)]
-    found = metrics.boundary_distances(spheres[0], spheres[1], (1.0, 1.0, 1.0))
+    found = metrics.measure_boundary_distances(spheres[0], spheres[1], (1.0, 1.0, 1.0))
     assert found.hdb_mm == pytest.approx(3.0, abs=0.2)
     assert found.adb_mm == pytest.approx(1.5, abs=0.1)  # |3 cos(angle)| over a sphere
 
@@ -82,7 +82,7 @@ def test_agreement_is_scipys() -> None:
     rng = np.random.default_rng(4)
     true = rng.uniform(100, 450, 50)
     measured = true * 1.02 + rng.normal(0, 8, 50)
-    found = agreement(measured.tolist(), true.tolist())
+    found = measure_agreement(measured.tolist(), true.tolist())
     difference = measured - true
     assert found.pearson == pytest.approx(stats.pearsonr(measured, true).statistic)
     interval = stats.ttest_1samp(difference, 0).confidence_interval(0.95)
@@ -97,7 +97,7 @@ def test_agreement_is_scipys() -> None:
 def test_repeatability_follows_from_the_analysis_of_variance() -> None:
     rng = np.random.default_rng(5)
     volumes = rng.uniform(100, 450, (52, 1)) + rng.normal(0, 12, (52, 3))
-    found = spread(volumes.tolist())
+    found = summarise_spread(volumes.tolist())
     variance_ratio = stats.f_oneway(*volumes).statistic
     assert found.icc == pytest.approx((variance_ratio - 1) / (variance_ratio + 2))
     assert found.mean_sd_ml == pytest.approx(np.mean([stats.tstd(row) for row in volumes]))

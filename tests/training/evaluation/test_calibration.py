@@ -4,7 +4,13 @@ import pytest
 from app.contract.report import QualityNumbers
 from app.imaging.quality import Limit, QualitySpec
 from app.imaging.volume import Volume, VolumeGeometry
-from training.evaluation.calibration import FALSE_ALARMS, CalibrationError, JudgedCase, check, review_limits
+from training.evaluation.calibration import (
+    FALSE_ALARMS,
+    CalibrationError,
+    JudgedCase,
+    check_calibration,
+    find_review_limits,
+)
 from training.evaluation.degrade import degrade
 
 
@@ -21,7 +27,7 @@ def good_and_bad() -> list[JudgedCase]:
 
 
 def calibrated(cases: list[JudgedCase], spec: QualitySpec) -> QualitySpec:
-    return spec.model_copy(update=review_limits(cases, spec))
+    return spec.model_copy(update=find_review_limits(cases, spec))
 
 
 class TestCalibration:
@@ -32,7 +38,7 @@ class TestCalibration:
 
     def test_bad_cases_are_flagged_and_few_good_ones(self) -> None:
         cases = good_and_bad()
-        counted = check(cases, calibrated(cases, QualitySpec()))
+        counted = check_calibration(cases, calibrated(cases, QualitySpec()))
         assert (counted.cases, counted.good, counted.bad) == (120, 100, 20)
         assert counted.bad_flagged == 20
         two_numbers, rounded = 2, 1

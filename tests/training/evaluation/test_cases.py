@@ -9,7 +9,7 @@ from app.inference.runtime.session import RuntimeSettings
 from app.inference.segmenter import HeadSegmenter
 from tests.helpers.makers import publish_threshold_model, sphere_volume
 from tests.helpers.service import running_service
-from training.evaluation.cases import evaluate_cases, in_process, over_http, read_journal
+from training.evaluation.cases import evaluate_cases, read_journal, segment_in_process, segment_over_http
 from training.phantom import SimulationRequest
 
 
@@ -25,9 +25,9 @@ def segmenter(store: Path) -> HeadSegmenter:
 
 def test_the_service_and_its_segmenter_give_the_same_answer(store: Path, tmp_path: Path) -> None:
     volume = sphere_volume()
-    here = in_process(segmenter(store))(volume, 26.0)
+    here = segment_in_process(segmenter(store))(volume, 26.0)
     with running_service(tmp_path / "data", store) as service:
-        there = over_http(str(service.client.base_url))(volume, 26.0)
+        there = segment_over_http(str(service.client.base_url))(volume, 26.0)
     assert np.array_equal(here.mask, there.mask)
     assert (here.verdict, here.flags) == (there.verdict, there.flags)
     assert there.quality["components"] == 1
@@ -39,13 +39,13 @@ def test_a_volume_without_a_head_comes_back_as_an_empty_mask(store: Path, tmp_pa
     noise = Volume(rng.integers(1, 4, sphere.data.shape, dtype=np.uint8), sphere.geometry)
     noise.data[0, 0, 0] = 255
     with running_service(tmp_path / "data", store) as service:
-        answer = over_http(str(service.client.base_url))(noise, None)
+        answer = segment_over_http(str(service.client.base_url))(noise, None)
     assert answer.verdict == "reject"
     assert answer.mask.shape == sphere.data.shape
 
 
 def test_cases_in_the_journal_are_not_measured_again(store: Path, tmp_path: Path) -> None:
-    journal, segment = tmp_path / "out" / "test.jsonl", in_process(segmenter(store))
+    journal, segment = tmp_path / "out" / "test.jsonl", segment_in_process(segmenter(store))
     requests = [SimulationRequest(seed=seed, spacing=4.0) for seed in (1, 2)]
     first = list(evaluate_cases(requests, segment, journal, tmp_path / "phantoms"))
     lines = journal.read_text(encoding="utf-8")

@@ -1,8 +1,8 @@
 from xml.etree import ElementTree
 
 from tests.training.results import result
-from training.evaluation.figures import bland_altman
-from training.evaluation.statistics.agreement import agreement
+from training.evaluation.figures import draw_bland_altman
+from training.evaluation.statistics.agreement import measure_agreement
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -10,8 +10,8 @@ SVG = "{http://www.w3.org/2000/svg}"
 def test_every_case_axis_and_line_is_there_and_labelled() -> None:
     verdicts = ("ok", "ok", "review", "reject", "ok")
     results = [result(10 * n, 205.0 + 9 * n, verdict) for n, verdict in enumerate(verdicts)]
-    agreed = agreement([r.measured_ml for r in results], [r.true_ml for r in results])
-    drawing = bland_altman(results, agreed)
+    agreed = measure_agreement([r.measured_ml for r in results], [r.true_ml for r in results])
+    drawing = draw_bland_altman(results, agreed)
     root = ElementTree.fromstring(drawing)
     drawn = {
         group.get("id", "").removeprefix("cases_"): len(list(group.iter(f"{SVG}use")))
@@ -36,5 +36,5 @@ def test_every_case_axis_and_line_is_there_and_labelled() -> None:
     ]
     assert len(ticks) >= 6
     assert all(tick == round(tick) for tick in ticks)
-    assert bland_altman(results, agreed) == drawing
+    assert draw_bland_altman(results, agreed) == drawing
     assert len(drawing) < 40_000

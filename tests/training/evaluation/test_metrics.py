@@ -16,7 +16,7 @@ EMPTY = box(slice(0, 0))
 
 
 def test_overlap_metrics_of_hand_worked_boxes() -> None:
-    counts = metrics.overlap(A, B)
+    counts = metrics.count_overlap(A, B)
     assert counts == metrics.Overlap(64, 64, 32)
     assert metrics.dsc(counts) == 0.5
     assert metrics.jaccard(counts) == pytest.approx(1 / 3)
@@ -34,21 +34,21 @@ def test_conformity_agrees_with_the_papers_mean_dsc() -> None:
 def test_empty_masks_have_declared_values(
     estimate: np.ndarray, truth: np.ndarray, dsc: float, conformity: float | None, distance: float | None
 ) -> None:
-    counts = metrics.overlap(estimate, truth)
+    counts = metrics.count_overlap(estimate, truth)
     assert (metrics.dsc(counts), metrics.jaccard(counts), metrics.conformity(counts)) == (dsc, dsc, conformity)
-    found = metrics.boundary_distances(estimate, truth, (1.0, 1.0, 1.0))
+    found = metrics.measure_boundary_distances(estimate, truth, (1.0, 1.0, 1.0))
     assert (found.adb_mm, found.hdb_mm) == (distance, distance)
 
 
 def test_distances_of_two_voxels_are_in_mm() -> None:
     a, b = box(slice(1, 2), slice(1, 2), slice(1, 2)), box(slice(4, 5), slice(1, 2), slice(1, 2))
-    assert metrics.boundary_distances(a, b, (0.5, 1.0, 1.0)) == metrics.BoundaryDistances(1.5, 1.5)
+    assert metrics.measure_boundary_distances(a, b, (0.5, 1.0, 1.0)) == metrics.BoundaryDistances(1.5, 1.5)
 
 
 def test_average_distance_is_the_mean_of_both_directed_means() -> None:
     line = box(slice(1, 11), slice(5, 6), slice(5, 6))
     point = box(slice(1, 2), slice(5, 6), slice(5, 6))
-    found = metrics.boundary_distances(line, point, (1.0, 1.0, 1.0))
+    found = metrics.measure_boundary_distances(line, point, (1.0, 1.0, 1.0))
     assert found.adb_mm == pytest.approx((0 + 4.5) / 2)
     assert found.hdb_mm == 9.0
 
@@ -56,7 +56,7 @@ def test_average_distance_is_the_mean_of_both_directed_means() -> None:
 def test_spheres_of_known_distance() -> None:
     grid = np.indices((80, 80, 80)) - 39.5
     radius = np.sqrt((grid**2).sum(axis=0))
-    found = metrics.boundary_distances(radius < 32, radius < 30, (0.5, 0.5, 0.5))
+    found = metrics.measure_boundary_distances(radius < 32, radius < 30, (0.5, 0.5, 0.5))
     assert found.adb_mm == pytest.approx(1.0, abs=0.1)
     assert found.hdb_mm is not None
     assert 1.0 <= found.hdb_mm <= 1.5
@@ -64,4 +64,4 @@ def test_spheres_of_known_distance() -> None:
 
 def test_masks_of_different_shape_are_refused() -> None:
     with pytest.raises(ValueError, match="one shape"):
-        metrics.overlap(A, A[1:])
+        metrics.count_overlap(A, A[1:])

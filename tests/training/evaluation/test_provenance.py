@@ -6,7 +6,7 @@ import pytest
 
 from tests.helpers.makers import publish_threshold_model
 from training.cli import main as cli
-from training.evaluation.provenance import as_typed, note, noted, shortened
+from training.evaluation.provenance import format_command, read_commands, record_command, shorten_path
 
 
 def test_a_command_is_told_as_it_was_typed_without_this_machine_s_folders(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -16,7 +16,7 @@ def test_a_command_is_told_as_it_was_typed_without_this_machine_s_folders(monkey
         ("--out", Path("runs/a b")), ("--version", None), ("--force", True), ("--quiet", False),
         ("--margin", [1.0, 2.0]),
     )  # fmt: skip
-    assert as_typed("evaluate", options, [Path("x/1")]) == (
+    assert format_command("evaluate", options, [Path("x/1")]) == (
         "fetalhead-train evaluate x/1 --cases 20 --data 'my scans' --store models --out 'runs/a b' --force "
         "--margin 1.0 2.0"
     )
@@ -34,15 +34,15 @@ def test_a_command_is_told_as_it_was_typed_without_this_machine_s_folders(monkey
 )
 def test_a_path_tells_no_more_than_it_must(path: str, told: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir("/usr")
-    assert str(shortened(Path(path))) == told
+    assert str(shorten_path(Path(path))) == told
 
 
 def test_a_later_command_takes_the_place_of_an_earlier_one(tmp_path: Path) -> None:
     folder = tmp_path / "out"
-    assert noted(folder) == {}
+    assert read_commands(folder) == {}
     for section, command in (("test", "first"), ("shifted", "other"), ("test", "second")):
-        note(folder, section, command)
-    assert noted(folder) == {"test": "second", "shifted": "other"}
+        record_command(folder, section, command)
+    assert read_commands(folder) == {"test": "second", "shifted": "other"}
 
 
 def test_what_is_recorded_measures_the_same_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

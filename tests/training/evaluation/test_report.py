@@ -6,16 +6,16 @@ import numpy as np
 from model_store import packaged_store
 from tests.training.results import result
 from training.cli.evaluate import SECTIONS as OFFERED
-from training.evaluation.cases import Answer, CaseResult, evaluate_cases, read_journal
-from training.evaluation.provenance import note
-from training.evaluation.report import SECTIONS, Evaluation, section
-from training.evaluation.tables import explained, table
+from training.evaluation.cases import CaseResult, SegmenterResult, evaluate_cases, read_journal
+from training.evaluation.provenance import record_command
+from training.evaluation.report import SECTIONS, Evaluation, summarise_section
+from training.evaluation.tables import explain, format_table
 from training.evaluation.writing import write_folder
 from training.phantom.cohort import COHORTS, request_for
 
 
 def test_section_counts_verdicts_and_summarises() -> None:
-    found = section([result(0), result(10), result(20, 190.0, "review")])
+    found = summarise_section([result(0), result(10), result(20, 190.0, "review")])
     assert found.cases == 3
     assert found.seeds == "0-20"
     assert found.verdicts == {"ok": 2, "review": 1, "reject": 0}
@@ -26,7 +26,7 @@ def test_section_counts_verdicts_and_summarises() -> None:
 
 def test_missing_distances_are_left_out_but_counted() -> None:
     empty = result(1, 0.0).model_copy(update={"adb_mm": None, "hdb_mm": None, "conformity": None, "dsc": 0.0})
-    found = section([result(0), empty])
+    found = summarise_section([result(0), empty])
     assert found.without_head == 1
     assert found.adb_mm is not None
     assert (found.adb_mm.cases, found.dsc.cases) == (1, 2)
@@ -34,7 +34,9 @@ def test_missing_distances_are_left_out_but_counted() -> None:
 
 def test_a_model_that_finds_no_head_at_all_can_be_read_again() -> None:
     missing = {"adb_mm": None, "hdb_mm": None, "conformity": None, "dsc": 0.0, "measured_ml": 0.0}
-    found = Evaluation(test=section([result(n).model_copy(update=missing) for n in (1, 2)]), command="evaluate")
+    found = Evaluation(
+        test=summarise_section([result(n).model_copy(update=missing) for n in (1, 2)]), command="evaluate"
+    )
     assert Evaluation.model_validate_json(found.model_dump_json(exclude_none=True)) == found
 
 
@@ -65,17 +67,15 @@ def test_the_interval_is_set_by_test_and_checked_elsewhere(tmp_path: Path) -> No
     assert found.shifted is not None
     assert found.shifted.interval_held is not None
     assert (found.shifted.interval_held.inside, found.shifted.interval_held.cases) == (2, 3)
-    assert (
-        "| True volume in the 95 % interval that `test` set |  | 12 of 12 (100 %, 76 to 100 %) | 2 of 3 (67 %" in text
-    )
+    assert "| Coverage of the 95 % interval from `test` |  | 12 of 12 (100 %, 76 to 100 %) | 2 of 3 (67 %" in text
 
 
 def test_each_section_tells_its_command_and_its_voxels(tmp_path: Path) -> None:
     journal(tmp_path / "test.jsonl", [result(n).model_copy(update={"spacing_mm": (0.4,) * 3}) for n in range(2)])
     journal(tmp_path / "shifted.jsonl", [result(n) for n in range(2)])
-    note(tmp_path, "test", "fetalhead-train evaluate --cohort test")
-    note(tmp_path, "validation", "fetalhead-train evaluate --cohort validation")
-    note(tmp_path, "shifted", "fetalhead-train evaluate --cohort shifted")
+    record_command(tmp_path, "test", "fetalhead-train evaluate --cohort test")
+    record_command(tmp_path, "validation", "fetalhead-train evaluate --cohort validation")
+    record_command(tmp_path, "shifted", "fetalhead-train evaluate --cohort shifted")
     assert "| Voxels (mm) | 0.38 | 0.4 | - |" in write_folder(tmp_path)
     found = Evaluation.model_validate_json((tmp_path / "evaluation.json").read_text(encoding="utf-8"))
     assert found.test is not None
@@ -85,14 +85,14 @@ def test_each_section_tells_its_command_and_its_voxels(tmp_path: Path) -> None:
 
 
 def test_the_paper_s_distances_and_an_undefined_slope_are_told() -> None:
-    text = table({"test": section([result(0), result(1)])})
+    text = format_table({"test": summarise_section([result(0), result(1)])})
     assert "| Adb (mm) | 0.48 |" in text
     assert "| Hdb (mm) | 4.61 |" in text
     assert "| Slope of the difference on the mean, 95 % interval |  | undefined |" in text
 
 
 def test_table_shows_only_what_was_evaluated() -> None:
-    assert "shifted" not in table({"test": section([result(0), result(1)])})
+    assert "shifted" not in format_table({"test": summarise_section([result(0), result(1)])})
 
 
 def test_held_out_patients_have_sections_of_their_own(tmp_path: Path) -> None:
@@ -119,22 +119,22 @@ def test_published_evaluations_can_be_read() -> None:
 
 
 def test_what_was_looked_at_is_not_said_to_be_untouched() -> None:
-    told = explained(("test", "held_out"))
+    told = explain(("test", "held_out"))
     assert "`held_out`: patients on whom nothing was chosen or adjusted." in told
     assert "were looked at while" in told
-    assert "looked at" not in explained(("held_out",))
-    assert explained(("test",), "own") == ""
+    assert "looked at" not in explain(("held_out",))
+    assert explain(("test",), "own") == ""
 
 
 def test_evaluation_continues_where_it_stopped(tmp_path: Path) -> None:
     asked: list[tuple[int, ...]] = []
 
-    def segment(volume: object, weeks: float | None) -> Answer:
+    def segment(volume: object, weeks: float | None) -> SegmenterResult:
         shape = volume.data.shape  # type: ignore[attr-defined]
         asked.append(shape)
         mask = np.zeros(shape, dtype=np.uint8)
         mask[tuple(slice(n // 3, 2 * n // 3) for n in shape)] = 1
-        return Answer(mask, "ok", (), {"foreground_entropy": 0.1})
+        return SegmenterResult(mask, "ok", (), {"foreground_entropy": 0.1})
 
     requests = [request_for("test", number, 4.0) for number in range(2)]
     journal = tmp_path / "test.jsonl"

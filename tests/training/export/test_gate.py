@@ -1,13 +1,13 @@
 import pytest
 
 from tests.training.results import result
-from training.evaluation.report import Evaluation, section
+from training.evaluation.report import Evaluation, summarise_section
 from training.export.gate import WorseModelError, require_no_worse
 
 
 def evaluation(*scores: float, first: int = 10) -> Evaluation:
     results = [result(first + n).model_copy(update={"dsc": score}) for n, score in enumerate(scores)]
-    return Evaluation(test=section(results))
+    return Evaluation(test=summarise_section(results))
 
 
 def without_cases(found: Evaluation) -> Evaluation:
@@ -53,8 +53,10 @@ def test_what_was_not_measured_is_not_published() -> None:
 
 
 def test_the_change_of_the_volumes_is_told_too() -> None:
-    worse = Evaluation(test=section([result(10, 231).model_copy(update={"dsc": 0.9}), result(11, 232.1)]))
-    better = Evaluation(test=section([result(10, 207.9).model_copy(update={"dsc": 0.95}), result(11, 208.89)]))
+    worse = Evaluation(test=summarise_section([result(10, 231).model_copy(update={"dsc": 0.9}), result(11, 232.1)]))
+    better = Evaluation(
+        test=summarise_section([result(10, 207.9).model_copy(update={"dsc": 0.95}), result(11, 208.89)])
+    )
     with pytest.raises(WorseModelError) as refused:
         require_no_worse(worse, better, 3)
     assert "mean absolute volume error 10.00 % against 1.00 % (+9.00)" in str(refused.value)

@@ -15,10 +15,10 @@ from training.cases.sources import PhantomCache
 from training.cli.main import main
 from training.config.presets import load_config
 from training.config.training import TrainingConfig
-from training.evaluation.cases import evaluate_cases, in_process
-from training.evaluation.report import Evaluation, section
-from training.evaluation.statistics.prediction_interval import held
-from training.evaluation.statistics.reproducibility import spread
+from training.evaluation.cases import evaluate_cases, segment_in_process
+from training.evaluation.report import Evaluation, summarise_section
+from training.evaluation.statistics.prediction_interval import measure_coverage
+from training.evaluation.statistics.reproducibility import summarise_spread
 from training.export.card import missing_interval, model_card
 from training.export.errors import ExportError
 from training.export.history import fit_commands, record, training_record
@@ -37,8 +37,10 @@ def test_trained_model_is_exported_evaluated_published_and_served(candidate: Pat
     settings = RuntimeSettings(provider="cpu", threads=1)
     segmenter = HeadSegmenter(ModelStore(candidate.parent.parent).resolve("fetal_head"), settings)
     requests = [request_for("test", number, 4.0) for number in range(2)]
-    results = list(evaluate_cases(requests, in_process(segmenter), tmp_path / "test.jsonl"))
-    measured = section(results).model_copy(update={"command": "fetalhead-train evaluate --cohort test --cases 2"})
+    results = list(evaluate_cases(requests, segment_in_process(segmenter), tmp_path / "test.jsonl"))
+    measured = summarise_section(results).model_copy(
+        update={"command": "fetalhead-train evaluate --cohort test --cases 2"}
+    )
     evaluation = Evaluation(test=measured, held_out=measured.model_copy(update={"command": ""}))
 
     last = "fetalhead-train publish candidate"
@@ -178,10 +180,10 @@ def test_a_command_that_is_run_again_takes_the_place_of_the_first(tmp_path: Path
 
 
 def test_too_few_cases_publish_no_interval_and_the_card_says_why() -> None:
-    few = Evaluation(test=section([result(n) for n in range(9)]))
+    few = Evaluation(test=summarise_section([result(n) for n in range(9)]))
     assert missing_interval(few) == "9 test cases got a volume, at least 10 are needed; measure more"
     assert missing_interval(None) == "the model was not measured on test cases"
-    enough = Evaluation(test=section([result(n) for n in range(10)]))
+    enough = Evaluation(test=summarise_section([result(n) for n in range(10)]))
     assert "write it anew" in (missing_interval(enough) or "")
     assert missing_interval(enough.model_copy(update={"volume_interval": VolumeInterval()})) is None
 
@@ -201,11 +203,13 @@ def test_publishing_says_that_no_interval_goes_with_the_volumes(
 def test_the_card_tells_interval_and_reproducibility(tmp_path: Path) -> None:
     publish_threshold_model(tmp_path, volume_interval=VolumeInterval(bias_percent=1.0, half_width_percent=12.0))
     manifest = ModelStore(tmp_path).resolve("fetal_head").manifest
-    known = section([result(n) for n in range(12)])
-    checked = known.model_copy(update={"interval_held": held([result(n) for n in range(12)], VolumeInterval())})
+    known = summarise_section([result(n) for n in range(12)])
+    checked = known.model_copy(
+        update={"interval_held": measure_coverage([result(n) for n in range(12)], VolumeInterval())}
+    )
     evaluation = Evaluation(
         test=known, shifted=checked, volume_interval=manifest.volume_interval,
-        reproducibility=spread([[100.0, 104.0], [200.0, 206.0]]),
+        reproducibility=summarise_spread([[100.0, 104.0], [200.0, 206.0]]),
     )  # fmt: skip
     card = model_card(manifest, evaluation)
     assert "of +1.0 %,\n± 12.0 % of it" in card

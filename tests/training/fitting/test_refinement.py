@@ -26,7 +26,7 @@ from training.config.training import (
     RefinementConfig,
     TrainingConfig,
 )
-from training.evaluation.metrics import dsc, overlap
+from training.evaluation.metrics import count_overlap, dsc
 from training.evaluation.torch_segmenter import TorchSegmenter
 from training.export.card import model_card
 from training.export.publish import export
@@ -167,7 +167,7 @@ def test_a_refining_model_is_served_as_it_was_trained(
     prepared, levels = trained.probabilities(volume)
     assert [level.shape for level in found.level_probabilities] == [prepared.geometry.shape] * 2
     for ours, theirs in zip(found.level_probabilities, levels, strict=True):
-        assert dsc(overlap(ours >= 0.5, theirs >= 0.5)) > 0.99
+        assert dsc(count_overlap(ours >= 0.5, theirs >= 0.5)) > 0.99
     assert not np.array_equal(found.level_probabilities[0], found.level_probabilities[1])
     card = model_card(stored.manifest, None)
     assert f"level 1 on a {COARSE_MM} mm grid, level 2 in the head's box on a {FINE_MM} mm grid" in card

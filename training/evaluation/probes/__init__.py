@@ -1,1 +1,1 @@
-"""Where and when the outline errs: rotation, surface."""
+"""Probes of a model's errors: orientation robustness, and errors along the surface."""

@@ -1,4 +1,4 @@
-"""Where a model's outline errs: by the tissue outside the head, and by how much of the surface the image shows."""
+"""Errors of a model's outline by the tissue outside the head and by the image's contrast across the surface."""
 
 from __future__ import annotations
 
@@ -17,29 +17,29 @@ from app.imaging.preprocess import fill_cavities
 from app.imaging.volume import Float3
 from app.inference.segmenter import HeadSegmenter
 from training.evaluation.markdown import markdown_table
-from training.evaluation.probes.surface import Patches, surface_of
+from training.evaluation.probes.surface import Patches, extract_surface
 from training.phantom import Phantom
 from training.phantom.tissues import Tissue
 
 OUTSIDE_MM = 2.0
-"""How far outside the surface the tissue is named: beyond the voxel that holds both sides."""
+"""The distance outside the surface at which the tissue is read: beyond the voxel that contains both sides."""
 REACH_MM = 4
-"""How far on both sides of the surface the image is looked at, every millimetre."""
+"""The distance on both sides of the surface within which the image is sampled, every millimetre."""
 SMOOTHING_MM = 0.8
-"""SD of the smoothing of the image: speckle is not taken for a line."""
+"""SD of the smoothing of the image, so that speckle is not taken for an edge."""
 CONTRASTS = (0.0, 0.4, 0.8, 1.3)
-"""Where contrasts are parted, in SD of the image inside the field of view."""
+"""The limits between ranges of contrast, in SD of the image inside the field of view."""
 SMALLEST_SHARE = 0.01
-"""Tissues that lie outside less of the surface are counted together."""
+"""Tissues outside a smaller share of the surface are counted together."""
 EDGE, OTHERS = "edge of the field of view", "others"
 
 
 @dataclass(frozen=True, eq=False)
 class Pieces:
-    """The truth's surface in n pieces: what was found there and what lies there.
+    """The truth's surface in n pieces, with the error and the surroundings of each.
 
     `error_mm` (n,) is the distance to the estimated outline, positive where that lies outside the truth; `area_mm2`
-    (n,); `tissue` (n,) labels of what lies just outside; `contrast` (n,) across the surface, in SD of the image;
+    (n,); `tissue` (n,) labels of the tissue just outside; `contrast` (n,) across the surface, in SD of the image;
     `at_edge` (n,) bool, true where nothing was recorded just outside.
     """
 
@@ -52,7 +52,7 @@ class Pieces:
 
 @dataclass(frozen=True, eq=False)
 class ScanErrors:
-    """One scan; None where no head was found, or none lies in view."""
+    """The pieces of one scan; None where no head was found, or none lies in view."""
 
     seed: int
     pieces: Pieces | None
@@ -82,7 +82,7 @@ class Outline(BaseModel):
 
 
 class SurfaceReport(BaseModel):
-    """Where the outline errs, over all scans; `left_out` counts those without a head, found or in view."""
+    """Errors of the outline over all scans; `left_out` counts scans in which no head was found or lies in view."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -93,95 +93,95 @@ class SurfaceReport(BaseModel):
     cases: tuple[Outline, ...]
 
 
-def surface_errors(segmenter: HeadSegmenter, phantoms: Iterable[Phantom]) -> Iterator[ScanErrors]:
+def measure_scans(segmenter: HeadSegmenter, phantoms: Iterable[Phantom]) -> Iterator[ScanErrors]:
     """Segment each phantom as the service does and measure its outline, on the scan's own grid."""
     for phantom in phantoms:
         mask = segmenter.segment(phantom.volume).mask
-        yield ScanErrors(phantom.record.seed, pieces_of(phantom, mask))
+        yield ScanErrors(phantom.record.seed, measure_pieces(phantom, mask))
 
 
-def pieces_of(phantom: Phantom, mask: npt.NDArray[Any]) -> Pieces | None:
-    """What a mask (I, J, K) on the phantom's grid gets wrong; None where it or the truth is empty."""
+def measure_pieces(phantom: Phantom, mask: npt.NDArray[Any]) -> Pieces | None:
+    """Measure the errors of a mask (I, J, K) on the phantom's grid; return None where it or the truth is empty."""
     if not mask.any() or not phantom.truth.data.any():
         return None
     spacing = phantom.truth.geometry.spacing_mm
-    patches = surface_of(phantom.truth.data, spacing).patches()
+    patches = extract_surface(phantom.truth.data, spacing).patches()
     data = phantom.volume.data.astype(np.float32)
     seen = fill_cavities(data > data.min())
     outside = patches.centres + OUTSIDE_MM * patches.normals
     return Pieces(
-        error_mm=surface_of(mask, spacing).depth_mm(patches.centres),
+        error_mm=extract_surface(mask, spacing).depth_mm(patches.centres),
         area_mm2=patches.areas,
-        tissue=_sampled(phantom.tissues.data, outside, spacing, order=0),
-        contrast=_contrast(data, seen, patches, spacing),
-        at_edge=_sampled(seen.astype(np.uint8), outside, spacing, order=0) == 0,
+        tissue=_sample(phantom.tissues.data, outside, spacing, order=0),
+        contrast=_measure_contrast(data, seen, patches, spacing),
+        at_edge=_sample(seen.astype(np.uint8), outside, spacing, order=0) == 0,
     )
 
 
-def report(found: Sequence[ScanErrors]) -> SurfaceReport:
-    """Put the pieces of all scans together; a piece counts by its area."""
+def summarise(found: Sequence[ScanErrors]) -> SurfaceReport:
+    """Summarise the pieces of all scans, weighted by area."""
     measured = [(one.seed, one.pieces) for one in found if one.pieces is not None]
     left_out = len(found) - len(measured)
     if not measured:
         return SurfaceReport(left_out=left_out, everywhere=None, by_tissue={}, by_contrast={}, cases=())
-    every = _joined([pieces for _, pieces in measured])
+    every = _join([pieces for _, pieces in measured])
     whole = np.ones(len(every.at_edge), np.bool_)
     return SurfaceReport(
         left_out=left_out,
-        everywhere=_part(every, whole),
-        by_tissue=_parts(every, _tissues(every)),
-        by_contrast=_parts(every, _contrasts(every)),
-        cases=tuple(_outline(seed, pieces) for seed, pieces in measured),
+        everywhere=_summarise_part(every, whole),
+        by_tissue=_summarise_parts(every, _group_by_tissue(every)),
+        by_contrast=_summarise_parts(every, _group_by_contrast(every)),
+        cases=tuple(_summarise_outline(seed, pieces) for seed, pieces in measured),
     )
 
 
-def table(found: SurfaceReport) -> str:
-    """The findings as Markdown."""
+def format_table(found: SurfaceReport) -> str:
+    """Return the results as Markdown."""
     if found.everywhere is None:
         return f"No head was found, or none lies in view, in {found.left_out} scans."
     offsets = [case.offset_mm for case in found.cases]
     mean, absolute, sd = np.mean(offsets), np.mean(np.abs(offsets)), np.mean([case.sd_mm for case in found.cases])
     parts = [
         f"{len(found.cases)} scans; in {found.left_out} others no head was found, or none lies in view.",
-        _table("just outside the surface", found.by_tissue, found.everywhere),
-        _table("contrast across the surface [SD]", found.by_contrast, found.everywhere),
-        f"A scan's outline lies {mean:+.2f} mm off as a whole (absolute: {absolute:.2f} mm), "
-        f"with an SD of {sd:.2f} mm around that; means over scans.",
+        _format_parts("just outside the surface", found.by_tissue, found.everywhere),
+        _format_parts("contrast across the surface [SD]", found.by_contrast, found.everywhere),
+        f"The offset of a scan's whole outline is {mean:+.2f} mm (absolute: {absolute:.2f} mm), "
+        f"with an SD of {sd:.2f} mm around it; means over scans.",
     ]
     return "\n\n".join(parts)
 
 
-def _contrast(data: npt.NDArray[np.float32], seen: Bool, patches: Patches, spacing: Float3) -> Float64:
-    """(largest value within reach inside - mean within reach outside) / SD of the image, at each patch (n,).
+def _measure_contrast(data: npt.NDArray[np.float32], seen: Bool, patches: Patches, spacing: Float3) -> Float64:
+    """Return (largest value within reach inside - mean within reach outside) / SD of the image at each patch (n,).
 
-    What lies outside the field of view does not count; where nothing outside lies in it, the mean is 0.
+    Voxels outside the field of view do not count; where no voxel outside the head lies in it, the mean is 0.
     """
     smooth = ndimage.gaussian_filter(data, SMOOTHING_MM / np.asarray(spacing))
 
-    def along(values: npt.NDArray[Any], distance_mm: float) -> Float64:
-        return _sampled(values, patches.centres + distance_mm * patches.normals, spacing).astype(np.float64)
+    def sample_along(values: npt.NDArray[Any], distance_mm: float) -> Float64:
+        return _sample(values, patches.centres + distance_mm * patches.normals, spacing).astype(np.float64)
 
-    inside = np.max([along(smooth, -n) for n in range(REACH_MM + 1)], axis=0)
-    weights = np.array([along(seen.astype(np.float32), n) for n in range(1, REACH_MM + 1)])  # (4, n)
-    values = np.array([along(smooth, n) for n in range(1, REACH_MM + 1)])
+    inside = np.max([sample_along(smooth, -n) for n in range(REACH_MM + 1)], axis=0)
+    weights = np.array([sample_along(seen.astype(np.float32), n) for n in range(1, REACH_MM + 1)])  # (4, n)
+    values = np.array([sample_along(smooth, n) for n in range(1, REACH_MM + 1)])
     outside = (values * weights).sum(axis=0) / np.maximum(weights.sum(axis=0), 1e-6)
     return np.asarray((inside - outside) / max(float(data[seen].std()), 1e-6))
 
 
-def _sampled(values: npt.NDArray[Any], points: Float64, spacing: Float3, order: Literal[0, 1] = 1) -> npt.NDArray[Any]:
-    """The values at points (n, 3) in mm from the first voxel's centre (n,); 0 outside the array."""
+def _sample(values: npt.NDArray[Any], points: Float64, spacing: Float3, order: Literal[0, 1] = 1) -> npt.NDArray[Any]:
+    """Return the values at points (n, 3) in mm from the first voxel's centre (n,); 0 outside the array."""
     at = (points / np.asarray(spacing)).T
     return np.asarray(ndimage.map_coordinates(values, at, order=order, mode="constant"))
 
 
-def _joined(pieces: Sequence[Pieces]) -> Pieces:
+def _join(pieces: Sequence[Pieces]) -> Pieces:
     return Pieces(
         **{field.name: np.concatenate([getattr(one, field.name) for one in pieces]) for field in fields(Pieces)}
     )
 
 
-def _tissues(pieces: Pieces) -> dict[str, Bool]:
-    """The pieces that have each tissue outside; the rare ones together, last."""
+def _group_by_tissue(pieces: Pieces) -> dict[str, Bool]:
+    """Group the pieces by the tissue outside; rare ones come together, last."""
     rare = np.zeros(len(pieces.at_edge), np.bool_)
     groups = {}
     for tissue in Tissue:
@@ -193,8 +193,8 @@ def _tissues(pieces: Pieces) -> dict[str, Bool]:
     return {**groups, OTHERS: rare, EDGE: pieces.at_edge}
 
 
-def _contrasts(pieces: Pieces) -> dict[str, Bool]:
-    """The pieces in each range of contrast, the least first."""
+def _group_by_contrast(pieces: Pieces) -> dict[str, Bool]:
+    """Group the pieces by range of contrast, the lowest first."""
     names = [
         f"below {CONTRASTS[0]:g}",
         *(f"{low:g} to {high:g}" for low, high in itertools.pairwise(CONTRASTS)),
@@ -205,11 +205,11 @@ def _contrasts(pieces: Pieces) -> dict[str, Bool]:
     return {**groups, EDGE: pieces.at_edge}
 
 
-def _parts(pieces: Pieces, groups: Mapping[str, Bool]) -> dict[str, Part]:
-    return {name: _part(pieces, chosen) for name, chosen in groups.items() if chosen.any()}
+def _summarise_parts(pieces: Pieces, groups: Mapping[str, Bool]) -> dict[str, Part]:
+    return {name: _summarise_part(pieces, chosen) for name, chosen in groups.items() if chosen.any()}
 
 
-def _part(pieces: Pieces, chosen: Bool) -> Part:
+def _summarise_part(pieces: Pieces, chosen: Bool) -> Part:
     error, area = pieces.error_mm[chosen], pieces.area_mm2[chosen]
     absolute = np.abs(error)
     whole = float((np.abs(pieces.error_mm) * pieces.area_mm2).sum())
@@ -222,14 +222,14 @@ def _part(pieces: Pieces, chosen: Bool) -> Part:
     )
 
 
-def _outline(seed: int, pieces: Pieces) -> Outline:
+def _summarise_outline(seed: int, pieces: Pieces) -> Outline:
     offset = float(np.average(pieces.error_mm, weights=pieces.area_mm2))
     variance = float(np.average((pieces.error_mm - offset) ** 2, weights=pieces.area_mm2))
     mean_absolute = float(np.average(np.abs(pieces.error_mm), weights=pieces.area_mm2))
     return Outline(seed=seed, offset_mm=offset, sd_mm=variance**0.5, mean_absolute_mm=mean_absolute)
 
 
-def _table(title: str, parts: Mapping[str, Part], everywhere: Part) -> str:
+def _format_parts(title: str, parts: Mapping[str, Part], everywhere: Part) -> str:
     header = (
         title,
         "share of the surface [%]",
@@ -239,9 +239,9 @@ def _table(title: str, parts: Mapping[str, Part], everywhere: Part) -> str:
         "share of the error [%]",
     )
     shown = {**parts, "everywhere": everywhere}
-    return markdown_table(header, (_row(name, part) for name, part in shown.items()))
+    return markdown_table(header, (_format_row(name, part) for name, part in shown.items()))
 
 
-def _row(name: str, part: Part) -> list[str]:
+def _format_row(name: str, part: Part) -> list[str]:
     distances = [f"{part.mean_absolute_mm:.2f}", f"{part.median_absolute_mm:.2f}", f"{part.mean_mm:+.2f}"]
     return [name, f"{100 * part.share:.1f}", *distances, f"{100 * part.share_of_error:.1f}"]

@@ -1,1 +1,1 @@
-"""Statistics of many cases."""
+"""Statistics over cases."""

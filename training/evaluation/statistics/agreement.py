@@ -16,7 +16,7 @@ Values: TypeAlias = "np.ndarray[tuple[int], np.dtype[np.float64]]"
 
 
 class Agreement(BaseModel):
-    """Differences measured - true, in mL; `relative` values in per cent of the true volume.
+    """Agreement by differences measured - true, in mL; `relative` values in per cent of the true volume.
 
     `proportional_bias` is the slope of the difference on the mean of both volumes, with its 95 % interval and p of no
     slope; all three are None where no slope is defined: below 3 cases, or where all means are the same.
@@ -40,10 +40,11 @@ class Agreement(BaseModel):
     concordance: float
 
 
-def agreement(measured_ml: Sequence[float], true_ml: Sequence[float]) -> Agreement:
-    """Agreement over cases; SD with n - 1, limits bias ± 1.96 SD, intervals by Student's t (Bland and Altman 1986).
+def measure_agreement(measured_ml: Sequence[float], true_ml: Sequence[float]) -> Agreement:
+    """Measure agreement over cases; SD with n - 1, limits bias ± 1.96 SD, Student's t intervals (Bland, Altman 1986).
 
-    Raises ValueError below 2 cases or for a true volume that is not positive.
+    Raises:
+        ValueError: there are fewer than 2 cases, or a true volume is not positive.
     """
     measured, true = np.asarray(measured_ml, dtype=float), np.asarray(true_ml, dtype=float)
     n = len(true)
@@ -54,7 +55,7 @@ def agreement(measured_ml: Sequence[float], true_ml: Sequence[float]) -> Agreeme
     bias, sd = float(difference.mean()), float(difference.std(ddof=1))
     t = float(stats.t.ppf(0.975, n - 1))
     half = t * sd / np.sqrt(n)
-    slope = _slope((measured + true) / 2, difference)
+    slope = _fit_slope((measured + true) / 2, difference)
     return Agreement(
         cases=n,
         bias_ml=bias,
@@ -68,7 +69,7 @@ def agreement(measured_ml: Sequence[float], true_ml: Sequence[float]) -> Agreeme
         relative_bias_percent=float(relative.mean()),
         relative_loa_half_width_percent=float(Z_95 * relative.std(ddof=1)),
         mean_absolute_relative_error_percent=float(np.abs(relative).mean()),
-        pearson=_pearson(measured, true),
+        pearson=_correlate(measured, true),
         concordance=_concordance(measured, true),
     )
 
@@ -80,8 +81,8 @@ class _Slope:
     p: float
 
 
-def _slope(mean: Values, difference: Values) -> _Slope | None:
-    """Least squares of the difference on the mean; None where that is undefined."""
+def _fit_slope(mean: Values, difference: Values) -> _Slope | None:
+    """Fit the difference on the mean by least squares; return None where that is undefined."""
     n = len(mean)
     if n < MIN_SLOPE_CASES or np.ptp(mean) == 0:
         return None
@@ -91,13 +92,13 @@ def _slope(mean: Values, difference: Values) -> _Slope | None:
     return _Slope(value, (value - half, value + half), float(found.pvalue))
 
 
-def _pearson(a: Values, b: Values) -> float:
-    """Correlation; 0 where one side does not vary."""
+def _correlate(a: Values, b: Values) -> float:
+    """Return Pearson's correlation; 0 where one side does not vary."""
     return float(np.corrcoef(a, b)[0, 1]) if np.ptp(a) > 0 and np.ptp(b) > 0 else 0.0
 
 
 def _concordance(a: Values, b: Values) -> float:
-    """Lin's concordance correlation coefficient."""
+    """Return Lin's concordance correlation coefficient."""
     covariance = float(((a - a.mean()) * (b - b.mean())).mean())
     spread = float(a.var() + b.var() + (a.mean() - b.mean()) ** 2)
     return 2 * covariance / spread if spread > 0 else 1.0

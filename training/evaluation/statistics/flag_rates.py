@@ -1,4 +1,4 @@
-"""How well the verdict tells good measurements from poor ones: what was flagged, and what was flagged in vain."""
+"""Sensitivity and false alarms of the flags: which poor and which good measurements they flag."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from scipy import stats
 from training.evaluation.cases import CaseResult
 
 POOR_DSC = 0.9
-"""Below this overlap a measurement ought to be doubted."""
+"""A measurement with a lower DSC should be flagged."""
 
 
 class Share(BaseModel):
@@ -24,18 +24,18 @@ class Share(BaseModel):
     ci95: tuple[float, float] | None = None
 
     def __str__(self) -> str:
-        """For people."""
+        """Describe the share with its interval."""
         if self.share is None or self.ci95 is None:
             return "no such case"
         low, high = self.ci95
         return f"{self.flagged} of {self.cases} ({100 * self.share:.0f} %, {100 * low:.0f} to {100 * high:.0f} %)"
 
 
-class Doubt(BaseModel):
-    """What was flagged: cases below a DSC of 0.9, heads that leave the field of view, and, in vain, all the others.
+class FlagRates(BaseModel):
+    """Flagged shares of cases below a DSC of 0.9, of heads that leave the field of view, and (falsely) of all others.
 
-    The truth ends where the field of view does, so a head that is cut off may overlap well and yet be measured too
-    small. `cut_off` is None in evaluations that counted such heads among the good ones.
+    The truth ends where the field of view does, so the mask of a head that is cut off may overlap well although its
+    volume is too small. `cut_off` is None in evaluations that counted such heads among the good ones.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -45,16 +45,16 @@ class Doubt(BaseModel):
     good: Share
 
 
-def doubt(results: Sequence[CaseResult]) -> Doubt:
-    """Count what was flagged among poor cases, heads that are cut off and good cases of whole heads."""
-    return Doubt(
-        poor=_share([r for r in results if r.dsc < POOR_DSC]),
-        cut_off=_share([r for r in results if r.truncated]),
-        good=_share([r for r in results if r.dsc >= POOR_DSC and not r.truncated]),
+def compute_flag_rates(results: Sequence[CaseResult]) -> FlagRates:
+    """Count the flagged ones among poor cases, heads that are cut off, and good cases of whole heads."""
+    return FlagRates(
+        poor=_compute_share([r for r in results if r.dsc < POOR_DSC]),
+        cut_off=_compute_share([r for r in results if r.truncated]),
+        good=_compute_share([r for r in results if r.dsc >= POOR_DSC and not r.truncated]),
     )
 
 
-def _share(results: Sequence[CaseResult]) -> Share:
+def _compute_share(results: Sequence[CaseResult]) -> Share:
     flagged, cases = sum(r.verdict != "ok" for r in results), len(results)
     if cases == 0:
         return Share(cases=0, flagged=0)

@@ -13,14 +13,14 @@ Values: TypeAlias = "np.ndarray[tuple[int, ...], np.dtype[np.float64]]"
 
 @dataclass(frozen=True)
 class Intraclass:
-    """A correlation with its 95 % interval, which is None where repeated measurements do not differ at all."""
+    """A correlation with its 95 % interval, which is None where repeated measurements do not differ."""
 
     value: float
     ci95: tuple[float, float] | None
 
 
 def one_way(values: Values) -> Intraclass | None:
-    """ICC(1,1) of values (subjects, repeats), the order of repeats meaning nothing; None where nothing varies."""
+    """Return ICC(1,1) of values (subjects, repeats) in any order of repeats; None where nothing varies."""
     n, k = values.shape
     means = values.mean(axis=1)
     between = k * float(((means - values.mean()) ** 2).sum()) / (n - 1)
@@ -37,9 +37,9 @@ def one_way(values: Values) -> Intraclass | None:
 
 
 def agreement(values: Values) -> Intraclass | None:
-    """ICC(A,1) of values (subjects, ways of measuring), each column one way; None where nothing varies.
+    """Return ICC(A,1) of values (subjects, methods), each column one method; None where nothing varies.
 
-    Columns count as a random sample of ways; their systematic differences count against agreement.
+    Columns are a random sample of methods; their systematic differences count against agreement.
     """
     n, k = values.shape
     rows, columns, rest = _mean_squares(values)
@@ -59,7 +59,7 @@ def agreement(values: Values) -> Intraclass | None:
 
 
 def _mean_squares(values: Values) -> tuple[float, float, float]:
-    """Mean squares of rows, columns and what is left."""
+    """Return the mean squares of rows, columns and residuals."""
     n, k = values.shape
     centred = values - values.mean()
     by_row, by_column = centred.mean(axis=1), centred.mean(axis=0)
@@ -72,7 +72,7 @@ def _mean_squares(values: Values) -> tuple[float, float, float]:
 
 
 def _freedom(value: float, columns: float, rest: float, shape: tuple[int, int]) -> float:
-    """Satterthwaite's degrees of freedom of the denominator (McGraw and Wong, table 7)."""
+    """Return Satterthwaite's degrees of freedom of the denominator (McGraw and Wong, table 7)."""
     n, k = shape
     a = k * value / (n * (1 - value)) * columns
     b = (1 + k * value * (n - 1) / (n * (1 - value))) * rest

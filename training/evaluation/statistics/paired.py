@@ -1,7 +1,7 @@
-"""Pairs of systems on the same cases: how much one is better, and whether that is more than chance.
+"""Paired comparison of two systems on the same cases.
 
-`paired_difference` is about two trained networks: its chance is in the cases alone. `seeded_difference` is about two
-systems trained from several seeds each: training again would bring other networks, and its interval says so.
+`paired_difference` compares two trained networks: its interval is over cases alone. `seeded_difference` compares two
+systems that were trained from several seeds each: its interval covers the variation between trainings, too.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,7 +16,7 @@ from training.evaluation.cases import CaseResult
 RESAMPLES = 10_000
 BATCH = 500
 TWO_WAY_RESAMPLES = 50_000
-"""More of them, since small p are multiplied by the number of comparisons."""
+"""More resamples, since small p-values are multiplied by the number of comparisons."""
 
 
 class PairedDifference(BaseModel):
@@ -30,10 +30,11 @@ class PairedDifference(BaseModel):
     p: float
 
 
-def paired_difference(this: Mapping[int, float], other: Mapping[int, float], seed: int = 0) -> PairedDifference:
+def compare_paired(this: Mapping[int, float], other: Mapping[int, float], seed: int = 0) -> PairedDifference:
     """Compare two systems case by case; percentile bootstrap over cases, two-sided Wilcoxon test.
 
-    Raises ValueError where they have no case in common.
+    Raises:
+        ValueError: they have no case in common.
     """
     common = sorted(this.keys() & other.keys())
     if not common:
@@ -48,8 +49,8 @@ def paired_difference(this: Mapping[int, float], other: Mapping[int, float], see
 class SeededDifference(BaseModel):
     """Mean of (this - other) over common cases and training seeds, with 95 % interval and p of 0 over both.
 
-    `by_seed` pairs the seeds as given; from one seed there is no p over both. `wilcoxon_p` is over cases, each
-    system's seeds averaged before: it speaks of these networks, not of the systems trained again.
+    `by_seed` pairs the seeds as given; with one seed there is no p over both. `wilcoxon_p` is over cases, averaged over
+    each system's seeds: it applies to these networks, not to training them again.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -68,14 +69,17 @@ class SeededDifference(BaseModel):
         return several and any(all(sign * value > 0 for value in (*self.ci95, *self.by_seed)) for sign in (-1, 1))
 
 
-def seeded_difference(
+def compare_seeded(
     this: Sequence[Mapping[int, float]], other: Sequence[Mapping[int, float]], shared_seeds: bool, seed: int = 0
 ) -> SeededDifference:
     """Compare two systems by a metric of each case from each training seed: [{case: value}, one per seed].
 
     Two-way percentile bootstrap: cases are drawn for both systems together; training seeds for both together where
-    they share them (one builds on the other's networks), and for each of its own otherwise. From one seed the interval
-    is over cases alone. Raises ValueError for unequal numbers of seeds, and where no case is common to all.
+    they share them (one builds on the other's networks), and independently otherwise. With one seed the interval is
+    over cases alone.
+
+    Raises:
+        ValueError: the numbers of seeds differ, or no case is common to all.
     """
     if len(this) != len(other) or not this:
         raise ValueError(f"expected as many training seeds of both systems, got {len(this)} and {len(other)}")
@@ -83,7 +87,7 @@ def seeded_difference(
     if not common:
         raise ValueError("the two systems have no case in common; evaluate both on the same cohort")
     a, b = (np.array([[run[case] for case in common] for run in runs]) for runs in (this, other))  # (seeds, cases)
-    resampled = _two_way_means(a, b, shared_seeds, np.random.default_rng(seed))
+    resampled = _resample_two_way(a, b, shared_seeds, np.random.default_rng(seed))
     low, high = np.quantile(resampled, (0.025, 0.975))
     return SeededDifference(
         cases=len(common),
@@ -96,7 +100,7 @@ def seeded_difference(
 
 
 def holm(p: Sequence[float]) -> list[float]:
-    """The p-values of a family of tests, corrected for their number (Holm 1979), in the given order."""
+    """Return the p-values of a family of tests, corrected for their number (Holm 1979), in the given order."""
     order = np.argsort(p)
     steps = np.arange(len(p), 0, -1) * np.asarray(p, dtype=float)[order]
     adjusted = np.empty(len(p))
@@ -104,29 +108,29 @@ def holm(p: Sequence[float]) -> list[float]:
     return [float(value) for value in adjusted]
 
 
-def _two_way_means(a: Float64, b: Float64, shared_seeds: bool, rng: np.random.Generator) -> Float64:
-    """Resampled means of a - b (both seeds x cases): (TWO_WAY_RESAMPLES,)."""
+def _resample_two_way(a: Float64, b: Float64, shared_seeds: bool, rng: np.random.Generator) -> Float64:
+    """Return resampled means of a - b (both seeds x cases): (TWO_WAY_RESAMPLES,)."""
     seeds, cases = a.shape
-    mine = _shares(rng, seeds)
-    others = mine if shared_seeds else _shares(rng, seeds)
-    return np.asarray(((mine @ _widened(a) - others @ _widened(b)) * _shares(rng, cases)).sum(axis=1))
+    mine = _draw_weights(rng, seeds)
+    others = mine if shared_seeds else _draw_weights(rng, seeds)
+    return np.asarray(((mine @ _widen(a) - others @ _widen(b)) * _draw_weights(rng, cases)).sum(axis=1))
 
 
 def _bootstrap_p(means: Float64) -> float:
-    """Twice the share of resampled means on the rarer side of 0; never 0, since they are not endless."""
+    """Return twice the share of resampled means on the rarer side of 0; never 0, since their number is finite."""
     rarer = min(int((means <= 0).sum()), int((means >= 0).sum()))
     return min(1.0, 2 * (rarer + 1) / (len(means) + 1))
 
 
-def _shares(rng: np.random.Generator, n: int) -> Float64:
-    """How much each of n has in every resample: (TWO_WAY_RESAMPLES, n), rows sum to 1."""
+def _draw_weights(rng: np.random.Generator, n: int) -> Float64:
+    """Draw the weight of each of n in every resample: (TWO_WAY_RESAMPLES, n), rows sum to 1."""
     return np.asarray(rng.multinomial(n, np.full(n, 1 / n), size=TWO_WAY_RESAMPLES) / n)
 
 
-def _widened(values: Float64) -> Float64:
-    """Seeds moved away from their mean, case by case, so that their resampled variance is unbiased.
+def _widen(values: Float64) -> Float64:
+    """Move the seeds' values away from their mean, case by case, so that their resampled variance is unbiased.
 
-    Drawing n values with replacement has (n - 1) / n of it: with three seeds a third would be missing.
+    Drawing n values with replacement has (n - 1) / n of the variance: with three seeds a third would be missing.
     """
     seeds = len(values)
     if seeds == 1:
@@ -136,13 +140,13 @@ def _widened(values: Float64) -> Float64:
 
 
 def _wilcoxon(differences: Float64) -> float:
-    """Two-sided signed-rank test; 1 where nothing differs."""
+    """Return the p-value of the two-sided signed-rank test; 1 where nothing differs."""
     moved = differences[differences != 0]
     return float(stats.wilcoxon(moved).pvalue) if len(moved) else 1.0
 
 
 def bootstrap_interval(values: Float64, seed: int) -> tuple[float, float]:
-    """The 95 % percentile interval of the mean, cases drawn with replacement."""
+    """Return the 95 % percentile interval of the mean, with cases drawn with replacement."""
     rng = np.random.default_rng(seed)
     means = [
         values[rng.integers(len(values), size=(BATCH, len(values)))].mean(axis=1) for _ in range(RESAMPLES // BATCH)
@@ -151,10 +155,10 @@ def bootstrap_interval(values: Float64, seed: int) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def mean_by_case(runs: Sequence[Sequence[CaseResult]], metric: str) -> dict[int, float]:
-    """A metric of each case, averaged over the runs (training seeds) that measured it; cases without it are left out.
+def average_by_case(runs: Sequence[Sequence[CaseResult]], metric: str) -> dict[int, float]:
+    """Average a metric of each case over the runs (training seeds) that measured it; leave out cases without it.
 
-    Averaging first keeps cases the unit of the test: several seeds of one case are no independent patients.
+    Averaging first keeps cases the unit of the test: several seeds of one case are not independent patients.
     """
     found: dict[int, list[float]] = {}
     for run in runs:

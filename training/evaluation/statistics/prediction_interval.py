@@ -1,4 +1,4 @@
-"""The 95 % interval around a measured volume: set by cases whose truth is known, checked on others."""
+"""The 95 % prediction interval of a measured volume, fitted on cases with known truth, and its empirical coverage."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from app.inference.manifest import VolumeInterval
 from training.evaluation.cases import CaseResult
 
 FEWEST = 10
-"""Below so many measured cases, the spread itself is too uncertain to promise anything by."""
+"""With fewer measured cases the spread itself is too uncertain for an interval."""
 FLOOR_ML = 5.0
 LEAST_HALF_WIDTH_PERCENT = 0.1
 
 
-class Held(BaseModel):
-    """In how many cases the true volume lay in the interval; the share with Wilson's 95 % interval."""
+class Coverage(BaseModel):
+    """Empirical coverage: the cases whose true volume lay in the interval; the share with Wilson's 95 % interval."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -28,17 +28,17 @@ class Held(BaseModel):
     ci95: tuple[float, float]
 
     def __str__(self) -> str:
-        """For people."""
+        """Describe the share with its interval."""
         low, high = self.ci95
         return f"{self.inside} of {self.cases} ({100 * self.share:.0f} %, {100 * low:.0f} to {100 * high:.0f} %)"
 
 
-def volume_interval(results: Sequence[CaseResult]) -> VolumeInterval | None:
-    """The 95 % prediction interval of the next case's error, in per cent of the measured volume.
+def fit_volume_interval(results: Sequence[CaseResult]) -> VolumeInterval | None:
+    """Fit the 95 % prediction interval of the next case's error, in per cent of the measured volume.
 
-    Mean ± t(0.975, n - 1) SD sqrt(1 + 1/n) over the cases that got a volume; None where they are fewer than 10.
+    Mean ± t(0.975, n - 1) SD sqrt(1 + 1/n) over the cases with a volume; None where there are fewer than 10.
     """
-    told = answered(results)
+    told = select_measured(results)
     n = len(told)
     if n < FEWEST:
         return None
@@ -51,18 +51,18 @@ def volume_interval(results: Sequence[CaseResult]) -> VolumeInterval | None:
     )
 
 
-def held(results: Sequence[CaseResult], interval: VolumeInterval) -> Held | None:
-    """How often the true volume lay in the interval that was given with the measured one; None where none was given."""
-    told = answered(results)
+def measure_coverage(results: Sequence[CaseResult], interval: VolumeInterval) -> Coverage | None:
+    """Measure the empirical coverage of the interval on cases with a volume; return None where there are none."""
+    told = select_measured(results)
     if not told:
         return None
     ends = [interval.around(r.measured_ml) for r in told]
     inside = sum(low <= r.true_ml <= high for r, (low, high) in zip(told, ends, strict=True))
     wilson = stats.binomtest(inside, len(told)).proportion_ci(method="wilson")
     ci95 = (float(wilson.low), float(wilson.high))
-    return Held(cases=len(told), inside=inside, share=inside / len(told), ci95=ci95)
+    return Coverage(cases=len(told), inside=inside, share=inside / len(told), ci95=ci95)
 
 
-def answered(results: Sequence[CaseResult]) -> list[CaseResult]:
-    """The cases that got a volume: no interval goes with a verdict of reject."""
+def select_measured(results: Sequence[CaseResult]) -> list[CaseResult]:
+    """Return the cases with a volume, which the verdict reject has not."""
     return [r for r in results if r.verdict != "reject" and r.measured_ml > 0]

@@ -1,4 +1,4 @@
-"""Reproducibility: the same fetus scanned several times, how much the measured volume varies (paper section 3.4)."""
+"""Reproducibility: the variation of the measured volume over several scans of the same fetus (paper section 3.4)."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -6,20 +6,20 @@ from collections.abc import Sequence
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
-from training.evaluation.cases import CaseResult, spacing_range
+from training.evaluation.cases import CaseResult, find_spacing_range
 from training.evaluation.statistics import intraclass
 
 MIN_VIEWS = 2
 
 
 class Reproducibility(BaseModel):
-    """Spread of repeated measurements; volumes in mL, SD with n - 1 unless `population` says n.
+    """The spread of repeated measurements; volumes in mL, SD with n - 1, or with n where the name has `population`.
 
     `wcv_percent` is the within-subject coefficient of variation of subjects whose head was found,
     `repeatability_coefficient_ml` 2.77 times the within-subject SD. `icc` is the one-way ICC(1,1) of single
     measurements, `icc_agreement` ICC(A,1) where the n-th scan of every subject was made in the same way (McGraw and
     Wong 1996); both with 95 % intervals, None where undefined. `spacing_mm` are the smallest and the largest voxel
-    edge, `left_out` who was left out and why.
+    edge, `left_out` the subjects that were left out and why.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -43,16 +43,19 @@ class Reproducibility(BaseModel):
     command: str = ""
 
 
-def reproducibility(results: Sequence[CaseResult]) -> Reproducibility:
-    """Summarise repeated measurements, grouped by subject; ValueError unless all have the same number of views.
+def summarise_reproducibility(results: Sequence[CaseResult]) -> Reproducibility:
+    """Summarise repeated measurements, grouped by subject.
 
     A subject's views, in the order of their seeds, are the same directions for every subject.
+
+    Raises:
+        ValueError: the subjects differ in their numbers of views.
     """
     subjects = sorted({r.subject_seed for r in results if r.subject_seed is not None})
     ordered = sorted(results, key=lambda r: r.seed)
     rows = [[r for r in ordered if r.subject_seed == subject] for subject in subjects]
     volumes = [[r.measured_ml for r in row] for row in rows]
-    found = spread(volumes)
+    found = summarise_spread(volumes)
     true = np.array([[r.true_ml for r in row] for row in rows])  # (groups, views)
     same_ways = intraclass.agreement(np.array(volumes, dtype=float))
     return found.model_copy(
@@ -60,15 +63,16 @@ def reproducibility(results: Sequence[CaseResult]) -> Reproducibility:
             "truth_mean_sd_ml": float(true.std(axis=1, ddof=1).mean()),
             "icc_agreement": same_ways and same_ways.value,
             "icc_agreement_ci95": same_ways and same_ways.ci95,
-            "spacing_mm": spacing_range(results),
+            "spacing_mm": find_spacing_range(results),
         }
     )
 
 
-def spread(groups: Sequence[Sequence[float]]) -> Reproducibility:
+def summarise_spread(groups: Sequence[Sequence[float]]) -> Reproducibility:
     """Summarise volumes (mL) by subject.
 
-    ValueError unless 2 or more have the same number of views, 2 or more, and any volume differs from another.
+    Raises:
+        ValueError: there are fewer than 2 subjects or views, their numbers of views differ, or all volumes are equal.
     """
     if len(groups) < MIN_VIEWS or len({len(g) for g in groups}) != 1 or len(groups[0]) < MIN_VIEWS:
         counts = sorted({len(group) for group in groups})
@@ -95,8 +99,8 @@ def spread(groups: Sequence[Sequence[float]]) -> Reproducibility:
     )
 
 
-def complete_groups(results: Sequence[CaseResult]) -> tuple[list[CaseResult], tuple[str, ...]]:
-    """The views of subjects that have as many as any, and who was left out for having fewer."""
+def select_complete_groups(results: Sequence[CaseResult]) -> tuple[list[CaseResult], tuple[str, ...]]:
+    """Return the views of subjects that have the full number, and the subjects that were left out for having fewer."""
     views = Counter(r.subject_seed for r in results)
     most = max(views.values(), default=0)
     missing = sorted((subject or 0, number) for subject, number in views.items() if number < most)

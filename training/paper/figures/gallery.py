@@ -9,7 +9,7 @@ import numpy as np
 from app.imaging.orientation import intrinsic_orientation
 from app.imaging.preprocess import resample_mask_like
 from app.imaging.volume import Volume
-from training.evaluation.cases import CaseResult, stored_phantom
+from training.evaluation.cases import CaseResult, load_or_simulate
 from training.evaluation.torch_segmenter import TorchSegmenter
 from training.paper.figures.meshes import MeshRow, MeshView, draw_meshes
 from training.paper.figures.page import save
@@ -167,4 +167,4 @@ class Gallery:
 
     def _load_phantom(self, seed: int) -> Phantom:
         request = next(request for request in self.requests if request.seed == seed)
-        return stored_phantom(request, self.cases)
+        return load_or_simulate(request, self.cases)

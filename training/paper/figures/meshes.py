@@ -13,7 +13,7 @@ from mpl_toolkits.mplot3d.art3d import Poly3DCollection
 from numpy.typing import NDArray
 
 from app.imaging.arrays import Float64
-from training.evaluation.probes.surface import Surface, surface_of
+from training.evaluation.probes.surface import Surface, extract_surface
 from training.paper.figures.page import make_page
 
 LIGHT = np.array([0.4, -0.5, 0.77])
@@ -95,7 +95,7 @@ def measure_distances(view: MeshView) -> SurfaceDistances | None:
 
 
 def _extract_surface(mask: NDArray[Any], spacing_mm: tuple[float, float, float]) -> Surface:
-    return surface_of(mask, spacing_mm, step=max(1, round(FINEST_MM / min(spacing_mm))))
+    return extract_surface(mask, spacing_mm, step=max(1, round(FINEST_MM / min(spacing_mm))))
 
 
 def _choose_row_scale(meshes: Sequence[SurfaceDistances]) -> RowScale:

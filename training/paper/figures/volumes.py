@@ -8,8 +8,8 @@ from matplotlib.figure import Figure
 
 from app.imaging.arrays import Float64
 from training.evaluation.cases import CaseResult
-from training.evaluation.statistics.agreement import Agreement, agreement
-from training.evaluation.statistics.reproducibility import reproducibility
+from training.evaluation.statistics.agreement import Agreement, measure_agreement
+from training.evaluation.statistics.reproducibility import summarise_reproducibility
 from training.paper.figures.page import (
     BLUE,
     SYSTEM_COLOURS,
@@ -24,8 +24,8 @@ MARKERS = ("o", "s", "^")
 def draw_agreement(results: Sequence[CaseResult], name: str) -> Figure:
     """Draw figure 8: measured against true volumes, and their differences against their means, in mL and per cent."""
     measured, true = np.array([r.measured_ml for r in results]), np.array([r.true_ml for r in results])
-    found = agreement(measured.tolist(), true.tolist())
-    relative = agreement((100 * measured / true).tolist(), [100.0] * len(results))
+    found = measure_agreement(measured.tolist(), true.tolist())
+    relative = measure_agreement((100 * measured / true).tolist(), [100.0] * len(results))
     page = make_page(14.0, 4.6, f"Head volume by {name}, {len(results)} cases")
     page.set_layout_engine("constrained", wspace=0.06, rect=(0.0, 0.0, 0.99, 1.0))
     left, middle, right = page.subplots(1, 3)
@@ -43,7 +43,7 @@ def draw_repeated(results: Sequence[CaseResult], name: str) -> Figure:
     subjects = sorted({r.subject_seed for r in results if r.subject_seed is not None})
     groups = [[r for r in results if r.subject_seed == subject] for subject in subjects]
     groups.sort(key=lambda group: float(np.mean([r.true_ml for r in group])))
-    found = reproducibility(results)
+    found = summarise_reproducibility(results)
     title = (
         f"Head volume by {name} along {found.views} scan directions, {found.groups} fetuses\nSD of a fetus's volumes "
         f"{found.mean_sd_ml:.1f} mL on average ({found.min_sd_ml:.1f} to {found.max_sd_ml:.1f}), ICC {found.icc:.3f}"

@@ -9,17 +9,17 @@ from training.cli import main as cli
 from training.evaluation.probes.orientation import (
     CLOSEST_MM,
     FARTHEST_MM,
-    Turned,
-    cropped,
-    differences,
-    table,
+    OrientationResult,
+    compare_with_served,
+    crop_to_head,
+    format_table,
 )
 from training.phantom import SimulationRequest, simulate
 
 
 def test_a_cropped_scan_keeps_the_head_and_little_around_it() -> None:
     phantom = simulate(SimulationRequest(3, 4.0))
-    volume, truth = cropped(phantom.volume, phantom.truth, np.random.default_rng(1))
+    volume, truth = crop_to_head(phantom.volume, phantom.truth, np.random.default_rng(1))
     assert truth.data.sum() == phantom.truth.data.sum()
     assert volume.geometry.shape == truth.geometry.shape
     assert np.prod(truth.data.shape) < np.prod(phantom.truth.data.shape)
@@ -36,17 +36,17 @@ def test_a_cropped_scan_keeps_the_head_and_little_around_it() -> None:
 
 
 def test_differences_are_to_the_scan_as_served() -> None:
-    found = [Turned(n, 0.9, 0.9 + 0.01 * n, 0.9, 0.88, n == 1) for n in (1, 2)]
-    assert differences(found)["permuted"].mean == pytest.approx(0.015)
-    assert differences(found)["cropped"].mean == pytest.approx(-0.02)
-    text = table(found)
+    found = [OrientationResult(n, 0.9, 0.9 + 0.01 * n, 0.9, 0.88, n == 1) for n in (1, 2)]
+    assert compare_with_served(found)["permuted"].mean == pytest.approx(0.015)
+    assert compare_with_served(found)["cropped"].mean == pytest.approx(-0.02)
+    text = format_table(found)
     assert "2 scans; cropping gave 1 of them another orientation." in text
     assert "| cropped | 88.00 | -2.00 [-2.00, -2.00] |" in text
 
 
 def test_the_command_measures_a_model_in_every_way(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     publish_threshold_model(tmp_path)
-    arguments = ["turned", "--store", str(tmp_path), "--cases", "2", "--spacing", "6", "--json"]
+    arguments = ["orientation", "--store", str(tmp_path), "--cases", "2", "--spacing", "6", "--json"]
     assert cli.main(arguments) == 0
     told = json.loads(capsys.readouterr().out)
     assert [case["seed"] for case in told["cases"]] == [1_000_000, 1_000_001]

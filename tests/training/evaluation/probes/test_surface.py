@@ -5,7 +5,7 @@ import pytest
 from numpy.typing import NDArray
 
 from app.imaging.volume import Float3
-from training.evaluation.probes.surface import surface_of
+from training.evaluation.probes.surface import extract_surface
 
 SPACING: Float3 = (1.3, 1.3, 1.3)
 RADIUS = 25.0
@@ -20,7 +20,7 @@ def sphere(radius: float = RADIUS, at: Float3 = (0, 0, 0), spacing: Float3 = SPA
 
 @pytest.mark.parametrize("spacing", [SPACING, (0.9, 1.3, 1.8)])
 def test_a_spheres_patches_have_its_area_and_point_outwards(spacing: Float3) -> None:
-    patches = surface_of(sphere(spacing=spacing), spacing).patches()
+    patches = extract_surface(sphere(spacing=spacing), spacing).patches()
     from_centre = patches.centres - 40
     radii = np.linalg.norm(from_centre, axis=1)
     assert np.average(radii, weights=patches.areas) == pytest.approx(RADIUS, abs=0.1)
@@ -30,22 +30,22 @@ def test_a_spheres_patches_have_its_area_and_point_outwards(spacing: Float3) -> 
 
 
 def test_a_surface_agrees_with_itself_to_nothing() -> None:
-    surface = surface_of(sphere(), SPACING)
+    surface = extract_surface(sphere(), SPACING)
     assert surface.depth_mm(surface.patches().centres) == pytest.approx(0, abs=1e-6)
 
 
 @pytest.mark.parametrize("grown", [-5.0, -2.0, -0.65, 0.65, 1.0, 2.0, 5.0])
 @pytest.mark.parametrize("spacing", [SPACING, (0.9, 1.3, 1.8)])
 def test_a_grown_sphere_lies_outside_by_as_much(grown: float, spacing: Float3) -> None:
-    truth = surface_of(sphere(spacing=spacing), spacing).patches()
-    depth = surface_of(sphere(RADIUS + grown, spacing=spacing), spacing).depth_mm(truth.centres)
+    truth = extract_surface(sphere(spacing=spacing), spacing).patches()
+    depth = extract_surface(sphere(RADIUS + grown, spacing=spacing), spacing).depth_mm(truth.centres)
     assert np.average(depth, weights=truth.areas) == pytest.approx(grown, abs=0.1)
     assert depth.std() < 0.3
 
 
 def test_a_shifted_sphere_lies_outside_on_one_side() -> None:
-    truth = surface_of(sphere(), SPACING).patches()
-    depth = surface_of(sphere(at=(2, 0, 0)), SPACING).depth_mm(truth.centres)
+    truth = extract_surface(sphere(), SPACING).patches()
+    depth = extract_surface(sphere(at=(2, 0, 0)), SPACING).depth_mm(truth.centres)
     along = (truth.centres[:, 0] - 40) / RADIUS
     assert np.average(depth, weights=truth.areas) == pytest.approx(0, abs=0.1)
     assert depth[along > 0.95].mean() == pytest.approx(2, abs=0.1)
@@ -56,7 +56,7 @@ def test_a_shifted_sphere_lies_outside_on_one_side() -> None:
 @pytest.mark.parametrize("step", [1, 2])
 def test_a_single_voxel_and_a_mask_up_to_the_border_have_surfaces(step: int) -> None:
     for mask in (_speck(), np.ones((6, 5, 4), np.uint8)):
-        patches = surface_of(mask, SPACING, step).patches()
+        patches = extract_surface(mask, SPACING, step).patches()
         assert patches.centres.mean(axis=0) == pytest.approx((np.argwhere(mask) * 1.3).mean(axis=0), abs=0.7 * step)
 
 

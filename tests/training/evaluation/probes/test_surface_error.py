@@ -14,9 +14,9 @@ from training.evaluation.probes.surface_error import (
     OTHERS,
     Pieces,
     ScanErrors,
-    pieces_of,
-    report,
-    table,
+    format_table,
+    measure_pieces,
+    summarise,
 )
 from training.phantom import Phantom, PhantomRecord
 from training.phantom.tissues import Tissue
@@ -68,7 +68,7 @@ def speckle(level: Any) -> NDArray[np.float64]:
 
 
 def found(phantom: Phantom, mask: NDArray[Any]) -> ScanErrors:
-    return ScanErrors(phantom.record.seed, pieces_of(phantom, mask))
+    return ScanErrors(phantom.record.seed, measure_pieces(phantom, mask))
 
 
 def plain() -> Phantom:
@@ -77,7 +77,7 @@ def plain() -> Phantom:
 
 def test_a_perfect_outline_has_no_error() -> None:
     phantom = plain()
-    told = report([found(phantom, phantom.truth.data)])
+    told = summarise([found(phantom, phantom.truth.data)])
     assert told.everywhere is not None
     assert told.everywhere.mean_absolute_mm == pytest.approx(0, abs=1e-6)
     assert told.cases[0].sd_mm == pytest.approx(0, abs=1e-6)
@@ -85,7 +85,7 @@ def test_a_perfect_outline_has_no_error() -> None:
 
 @pytest.mark.parametrize("grown", [-2.0, 2.0])
 def test_a_grown_outline_is_off_as_a_whole(grown: float) -> None:
-    told = report([found(plain(), radius() < RADIUS + grown)])
+    told = summarise([found(plain(), radius() < RADIUS + grown)])
     (case,) = told.cases
     assert case.offset_mm == pytest.approx(grown, abs=0.1)
     assert case.sd_mm < 0.3
@@ -95,7 +95,7 @@ def test_a_grown_outline_is_off_as_a_whole(grown: float) -> None:
 
 
 def test_a_shifted_outline_is_not_off_as_a_whole() -> None:
-    (case,) = report([found(plain(), radius(shift_mm=2) < RADIUS)]).cases
+    (case,) = summarise([found(plain(), radius(shift_mm=2) < RADIUS)]).cases
     assert case.offset_mm == pytest.approx(0, abs=0.1)
     assert case.sd_mm == pytest.approx(2 / np.sqrt(3), abs=0.1)
     assert case.mean_absolute_mm == pytest.approx(1, abs=0.1)
@@ -105,7 +105,7 @@ def test_errors_lie_with_the_tissue_outside() -> None:
     tissues = np.where(along() > 0, Tissue.NECK, Tissue.FLUID)
     tissues[radius() < RADIUS] = Tissue.BRAIN
     mask = radius() < np.where(along() > 0, RADIUS + 3, RADIUS)
-    parts = report([found(phantom_of(speckle(80), tissues), mask)]).by_tissue
+    parts = summarise([found(phantom_of(speckle(80), tissues), mask)]).by_tissue
     assert list(parts) == ["fluid", "neck"]
     assert parts["neck"].share == pytest.approx(0.5, abs=0.03)
     assert parts["neck"].mean_mm == pytest.approx(3, abs=0.2)
@@ -120,14 +120,14 @@ def test_rare_tissues_are_counted_together() -> None:
     tissues[51:, :31, :31] = Tissue.CORD
     tissues[:11, :31, :31] = Tissue.LIMB
     phantom = phantom_of(speckle(80), tissues)
-    assert list(report([found(phantom, phantom.truth.data)]).by_tissue) == ["fluid", OTHERS]
+    assert list(summarise([found(phantom, phantom.truth.data)]).by_tissue) == ["fluid", OTHERS]
 
 
 def test_errors_lie_where_the_image_shows_nothing() -> None:
     line = (np.abs(radius() - RADIUS + 1.5) < 1.5) & (along() > 0)
     phantom = phantom_of(speckle(np.where(line, 200, 60)), np.full(SHAPE, Tissue.FLUID))
     mask = radius() < np.where(along() > 0, RADIUS, RADIUS - 3)
-    parts = report([found(phantom, mask)]).by_contrast
+    parts = summarise([found(phantom, mask)]).by_contrast
     assert parts["1.3 and more"].share == pytest.approx(0.5, abs=0.05)
     assert parts["1.3 and more"].mean_absolute_mm < 0.3
     shown_nothing = [parts[name] for name in ("below 0", "0 to 0.4")]
@@ -137,7 +137,7 @@ def test_errors_lie_where_the_image_shows_nothing() -> None:
 
 def test_a_bright_surrounding_gives_a_contrast_below_nothing() -> None:
     image = speckle(np.where(radius() < RADIUS, 40, 120))
-    parts = report([found(phantom_of(image, np.full(SHAPE, Tissue.UTERUS)), radius() < RADIUS)]).by_contrast
+    parts = summarise([found(phantom_of(image, np.full(SHAPE, Tissue.UTERUS)), radius() < RADIUS)]).by_contrast
     assert parts["below 0"].share > 0.99
 
 
@@ -145,7 +145,7 @@ def test_where_nothing_was_recorded_outside_is_the_edge_of_the_field_of_view() -
     cut = along() > 12
     image = np.where(cut, 0, speckle(80))
     phantom = phantom_of(image, np.full(SHAPE, Tissue.FLUID), (radius() < RADIUS) & ~cut)
-    told = report([found(phantom, radius() < RADIUS)])
+    told = summarise([found(phantom, radius() < RADIUS)])
     lid = np.pi * (RADIUS**2 - 12**2)
     cap = 2 * np.pi * RADIUS * (RADIUS - 12)
     expected = lid / (4 * np.pi * RADIUS**2 - cap + lid)
@@ -159,12 +159,12 @@ def test_where_nothing_was_recorded_outside_is_the_edge_of_the_field_of_view() -
 def test_a_hole_in_the_picture_is_no_edge() -> None:
     image = np.where((np.abs(along() - RADIUS - 2) < 2) & (radius() < RADIUS + 5), 0, speckle(80))
     phantom = phantom_of(image, np.full(SHAPE, Tissue.FLUID))
-    assert EDGE not in report([found(phantom, phantom.truth.data)]).by_tissue
+    assert EDGE not in summarise([found(phantom, phantom.truth.data)]).by_tissue
 
 
 def test_a_head_at_the_arrays_border_ends_at_the_edge() -> None:
     phantom = phantom_of(speckle(80), np.full(SHAPE, Tissue.FLUID), along() > MIDDLE - 20)
-    parts = report([found(phantom, phantom.truth.data)]).by_tissue
+    parts = summarise([found(phantom, phantom.truth.data)]).by_tissue
     assert parts[EDGE].share > 0.5
     assert parts["fluid"].share > 0.2
 
@@ -172,15 +172,15 @@ def test_a_head_at_the_arrays_border_ends_at_the_edge() -> None:
 def test_scans_without_a_head_are_left_out() -> None:
     nothing = np.zeros(SHAPE, np.uint8)
     without = phantom_of(speckle(80), nothing, nothing)
-    assert pieces_of(plain(), nothing) is None
-    assert pieces_of(without, np.ones(SHAPE, np.uint8)) is None
-    told = report([found(plain(), radius() < RADIUS + 2), ScanErrors(6, None)])
+    assert measure_pieces(plain(), nothing) is None
+    assert measure_pieces(without, np.ones(SHAPE, np.uint8)) is None
+    told = summarise([found(plain(), radius() < RADIUS + 2), ScanErrors(6, None)])
     assert told.left_out == 1
     assert len(told.cases) == 1
-    assert table(told).startswith("1 scans; in 1 others no head was found, or none lies in view.")
-    empty = report([ScanErrors(6, None)])
+    assert format_table(told).startswith("1 scans; in 1 others no head was found, or none lies in view.")
+    empty = summarise([ScanErrors(6, None)])
     assert empty.everywhere is None
-    assert "in 1 scans" in table(empty)
+    assert "in 1 scans" in format_table(empty)
 
 
 def test_pieces_count_by_their_area_and_scans_alike() -> None:
@@ -188,7 +188,7 @@ def test_pieces_count_by_their_area_and_scans_alike() -> None:
     fluid, seen = np.full(3, Tissue.FLUID, np.uint8), np.zeros(3, np.bool_)
     first = Pieces(errors, areas, fluid, np.array([0.1, 0.1, 2.0]), seen)
     second = Pieces(np.full(3, -2.0), areas, fluid, np.full(3, 2.0), seen)
-    told = report([ScanErrors(1, first), ScanErrors(2, second)])
+    told = summarise([ScanErrors(1, first), ScanErrors(2, second)])
     assert told.everywhere is not None
     assert told.everywhere.mean_absolute_mm == pytest.approx((2 + 3 + 5 + 8) / 8)
     assert told.everywhere.mean_mm == pytest.approx((2 - 3 + 5 - 8) / 8)
@@ -196,10 +196,10 @@ def test_pieces_count_by_their_area_and_scans_alike() -> None:
     assert told.by_contrast["0 to 0.4"].share_of_error == pytest.approx(5 / 18)
     assert told.cases[0].offset_mm == pytest.approx(1)
     assert told.cases[0].sd_mm == pytest.approx(np.sqrt((0 + 16 + 16) / 4))
-    text = table(told)
+    text = format_table(told)
     assert "| fluid | 100.0 | 2.25 | 2.00 | -0.50 | 100.0 |" in text
     assert "| 0 to 0.4 | 37.5 | 1.67 | 1.00 | -0.33 | 27.8 |" in text
-    assert "lies -0.50 mm off as a whole (absolute: 1.50 mm), with an SD of 1.41 mm" in text
+    assert "whole outline is -0.50 mm (absolute: 1.50 mm), with an SD of 1.41 mm" in text
 
 
 def test_the_command_tells_where_a_models_outline_errs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,11 +2,11 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from training.evaluation.statistics.agreement import Agreement, agreement
+from training.evaluation.statistics.agreement import Agreement, measure_agreement
 
 
 def test_hand_worked_limits_of_agreement() -> None:
-    found = agreement([101, 199, 303], [100, 200, 300])
+    found = measure_agreement([101, 199, 303], [100, 200, 300])
     assert found.bias_ml == pytest.approx(1.0)
     assert found.sd_ml == pytest.approx(2.0)
     assert found.loa_half_width_ml == pytest.approx(3.92, abs=0.001)
@@ -15,7 +15,7 @@ def test_hand_worked_limits_of_agreement() -> None:
 
 
 def test_correlation_ignores_scale_and_concordance_does_not() -> None:
-    found = agreement([110, 220, 330], [100, 200, 300])
+    found = measure_agreement([110, 220, 330], [100, 200, 300])
     assert found.pearson == pytest.approx(1)
     assert found.concordance < 0.99
     assert found.relative_bias_percent == pytest.approx(10)
@@ -24,13 +24,13 @@ def test_correlation_ignores_scale_and_concordance_does_not() -> None:
 
 def test_too_few_or_empty_volumes_are_refused() -> None:
     with pytest.raises(ValueError, match="at least 2 pairs"):
-        agreement([100], [100])
+        measure_agreement([100], [100])
     with pytest.raises(ValueError, match="positive true volumes"):
-        agreement([100, 0], [100, 0])
+        measure_agreement([100, 0], [100, 0])
 
 
 def test_the_slope_has_an_interval_and_a_p() -> None:
-    found = agreement([100, 201, 303, 404, 506], [100, 200, 300, 400, 500])
+    found = measure_agreement([100, 201, 303, 404, 506], [100, 200, 300, 400, 500])
     mean, difference = np.array([100, 200.5, 301.5, 402, 503]), np.array([0, 1, 3, 4, 6])
     known = stats.linregress(mean, difference)
     assert found.proportional_bias == pytest.approx(known.slope)
@@ -41,6 +41,6 @@ def test_the_slope_has_an_interval_and_a_p() -> None:
 
 @pytest.mark.parametrize(("measured", "true"), [([99, 101], [98, 103]), ([99, 101, 100], [101, 99, 100])])
 def test_where_there_is_no_slope_none_is_told(measured: list[float], true: list[float]) -> None:
-    found = agreement(measured, true)
+    found = measure_agreement(measured, true)
     assert (found.proportional_bias, found.proportional_bias_ci95, found.proportional_bias_p) == (None, None, None)
     assert Agreement.model_validate_json(found.model_dump_json(exclude_none=True)) == found

@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 from tests.training.results import result
-from training.evaluation.statistics.prediction_interval import held, volume_interval
+from training.evaluation.statistics.prediction_interval import fit_volume_interval, measure_coverage
 
 ERRORS = (-4.0, -2.0, -1.0, 0.0, 1.0, 1.0, 2.0, 3.0, 4.0, 6.0)
 """Per cent of the measured volume."""
@@ -16,7 +16,7 @@ def case(number: int, error_percent: float, verdict: str = "ok"):  # type: ignor
 
 
 def test_hand_worked_prediction_interval() -> None:
-    found = volume_interval([case(n, error) for n, error in enumerate(ERRORS)])
+    found = fit_volume_interval([case(n, error) for n, error in enumerate(ERRORS)])
     assert found is not None
     assert found.bias_percent == pytest.approx(1.0)
     sd = np.std(ERRORS, ddof=1)
@@ -27,9 +27,9 @@ def test_it_holds_for_the_next_case_as_often_as_it_says() -> None:
     rng, inside, tries = np.random.default_rng(1), 0, 400
     for _ in range(tries):
         errors = rng.normal(1, 3, 11)
-        found = volume_interval([case(n, error) for n, error in enumerate(errors[:10])])
+        found = fit_volume_interval([case(n, error) for n, error in enumerate(errors[:10])])
         assert found is not None
-        one = held([case(10, errors[10])], found.model_copy(update={"floor_ml": 0.0}))
+        one = measure_coverage([case(10, errors[10])], found.model_copy(update={"floor_ml": 0.0}))
         assert one is not None
         inside += one.inside
     assert stats.binomtest(inside, tries, 0.95).pvalue > 0.01
@@ -37,16 +37,16 @@ def test_it_holds_for_the_next_case_as_often_as_it_says() -> None:
 
 def test_fewer_than_ten_volumes_set_none() -> None:
     cases = [case(n, error) for n, error in enumerate(ERRORS)]
-    assert volume_interval(cases[:9]) is None
-    assert volume_interval([*cases[:9], case(9, 0.0, "reject")]) is None
+    assert fit_volume_interval(cases[:9]) is None
+    assert fit_volume_interval([*cases[:9], case(9, 0.0, "reject")]) is None
 
 
 def test_only_what_got_a_volume_counts() -> None:
-    found = volume_interval([case(n, error) for n, error in enumerate(ERRORS)])
+    found = fit_volume_interval([case(n, error) for n, error in enumerate(ERRORS)])
     assert found is not None
     others = [case(0, 1.0), case(1, 12.0, "review"), case(2, 50.0, "reject"), case(3, -1.0)]
-    checked = held(others, found)
+    checked = measure_coverage(others, found)
     assert checked is not None
     assert (checked.cases, checked.inside) == (3, 2)
     assert str(checked) == "2 of 3 (67 %, 21 to 94 %)"
-    assert held(others[2:3], found) is None
+    assert measure_coverage(others[2:3], found) is None

@@ -2,8 +2,8 @@ import pytest
 
 from tests.training.results import result
 from training.evaluation.cases import CaseResult
-from training.evaluation.statistics.reproducibility import complete_groups, reproducibility
-from training.evaluation.tables import repeated_table
+from training.evaluation.statistics.reproducibility import select_complete_groups, summarise_reproducibility
+from training.evaluation.tables import format_repeated
 
 
 def views(subject: int, *volumes: float) -> list[CaseResult]:
@@ -11,7 +11,7 @@ def views(subject: int, *volumes: float) -> list[CaseResult]:
 
 
 def test_hand_worked_spread() -> None:
-    found = reproducibility([*views(1, 99, 100, 101), *views(2, 197, 200, 203)])
+    found = summarise_reproducibility([*views(1, 99, 100, 101), *views(2, 197, 200, 203)])
     assert (found.groups, found.views) == (2, 3)
     assert (found.min_sd_ml, found.mean_sd_ml, found.max_sd_ml) == pytest.approx((1, 2, 3))
     assert found.mean_sd_population_ml == pytest.approx(2 * (2 / 3) ** 0.5)
@@ -24,17 +24,17 @@ def test_hand_worked_spread() -> None:
 
 
 def test_a_subject_whose_head_was_never_found_has_no_coefficient_of_variation() -> None:
-    found = reproducibility([*views(1, 99, 100, 101), *views(2, 0, 0, 0)])
+    found = summarise_reproducibility([*views(1, 99, 100, 101), *views(2, 0, 0, 0)])
     assert found.wcv_percent == pytest.approx(1.0)
     with pytest.raises(ValueError, match="every scan measures 0 mL"):
-        reproducibility([*views(1, 0, 0), *views(2, 0, 0)])
+        summarise_reproducibility([*views(1, 0, 0), *views(2, 0, 0)])
 
 
 def test_the_voxels_of_the_scans_are_told() -> None:
     edges = {"spacing_mm": (0.38, 0.38, 0.5)}
     results = [r.model_copy(update=edges) for r in (*views(1, 99, 101), *views(2, 197, 203))]
-    assert reproducibility(results).spacing_mm == (0.38, 0.5)
-    table = repeated_table(reproducibility(results))
+    assert summarise_reproducibility(results).spacing_mm == (0.38, 0.5)
+    table = format_repeated(summarise_reproducibility(results))
     assert "| Voxels (mm) |  | 0.38 to 0.5 |" in table
     assert "| Mean SD (mL) | 11.524 (1.960 to 49.869) | 2.83 (1.41 to 4.24) |" in table
 
@@ -42,7 +42,7 @@ def test_the_voxels_of_the_scans_are_told() -> None:
 def test_unequal_groups_are_refused() -> None:
     results = [*views(1, 99, 100, 101), *views(2, 197, 200)]
     with pytest.raises(ValueError, match=r"got \[2, 3\]"):
-        reproducibility(results)
-    whole, left_out = complete_groups(results)
+        summarise_reproducibility(results)
+    whole, left_out = select_complete_groups(results)
     assert {r.subject_seed for r in whole} == {1}
     assert left_out == ("subject 2: 2 of 3 views measured",)
