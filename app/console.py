@@ -111,6 +111,13 @@ def make_completion(parser: argparse.ArgumentParser, shell: str) -> str:
     return text
 
 
+def complain(text: str, code: int, as_json: bool = False) -> int:
+    """Report an error on standard error, as a line or as a JSON object, and return the exit code."""
+    line = json.dumps({"error": text, "exit_code": code}) if as_json else f"fetalhead: {text}"
+    print(line, file=sys.stderr)
+    return code
+
+
 def _walk_actions(parser: argparse.ArgumentParser) -> Iterator[argparse.Action]:
     """Yield every argument of the parser and of its subcommands."""
     for action in parser._actions:
@@ -118,10 +125,3 @@ def _walk_actions(parser: argparse.ArgumentParser) -> Iterator[argparse.Action]:
         if isinstance(action, argparse._SubParsersAction):
             for subparser in action.choices.values():
                 yield from _walk_actions(subparser)
-
-
-def complain(text: str, code: int, as_json: bool = False) -> int:
-    """Report an error on standard error, as a line or as a JSON object, and return the exit code."""
-    line = json.dumps({"error": text, "exit_code": code}) if as_json else f"fetalhead: {text}"
-    print(line, file=sys.stderr)
-    return code

@@ -14,18 +14,7 @@ from app.access.control import Access
 from app.api.documentation import describe_own_answers, problems
 from app.api.errors import install_handlers
 from app.api.middleware import Headed, Observed
-from app.api.routes import (
-    growth,
-    health,
-    models,
-    pages,
-    report_pdf,
-    reviews,
-    segment,
-    segmentations,
-    subjects,
-    volumes,
-)
+from app.api.routes import growth, health, models, pages, report_pdf, reviews, segment, segmentations, subjects, volumes
 from app.api.security import Guarded
 from app.monitoring.metrics import Metrics
 from app.records.lock import FolderLock

@@ -156,15 +156,24 @@ def read_settings() -> Settings:
         raise SettingsError(f"Settings with the prefix {PREFIX} cannot be used. {'; '.join(problems)}") from error
 
 
-def _variables_at(location: tuple[int | str, ...]) -> list[str]:
-    return [environment_name(str(location[0]))] if location else []
-
-
 def unknown_variables(environment: Mapping[str, str]) -> list[str]:
     """Return the variables with the service's prefix that set nothing; for one that was removed, what to do instead."""
     known = {environment_name(field) for field in Settings.model_fields} | set(CLIENT_VARIABLES)
     unknown = sorted(name for name in environment if name.startswith(PREFIX) and name not in known)
     return [f"{name} ({REMOVED_VARIABLES[name]})" if name in REMOVED_VARIABLES else name for name in unknown]
+
+
+def environment_name(field: str) -> str:
+    """The environment variable that sets a field.
+
+    >>> environment_name("data_dir")
+    'FETALHEAD_DATA_DIR'
+    """
+    return f"{PREFIX}{field.upper()}"
+
+
+def _variables_at(location: tuple[int | str, ...]) -> list[str]:
+    return [environment_name(str(location[0]))] if location else []
 
 
 def _with_password(url: str, file: Path) -> str:
@@ -178,12 +187,3 @@ def _with_password(url: str, file: Path) -> str:
     except (OSError, UnicodeDecodeError) as error:
         raise ValueError("the file of FETALHEAD_DATABASE_PASSWORD_FILE cannot be read") from error
     return urlunsplit(parts._replace(netloc=f"{user}:{quote(password, safe='')}@{host}"))
-
-
-def environment_name(field: str) -> str:
-    """The environment variable that sets a field.
-
-    >>> environment_name("data_dir")
-    'FETALHEAD_DATA_DIR'
-    """
-    return f"{PREFIX}{field.upper()}"

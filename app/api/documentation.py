@@ -25,16 +25,6 @@ def describe_own_answers(app: FastAPI) -> None:
     app.openapi = document  # type: ignore[method-assign]  # FastAPI's documented way
 
 
-def _remove_foreign(document: dict[str, Any]) -> None:
-    foreign = {"$ref": f"#/components/schemas/{FOREIGN[0]}"}
-    for operation in (operation for methods in document["paths"].values() for operation in methods.values()):
-        refused = operation["responses"].get("422", {}).get("content", {}).get("application/json", {})
-        if refused.get("schema") == foreign:
-            del operation["responses"]["422"]
-    for name in FOREIGN:
-        document["components"]["schemas"].pop(name, None)
-
-
 def problems(*codes: str) -> dict[int | str, dict[str, Any]]:
     """The `responses` of an endpoint that may answer with these problems."""
     responses: dict[int | str, dict[str, Any]] = {}
@@ -49,3 +39,13 @@ def problems(*codes: str) -> dict[int | str, dict[str, Any]]:
         example = ProblemError(kind.code).problem.model_dump(mode="json", exclude_none=True)
         response["content"][MEDIA_TYPE]["examples"][kind.code] = {"value": example}
     return responses
+
+
+def _remove_foreign(document: dict[str, Any]) -> None:
+    foreign = {"$ref": f"#/components/schemas/{FOREIGN[0]}"}
+    for operation in (operation for methods in document["paths"].values() for operation in methods.values()):
+        refused = operation["responses"].get("422", {}).get("content", {}).get("application/json", {})
+        if refused.get("schema") == foreign:
+            del operation["responses"]["422"]
+    for name in FOREIGN:
+        document["components"]["schemas"].pop(name, None)

@@ -16,9 +16,7 @@ from app.api.validation import MALFORMED_JSON, complaint
 from app.imaging.errors import ImagingError
 from app.problems.problem import MEDIA_TYPE, ProblemError
 from app.problems.translate import translate_error
-from app.records.errors import (
-    RecordsError,
-)
+from app.records.errors import RecordsError
 
 HTTP_CODES = {404: "not_found", 405: "method_not_allowed"}
 
@@ -29,10 +27,6 @@ def install_handlers(app: FastAPI) -> None:
         app.add_exception_handler(kind, _handle)
 
 
-async def _handle(request: Request, error: Exception) -> JSONResponse:
-    return problem_response(request, _problem_of(error))
-
-
 def problem_response(request: Request, problem: ProblemError) -> JSONResponse:
     """The answer; also counted as a refusal."""
     metrics = getattr(request.app.state, "metrics", None)
@@ -40,6 +34,10 @@ def problem_response(request: Request, problem: ProblemError) -> JSONResponse:
         metrics.rejected.labels(problem.kind.code).inc()
     body = problem.problem.model_dump(mode="json", exclude_none=True)
     return JSONResponse(body, problem.kind.status, headers=problem.headers, media_type=MEDIA_TYPE)
+
+
+async def _handle(request: Request, error: Exception) -> JSONResponse:
+    return problem_response(request, _problem_of(error))
 
 
 def _problem_of(error: Exception) -> ProblemError:

@@ -96,6 +96,25 @@ class _FormParser(MultiPartParser):
             raise ProblemError("malformed_multipart", "The body ends before its last boundary.")
 
 
+async def read_body(request: Request, max_bytes: int, timeout_s: float) -> bytes:
+    """The body; or the problem `body_too_large`, `upload_timeout` or `bad_request`."""
+    received = bytearray()
+    try:
+        async with asyncio.timeout(timeout_s):
+            async for chunk in request.stream():
+                received += chunk
+                if len(received) > max_bytes:
+                    raise ProblemError("body_too_large", expected=f"at most {max_bytes} bytes", got="more")
+    except TimeoutError as error:
+        raise ProblemError("upload_timeout", expected=f"the whole body within {timeout_s:g} s") from error
+    except ClientDisconnect as error:
+        raise ProblemError("bad_request", "The connection was closed before the body was complete.") from error
+    except ProblemError:
+        await drain(request)
+        raise
+    return bytes(received)
+
+
 def _refuse_other_media(request: Request) -> None:
     media_type, options = parse_options_header(request.headers.get("content-type"))
     if media_type != b"multipart/form-data":
@@ -152,22 +171,3 @@ def _unknown_field(name: str, has_volume: bool) -> ProblemError:
         detail, remedy = f"{detail} The field {VOLUME_FIELD} is missing.", PROBLEMS["missing_volume"].remedy
     expected = f"the fields {VOLUME_FIELD}, {', '.join(TEXT_FIELDS)}"
     return ProblemError("unknown_field", detail, expected=expected, remedy=remedy)
-
-
-async def read_body(request: Request, max_bytes: int, timeout_s: float) -> bytes:
-    """The body; or the problem `body_too_large`, `upload_timeout` or `bad_request`."""
-    received = bytearray()
-    try:
-        async with asyncio.timeout(timeout_s):
-            async for chunk in request.stream():
-                received += chunk
-                if len(received) > max_bytes:
-                    raise ProblemError("body_too_large", expected=f"at most {max_bytes} bytes", got="more")
-    except TimeoutError as error:
-        raise ProblemError("upload_timeout", expected=f"the whole body within {timeout_s:g} s") from error
-    except ClientDisconnect as error:
-        raise ProblemError("bad_request", "The connection was closed before the body was complete.") from error
-    except ProblemError:
-        await drain(request)
-        raise
-    return bytes(received)

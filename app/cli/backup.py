@@ -7,13 +7,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from app.console import (
-    FAILED,
-    FINE,
-    USAGE,
-    complain,
-    operator,
-)
+from app.console import FAILED, FINE, USAGE, complain, operator
 from app.settings import Settings
 
 if TYPE_CHECKING:

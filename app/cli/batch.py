@@ -15,15 +15,7 @@ from app.batch.results import CaseResult
 from app.batch.run import Wishes, measure_one, run_batch
 from app.batch.tables import tables
 from app.cli.progress import Progress, line, print_summary
-from app.console import (
-    FAILED,
-    FINE,
-    INTERRUPTED,
-    NO_MODEL,
-    NO_RUNTIME,
-    USAGE,
-    complain,
-)
+from app.console import FAILED, FINE, INTERRUPTED, NO_MODEL, NO_RUNTIME, USAGE, complain
 from app.contract.report import MASK
 from app.contract.upload import VolumeFields
 from app.inference.runtime.session import is_runtime_installed

@@ -20,15 +20,7 @@ from app.cli.models import add_models
 from app.cli.records import add_records
 from app.cli.segment import add_segment
 from app.cli.serve import add_openapi, add_serve
-from app.console import (
-    NO_MODEL,
-    USAGE,
-    Parser,
-    add_completion,
-    complain,
-    end_silently,
-    make_completion,
-)
+from app.console import NO_MODEL, USAGE, Parser, add_completion, complain, end_silently, make_completion
 from app.inference.errors import InferenceError
 from app.records.errors import DatabaseUnavailableError, FolderInUseError, NoRecordsError
 from app.settings import Settings, SettingsError, read_settings

@@ -7,14 +7,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from app.console import (
-    FAILED,
-    FINE,
-    NO_MODEL,
-    USAGE,
-    Commands,
-    complain,
-)
+from app.console import FAILED, FINE, NO_MODEL, USAGE, Commands, complain
 from app.inference.errors import InferenceError
 from app.settings import Settings
 

@@ -61,10 +61,6 @@ def line(result: CaseResult) -> str:
     return f"{result.case.path}  {measured}  {outcome.verdict}{'  ' + flags if flags else ''}"
 
 
-def _sentence(text: str) -> str:
-    return text[0].upper() + text[1:] + ("" if text.endswith((".", "?", "!")) else ".")
-
-
 def print_summary(results: Sequence[CaseResult], output: Path) -> None:
     """A table of what became of the batch."""
     console = Console(file=sys.stdout, highlight=False)
@@ -83,6 +79,10 @@ def print_summary(results: Sequence[CaseResult], output: Path) -> None:
         more = f" and {len(failed) - NAMED} more, see {CSV}" if len(failed) > NAMED else ""
         again = "Once they are mended, the same command measures them alone."
         console.print(f"Failed: {', '.join(failed[:NAMED])}{more}. {again}", soft_wrap=True, markup=False)
+
+
+def _sentence(text: str) -> str:
+    return text[0].upper() + text[1:] + ("" if text.endswith((".", "?", "!")) else ".")
 
 
 def _outcome(result: CaseResult) -> str:

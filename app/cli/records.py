@@ -11,15 +11,7 @@ from typing import TYPE_CHECKING
 
 from app.cli.backup import add_backup
 from app.cli.export import add_export
-from app.console import (
-    FAILED,
-    FINE,
-    USAGE,
-    Commands,
-    complain,
-    operator,
-    positive,
-)
+from app.console import FAILED, FINE, USAGE, Commands, complain, operator, positive
 from app.settings import Settings
 
 if TYPE_CHECKING:

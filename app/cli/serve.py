@@ -6,14 +6,7 @@ import argparse
 import json
 from contextlib import suppress
 
-from app.console import (
-    FAILED,
-    FINE,
-    NO_MODEL,
-    NO_RUNTIME,
-    Commands,
-    complain,
-)
+from app.console import FAILED, FINE, NO_MODEL, NO_RUNTIME, Commands, complain
 from app.settings import Settings, SettingsError
 
 

@@ -90,6 +90,18 @@ def fill_cavities(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return filled
 
 
+def normalise(values: Float32, field_of_view: NDArray[np.bool_], clip: tuple[float, float]) -> Float32:
+    """Return (value - mean) / SD, both taken inside the field of view, clipped."""
+    inside = values[field_of_view]
+    if inside.size == 0:
+        raise NotMeasurable("empty_field_of_view", "nothing is left of the volume on the network's grid")
+    mean, sd = float(inside.mean(dtype=np.float64)), float(inside.std(dtype=np.float64))
+    if sd == 0:
+        raise NotMeasurable("constant_image", "the volume is constant on the network's grid")
+    normalised = (values - np.float32(mean)) * np.float32(1 / sd)
+    return np.clip(normalised, clip[0], clip[1], out=normalised)
+
+
 def _resample_and_normalise(
     volume: Volume, value_range: tuple[float, float], spec: PreprocessingSpec
 ) -> tuple[Volume, NDArray[np.bool_]]:
@@ -108,15 +120,3 @@ def _find_value_range(data: NDArray[Any]) -> tuple[float, float]:
     if low == high:
         raise NotMeasurable("constant_image", f"every voxel has the value {low:g}", expected="an image")
     return low, high
-
-
-def normalise(values: Float32, field_of_view: NDArray[np.bool_], clip: tuple[float, float]) -> Float32:
-    """Return (value - mean) / SD, both taken inside the field of view, clipped."""
-    inside = values[field_of_view]
-    if inside.size == 0:
-        raise NotMeasurable("empty_field_of_view", "nothing is left of the volume on the network's grid")
-    mean, sd = float(inside.mean(dtype=np.float64)), float(inside.std(dtype=np.float64))
-    if sd == 0:
-        raise NotMeasurable("constant_image", "the volume is constant on the network's grid")
-    normalised = (values - np.float32(mean)) * np.float32(1 / sd)
-    return np.clip(normalised, clip[0], clip[1], out=normalised)

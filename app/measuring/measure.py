@@ -10,16 +10,7 @@ from typing import Final
 
 import numpy as np
 
-from app.contract.report import (
-    DISAGREEMENT,
-    MASK,
-    PREVIEW,
-    PROBABILITY,
-    Input,
-    Measurement,
-    Report,
-    segmentation_path,
-)
+from app.contract.report import DISAGREEMENT, MASK, PREVIEW, PROBABILITY, Input, Measurement, Report, segmentation_path
 from app.contract.upload import Upload, VolumeFields
 from app.contract.value import VERDICTS
 from app.imaging.nifti.file import DecodeLimits, NiftiFile, decode_nifti, encode_fractions, encode_nifti

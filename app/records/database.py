@@ -73,19 +73,6 @@ def open_database(url: str, make: bool = True) -> Engine:
     return engine
 
 
-def _require_schema(engine: Engine, shown: str) -> None:
-    """Raise NoRecordsError where no service ever opened the database."""
-    if _is_missing_file(engine) or not inspect(engine).has_table(SCHEMA_TABLE):
-        engine.dispose()
-        raise NoRecordsError(f"no database {shown}")
-
-
-def _is_missing_file(engine: Engine) -> bool:
-    """Return whether SQLite's file is missing, so that a connection would create it."""
-    path = engine.url.database if engine.dialect.name == "sqlite" else None
-    return bool(path) and not (Path(str(path)).is_file() and Path(str(path)).stat().st_size)
-
-
 def migrate(engine: Engine, revision: str = "head") -> None:
     """Apply the migrations that the database lacks; a lower revision (`base`: none) reverts later ones."""
     config = Config()
@@ -125,6 +112,19 @@ def reaching(engine: Engine) -> Iterator[None]:
     except (OperationalError, InterfaceError, PoolTimeoutError) as error:
         reason = str(error.orig) if isinstance(error, DBAPIError) else "no connection became free"
         raise DatabaseUnavailableError(engine.url.render_as_string(hide_password=True), reason) from error
+
+
+def _require_schema(engine: Engine, shown: str) -> None:
+    """Raise NoRecordsError where no service ever opened the database."""
+    if _is_missing_file(engine) or not inspect(engine).has_table(SCHEMA_TABLE):
+        engine.dispose()
+        raise NoRecordsError(f"no database {shown}")
+
+
+def _is_missing_file(engine: Engine) -> bool:
+    """Return whether SQLite's file is missing, so that a connection would create it."""
+    path = engine.url.database if engine.dialect.name == "sqlite" else None
+    return bool(path) and not (Path(str(path)).is_file() and Path(str(path)).stat().st_size)
 
 
 def _configure_sqlite(connection: Any, _record: object) -> None:

@@ -18,13 +18,7 @@ from app.contract.upload import SPACING_MM, SPACING_SUSPICIOUS
 from app.contract.value import Verdict
 from app.imaging.errors import NotMeasurable, TooLarge, UnreadableFile
 from app.imaging.nifti.affine import locate
-from app.imaging.nifti.header import (
-    HEADER_BYTES,
-    Encoding,
-    NiftiHeader,
-    parse_header,
-    recognise_header,
-)
+from app.imaging.nifti.header import HEADER_BYTES, Encoding, NiftiHeader, parse_header, recognise_header
 from app.imaging.nifti.stream import SEND_AGAIN, ByteStream
 from app.imaging.volume import Float3, Index3, Volume, VolumeGeometry
 
@@ -131,6 +125,14 @@ def encode_fractions(volume: Volume) -> bytes:
     fields.set_xyzt_units("mm")
     steps = np.rint(np.clip(volume.data, 0, 1) * FRACTION_STEPS).astype(np.uint8)
     return _pack(fields, steps, 1 / FRACTION_STEPS)
+
+
+def read_mask_file(content: bytes) -> Nifti1Image | Nifti2Image:
+    """Return the image in a trusted .nii.gz, which this service wrote; `decode_nifti` reads untrusted files."""
+    unpacked = igzip.decompress(content)  # type: ignore[no-untyped-call]  # isal types it in part
+    kind = Nifti2Image if unpacked[:4] in NIFTI_2_BEGINS else Nifti1Image
+    image: Nifti1Image | Nifti2Image = kind.from_bytes(unpacked)
+    return image
 
 
 def _check_size(shape: Index3, encoding: Encoding, limits: DecodeLimits) -> None:
@@ -264,11 +266,3 @@ def _pack(fields: Any, data: NDArray[Any], slope: float = 1.0) -> bytes:
 
 
 NIFTI_2_BEGINS = ((540).to_bytes(4, "little"), (540).to_bytes(4, "big"))
-
-
-def read_mask_file(content: bytes) -> Nifti1Image | Nifti2Image:
-    """Return the image in a trusted .nii.gz, which this service wrote; `decode_nifti` reads untrusted files."""
-    unpacked = igzip.decompress(content)  # type: ignore[no-untyped-call]  # isal types it in part
-    kind = Nifti2Image if unpacked[:4] in NIFTI_2_BEGINS else Nifti1Image
-    image: Nifti1Image | Nifti2Image = kind.from_bytes(unpacked)
-    return image

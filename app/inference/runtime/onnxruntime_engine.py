@@ -11,13 +11,7 @@ from typing import Any
 import numpy as np
 
 from app.imaging.arrays import Float32
-from app.inference.runtime.engine import (
-    CPU,
-    CUDA,
-    Held,
-    Port,
-    Tensors,
-)
+from app.inference.runtime.engine import CPU, CUDA, Held, Port, Tensors
 from app.inference.runtime.stop import Stop
 from app.inference.runtime.telemetry import forbid_telemetry
 

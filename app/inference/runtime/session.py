@@ -11,16 +11,7 @@ from pathlib import Path
 from app.contract.value import PrecisionChoice, ProviderChoice
 from app.imaging.arrays import Float32
 from app.inference.errors import DamagedModel, OutOfMemory, RuntimeUnavailable
-from app.inference.runtime.engine import (
-    CPU,
-    CUDA,
-    FLOAT,
-    OPENVINO,
-    Engine,
-    Held,
-    Port,
-    Tensors,
-)
+from app.inference.runtime.engine import CPU, CUDA, FLOAT, OPENVINO, Engine, Held, Port, Tensors
 from app.inference.runtime.onnxruntime_engine import OnnxRuntimeEngine, onnxruntime_providers
 from app.inference.runtime.openvino_engine import OpenVinoEngine, openvino_providers
 from app.inference.runtime.stop import Stop

@@ -15,14 +15,7 @@ from sqlalchemy.orm import Session
 from app.files import digest_file, write_and_flush
 from app.records.artifacts import ArtifactStore
 from app.records.audit import AuditEvent, Tip, append_line, verify_trail
-from app.records.backup.backup import (
-    BESIDE,
-    DATABASE,
-    MANIFEST,
-    BackupManifest,
-    CopyProgress,
-    find_flaws,
-)
+from app.records.backup.backup import BESIDE, DATABASE, MANIFEST, BackupManifest, CopyProgress, find_flaws
 from app.records.backup.portable import is_empty, list_files, replace_rows
 from app.records.database import open_database, writing
 from app.records.errors import BackupRefusedError, DamagedArtifactError, DamagedBackupError, RecordsError
