@@ -8,7 +8,7 @@ import zipfile
 from fastapi import Response
 from fastapi.responses import JSONResponse
 
-from app.contract.report import MASK, PREVIEW, Report, segmentation_path
+from app.contract.report import MASK, PREVIEW, REPORT, Report, segmentation_path
 from app.contract.service import Problem, Unfinished
 from app.problems.problem import ProblemError
 from app.records.repository import Repository
@@ -83,7 +83,7 @@ def archive(repository: Repository, report: Report) -> bytes:
     """Return mask, report and preview in a zip; blocks while it reads files."""
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as members:  # its members are compressed already
-        members.writestr("report.json", report.model_dump_json(indent=2))
+        members.writestr(REPORT, report.model_dump_json(indent=2))
         for name in (MASK, PREVIEW):
             members.writestr(name, repository.read_artifact(report.id, name))
     return file.getvalue()

@@ -13,12 +13,10 @@ from pathlib import Path
 from nibabel.nifti1 import Nifti1Image
 from nibabel.nifti2 import Nifti2Image
 
-from app.contract.report import Report
+from app.contract.report import MASK, PREVIEW, REPORT, Report
+from app.contract.value import COLOURS
 from app.files import write_atomically
 from app.imaging.nifti.file import read_mask_file
-
-MASK, PREVIEW, REPORT = "mask.nii.gz", "preview.png", "report.json"
-COLOURS = {"ok": "#1a7f37", "review": "#9a6700", "reject": "#cf222e"}
 
 
 @dataclass(frozen=True, eq=False)

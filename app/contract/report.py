@@ -14,6 +14,7 @@ from app.contract.value import NOTICE, MeasuredMl, Value, Verdict
 
 MASK: Final = "mask.nii.gz"
 PREVIEW: Final = "preview.png"
+REPORT: Final = "report.json"
 PROBABILITY: Final = "probability.nii.gz"
 """The last context level's probability, on the network's grid."""
 DISAGREEMENT: Final = "disagreement.nii.gz"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict
@@ -13,8 +14,11 @@ NOTICE: Final = (
 Verdict = Literal["ok", "review", "reject"]
 VERDICTS: Final[tuple[Verdict, ...]] = ("ok", "review", "reject")
 """From the best to the worst."""
+COLOURS: Final[Mapping[Verdict, str]] = {"ok": "#1a7f37", "review": "#9a6700", "reject": "#cf222e"}
+"""Of the verdicts, on a white ground."""
 ProviderChoice = Literal["auto", "cuda", "openvino", "cpu"]
-PrecisionChoice = Literal["auto", "fp32", "bf16", "fp16"]
+Precision = Literal["fp32", "bf16", "fp16"]
+PrecisionChoice = Literal["auto", Precision]
 VOLUME_DECIMALS: Final = 2
 
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
+from app.contract.value import Precision
 from app.inference.errors import RuntimeUnavailable
 from app.inference.manifest import ModelManifest
 from app.inference.runtime.engine import CUDA, OPENVINO
 from app.inference.runtime.session import RuntimeSettings, preferred_provider, processor_has_bf16
 
-Precision = Literal["fp32", "bf16", "fp16"]
 FASTEST: dict[str, Precision] = {CUDA: "fp16", OPENVINO: "bf16"}
 """The precision below single precision that a provider is fastest in."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Final
 
@@ -34,6 +34,14 @@ class DecodedUpload:
     decode_s: float
 
 
+@dataclass(frozen=True)
+class Identity:
+    """What a report is found by; made anew for one that was not announced before."""
+
+    id: str = field(default_factory=lambda: str(uuid.uuid4()))
+    created_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+
 def decode(upload: Upload, limits: DecodeLimits) -> DecodedUpload:
     """Read the file of an upload, or raise an ImagingError."""
     started = time.perf_counter()
@@ -47,43 +55,23 @@ def measure(decoded: DecodedUpload, segmenter: HeadSegmenter) -> Measurement:
 
 
 def finish(
-    decoded: DecodedUpload,
-    segmenter: HeadSegmenter,
-    segmentation: Segmentation,
-    segmentation_id: str | None = None,
-    created_at: datetime | None = None,
+    decoded: DecodedUpload, segmenter: HeadSegmenter, segmentation: Segmentation, identity: Identity | None = None
 ) -> Measurement:
-    """Encode the mask, draw the preview and write the report; one that nobody accepted before is identified anew."""
+    """Encode the mask, draw the preview and write the report."""
     segmentation = _judge_with_file(decoded.file, segmentation)
     started = time.perf_counter()
-    mask = encode_nifti(segmentation.mask, decoded.file.header)
     text = _preview_text(segmentation, segmenter.manifest)
     rules = segmenter.manifest.postprocessing
     uncertainty = find_uncertainty(segmentation.level_probabilities, segmentation.preprocessed, rules.threshold)
-    preview = draw_preview(decoded.file.volume, segmentation.mask, text, uncertainty)
+    files = {
+        MASK: encode_nifti(segmentation.mask, decoded.file.header),
+        PREVIEW: draw_preview(decoded.file.volume, segmentation.mask, text, uncertainty),
+    }
     timings = {"decode": decoded.decode_s, **segmentation.timings_s, "encode": time.perf_counter() - started}
     timings.pop("total", None)
-    geometry = decoded.file.volume.geometry
-    path = segmentation_path(own_id := segmentation_id or str(uuid.uuid4()))
-    report = Report(
-        id=own_id,
-        created_at=created_at or datetime.now(UTC),
-        subject=decoded.fields.subject,
-        gestational_age_weeks=decoded.fields.gestational_age_weeks,
-        verdict=segmentation.verdict,
-        flags=segmentation.flags,
-        head_volume_ml=segmentation.head_volume_ml,
-        head_volume_interval_ml=segmentation.head_volume_interval_ml,
-        quality=segmentation.quality,
-        biometry=segmentation.biometry,
-        model=describe_model(segmenter.manifest),
-        runtime=describe_runtime(segmenter),
-        timings_s={**timings, "total": sum(timings.values())},
-        input=Input(sha256=decoded.sha256, shape=geometry.shape, spacing_mm=geometry.spacing_mm),
-        mask=f"{path}/mask",
-        preview=f"{path}/preview.png",
-    )
-    return Measurement(report, {MASK: mask, PREVIEW: preview, **encode_layers(segmentation)})
+    timings["total"] = sum(timings.values())
+    report = _write_report(decoded, segmenter, segmentation, timings, identity or Identity())
+    return Measurement(report, {**files, **encode_layers(segmentation)})
 
 
 def encode_layers(segmentation: Segmentation) -> dict[str, bytes]:
@@ -110,4 +98,32 @@ def _preview_text(segmentation: Segmentation, manifest: ModelManifest) -> Previe
         interval_ml=segmentation.head_volume_interval_ml,
         flags=tuple(flag.code for flag in segmentation.flags),
         model=f"{manifest.name} {manifest.version}",
+    )
+
+
+def _write_report(
+    decoded: DecodedUpload,
+    segmenter: HeadSegmenter,
+    segmentation: Segmentation,
+    timings_s: dict[str, float],
+    identity: Identity,
+) -> Report:
+    geometry, path = decoded.file.volume.geometry, segmentation_path(identity.id)
+    return Report(
+        id=identity.id,
+        created_at=identity.created_at,
+        subject=decoded.fields.subject,
+        gestational_age_weeks=decoded.fields.gestational_age_weeks,
+        verdict=segmentation.verdict,
+        flags=segmentation.flags,
+        head_volume_ml=segmentation.head_volume_ml,
+        head_volume_interval_ml=segmentation.head_volume_interval_ml,
+        quality=segmentation.quality,
+        biometry=segmentation.biometry,
+        model=describe_model(segmenter.manifest),
+        runtime=describe_runtime(segmenter),
+        timings_s=timings_s,
+        input=Input(sha256=decoded.sha256, shape=geometry.shape, spacing_mm=geometry.spacing_mm),
+        mask=f"{path}/mask",
+        preview=f"{path}/preview.png",
     )

@@ -15,11 +15,11 @@ from reportlab.lib.units import mm
 from reportlab.platypus import Flowable, Image, KeepInFrame, Paragraph, SimpleDocTemplate, Spacer, Table, TableStyle
 
 from app.contract.report import Report
+from app.contract.value import COLOURS
 
 MARGIN: Final = 16 * mm
 WIDTH: Final = A4[0] - 2 * MARGIN
 HEIGHT: Final = A4[1] - 2 * MARGIN
-COLOURS: Final = {"ok": "#1a7f37", "review": "#9a6700", "reject": "#cf222e"}
 MEANINGS: Final = {
     "ok": "No check found a reason for doubt.",
     "review": "Some check found a reason for doubt: look at the mask before using the volume.",

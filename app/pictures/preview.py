@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 from scipy import ndimage
 
+from app.contract.value import Verdict
 from app.imaging.arrays import Bool
 from app.imaging.volume import Volume
 from app.pictures.uncertainty import Plane, PlaneUncertainty, Uncertainty
@@ -48,7 +49,7 @@ NOTICE: Final = "Research use only, not for diagnosis"
 class PreviewText:
     """The text below the planes; `head_volume_ml` is None where the verdict is reject."""
 
-    verdict: str
+    verdict: Verdict
     head_volume_ml: float | None
     interval_ml: tuple[float, float] | None
     flags: tuple[str, ...]

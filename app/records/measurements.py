@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, Engine, Integer, cast, func, or_, select
 
 from app.contract.report import Report, segmentation_path
 from app.contract.review import DecisionWord
+from app.contract.value import Verdict
 from app.contract.volumes import DayStatistics, Repeats, Scan, VolumeItem, VolumeSummary, WeekStatistics
 from app.records.database import reading
 from app.records.scans import (
@@ -38,7 +39,7 @@ class MeasurementFilter:
     subject: str | None = None
     since: datetime | None = None
     until: datetime | None = None
-    verdict: str | None = None
+    verdict: Verdict | None = None
     model_version: int | None = None
     search: str | None = None
     """A part of the subject's pseudonym, or the beginning of the identifier."""

@@ -20,7 +20,7 @@ from app.contract.report import Report
 from app.contract.service import Problem
 from app.inference.runtime.stop import Reason, Stop, Stopped
 from app.inference.segmenter import HeadSegmenter, Segmentation
-from app.measuring.measure import DecodedUpload, finish
+from app.measuring.measure import DecodedUpload, Identity, finish
 from app.monitoring.metrics import Metrics
 from app.problems.problem import ProblemError
 from app.problems.translate import translate_error
@@ -187,7 +187,7 @@ class Jobs:
 
     def _finish(self, job: Job, decoded: DecodedUpload, segmenter: HeadSegmenter, segmentation: Segmentation) -> None:
         job.enter("encode")
-        measurement = finish(decoded, segmenter, segmentation, job.id, job.created_at)
+        measurement = finish(decoded, segmenter, segmentation, Identity(job.id, job.created_at))
         if not _patiently(lambda: self._repository.complete(job.id, measurement)):
             raise Stopped("cancelled")
         self._observe(measurement.report, decoded)

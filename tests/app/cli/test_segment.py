@@ -143,6 +143,16 @@ class TestSpacing:
         assert "such as 0.4,0.4,0.5" in capsys.readouterr().err
 
 
+def test_measuring_here_loads_neither_web_framework_nor_database(scan: Path, tmp_path: Path) -> None:
+    unwanted = ["alembic", "fastapi", "httpx", "prometheus_client", "sqlalchemy", "starlette", "uvicorn"]
+    code = f"""import sys; from app.cli.main import main
+assert main(["segment", {str(scan)!r}, "-o", {str(tmp_path / "out")!r}]) == 0
+sys.exit([name for name in {unwanted} if name in sys.modules] or 0)"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (tmp_path / "out" / "scan_mask.nii.gz").is_file()
+
+
 @pytest.mark.parametrize(
     ("option", "text", "expected"),
     [

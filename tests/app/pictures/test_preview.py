@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from app.contract.value import Verdict
 from app.imaging.preprocess import PreprocessingSpec, preprocess
 from app.imaging.volume import Volume, VolumeGeometry
 from app.pictures.preview import (
@@ -45,7 +46,7 @@ def test_each_plane_has_an_outline() -> None:
 
 
 @pytest.mark.parametrize("verdict", ["ok", "review", "reject"])
-def test_the_verdict_has_its_colour(verdict: str) -> None:
+def test_the_verdict_has_its_colour(verdict: Verdict) -> None:
     text = PreviewText(verdict, None, None, ("truncated",), "fetal_head 1")
     assert outlined(picture(text=text), verdict).any()
 

@@ -1,3 +1,4 @@
+import json
 import threading
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,29 @@ class TestLife:
         assert found.status == "completed"
         assert found.report == measurement().report
         assert repository.read_artifact(segmentation_id, MASK) == b"mask"
+
+    def test_a_report_of_the_first_version_is_read_and_one_of_a_later_version_too(
+        self, repository: Repository, engine: Engine
+    ) -> None:
+        segmentation_id = stored(repository)
+        old = measurement().report.model_dump(mode="json")
+        old["quality"] = {
+            "context_agreement_dsc": 0.98,
+            "foreground_entropy": 0.1,
+            "components": 1,
+            "fov_contact_fraction": 0.0,
+        }
+        for later in ("subject", "gestational_age_weeks", "review"):
+            del old[later]
+        for report in (old, {**old, "pose": {"centre_mm": [1, 2, 3]}}):
+            with engine.begin() as connection:
+                connection.execute(text("UPDATE segmentations SET report = :report"), {"report": json.dumps(report)})
+            found = repository.find(segmentation_id).report
+            assert found is not None
+            assert found.quality.model_dump(exclude_none=True) == old["quality"]
+            assert found.model_dump(mode="json", include=old.keys() - {"quality"}) == {
+                name: value for name, value in old.items() if name != "quality"
+            }
 
     def test_it_survives_a_new_process(self, repository: Repository, engine: Engine, artifacts: ArtifactStore) -> None:
         segmentation_id = stored(repository)
