@@ -10,6 +10,7 @@ import torch
 from torch.utils.tensorboard import SummaryWriter
 
 from app.imaging.preprocess import PreprocessingSpec
+from app.imaging.reliability import dsc
 from app.inference.focus import Box
 from training.cases.augment import (
     VISIBLE,
@@ -28,7 +29,6 @@ from training.config.training import (
     Stage,
     TrainingConfig,
 )
-from training.evaluation.metrics import count_overlap, dsc
 from training.fitting import checkpoint
 from training.fitting.job import LevelJob, Progress
 from training.fitting.losses import DeepSupervisionLoss, l2_as_weight_decay
@@ -183,7 +183,7 @@ class LevelTrainer:
                 else:
                     probability = refined(self.averaged, volume, context, box)
             estimate = probability.float().cpu().numpy() > VISIBLE
-            scores.append(dsc(count_overlap(estimate, sample.truth.numpy() >= VISIBLE)))
+            scores.append(dsc(estimate, sample.truth.numpy() >= VISIBLE))
         self.progress.validation_dsc = float(np.mean(scores))
         if log is not None:
             log.add_scalar(f"validation/dsc_{stage.spacing_mm}mm", self.progress.validation_dsc, self.progress.step)
