@@ -132,7 +132,7 @@ def _network_alone(
     """Level 1 on the volume (1, 1, I, J, K) with the memory of the run before: seconds, and operations per second."""
     content, settings = model.served[0].SerializeToString(), RuntimeSettings(threads=threads, precision="bf16")
     session = OnnxSession(content, ("volume",), "probability", settings)
-    inputs = {"volume": session.hold(tensor)}
+    inputs = {"volume": tensor}
     session.run(inputs)
     seconds = []
     for _ in range(WARM_RUNS):

@@ -18,8 +18,15 @@ import torch
 
 from app.files import digest, digest_file
 from app.imaging.preprocess import PreprocessingSpec
-from app.inference.manifest import ContextLevel as StoredLevel
-from app.inference.manifest import Focus, LowerPrecision, ModelManifest, PrecisionGate, SelfTest, TrainingRecord
+from app.imaging.regions import RegionSpec
+from app.inference.manifest import (
+    LowerPrecision,
+    ModelManifest,
+    PrecisionGate,
+    SelfTest,
+    StoredLevel,
+    TrainingRecord,
+)
 from app.inference.runtime.session import OnnxSession, RuntimeSettings
 from training.config.presets import load_config
 from training.config.training import TrainingConfig
@@ -32,7 +39,7 @@ BRIGHT = 1.0
 """In standard deviations above the mean; `comparison.bright_head` makes a head brighter than this, and nothing else."""
 GAIN = 6.0
 NOISE = 0.02
-FOCUS_MM = 10.0
+REGION = RegionSpec(margin_mm=10.0)
 """The margin that passed on `usegnet_ds_has_ctx` 1, which is the paper's network at half width on a coarser grid."""
 UNMEASURED = PrecisionGate(cases=1, dsc_mean=1, dsc_min=1, volume_change_percent_max=0)
 
@@ -74,7 +81,6 @@ def publish(model: PaperModel, store: Path) -> None:
         created=datetime.now(UTC),
         levels=levels,
         preprocessing=model.preprocessing,
-        focus=Focus(margin_mm=FOCUS_MM, cases=1, dsc_loss=0.0),
         lower_precisions=(LowerPrecision(precision="bf16", gate=UNMEASURED),),
         selftest=SelfTest(file="selftest.npz", sha256=vector, tolerance=1e-2, mask_dsc=0.9),
         training=TrainingRecord(data="none", preset="paper", commands=("none",), description="random weights"),
@@ -88,7 +94,8 @@ def _written(folder: Path, contents: Sequence[bytes]) -> tuple[StoredLevel, ...]
     for number, content in enumerate(contents, start=1):
         name = f"context_level_{number}.onnx"
         (folder / name).write_bytes(content)
-        levels.append(StoredLevel(file=name, sha256=digest(content), size=len(content)))
+        region = None if number == 1 else REGION
+        levels.append(StoredLevel(file=name, sha256=digest(content), size=len(content), region=region))
     return tuple(levels)
 
 

@@ -64,7 +64,7 @@ def training_speed(plan: TrainingPlan) -> Iterator[Measurement]:
     """Measure everything on level 1 of a preset, at its last stage; a first step is left out."""
     config = load_config(plan.preset)
     config = config.model_copy(update={"runtime": config.runtime.model_copy(update={"num_threads": plan.threads})})
-    stage = config.stage[-1]
+    stage = config.level[0].stage[-1]
     precision = "bf16" if config.runtime.bf16 else "fp32"
 
     def found(name: str, value: float, unit: str, times: int, shape: Index3) -> Measurement:
@@ -126,7 +126,7 @@ def _stepped(source: MadeCases, config: TrainingConfig, steps: int) -> float:
     """The mean of the seconds of whole steps, cases already prepared."""
     with tempfile.TemporaryDirectory() as folder:
         trainer = LevelTrainer(level_job(config, source, Path(folder), 1), partial(new_level, config))
-        stage = config.stage[-1]
+        stage = config.level[0].stage[-1]
         for seed in trainer.cases(stage, validation=False).seeds():
             trainer.cases(stage, validation=False).get(seed)
         trainer.step(stage, 1.0)

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
+from app.imaging.levels import LevelSpec
 from app.imaging.postprocess import PostprocessingSpec
 from app.imaging.preprocess import PreprocessingSpec
 from app.imaging.quality import QualitySpec
-from app.inference.coarse import CoarserGrid
+from app.imaging.regions import RegionSpec
 
 MANIFEST_FILE = "manifest.json"
-REMOVED = ("locator", "tiling")
+REMOVED = ("locator", "tiling", "first_level")
 """What manifests of earlier versions may hold, and must leave empty: nothing serves it any more."""
 
 FileName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$")]
@@ -26,12 +27,25 @@ class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class ContextLevel(_Part):
-    """One network of the cascade, in the order in which they run."""
+class NetworkFile(_Part):
+    """A network's file."""
 
     file: FileName
     sha256: Sha256
     size: int = Field(gt=0, description="bytes")
+
+
+class RegionGate(_Part):
+    """What it costs to see the region alone, of a level that learned from whole volumes."""
+
+    cases: int = Field(ge=1, description="phantoms on which the loss was measured")
+    dsc_loss: float = Field(description="mean DSC of the whole volume minus mean DSC of the region, as a fraction")
+
+
+class StoredLevel(NetworkFile, LevelSpec):
+    """One context level: its network, its grid and its region."""
+
+    region_gate: RegionGate | None = Field(default=None, description="None where it learned from its regions")
 
 
 class SelfTest(_Part):
@@ -56,16 +70,8 @@ class LowerPrecision(_Part):
     """An arithmetic below single precision that passed its gate; `levels` is empty where it needs no files."""
 
     precision: Literal["bf16", "fp16"]
-    levels: tuple[ContextLevel, ...] = ()
+    levels: tuple[NetworkFile, ...] = ()
     gate: PrecisionGate
-
-
-class Focus(_Part):
-    """Levels above the first look only at the box around the head that the level before found."""
-
-    margin_mm: float = Field(ge=0, description="by which the box is larger than the head, on each side")
-    cases: int = Field(ge=1, description="phantoms on which the loss was measured")
-    dsc_loss: float = Field(description="mean DSC over the whole volume minus mean DSC in the box, as a fraction")
 
 
 class TrainingStep(_Part):
@@ -135,16 +141,12 @@ class ModelManifest(_Part):
     name: ModelName
     version: int = Field(ge=1)
     created: AwareDatetime
-    levels: tuple[ContextLevel, ...] = Field(min_length=1)
+    levels: tuple[StoredLevel, ...] = Field(min_length=1, description="in the order in which they run")
     input_name: str = "volume"
     context_name: str = Field(default="context", description="second input of every level but the first")
     output_name: str = "probability"
     precision: Literal["fp32", "fp16"] = Field(default="fp32", description="of the stored weights")
     preprocessing: PreprocessingSpec
-    first_level: PreprocessingSpec | None = Field(
-        default=None, description="level 1's own, coarser grid; None where it has that of the others"
-    )
-    focus: Focus | None = Field(default=None, description="None where later levels look at the whole volume")
     lower_precisions: tuple[LowerPrecision, ...] = ()
     postprocessing: PostprocessingSpec = PostprocessingSpec()
     quality: QualitySpec = QualitySpec()
@@ -161,20 +163,22 @@ class ModelManifest(_Part):
         needed = [name for name in REMOVED if content.get(name) is not None]
         if needed:
             raise ValueError(f"it asks for what was removed since ({', '.join(needed)}); serve it with fetalhead 0.1")
-        known = {name: value for name, value in content.items() if name not in REMOVED}
-        lower = known.get("lower_precisions", ())
-        return known | {"lower_precisions": [part for part in lower if not _is_int8(part)]}
+        return _as_now({name: value for name, value in content.items() if name not in REMOVED})
 
-    @property
-    def first_grid(self) -> CoarserGrid | None:
-        """Level 1's grid where it is coarser than that of the others."""
-        return None if self.first_level is None else CoarserGrid(self.preprocessing.spacing_mm, self.first_level)
+    @model_validator(mode="after")
+    def _levels_that_can_be(self) -> Self:
+        if self.levels[0].region is not None:
+            raise ValueError("the first level has none below it that could find a region: its region must be null")
+        served, own = self.preprocessing.spacing_mm, [level.grid_spacing_mm for level in self.levels]
+        if any(spacing is not None and spacing <= served for spacing in own):
+            raise ValueError(f"a level's own grid must be coarser than the served one of {served} mm, got {own}")
+        return self
 
     @property
     def file_hashes(self) -> dict[str, str]:
         """The SHA-256 of every file that the manifest vouches for, by name."""
         others = [level for lower in self.lower_precisions for level in lower.levels]
-        parts: list[ContextLevel | SelfTest] = [*self.levels, *others, self.selftest]
+        parts: list[NetworkFile | SelfTest] = [*self.levels, *others, self.selftest]
         return {part.file: part.sha256 for part in parts}
 
     def lower_precision(self, precision: str) -> LowerPrecision | None:
@@ -182,6 +186,25 @@ class ModelManifest(_Part):
         return next((lower for lower in self.lower_precisions if lower.precision == precision), None)
 
 
-def _is_int8(part: Any) -> bool:
-    """Whether it is the gate of networks that nothing runs any more; the model has others."""
-    return isinstance(part, dict) and part.get("precision") == "int8"
+class _Focus(RegionGate):
+    """What earlier versions had in the place of regions: one margin for all levels above the first."""
+
+    margin_mm: float
+
+
+def _as_now(content: dict[str, Any]) -> dict[str, Any]:
+    """Return a manifest of an earlier version, laid out as now; gates of int8 are left out, the model has others."""
+    known = dict(content)
+    if isinstance(lower := known.get("lower_precisions"), list):
+        known["lower_precisions"] = [
+            part for part in lower if not isinstance(part, dict) or part.get("precision") != "int8"
+        ]
+    if (given := known.pop("focus", None)) is not None:
+        focus = _Focus.model_validate(given)
+        threshold = PostprocessingSpec.model_validate(known.get("postprocessing", {})).threshold
+        region = RegionSpec(margin_mm=focus.margin_mm, threshold=threshold)
+        gate = RegionGate(cases=focus.cases, dsc_loss=focus.dsc_loss)
+        first, *others = [StoredLevel.model_validate(level) for level in known.get("levels", ())]
+        update = {"region": region, "region_gate": gate}
+        known["levels"] = [first, *(level.model_copy(update=update) for level in others)]
+    return known

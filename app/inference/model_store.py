@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from app.files import digest
 from app.inference.errors import DamagedModel, ModelNotFound
-from app.inference.manifest import MANIFEST_FILE, ContextLevel, ModelManifest
+from app.inference.manifest import MANIFEST_FILE, ModelManifest, NetworkFile
 
 MODEL_CARD_FILE = "model_card.md"
 EVALUATION_FILE = "evaluation.json"
@@ -100,7 +100,7 @@ class ModelStore:
         return self.root / name / str(version)
 
 
-def _verified_levels(folder: Path, levels: Iterable[ContextLevel]) -> tuple[bytes, ...]:
+def _verified_levels(folder: Path, levels: Iterable[NetworkFile]) -> tuple[bytes, ...]:
     return tuple(_verified(folder / level.file, level.sha256) for level in levels)
 
 

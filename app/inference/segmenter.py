@@ -15,6 +15,7 @@ from app.contract.report import Biometry, Flag, QualityNumbers
 from app.contract.value import Verdict
 from app.imaging.arrays import Float32
 from app.imaging.biometry import measure_biometry
+from app.imaging.levels import LevelSpec, run_level
 from app.imaging.postprocess import head_volume_ml, segment_mask
 from app.imaging.preprocess import Preprocessed, PreprocessingSpec, preprocess
 from app.imaging.quality import assess
@@ -22,17 +23,15 @@ from app.imaging.reliability import dsc, measure_reliability
 from app.imaging.volume import Volume
 from app.inference.clock import Clock, OnStage
 from app.inference.errors import DamagedModel, SelfTestFailed
-from app.inference.focus import Box, everything, head_box, pasted
 from app.inference.manifest import ModelManifest
 from app.inference.model_store import StoredModel
 from app.inference.precision import chosen_precision
-from app.inference.runtime.engine import CUDA, Held, Tensors
+from app.inference.runtime.engine import CUDA
 from app.inference.runtime.memory import give_back
-from app.inference.runtime.network import Network
+from app.inference.runtime.network import Names, Networks
 from app.inference.runtime.session import RuntimeSettings, preferred_provider
 from app.inference.runtime.stop import Stop
 
-MEGABYTE = 1_000_000
 USUAL_EXTENT_MM = (167.2, 147.4, 98.0)
 """Of a volume of 440 x 388 x 258 voxels of 0.38 mm."""
 
@@ -67,25 +66,20 @@ class HeadSegmenter:
         settings = settings or RuntimeSettings()
         self.model = model
         self.manifest: ModelManifest = model.manifest
-        first = (self.manifest.input_name,)
-        later = (*first, self.manifest.context_name)
         self._wanted = chosen_precision(settings, self.manifest)
         self._settings = replace(settings, precision=self._wanted)
-        self._networks = [
-            Network(content, later if index else first, self.manifest.output_name, self._settings)
-            for index, content in enumerate(model.levels_for(self._wanted))
-        ]
+        names = Names(self.manifest.input_name, self.manifest.context_name, self.manifest.output_name)
+        self._networks = Networks(model.levels_for(self._wanted), names, self._settings)
 
     @property
     def provider(self) -> str:
-        """The execution provider that really runs; the slowest one where levels differ."""
-        providers = [network.provider for network in self._networks]
-        return providers[0] if len(set(providers)) == 1 else "+".join(providers)
+        """The execution provider that really runs; all of them where levels differ."""
+        return self._networks.provider
 
     @property
     def precision(self) -> str:
         """The arithmetic's precision, of the first level."""
-        return self._wanted if self._wanted == "fp16" else self._networks[0].precision
+        return self._wanted if self._wanted == "fp16" else self._networks.precision
 
     @property
     def is_fallback(self) -> bool:
@@ -103,7 +97,7 @@ class HeadSegmenter:
         """
         if self.provider != CUDA:
             return
-        self._levels(_striped_volume(self.manifest.preprocessing), Clock(), everywhere=True)
+        self._levels(self._everywhere, _striped_volume(self.manifest.preprocessing), Clock())
 
     def selftest(self) -> float:
         """Run the stored test vector on every voxel; return the largest difference, or raise `SelfTestFailed`.
@@ -111,7 +105,7 @@ class HeadSegmenter:
         In single precision the difference counts, in a lower one the DSC of the masks.
         """
         volume, expected = _test_vector(self.model)
-        found = self._levels(volume, Clock(), everywhere=True)[-1]
+        found = self._levels(self._everywhere, volume, Clock())[-1]
         difference = float(np.abs(found - expected[0, 0]).max())
         limits, threshold = self.manifest.selftest, self.manifest.postprocessing.threshold
         agreement = dsc(found >= threshold, expected[0, 0] >= threshold)
@@ -166,67 +160,21 @@ class HeadSegmenter:
 
     def probabilities(self, tensor: Float32, clock: Clock | None = None) -> tuple[Float32, ...]:
         """Return each level's probability, float32 (I, J, K), for a tensor (1, 1, I, J, K)."""
-        return self._levels(tensor, clock or Clock(), everywhere=False)
+        return self._levels(self.manifest.levels, tensor, clock or Clock())
 
-    def _levels(self, tensor: Float32, clock: Clock, everywhere: bool) -> tuple[Float32, ...]:
-        """Run level by level, each with the probability of the one before; in the model's boxes, or `everywhere`."""
-        names = self.manifest
-        levels: list[Float32] = []
-        ahead: dict[str, Float32 | Held] = {}  # what the next level takes, where it lies already
-        for index, network in enumerate(self._networks, start=1):
-            with clock.stage(f"context_level_{index}"):
-                if not levels:
-                    ahead[names.input_name] = network.hold(tensor)
-                if not levels and names.first_grid is not None:
-                    levels.append(names.first_grid.answer(tensor, partial(self._alone, network, clock.stop)))
-                    ahead[names.context_name] = levels[-1][None, None]
-                    continue
-                box = None if everywhere else self._box(levels)
-                if box is None:
-                    answer = self._run(network, ahead, clock.stop)
-                    levels.append(answer.numpy()[0, 0])
-                    ahead[names.context_name] = answer
-                else:
-                    levels.append(self._in_box(network, tensor, box, levels[-1], clock.stop))
-                    ahead[names.context_name] = levels[-1][None, None]
-        return tuple(levels)
+    @property
+    def _everywhere(self) -> list[LevelSpec]:
+        """The levels, seeing the whole volume."""
+        return [level.everywhere for level in self.manifest.levels]
 
-    def _alone(self, network: Network, stop: Stop | None, tensor: Float32) -> Float32:
-        """The first level's probability (I, J, K) of an input of its own (1, 1, I, J, K)."""
-        answer: Float32 = self._run(network, {self.manifest.input_name: tensor}, stop).numpy()[0, 0]
-        return answer
-
-    def _box(self, levels: Sequence[Float32]) -> Box | None:
-        """Return the box that the next level looks at, None for the whole grid."""
-        focus = self.manifest.focus
-        if not levels or focus is None:
-            return None
-        rules, threshold = self.manifest.preprocessing, self.manifest.postprocessing.threshold
-        margin = math.ceil(focus.margin_mm / rules.spacing_mm)
-        box = head_box(levels[-1], threshold, margin, rules.shape_divisor)
-        return None if box == everything(levels[-1].shape) else box
-
-    def _in_box(self, network: Network, tensor: Float32, box: Box, around: Float32, stop: Stop | None) -> Float32:
-        """Return a level's probability in the box and what was said before around it."""
-        whole = {self.manifest.input_name: tensor[0, 0], self.manifest.context_name: around}
-        inputs = {name: np.ascontiguousarray(values[box])[None, None] for name, values in whole.items()}
-        return pasted(self._run(network, inputs, stop).numpy()[0, 0], box, around)
-
-    def _run(self, network: Network, inputs: Tensors, stop: Stop | None) -> Held:
-        """Run one level.
-
-        A run that needs more working memory than is kept at all has that of the other levels. Afterwards the network
-        gives its own back where all of them together hold more than is kept.
-        """
-        kept_bytes = self._settings.kept_mb * MEGABYTE
-        if network.expected_bytes(inputs) > kept_bytes:
-            for other in self._networks:
-                if other is not network:
-                    other.release()
-        answer = network.run_held(inputs, stop)
-        if sum(each.working_bytes for each in self._networks) > kept_bytes:
-            network.release()
-        return answer
+    def _levels(self, levels: Sequence[LevelSpec], tensor: Float32, clock: Clock) -> tuple[Float32, ...]:
+        """Run level by level, each on its grid and in its region, with the probability of the one below (eq. 5)."""
+        found: list[Float32] = []
+        for index, level in enumerate(levels):
+            with clock.stage(f"context_level_{index + 1}"):
+                run, below = partial(self._networks.run, index, clock.stop), found[-1] if found else None
+                found.append(run_level(level, run, tensor[0, 0], below, self.manifest.preprocessing))
+        return tuple(found)
 
 
 def _striped_volume(rules: PreprocessingSpec) -> Float32:

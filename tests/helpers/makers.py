@@ -19,7 +19,7 @@ from onnx import TensorProto, helper
 
 from app.imaging.preprocess import PreprocessingSpec, preprocess
 from app.imaging.volume import Float3, Index3, Volume, VolumeGeometry
-from app.inference.manifest import ContextLevel, ModelManifest, SelfTest, TrainingRecord, VolumeInterval
+from app.inference.manifest import ModelManifest, SelfTest, StoredLevel, TrainingRecord, VolumeInterval
 from app.inference.runtime.session import OnnxSession, RuntimeSettings
 
 TISSUE, HEAD = 20, 200
@@ -136,7 +136,7 @@ def publish_threshold_model(
         content = threshold_network(level)
         path = folder / f"context_level_{level}.onnx"
         path.write_bytes(content)
-        levels.append(ContextLevel(file=path.name, sha256=_sha256(content), size=len(content)))
+        levels.append(StoredLevel(file=path.name, sha256=_sha256(content), size=len(content)))
     preprocessing = PreprocessingSpec(spacing_mm=spacing_mm)
     vector = _write_test_vector(folder / "selftest.npz", preprocessing)
     manifest = ModelManifest(

@@ -19,7 +19,7 @@ FINISHED = "finished"
 
 def fit_recipe(config: TrainingConfig, source: CaseSource, folder: Path) -> None:
     """Train the levels that are not finished, continuing from their checkpoints."""
-    for level in range(1, config.cascade.context_levels + 1):
+    for level in range(1, config.context_levels + 1):
         finished = level_folder(folder, level) / FINISHED
         if not finished.is_file():
             auto_context.fit(config, source, folder, (level,), resume=True)

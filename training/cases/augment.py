@@ -4,7 +4,7 @@ The paper's flips, half turns and random erasing, and beyond them any-angle rota
 speckle, gain and images painted from tissue labels: many looks transfer better than long training on one.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -29,7 +29,8 @@ CLOSE_SIDES = 0.75
 class Pose:
     """Placement of the output grid in the case: input voxel = matrix @ (output voxel - centre) + anchor.
 
-    The anchor is the middle of the case, moved `toward_head` of the way to the head's centre, plus the jitter.
+    The anchor is the middle of the case's region plus the jitter; of a whole volume its own middle, moved `toward_head`
+    of the way to the head's centre.
     """
 
     matrix: npt.NDArray[np.float64]
@@ -78,7 +79,7 @@ def draw_augmentation(rng: np.random.Generator, config: AugmentationConfig) -> A
 def augment(case: GridCase, drawn: Augmentation, shape: Grid, spec: PreprocessingSpec) -> Sample:
     """Apply drawn parameters to a case; the result lies on a grid of the given shape."""
     image, truth, inside, tissues, context = _resample_case(case, drawn, shape)  # each (I, J, K)
-    seen = image if case.context is None else image.clone()
+    seen = image if case.middle is None else image.clone()
     generator = torch.Generator().manual_seed(drawn.seed)
     if drawn.synthesis is not None:
         image = intensity.synthesise(image, tissues, drawn.synthesis, generator)
@@ -91,14 +92,9 @@ def augment(case: GridCase, drawn: Augmentation, shape: Grid, spec: Preprocessin
         inside = inside & _kept_around(truth, drawn.close, case.spacing_mm)
     image = image.clamp(0, 1) * inside
     served = _as_served(image, spec)
-    if case.context is None:
-        return Sample(served[None, None], truth[None, None])
-    return Sample(_in_box(served, seen, inside, case)[None, None], truth[None, None], context[None, None])
-
-
-def at_head(drawn: Augmentation) -> Augmentation:
-    """The same augmentation of a box around the head, instead of one around the middle of the volume."""
-    return replace(drawn, pose=replace(drawn.pose, toward_head=1.0))
+    if case.middle is not None:
+        served = _as_part(served, seen, inside, case)
+    return Sample(served[None, None], truth[None, None], None if case.context is None else context[None, None])
 
 
 def unaugmented(case: GridCase) -> Sample:
@@ -110,9 +106,9 @@ def unaugmented(case: GridCase) -> Sample:
 
 
 def fitted(case: GridCase, shape: Grid, spec: PreprocessingSpec) -> Sample:
-    """The case without augmentation, centred on a grid of the given shape."""
+    """The case without augmentation, its middle or that of its region on the middle of a grid of the given shape."""
     still = Augmentation(Pose(np.eye(3), 0.0, np.zeros(3)), (), None, None, 0)
-    return augment(case, still if case.context is None else at_head(still), shape, spec)
+    return augment(case, still, shape, spec)
 
 
 def _draw_pose(rng: np.random.Generator, config: AugmentationConfig) -> Pose:
@@ -199,7 +195,9 @@ def sampling_grid(case: GridCase, pose: Pose, shape: Grid) -> torch.Tensor:
     n_out = np.array(shape, dtype=np.float64)
     centre = (n_in - 1) / 2
     anchor = centre + pose.toward_head * (_head_centre(case, centre) - centre) + pose.jitter_mm / case.spacing_mm
-    if not pose.jitter_mm.any() and pose.toward_head == 0:
+    if case.middle is not None:
+        anchor = np.asarray(case.middle) + pose.jitter_mm / case.spacing_mm
+    elif not pose.jitter_mm.any() and pose.toward_head == 0:
         anchor = centre + ((n_in - n_out) % 2) / 2  # whole voxels: nothing is interpolated
     theta = np.zeros((3, 4))
     theta[:, :3] = np.diag(2 / n_in) @ pose.matrix @ np.diag(n_out / 2)
@@ -218,10 +216,10 @@ def _head_centre(case: GridCase, fallback: npt.NDArray[np.float64]) -> npt.NDArr
     return np.array([float((profile * np.arange(len(profile))).sum()) / total for profile in profiles])
 
 
-def _in_box(served: torch.Tensor, seen: torch.Tensor, inside: torch.Tensor, case: GridCase) -> torch.Tensor:
-    """A box normalised as serving's boxes are, by the whole volume's statistics, which the case's image has.
+def _as_part(served: torch.Tensor, seen: torch.Tensor, inside: torch.Tensor, case: GridCase) -> torch.Tensor:
+    """A region normalised as serving's are, by the whole volume's statistics, which the case's image has.
 
-    What changed the looks is undone in mean and SD alone: `seen` is the box (I, J, K) before them, in [0, 1].
+    What changed the looks is undone in mean and SD alone: `seen` is the region (I, J, K) before them, in [0, 1].
     """
     floor, ceiling = float(case.image.min()), float(case.image.max())
     values = (floor + seen * (ceiling - floor))[inside]

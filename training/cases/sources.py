@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from app.imaging.preprocess import Preprocessed, PreprocessingSpec, preprocess, resample_mask_like
-from app.imaging.volume import Volume, VolumeGeometry
+from app.imaging.volume import Float3, Volume, VolumeGeometry
 from training.config.data import DataConfig
 
 
@@ -35,7 +35,8 @@ class GridCase:
     """One case on the network's grid, all arrays (I, J, K).
 
     image float16 z-scores, truth float16 in [0, 1], tissues uint8 labels, field_of_view bool. `context`, float16 in
-    [0, 1], is the probability of a level below that has a coarser grid of its own.
+    [0, 1], is what the levels below say of the whole volume, where it is found beforehand; `middle` is the index about
+    which the region lies that follows from it, None where the level sees the whole volume.
     """
 
     seed: int
@@ -45,6 +46,7 @@ class GridCase:
     field_of_view: npt.NDArray[np.bool_]
     spacing_mm: float
     context: npt.NDArray[np.float16] | None = None
+    middle: Float3 | None = None
 
 
 class CaseSource(Protocol):
@@ -140,15 +142,13 @@ class GridCases:
         self,
         source: CaseSource,
         wanted: Callable[[int], bool],
-        spec: PreprocessingSpec,
+        prepare: Callable[[Case], GridCase],
         rescan_s: float = 120.0,
         capacity: int = 2500,
-        completed: Callable[[GridCase], GridCase] = lambda case: case,
     ) -> None:
-        self._completed = completed
         self._source = source
         self._wanted = wanted
-        self._spec = spec
+        self._prepare = prepare
         self._rescan_s = rescan_s
         self._capacity = capacity
         self._prepared: dict[int, GridCase] = {}
@@ -167,7 +167,7 @@ class GridCases:
         if seed not in self._prepared:
             if len(self._prepared) >= self._capacity:
                 self._prepared.pop(next(iter(self._prepared)))
-            self._prepared[seed] = self._completed(prepare(self._source.load(seed), self._spec))
+            self._prepared[seed] = self._prepare(self._source.load(seed))
         return self._prepared[seed]
 
     def draw(self, rng: np.random.Generator) -> GridCase:
@@ -180,14 +180,18 @@ class GridCases:
 
 def prepare(case: Case, spec: PreprocessingSpec) -> GridCase:
     """Run serving's preprocessing on a case and bring truth and tissues to the same grid."""
-    prepared = preprocess(case.image, spec)
+    return grid_case(case, preprocess(case.image, spec), spec.spacing_mm)
+
+
+def grid_case(case: Case, prepared: Preprocessed, spacing_mm: float) -> GridCase:
+    """The case with truth and tissues on the grid of its prepared image."""
     return GridCase(
         seed=case.seed,
         image=prepared.tensor[0, 0].astype(np.float16),
         truth=resample_mask_like(case.truth, prepared).astype(np.float16),
         tissues=nearest_labels(case.tissues, prepared),
         field_of_view=prepared.field_of_view,
-        spacing_mm=spec.spacing_mm,
+        spacing_mm=spacing_mm,
     )
 
 

@@ -47,7 +47,7 @@ def _fit(options: argparse.Namespace) -> None:
     if options.minutes is not None:
         config = config.with_minutes(options.minutes)
     levels = tuple(options.level or config.trained_levels)
-    if options.start is None and len(config.trained_levels) < config.cascade.context_levels:
+    if options.start is None and len(config.trained_levels) < config.context_levels:
         raise ConfigError(f"preset {config.name!r} trains some levels only; name what the others come from with --from")
     run: Path = options.run or Path("runs") / config.name
     kept = _train(options, config, run, levels)

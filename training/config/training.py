@@ -4,13 +4,11 @@ from typing import ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
+from app.imaging.levels import LevelSpec
 from app.imaging.preprocess import PreprocessingSpec
-from app.inference.coarse import CoarserGrid
 from app.inference.manifest import TrainingStep
 from training.config.data import DataConfig, PhantomsConfig, Section
 from training.config.network import NetworkConfig
-
-REFINED_LEVELS = 2
 
 
 class ConfigError(Exception):
@@ -18,11 +16,10 @@ class ConfigError(Exception):
 
 
 class CascadeConfig(Section):
-    """The auto-context cascade: the number of levels, and whether each starts from the weights of the one below."""
+    """The auto-context cascade: whether each level starts from the weights of the one below."""
 
     removed: ClassVar = {"join": "sum", "out_of_fold": "disjoint", "folds": 5, "mirrored_levels": []}
 
-    context_levels: int = Field(2, ge=1, le=4)
     warm_start: bool = False
 
 
@@ -71,10 +68,10 @@ class OptimiserConfig(Section):
 
 
 class Stage(Section):
-    """One stage of coarse to fine: the grid, until which fraction of the budget."""
+    """One stage of coarse to fine: the grid, until which fraction of the budget, the shape of what a step sees."""
 
     spacing_mm: float = Field(gt=0)
-    until: float = Field(gt=0, le=1)
+    until: float = Field(1.0, gt=0, le=1)
     shape: tuple[int, int, int]
 
     @model_validator(mode="after")
@@ -84,16 +81,25 @@ class Stage(Section):
         return self
 
 
-class RefinementConfig(Section):
-    """Level 1 on a coarse grid of the whole volume, level 2 on the served, finer one in a box around the head.
+class LevelConfig(LevelSpec):
+    """One context level: its grid and its region, as served, and the stages in which it learns."""
 
-    `coarse_spacing_mm` is level 1's grid, that of the last stage; `shape` the box that level 2 trains on, in voxels of
-    the served grid; `margin_mm` what validation and serving leave around the head that level 1 found.
-    """
+    stage: tuple[Stage, ...] = Field(min_length=1)
 
-    coarse_spacing_mm: float = Field(gt=0)
-    shape: tuple[int, int, int]
-    margin_mm: float = Field(10.0, ge=0)
+    @property
+    def spec(self) -> LevelSpec:
+        """What serving has to know of it."""
+        return LevelSpec(grid_spacing_mm=self.grid_spacing_mm, region=self.region)
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        ends = [stage.until for stage in self.stage]
+        if ends != sorted(set(ends)) or ends[-1] != 1:
+            raise ValueError(f"stages must end at rising fractions, the last at 1, got {ends}")
+        last, extent_mm = self.stage[-1], None if self.region is None else self.region.extent_mm
+        if extent_mm is not None and min(last.shape) * last.spacing_mm < extent_mm:
+            raise ValueError(f"the last stage must see the whole region, {extent_mm} mm, got {last.shape} voxels")
+        return self
 
 
 class BudgetConfig(Section):
@@ -127,6 +133,8 @@ class RuntimeConfig(Section):
 class TrainingConfig(Section):
     """One training run, resolved; stored with every checkpoint."""
 
+    removed: ClassVar = {"refinement": None}
+
     name: str
     description: str
     seed: int = 1
@@ -139,41 +147,53 @@ class TrainingConfig(Section):
     loss: LossConfig = LossConfig()
     optimiser: OptimiserConfig = OptimiserConfig()
     budget: BudgetConfig
-    stage: tuple[Stage, ...] = Field(min_length=1)
-    refinement: RefinementConfig | None = None
+    level: tuple[LevelConfig, ...] = Field(min_length=1, max_length=4)
     runtime: RuntimeConfig = RuntimeConfig()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_earlier_versions(cls, values: object) -> object:
+        """Give every level its stages where there is one list of them: levels above the first had the last stage."""
+        if not isinstance(values, dict) or "stage" not in values or "level" in values:
+            return values
+        cascade = dict(values.get("cascade", {}))
+        others = cascade.pop("context_levels", 2) - 1
+        level = [{"stage": values["stage"]}, *({"stage": values["stage"][-1:]} for _ in range(others))]
+        rest = {name: value for name, value in values.items() if name != "stage"}
+        return rest | {"cascade": cascade, "level": level}
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        ends = [stage.until for stage in self.stage]
-        if ends != sorted(set(ends)) or ends[-1] != 1:
-            raise ValueError(f"stages must end at rising fractions, the last at 1, got {ends}")
-        if self.stage[-1].spacing_mm != self.first_grid.spacing_mm:
-            served = self.first_grid.spacing_mm
-            raise ValueError(f"the last stage trains at {self.stage[-1].spacing_mm} mm, serving at {served} mm")
-        needed = self.network.shape_divisor
-        shapes = [stage.shape for stage in self.stage]
-        shapes += [self.refinement.shape] if self.refinement else []
+        for number, level in enumerate(self.level, start=1):
+            self._check_level(number, level)
+        needed, levels = self.network.shape_divisor, self.context_levels
+        shapes = [stage.shape for level in self.level for stage in level.stage]
         if self.preprocessing.shape_divisor % needed or any(n % needed for shape in shapes for n in shape):
             raise ValueError(
                 f"preprocessing.shape_divisor and stage shapes need multiples of {needed} for this network"
             )
-        levels = self.cascade.context_levels
         for name, given in (("minutes", self.budget.minutes), ("steps", self.budget.steps)):
             if given and len(given) != levels:
                 raise ValueError(f"budget.{name} needs one value per level ({levels}), got {given}")
         if len(self.data.train) != levels:
             raise ValueError(f"data.train needs one seed range per level ({levels}), got {len(self.data.train)}")
-        if self.refinement is not None and (
-            levels != REFINED_LEVELS or self.refinement.coarse_spacing_mm <= self.preprocessing.spacing_mm
-        ):
-            raise ValueError(
-                f"refinement needs two levels and a coarse grid, got {levels} and "
-                f"{self.refinement.coarse_spacing_mm} mm against {self.preprocessing.spacing_mm} mm"
-            )
         if self.network.view != "volume" and levels > 1:
             raise ValueError(f"auto-context needs whole volumes, got {levels} levels and view {self.network.view!r}")
         return self
+
+    def _check_level(self, number: int, level: LevelConfig) -> None:
+        trained, served = level.stage[-1].spacing_mm, level.grid(self.preprocessing).spacing_mm
+        if trained != served:
+            raise ValueError(f"the last stage of level {number} trains at {trained} mm, serving at {served} mm")
+        if level.grid_spacing_mm is not None and served <= self.preprocessing.spacing_mm:
+            raise ValueError(
+                f"a grid of its own must be coarser than preprocessing.spacing_mm, got {served} mm for level {number} "
+                f"and {self.preprocessing.spacing_mm} mm"
+            )
+        if number == 1 and level.region is not None:
+            raise ValueError("level 1 sees the whole volume: there is none below it that could find its region")
+        if number > 1 and len(level.stage) > 1 and not self.context_with_case(number):
+            raise ValueError(f"level {number} needs one stage: the maps of the levels below are right on no other grid")
 
     @property
     def steps(self) -> tuple[TrainingStep, ...]:
@@ -181,24 +201,24 @@ class TrainingConfig(Section):
         return (*self.data.earlier, TrainingStep(preset=self.name, data=self.data.source))
 
     @property
-    def first_grid(self) -> PreprocessingSpec:
-        """How level 1 wants its input: as all levels do, or on a coarser grid of its own."""
-        if self.refinement is None:
-            return self.preprocessing
-        return self.preprocessing.model_copy(update={"spacing_mm": self.refinement.coarse_spacing_mm})
+    def context_levels(self) -> int:
+        """The number of levels."""
+        return len(self.level)
+
+    def context_with_case(self, number: int) -> bool:
+        """Whether level `number` takes what the levels below say of the whole volume, not of what a step sees.
+
+        So it must where it sees a region, or where one of them has a grid or a region of its own.
+        """
+        return number > 1 and any(level.spec != LevelSpec() for level in self.level[:number])
 
     @property
     def trained_levels(self) -> tuple[int, ...]:
         """The levels, from 1, that have a budget."""
         given = self.budget.minutes or self.budget.steps
-        return tuple(n for n in range(1, self.cascade.context_levels + 1) if not given or given[n - 1] > 0)
-
-    @property
-    def coarse_first(self) -> CoarserGrid | None:
-        """Level 1's grid where it is coarser than the served one."""
-        return None if self.refinement is None else CoarserGrid(self.preprocessing.spacing_mm, self.first_grid)
+        return tuple(n for n in range(1, self.context_levels + 1) if not given or given[n - 1] > 0)
 
     def with_minutes(self, minutes: float) -> "TrainingConfig":
         """The same run with another wall-clock budget for every level."""
-        budget = BudgetConfig(minutes=(minutes,) * self.cascade.context_levels)
+        budget = BudgetConfig(minutes=(minutes,) * self.context_levels)
         return self.model_copy(update={"budget": budget})

@@ -1,5 +1,6 @@
 """The model card: what the model is, what it was trained on, how well it does, what it must not be used for."""
 
+from app.imaging.regions import RegionSpec
 from app.inference.manifest import ModelManifest, TrainedLevel, TrainingRecord
 from training.evaluation.report import Evaluation
 from training.evaluation.statistics.prediction_interval import FEWEST
@@ -63,10 +64,20 @@ def _level(level: TrainedLevel) -> str:
 
 def _grid(manifest: ModelManifest) -> str:
     """The levels' grids in words."""
-    served = f"{manifest.preprocessing.spacing_mm} mm grid"
-    if manifest.first_level is None:
-        return served
-    return f"level 1 on a {manifest.first_level.spacing_mm} mm grid, level 2 in the head's box on a {served}"
+    served = manifest.preprocessing
+    told = [f"{level.grid(served).spacing_mm} mm grid{_seen(level.region)}" for level in manifest.levels]
+    if len(set(told)) == 1:
+        return told[0]
+    return ", ".join(f"level {number} on a {words}" for number, words in enumerate(told, start=1))
+
+
+def _seen(region: RegionSpec | None) -> str:
+    """What a level sees there, where it is not the whole volume."""
+    if region is None:
+        return ""
+    if region.extent_mm is None:
+        return f" in the head's box with a margin of {region.margin_mm:g} mm"
+    return f" in a cube of {region.extent_mm:g} mm around the head"
 
 
 def _data(trained_on: str, evaluation: Evaluation | None) -> str:

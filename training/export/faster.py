@@ -5,12 +5,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from app.files import digest, write_atomically
+from app.imaging.regions import RegionSpec
 from app.inference.errors import RuntimeUnavailable
 from app.inference.manifest import (
-    ContextLevel,
-    Focus,
     LowerPrecision,
+    NetworkFile,
     PrecisionGate,
+    RegionGate,
+    StoredLevel,
 )
 from app.inference.model_store import ModelStore, StoredModel
 from app.inference.runtime.session import RuntimeSettings
@@ -54,24 +56,39 @@ def try_precisions(candidate: Path, cases: Iterable[Phantom]) -> Iterator[Outcom
 def try_boxes(candidate: Path, cases: Iterable[Phantom], margins_mm: Sequence[float]) -> Iterator[Outcome]:
     """Try boxes around the head for the levels above the first, the smallest first.
 
-    What was written before is forgotten; the first box that costs no accuracy against the whole volume at every level
-    is written to the candidate.
+    What was tried before is forgotten; the first box that costs no accuracy against the whole volume at every level is
+    written to the candidate. Levels that learned from regions of their own keep those.
     """
     cases = list(cases)
-    _write(candidate, {"focus": None})
+    _write(candidate, {"levels": _with_region(_stored(candidate), None)})
     stored = _stored(candidate)
+    if all(level.region for level in stored.manifest.levels[1:]):
+        yield Outcome("box", False, "no level above the first sees the whole volume")
+        return
     whole = scores(HeadSegmenter(stored), cases)
+    threshold = stored.manifest.postprocessing.threshold
     for margin_mm in sorted(margins_mm):
-        focus = Focus(margin_mm=margin_mm, cases=len(cases), dsc_loss=0)
-        tried = replace(stored, manifest=stored.manifest.model_copy(update={"focus": focus}))
-        lost = mean_loss(whole, scores(HeadSegmenter(tried), cases))
+        region = RegionSpec(margin_mm=margin_mm, threshold=threshold)
+        tried = stored.manifest.model_copy(update={"levels": _with_region(stored, region)})
+        lost = mean_loss(whole, scores(HeadSegmenter(replace(stored, manifest=tried)), cases))
         passed = lost <= LARGEST_DSC_LOSS
         if passed:
-            _write(candidate, {"focus": focus.model_copy(update={"dsc_loss": lost})})
+            gate = RegionGate(cases=len(cases), dsc_loss=lost)
+            _write(candidate, {"levels": _with_region(stored, region, gate)})
         detail = f"{100 * lost:+.3f} DSC points lost on {len(cases)} phantoms"
         yield Outcome(f"box with a margin of {margin_mm:g} mm", passed, detail)
         if passed:
             return
+
+
+def _with_region(
+    stored: StoredModel, region: RegionSpec | None, gate: RegionGate | None = None
+) -> tuple[StoredLevel, ...]:
+    """The levels, those above the first that learned from the whole volume with this region."""
+    first, *others = stored.manifest.levels
+    update = {"region": region, "region_gate": gate}
+    own = [level.region is not None and level.region_gate is None for level in others]
+    return (first, *(level if has else level.model_copy(update=update) for level, has in zip(others, own, strict=True)))
 
 
 def _judged(candidate: Path, lower: LowerPrecision, contents: Sequence[bytes] = ()) -> Outcome:
@@ -103,7 +120,7 @@ def _in_half(stored: StoredModel, contents: tuple[bytes, ...]) -> HeadSegmenter:
 
 def _half(contents: Sequence[bytes], gate: PrecisionGate) -> LowerPrecision:
     levels = tuple(
-        ContextLevel(
+        NetworkFile(
             file=f"context_level_{number}.fp16.onnx",
             sha256=digest(content),
             size=len(content),

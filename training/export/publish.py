@@ -13,13 +13,12 @@ import onnx
 from app.files import digest, flush
 from app.imaging.arrays import Float32
 from app.imaging.quality import Limit
-from app.inference.coarse import CoarserGrid
 from app.inference.manifest import (
     AccuracySummary,
-    ContextLevel,
     ModelManifest,
     SelfTest,
     SetAccuracy,
+    StoredLevel,
     TrainingRecord,
 )
 from training.cases.sources import CaseSource, GridCase, prepare
@@ -32,6 +31,7 @@ from training.export.gate import require_no_worse
 from training.export.graph.onnx import export_level, with_half_weights
 from training.export.graph.parity import (
     Parity,
+    ServedCascade,
     halving_is_harmless,
     require_parity,
 )
@@ -57,7 +57,7 @@ class ExportedModel:
     precision: str
     part: Float32
     parity: Parity
-    first: CoarserGrid | None
+    cascade: ServedCascade
     algebra: str
 
     @property
@@ -165,23 +165,22 @@ def _stored_evaluation(folder: Path) -> Evaluation | None:
 def exported(run: Path, cases: Sequence[GridCase]) -> ExportedModel:
     """Export, re-parameterise, compare with torch on cases and parts of them, choose the weights' precision."""
     config = load_level(level_folder(run, 1) / "weights.pt").config
-    cascade = load_cascade(run, config.cascade.context_levels)
-    trained = [export_level(level, n, config.network.shape_divisor) for n, level in enumerate(cascade, start=1)]
-    composed = [reparameterize(graph) for graph in trained]
+    levels, divisor = load_cascade(run, config.context_levels), config.network.shape_divisor
+    composed = [reparameterize(export_level(level, n, divisor)) for n, level in enumerate(levels, start=1)]
     graphs, algebra = [found.model for found in composed], str(composed[-1])
-    part = around_head(cases[0], config.network.shape_divisor)
+    cascade = ServedCascade([level.spec for level in config.level], config.preprocessing)
+    part = around_head(cases[0], divisor, cascade)
     volumes: list[Float32] = [part, *(case.image.astype("float32")[None, None] for case in cases)]
-    first = config.coarse_first
-    parity = require_parity(graphs, cascade, volumes, first)
+    parity = require_parity(graphs, levels, volumes, cascade)
     halved = [with_half_weights(graph) for graph in graphs]
-    if halving_is_harmless(halved, graphs, volumes, first):
-        return ExportedModel(tuple(halved), "fp16", part, parity, first, algebra)
-    return ExportedModel(tuple(graphs), "fp32", part, parity, first, algebra)
+    if halving_is_harmless(halved, graphs, volumes, cascade):
+        return ExportedModel(tuple(halved), "fp16", part, parity, cascade, algebra)
+    return ExportedModel(tuple(graphs), "fp32", part, parity, cascade, algebra)
 
 
 def _files(model: ExportedModel) -> dict[str, bytes]:
     files = {f"context_level_{n}.onnx": graph.SerializeToString() for n, graph in enumerate(model.graphs, start=1)}
-    files[SELFTEST_FILE] = stored_vector(model.graphs, model.part, model.first).as_npz()
+    files[SELFTEST_FILE] = stored_vector(model.graphs, model.part, model.cascade).as_npz()
     size = sum(map(len, files.values()))
     if size > MAX_BYTES:
         raise ExportError(f"the model has {size} bytes, at most {MAX_BYTES} are allowed; use a smaller network.width")
@@ -197,10 +196,18 @@ def _manifest(
         name=NAME,
         version=1,
         created=created,
-        levels=tuple(ContextLevel(file=n, sha256=hashes[n], size=len(files[n])) for n in levels),
+        levels=tuple(
+            StoredLevel(
+                file=name,
+                sha256=hashes[name],
+                size=len(files[name]),
+                grid_spacing_mm=level.grid_spacing_mm,
+                region=level.region,
+            )
+            for name, level in zip(levels, model.cascade.levels, strict=True)
+        ),
         precision="fp16" if model.precision == "fp16" else "fp32",
         preprocessing=config.preprocessing,
-        first_level=None if model.first is None else model.first.preprocessing,
         selftest=SelfTest(file=SELFTEST_FILE, sha256=hashes[SELFTEST_FILE], tolerance=TOLERANCE),
         training=training,
     )

@@ -1,6 +1,7 @@
 """The stored test vector of a model: a small part of a phantom and the probability that serving must find for it."""
 
 import io
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -8,13 +9,12 @@ import numpy as np
 import onnx
 
 from app.imaging.arrays import Float32
-from app.inference.coarse import CoarserGrid
 from training.cases.sources import GridCase
-from training.export.graph.parity import run_graphs
+from training.export.graph.parity import ServedCascade, run_graphs
 
 STEPS = (3, 3, 2)
 STEP_VOXELS = 16
-"""The part's extents: so many steps of the network's divisor, of this size at least."""
+"""The part's extents on the coarsest grid: so many steps of the network's divisor, of this size at least."""
 TOLERANCE = 1e-2
 """Runtimes differ by rounding alone in single precision; lower precision shows as more."""
 
@@ -33,19 +33,21 @@ class StoredVector:
         return buffer.getvalue()
 
 
-def stored_vector(graphs: Sequence[onnx.ModelProto], volume: Float32, first: CoarserGrid | None = None) -> StoredVector:
-    """Run the graphs that will be stored on a volume (1, 1, I, J, K), as serving will."""
-    return StoredVector(volume, run_graphs(graphs, volume, first))
+def stored_vector(graphs: Sequence[onnx.ModelProto], volume: Float32, cascade: ServedCascade) -> StoredVector:
+    """Run the graphs that will be stored on every voxel of a volume (1, 1, I, J, K), as serving's self-test will."""
+    return StoredVector(volume, run_graphs(graphs, volume, cascade.everywhere))
 
 
-def around_head(case: GridCase, divisor: int) -> Float32:
+def around_head(case: GridCase, divisor: int, cascade: ServedCascade) -> Float32:
     """The part of the case around the middle of its head, float32 (1, 1, I, J, K).
 
-    At most 3 x 3 x 2 steps of the divisor, or of 16 voxels; every extent is a multiple of the divisor.
+    At most 3 x 3 x 2 steps of the divisor, or of 16 voxels, on the coarsest grid; every extent is a multiple of the
+    divisor.
     """
+    coarsest = max(level.grid(cascade.served).spacing_mm for level in cascade.levels) / cascade.served.spacing_mm
     part = []
     for axis, steps in enumerate(STEPS):
-        wanted = steps * max(STEP_VOXELS, divisor)
+        wanted = divisor * math.ceil(steps * max(STEP_VOXELS, divisor) * coarsest / divisor)
         n = case.image.shape[axis]
         mass = case.truth.sum(axis=tuple(a for a in range(3) if a != axis), dtype=np.float64)
         middle = float((mass * np.arange(n)).sum() / mass.sum()) if mass.sum() > 0 else n / 2

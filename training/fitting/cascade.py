@@ -1,10 +1,11 @@
 """Fitting the cascade level by level; level k learns from cases that the levels below never saw."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from app.imaging.regions import RegionSpec
 from training.cases.sources import CaseSource, allowed
 from training.config.training import ConfigError, TrainingConfig
 from training.fitting.checkpoint import LevelWeights, load_level, save_level
@@ -65,15 +66,15 @@ def start_from(
     """Let the levels of a run start from trained ones; returns the configuration, which says what those learned from.
 
     Where only some `levels` are to be trained, the others are taken over as they are. ConfigError for levels of any
-    other network or grid.
+    other network, grid or region; but levels that saw the whole volume on level 1's grid may learn to see a region on a
+    finer one.
     """
     known = start[0].config
-    for part in ("network", "preprocessing", "refinement"):
-        if getattr(known, part) != getattr(config, part):
-            raise ConfigError(
-                f"preset {config.name!r} has another [{part}] than what it is to be trained on from "
-                f"(preset {known.name!r}); take that section over, or train from scratch"
-            )
+    for part in _differing(config, known, levels):
+        raise ConfigError(
+            f"preset {config.name!r} has another {part} than what it is to be trained on from "
+            f"(preset {known.name!r}); take that section over, or train from scratch"
+        )
     data = config.data.model_copy(update={"earlier": known.steps})
     config = config.model_copy(update={"data": data})
     for weights in start:
@@ -82,6 +83,29 @@ def start_from(
         if levels and number not in levels:
             save_level(given, level_folder(run, number) / "weights.pt")
     return config
+
+
+def _differing(config: TrainingConfig, known: TrainingConfig, levels: tuple[int, ...]) -> Iterator[str]:
+    """The parts of a configuration in which no level can go on from what is known."""
+    if known.network != config.network:
+        yield "[network]"
+    if (known.preprocessing.clip, known.preprocessing.shape_divisor) != (
+        config.preprocessing.clip,
+        config.preprocessing.shape_divisor,
+    ):
+        yield "[preprocessing]"
+    first = _served(known, 1)
+    for number, _ in enumerate(zip(config.level, known.level, strict=False), start=1):
+        before, after = _served(known, number), _served(config, number)
+        learns = number > 1 and (not levels or number in levels)
+        if before != after and not (learns and before == first):
+            yield f"grid or region of level {number}"
+
+
+def _served(config: TrainingConfig, number: int) -> tuple[float, RegionSpec | None]:
+    """How fine a level's grid is, and its region."""
+    level = config.level[number - 1]
+    return level.grid(config.preprocessing).spacing_mm, level.region
 
 
 def load_context_level(weights: LevelWeights) -> ContextLevel:
@@ -94,7 +118,7 @@ def load_context_level(weights: LevelWeights) -> ContextLevel:
 def finished_levels(run: Path) -> tuple[LevelWeights, ...]:
     """The weights of every level of a finished run; CheckpointError where one is missing."""
     first = load_level(level_folder(run, 1) / "weights.pt")
-    rest = range(2, first.config.cascade.context_levels + 1)
+    rest = range(2, first.config.context_levels + 1)
     return (first, *(load_level(level_folder(run, n) / "weights.pt") for n in rest))
 
 

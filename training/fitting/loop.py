@@ -3,28 +3,28 @@
 import math
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from functools import partial
 from time import monotonic
 
 import numpy as np
 import torch
 from torch.utils.tensorboard import SummaryWriter
 
+from app.imaging.levels import LevelSpec, run_level
 from app.imaging.preprocess import PreprocessingSpec
 from app.imaging.reliability import dsc
-from app.inference.focus import Box
 from training.cases.augment import (
     VISIBLE,
     Sample,
-    at_head,
     augment,
     draw_augmentation,
     fitted,
     unaugmented,
 )
-from training.cases.sources import DataError, GridCase, GridCases
+from training.cases.sources import Case, DataError, GridCase, GridCases, prepare
 from training.cases.views import drawn_view, in_view
 from training.config.training import (
-    RefinementConfig,
+    LevelConfig,
     RuntimeConfig,
     Stage,
     TrainingConfig,
@@ -32,9 +32,9 @@ from training.config.training import (
 from training.fitting import checkpoint
 from training.fitting.job import LevelJob, Progress
 from training.fitting.losses import DeepSupervisionLoss, l2_as_weight_decay
-from training.fitting.refinement import box_around, refined, with_coarse_context
+from training.fitting.regions import with_context
 from training.fitting.schedule import learning_rate
-from training.networks.cascade import ContextLevel
+from training.networks.cascade import ContextLevel, on_arrays
 from training.progress import ProgressBar
 
 
@@ -103,20 +103,12 @@ class LevelTrainer:
             return min(1.0, self.progress.spent_s / (60 * budget.minutes[index]))
         if budget.steps:
             return min(1.0, self.progress.step / budget.steps[index])
-        cases = len(self.cases(self.config.stage[-1], validation=False).seeds())
+        cases = len(self.cases(self.wanted.stage[-1], validation=False).seeds())
         return min(1.0, self.progress.step / max(1, budget.epochs * cases))
 
     def stage(self, fraction: float) -> Stage:
-        """The stage of coarse to fine at this fraction of the budget.
-
-        Levels above the first train on the served grid alone: the maps of the levels below are right only there.
-        """
-        if self.refinement is not None:
-            served = self.config.preprocessing.spacing_mm
-            return Stage(spacing_mm=served, until=1, shape=self.refinement.shape)
-        if self.job.context_level > 1:
-            return self.config.stage[-1]
-        return next(stage for stage in self.config.stage if fraction < stage.until)
+        """The stage of coarse to fine at this fraction of the budget."""
+        return next(stage for stage in self.wanted.stage if fraction < stage.until)
 
     def step(self, stage: Stage, fraction: float) -> torch.Tensor:
         """One case: draw, augment, forward, loss, backward, update; returns the loss (scalar)."""
@@ -125,7 +117,7 @@ class LevelTrainer:
         spec = self.spec(stage)
         if self.config.augmentation.enabled:
             drawn = draw_augmentation(self.rng, self.config.augmentation)
-            sample = augment(case, drawn if self.refinement is None else at_head(drawn), stage.shape, spec)
+            sample = augment(case, drawn, stage.shape, spec)
         else:
             sample = fitted(case, stage.shape, spec)
         sample = drawn_view(sample, self.config.network, self.rng)
@@ -149,10 +141,7 @@ class LevelTrainer:
 
     @torch.no_grad()
     def context(self, volume: torch.Tensor, sample: Sample) -> torch.Tensor | None:
-        """Probability of the levels below on the very volume this level sees, as serving will give it.
-
-        Where they have a coarser grid of their own, it came with the case.
-        """
+        """Probability of the levels below, as it came with the case, or of the very volume that this level sees."""
         if sample.context is not None:
             return sample.context.to(self.device)
         if (below := self.job.below) is None:
@@ -170,20 +159,17 @@ class LevelTrainer:
         if not seeds:
             return None
         self.averaged.load_state_dict(self.average)
-        probability_of = in_view(self.averaged.probability, self.config.network)
+        run = on_arrays(in_view(self.averaged.probability, self.config.network), self.device)
+        level, spec = LevelSpec(region=self.wanted.region), self.spec(stage)
         scores = []
         for seed in seeds:
             case = cases.get(seed)
-            sample, box = unaugmented(case), self._box(case)
-            volume = sample.volume.to(self.device)
-            context = self.context(volume, sample)
+            sample = unaugmented(case)
+            context = self.context(sample.volume.to(self.device), sample)
+            below = None if context is None else context[0, 0].float().cpu().numpy()
             with self.autocast():
-                if box is None or context is None:
-                    probability = probability_of(volume, context)
-                else:
-                    probability = refined(self.averaged, volume, context, box)
-            estimate = probability.float().cpu().numpy() > VISIBLE
-            scores.append(dsc(estimate, sample.truth.numpy() >= VISIBLE))
+                found = run_level(level, run, sample.volume[0, 0].numpy(), below, spec)
+            scores.append(dsc(found > VISIBLE, case.truth >= VISIBLE))
         self.progress.validation_dsc = float(np.mean(scores))
         if log is not None:
             log.add_scalar(f"validation/dsc_{stage.spacing_mm}mm", self.progress.validation_dsc, self.progress.step)
@@ -202,30 +188,21 @@ class LevelTrainer:
             data = self.config.data
             wanted = data.validation.__contains__ if validation else self.job.wanted
             capacity = data.max_cases_in_memory
-            self._cases[key] = GridCases(
-                self.job.source, wanted, self.spec(stage), 60 * data.rescan_minutes, capacity, self._completed
-            )
+            prepare_case = partial(self._prepare, self.spec(stage))
+            self._cases[key] = GridCases(self.job.source, wanted, prepare_case, 60 * data.rescan_minutes, capacity)
         return self._cases[key]
 
     @property
-    def refinement(self) -> RefinementConfig | None:
-        """How this level refines a coarse one; None for level 1, and where all levels have one grid."""
-        return self.config.refinement if self.job.context_level > 1 else None
+    def wanted(self) -> LevelConfig:
+        """What this level shall be."""
+        return self.config.level[self.job.context_level - 1]
 
-    def _completed(self, case: GridCase) -> GridCase:
-        """The case with the probability of a level below that has a coarser grid of its own."""
-        below, first = self.job.below, self.config.coarse_first
-        if self.refinement is None or below is None or first is None:
-            return case
-        return with_coarse_context(case, below.to(self.device).eval(), first)
-
-    def _box(self, case: GridCase) -> Box | None:
-        """The box around the head that a level with a finer grid looks at."""
-        if self.refinement is None or case.context is None:
-            return None
-        spec = self.config.preprocessing
-        context = case.context.astype(np.float32)
-        return box_around(context, self.refinement.margin_mm, spec.spacing_mm, spec.shape_divisor)
+    def _prepare(self, spec: PreprocessingSpec, case: Case) -> GridCase:
+        """A case on a grid, with what the levels below say of it where that is found beforehand."""
+        below = self.job.below
+        if below is None or not self.config.context_with_case(self.job.context_level):
+            return prepare(case, spec)
+        return with_context(case, spec, self.config, below, self.device)
 
     def spec(self, stage: Stage) -> PreprocessingSpec:
         """The preprocessing of this stage: serving's, at the stage's spacing."""

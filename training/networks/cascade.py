@@ -1,12 +1,17 @@
 """The auto-context cascade: level k sees the volume plus level k-1's probability (paper eq. 5)."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import cast
 
 import torch
 from torch import nn
 
+from app.imaging.arrays import Float32
+from app.imaging.levels import Run
 from training.networks.usegnet import HeadLogits
+
+Probability = Callable[[torch.Tensor, torch.Tensor | None], torch.Tensor]
+"""(volume, context or None) -> probability, all (1, 1, I, J, K)."""
 
 
 class ContextLevel(nn.Module):
@@ -45,3 +50,15 @@ class AutoContextCascade(nn.Module):
         if context is None:
             raise ValueError("a cascade needs at least one level, got none")
         return context
+
+
+def on_arrays(probability: Probability, device: torch.device) -> Run:
+    """A level's probability as a function of arrays in the process's memory, computed on the device."""
+
+    @torch.inference_mode()
+    def run(image: Float32, context: Float32 | None) -> Float32:
+        given = None if context is None else torch.from_numpy(context).to(device)
+        found: Float32 = probability(torch.from_numpy(image).to(device), given).float().cpu().numpy()
+        return found
+
+    return run

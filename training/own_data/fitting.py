@@ -7,7 +7,7 @@ from pathlib import Path
 
 from app.files import digest
 from training.config.data import SeedRange
-from training.config.training import BudgetConfig, ConfigError, TrainingConfig
+from training.config.training import BudgetConfig, ConfigError, Stage, TrainingConfig
 from training.evaluation.provenance import SPLIT_FILE
 from training.fitting import cascade as auto_context
 from training.fitting.checkpoint import LevelWeights
@@ -39,7 +39,7 @@ def prepared(training: OwnTraining) -> tuple[TrainingConfig, tuple[OwnCase, ...]
     model that was trained elsewhere are not spoilt by a few steps on these cases.
     """
     split, config = training.split, training.config
-    levels = config.cascade.context_levels
+    levels = config.context_levels
     cases = numbered(split)
     ends = _ends(cases[: len(split.train)], 1 if training.start else levels)
     ranges = tuple(SeedRange(first=a, stop=b) for a, b in zip((0, *ends), ends, strict=False))
@@ -75,12 +75,16 @@ def continued(preset: TrainingConfig, start: tuple[LevelWeights, ...]) -> Traini
         "network": known.network,
         "cascade": known.cascade.model_copy(update={"warm_start": False}),
         "preprocessing": known.preprocessing,
-        "refinement": known.refinement,
-        "stage": (known.stage[-1].model_copy(update={"until": 1.0}),),
+        "level": tuple(level.model_copy(update={"stage": _last(level.stage)}) for level in known.level),
         "budget": BudgetConfig(**values, epochs=budget.epochs),
         "data": preset.data.model_copy(update={"train": preset.data.train * levels}),
     }
     return preset.model_copy(update=update)
+
+
+def _last(stages: tuple[Stage, ...]) -> tuple[Stage]:
+    """The last stage alone."""
+    return (stages[-1].model_copy(update={"until": 1.0}),)
 
 
 def _first(values: tuple[float, ...], levels: int) -> tuple[float, ...]:

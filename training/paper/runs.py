@@ -34,12 +34,12 @@ class SystemRun:
 
     def is_finished(self) -> bool:
         """Return whether every level has spent its budget of steps."""
-        return all(self._is_finished(level) for level in range(1, self.config.cascade.context_levels + 1))
+        return all(self._is_finished(level) for level in range(1, self.config.context_levels + 1))
 
     def fit(self, source: CaseSource, root: Path) -> None:
         """Train the levels that are not finished; level 1 is copied from the system without auto-context."""
         self._adopt(root)
-        for level in range(1, self.config.cascade.context_levels + 1):
+        for level in range(1, self.config.context_levels + 1):
             if not self._is_finished(level):
                 auto_context.fit(self.config, source, self.folder, (level,), resume=True)
 

@@ -139,7 +139,7 @@ def configure(system: System, base: TrainingConfig) -> TrainingConfig:
     train in single precision: on grids as small as 4^3, the CPU's bf16 gradients of 5^3 kernels overflow at random.
     """
     levels = system.context_levels
-    if levels > base.cascade.context_levels:
+    if levels > base.context_levels:
         raise ConfigError(f"{system.name} has {levels} context levels; preset {base.name} describes too few")
     switches = ("sam", "uam", "skips", "merge", "view")
     network = {name: getattr(system, name) for name in switches} | {"tile_voxels": _compute_tile_voxels(base)}
@@ -149,7 +149,7 @@ def configure(system: System, base: TrainingConfig) -> TrainingConfig:
             "name": f"{base.name}/{system.slug}",
             "description": f"{system.name}: {base.description}",
             "network": base.network.model_copy(update=network),
-            "cascade": base.cascade.model_copy(update={"context_levels": levels}),
+            "level": base.level[:levels],
             "data": base.data.model_copy(update={"train": base.data.train[:levels]}),
             "loss": base.loss.model_copy(update={"deep_supervision": system.deep_supervision}),
             "budget": base.budget.model_copy(update=budget),
@@ -168,8 +168,9 @@ def _compute_tile_voxels(base: TrainingConfig) -> int:
 
 def _change_grid(config: TrainingConfig, spacing_mm: float) -> TrainingConfig:
     """Return the same fields of view on one grid of another spacing, trained in one stage."""
-    last = config.stage[-1]
+    last = config.level[0].stage[-1]
     shape = tuple(8 * math.ceil(n * last.spacing_mm / spacing_mm / 8) for n in last.shape)
     stage = last.model_copy(update={"spacing_mm": spacing_mm, "shape": shape})
     spec = config.preprocessing.model_copy(update={"spacing_mm": spacing_mm})
-    return config.model_copy(update={"preprocessing": spec, "stage": (stage,)})
+    level = config.level[0].model_copy(update={"stage": (stage,)})
+    return config.model_copy(update={"preprocessing": spec, "level": (level,)})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
@@ -16,20 +15,7 @@ CPU = "CPUExecutionProvider"
 FLOAT = "tensor(float)"
 
 
-class Held(ABC):
-    """A float32 tensor where a network runs: in a GPU's memory, or in the process's own."""
-
-    @property
-    @abstractmethod
-    def nbytes(self) -> int:
-        """Its size in bytes."""
-
-    @abstractmethod
-    def numpy(self) -> Float32:
-        """Return it in the process's memory."""
-
-
-Tensors = Mapping[str, Float32 | Held]
+Tensors = Mapping[str, Float32]
 """What a network takes, by the names of its inputs."""
 
 
@@ -49,11 +35,8 @@ class Engine(Protocol):
     inputs: tuple[Port, ...]
     outputs: tuple[Port, ...]
 
-    def hold(self, tensor: Float32) -> Held:
-        """Return a tensor put where the network runs."""
-
-    def run(self, tensors: Tensors, output: str, stop: Stop) -> Held:
-        """Return an output, where the network runs; raise `Stopped` soon after `stop` asked for it."""
+    def run(self, tensors: Tensors, output: str, stop: Stop) -> Float32:
+        """Return an output; raise `Stopped` soon after `stop` asked for it."""
 
     def release(self) -> None:
         """Give back the memory that runs have taken; the next run takes it anew."""

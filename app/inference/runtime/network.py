@@ -1,4 +1,4 @@
-"""One context level's network, and how much memory its runs have taken.
+"""The networks of the context levels, and how much memory their runs have taken.
 
 A runtime keeps what a run has taken for the next one: about 1.4 GB for the paper's network on a volume of 44 million
 voxels.
@@ -6,11 +6,16 @@ voxels.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 from app.imaging.arrays import Float32
-from app.inference.runtime.engine import Held, Tensors
+from app.inference.runtime.engine import Tensors
 from app.inference.runtime.memory import resident_bytes
 from app.inference.runtime.session import OnnxSession, RuntimeSettings
 from app.inference.runtime.stop import Stop
+
+MEGABYTE = 1_000_000
 
 
 class Network:
@@ -25,15 +30,11 @@ class Network:
         self._largest_run = 0
         self._share = 0.0
 
-    def hold(self, tensor: Float32) -> Held:
-        """Return a tensor put where this network runs."""
-        return self._session.hold(tensor)
-
-    def run_held(self, tensors: Tensors, stop: Stop | None = None) -> Held:
-        """Return the output, as `OnnxSession.run_held` does; a run that ends otherwise leaves no memory taken."""
+    def run(self, tensors: Tensors, stop: Stop | None = None) -> Float32:
+        """Return the output, as `OnnxSession.run` does; a run that ends otherwise leaves no memory taken."""
         before = resident_bytes()
         try:
-            answer = self._session.run_held(tensors, stop)
+            answer = self._session.run(tensors, stop)
         except Exception:
             self.release()
             raise
@@ -50,3 +51,50 @@ class Network:
         """Give back what its runs have taken."""
         self._session.release()
         self.working_bytes = self._largest_run = 0
+
+
+@dataclass(frozen=True)
+class Names:
+    """What the networks call their inputs and their output."""
+
+    image: str
+    context: str
+    output: str
+
+
+class Networks:
+    """The networks of all levels, in order; together they keep no more working memory than the settings say."""
+
+    def __init__(self, contents: Sequence[bytes], names: Names, settings: RuntimeSettings) -> None:
+        """Load them; raise an `InferenceError` where one cannot be served."""
+        first, later = (names.image,), (names.image, names.context)
+        self._networks = [
+            Network(content, later if index else first, names.output, settings)
+            for index, content in enumerate(contents)
+        ]
+        self._names, self._kept_bytes = names, settings.kept_mb * MEGABYTE
+        self.precision = self._networks[0].precision
+
+    @property
+    def provider(self) -> str:
+        """The execution provider that really runs; all of them where levels differ."""
+        providers = [network.provider for network in self._networks]
+        return providers[0] if len(set(providers)) == 1 else "+".join(providers)
+
+    def run(self, index: int, stop: Stop | None, image: Float32, context: Float32 | None) -> Float32:
+        """Return a level's probability; all tensors are float32 (1, 1, I, J, K).
+
+        A run that needs more working memory than is kept at all has that of the other levels. Afterwards the network
+        gives its own back where all of them together hold more than is kept.
+        """
+        network, inputs = self._networks[index], {self._names.image: image}
+        if context is not None:
+            inputs[self._names.context] = context
+        if network.expected_bytes(inputs) > self._kept_bytes:
+            for other in self._networks:
+                if other is not network:
+                    other.release()
+        probability = network.run(inputs, stop)
+        if sum(each.working_bytes for each in self._networks) > self._kept_bytes:
+            network.release()
+        return probability

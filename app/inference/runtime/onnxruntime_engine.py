@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
 from functools import partial
 from types import ModuleType
 from typing import Any
 
-import numpy as np
-
 from app.imaging.arrays import Float32
-from app.inference.runtime.engine import CPU, CUDA, Held, Port, Tensors
+from app.inference.runtime.engine import CPU, CUDA, Port, Tensors
 from app.inference.runtime.stop import Stop
 from app.inference.runtime.telemetry import forbid_telemetry
 
@@ -28,23 +24,6 @@ OPTIONS: dict[str, dict[str, str]] = {
 }
 
 
-@dataclass(frozen=True, eq=False)
-class OrtHeld(Held):
-    """A tensor that ONNX Runtime holds."""
-
-    value: Any
-
-    @property
-    def nbytes(self) -> int:
-        """Its size in bytes."""
-        count: int = math.prod(self.value.shape())
-        return count * np.dtype(np.float32).itemsize
-
-    def numpy(self) -> Float32:
-        """Return a copy in the process's memory."""
-        return np.array(self.value.numpy(), dtype=np.float32)
-
-
 class OnnxRuntimeEngine:
     """A network on one provider, which runs all of it."""
 
@@ -52,36 +31,23 @@ class OnnxRuntimeEngine:
         """Load the very bytes given; whatever ONNX Runtime raises is the caller's to name."""
         self._runtime = _import_onnxruntime()
         self._content, self.provider, self._threads = content, provider, threads
-        self._device = "cuda" if provider == CUDA else "cpu"
         session = self._session = self._open()
         self.inputs = tuple(_port(value) for value in session.get_inputs())
         self.outputs = tuple(_port(value) for value in session.get_outputs())
 
-    def hold(self, tensor: Float32) -> OrtHeld:
-        """Return a copy of the tensor where the network runs."""
-        return OrtHeld(self._runtime.OrtValue.ortvalue_from_numpy(np.ascontiguousarray(tensor), self._device, 0))
-
-    def run(self, tensors: Tensors, output: str, stop: Stop) -> Held:
-        """Return an output, left where the network runs; raise `Stopped` within one node."""
-        self._session = self._session or self._open()
+    def run(self, tensors: Tensors, output: str, stop: Stop) -> Float32:
+        """Return an output; raise `Stopped` within one node."""
+        session = self._session = self._session or self._open()
         options = self._runtime.RunOptions()
         with stop.ending(partial(setattr, options, "terminate", True)):
-            binding = self._session.io_binding()
-            for name, tensor in tensors.items():
-                binding.bind_ortvalue_input(name, self._here(tensor).value)
-            binding.bind_output(output, self._device, 0)
-            self._session.run_with_iobinding(binding, options)
-            return OrtHeld(binding.get_outputs()[0])
+            (found,) = session.run([output], dict(tensors), options)
+        answer: Float32 = found
+        return answer
 
     def release(self) -> None:
         """Close the session of a CPU: the one way to its memory. A GPU's is not the process's, and stays."""
         if self.provider == CPU:
             self._session = None
-
-    def _here(self, tensor: Float32 | Held) -> OrtHeld:
-        if isinstance(tensor, OrtHeld) and tensor.value.device_name() == self._device:
-            return tensor
-        return self.hold(tensor.numpy() if isinstance(tensor, Held) else tensor)
 
     def _open(self) -> Any:
         options = self._runtime.SessionOptions()

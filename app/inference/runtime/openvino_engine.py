@@ -2,34 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 
 from app.imaging.arrays import Float32
-from app.inference.runtime.engine import FLOAT, OPENVINO, Held, Port, Tensors
+from app.inference.runtime.engine import FLOAT, OPENVINO, Port, Tensors
 from app.inference.runtime.stop import Stop
 from app.inference.runtime.telemetry import forbid_telemetry
 
 DEVICE = "CPU"
-
-
-@dataclass(frozen=True, eq=False)
-class InMemory(Held):
-    """A tensor in the process's own memory."""
-
-    values: Float32
-
-    @property
-    def nbytes(self) -> int:
-        """Its size in bytes."""
-        return self.values.nbytes
-
-    def numpy(self) -> Float32:
-        """Return the very values, to be read only."""
-        return self.values
 
 
 class OpenVinoEngine:
@@ -51,11 +34,7 @@ class OpenVinoEngine:
         self.inputs = tuple(self._port(port) for port in network.inputs)
         self.outputs = tuple(self._port(port) for port in network.outputs)
 
-    def hold(self, tensor: Float32) -> Held:
-        """Return the tensor itself, laid out as the network takes it."""
-        return InMemory(np.ascontiguousarray(tensor))
-
-    def run(self, tensors: Tensors, output: str, stop: Stop) -> Held:
+    def run(self, tensors: Tensors, output: str, stop: Stop) -> Float32:
         """Return an output; raise `Stopped` within one node of the network.
 
         A run that ends before its end leaves the shapes of one volume in some nodes and those of another in the rest,
@@ -78,9 +57,9 @@ class OpenVinoEngine:
         core = self._runtime.Core()
         return core.compile_model(core.read_model(self._content), DEVICE, self._config)
 
-    def _run(self, network: Any, tensors: Tensors, output: str, stop: Stop) -> Held:
+    def _run(self, network: Any, tensors: Tensors, output: str, stop: Stop) -> Float32:
         request = network.create_infer_request()  # a new one each time, which does not keep the tensors of the last run
-        inputs = {name: _values(tensor) for name, tensor in tensors.items()}
+        inputs = {name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}
         for name, values in inputs.items():
             request.set_tensor(name, self._runtime.Tensor(values, shared_memory=True))
         with stop.ending(request.cancel):
@@ -88,7 +67,8 @@ class OpenVinoEngine:
             if stop.reason is not None:
                 request.cancel()  # what was asked for before the start had nothing to end
             request.wait()
-        return InMemory(request.get_tensor(output).data.copy())
+        answer: Float32 = request.get_tensor(output).data.copy()
+        return answer
 
     def _port(self, port: Any) -> Port:
         kind = FLOAT if port.element_type == self._runtime.Type.f32 else port.element_type.get_type_name()
@@ -102,10 +82,6 @@ def openvino_providers() -> tuple[str, ...]:
     except ImportError:
         return ()
     return (OPENVINO,)
-
-
-def _values(tensor: Float32 | Held) -> Float32:
-    return np.ascontiguousarray(tensor.numpy() if isinstance(tensor, Held) else tensor)
 
 
 def _import_openvino() -> ModuleType:

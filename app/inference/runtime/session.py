@@ -11,7 +11,7 @@ from pathlib import Path
 from app.contract.value import PrecisionChoice, ProviderChoice
 from app.imaging.arrays import Float32
 from app.inference.errors import DamagedModel, OutOfMemory, RuntimeUnavailable
-from app.inference.runtime.engine import CPU, CUDA, FLOAT, OPENVINO, Engine, Held, Port, Tensors
+from app.inference.runtime.engine import CPU, CUDA, FLOAT, OPENVINO, Engine, Port, Tensors
 from app.inference.runtime.onnxruntime_engine import OnnxRuntimeEngine, onnxruntime_providers
 from app.inference.runtime.openvino_engine import OpenVinoEngine, openvino_providers
 from app.inference.runtime.stop import Stop
@@ -71,18 +71,9 @@ class OnnxSession:
         self._output = output
         _check_interface(self._engine, inputs, output)
 
-    def hold(self, tensor: Float32) -> Held:
-        """Return a tensor put where this network runs, so that several runs can take it from there."""
-        return self._engine.hold(tensor)
-
     def run(self, tensors: Tensors, stop: Stop | None = None) -> Float32:
-        """Return the output for one tensor per input name, in the process's memory; as `run_held` does."""
-        return self.run_held(tensors, stop).numpy()
-
-    def run_held(self, tensors: Tensors, stop: Stop | None = None) -> Held:
         """Return the output for one tensor per input name; raise `Stopped` soon after `stop` asked for it.
 
-        The output stays where the network runs: another network takes it from there, without a way over the host.
         What is stopped ends between two nodes of the network.
         """
         try:

@@ -7,7 +7,8 @@ import pytest
 from pydantic import ValidationError
 
 from app.imaging.postprocess import PostprocessingSpec
-from app.inference.manifest import REMOVED, ModelManifest, VolumeInterval
+from app.imaging.regions import RegionSpec
+from app.inference.manifest import REMOVED, ModelManifest, RegionGate, VolumeInterval
 from tests.helpers.makers import publish_threshold_model
 
 
@@ -54,6 +55,42 @@ def test_a_gate_of_int8_is_passed_over(manifest: ModelManifest) -> None:
     content["lower_precisions"] = [{"precision": name, "levels": [], "gate": gate} for name in ("bf16", "int8")]
     (kept,) = ModelManifest.model_validate_json(json.dumps(content)).lower_precisions
     assert kept.precision == "bf16"
+
+
+def test_the_focus_of_an_earlier_version_is_the_region_of_every_level_above_the_first(manifest: ModelManifest) -> None:
+    content = json.loads(manifest.model_dump_json()) | {
+        "focus": {"margin_mm": 20.0, "cases": 20, "dsc_loss": 0.0002},
+        "postprocessing": {"threshold": 0.4},
+    }
+    content["levels"] = [{name: level[name] for name in ("file", "sha256", "size")} for level in content["levels"]]
+    first, second = ModelManifest.model_validate_json(json.dumps(content)).levels
+    assert (first.region, first.region_gate) == (None, None)
+    assert second.region == RegionSpec(margin_mm=20.0, threshold=0.4)
+    assert second.region_gate == RegionGate(cases=20, dsc_loss=0.0002)
+    assert second.file == "context_level_2.onnx"
+
+
+@pytest.mark.parametrize("change", [{"focus": 3}, {"focus": {"margin_mm": 8}}, {"lower_precisions": 5}, {"levels": 3}])
+def test_nonsense_is_refused_as_such(manifest: ModelManifest, change: dict[str, object]) -> None:
+    with pytest.raises(ValidationError):
+        ModelManifest.model_validate_json(json.dumps(json.loads(manifest.model_dump_json()) | change))
+
+
+@pytest.mark.parametrize(
+    ("number", "change"),
+    [
+        (0, {"region": {"margin_mm": 8}}),
+        (0, {"grid_spacing_mm": 2.0}),
+        (1, {"grid_spacing_mm": 1.0}),
+        (1, {"region": {"margin_mm": -8}}),
+        (1, {"region": {"margin_mm": 8, "surprise": 1}}),
+    ],
+)
+def test_levels_that_cannot_be_are_refused(manifest: ModelManifest, number: int, change: dict[str, object]) -> None:
+    content = json.loads(manifest.model_dump_json())
+    content["levels"][number] |= change
+    with pytest.raises(ValidationError):
+        ModelManifest.model_validate_json(json.dumps(content))
 
 
 @pytest.mark.parametrize("name", ["../level.onnx", "/etc/passwd", ".hidden", "a/b.onnx", ""])

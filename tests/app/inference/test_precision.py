@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from app.inference.errors import RuntimeUnavailable
-from app.inference.manifest import ContextLevel, LowerPrecision, ModelManifest, PrecisionGate
+from app.inference.manifest import LowerPrecision, ModelManifest, NetworkFile, PrecisionGate
 from app.inference.model_store import ModelStore, StoredModel
 from app.inference.precision import chosen_precision
 from app.inference.runtime.engine import OPENVINO
@@ -36,7 +36,7 @@ def stored(tmp_path_factory: pytest.TempPathFactory) -> StoredModel:
 def vouching(manifest: ModelManifest, *precisions: str) -> ModelManifest:
     lower = []
     for precision in precisions:
-        levels = (ContextLevel(file="fp16.onnx", sha256="0" * 64, size=1),) if precision == "fp16" else ()
+        levels = (NetworkFile(file="fp16.onnx", sha256="0" * 64, size=1),) if precision == "fp16" else ()
         lower.append(LowerPrecision(precision=precision, levels=levels, gate=GATE))
     return manifest.model_copy(update={"lower_precisions": tuple(lower)})
 

@@ -2,7 +2,7 @@
 
 from training.config.data import SeedRange
 from training.config.presets import load_config
-from training.config.training import BudgetConfig, CascadeConfig, TrainingConfig
+from training.config.training import BudgetConfig, TrainingConfig
 
 
 def short_recipe(steps: int) -> TrainingConfig:
@@ -10,7 +10,7 @@ def short_recipe(steps: int) -> TrainingConfig:
     base = load_config("smoke")
     return base.model_copy(
         update={
-            "cascade": CascadeConfig(context_levels=1),
+            "level": base.level[:1],
             "budget": BudgetConfig(steps=(steps,)),
             "data": base.data.model_copy(update={"train": (SeedRange(first=0, stop=10),)}),
         }

@@ -25,14 +25,14 @@ def test_paper_preset_holds_the_published_values() -> None:
     assert (config.optimiser.learning_rate, config.optimiser.beta1) == (1e-5, 0.5)
     assert config.budget.epochs == 30
     assert config.loss.kind == "cross_entropy"
-    assert config.cascade.context_levels == 2
+    assert config.context_levels == 2
     assert config.preprocessing.spacing_mm == 0.95
 
 
 def test_unknown_preset_is_refused_with_the_names_that_exist() -> None:
     first, rest = (
         "cpu, finetune, generalisation, paper",
-        "release-brief, release-gpu, release-longer, release-short, smoke",
+        "release-brief, release-crops, release-gpu, release-longer, release-short, smoke",
     )
     names = f"{first}, release, {rest}"
     with pytest.raises(ConfigError, match=f"'fast'.*{names}"):
@@ -55,13 +55,14 @@ def test_a_preset_holds_what_differs_from_the_one_it_extends() -> None:
     release, longer = load_config("release"), load_config("release-longer")
     assert (longer.name, longer.seed, longer.description) == ("release-longer", 51, release.description)
     assert longer.budget == release.budget.model_copy(update={"minutes": (52.0, 26.0)})
-    assert [stage.spacing_mm for stage in (*release.stage, *longer.stage)] == [3.6, 2.4, 2.4]
+    stages = [[stage.spacing_mm for level in found.level for stage in level.stage] for found in (release, longer)]
+    assert stages == [[3.6, 2.4, 2.4], [2.4, 2.4]]
     assert longer.optimiser.model_dump() == release.optimiser.model_dump() | {
         "learning_rate": 1.2e-3,
         "ema_decay": 0.999,
     }
     assert longer.augmentation == release.augmentation.model_copy(update={"close_crop_probability": 0.2})
-    same = {"name", "seed", "budget", "stage", "optimiser", "augmentation", "cascade", "runtime"}
+    same = {"name", "seed", "budget", "level", "optimiser", "augmentation", "cascade", "runtime"}
     assert longer.model_dump(exclude=same) == release.model_dump(exclude=same)
 
 
@@ -114,6 +115,15 @@ def test_a_run_of_a_version_with_more_options_is_still_read(smoke: TrainingConfi
     stored["network"] |= {"norm": "instance", "fine_channels": 0, "distance_head": False}
     stored["cascade"] |= {"join": "sum", "out_of_fold": "disjoint", "folds": 5, "mirrored_levels": []}
     assert TrainingConfig.model_validate_json(json.dumps(stored)) == smoke
+
+
+def test_a_run_of_a_version_with_one_list_of_stages_is_still_read() -> None:
+    release = load_config("release")
+    stored = release.model_dump(mode="json") | {"refinement": None}
+    first, _ = stored.pop("level")
+    stored["stage"] = first["stage"]
+    stored["cascade"]["context_levels"] = 2
+    assert TrainingConfig.model_validate_json(json.dumps(stored)) == release
 
 
 @pytest.mark.parametrize(

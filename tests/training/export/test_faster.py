@@ -6,7 +6,8 @@ import numpy as np
 import onnx
 import pytest
 
-from app.inference.manifest import PrecisionGate
+from app.imaging.regions import RegionSpec
+from app.inference.manifest import PrecisionGate, RegionGate
 from app.inference.model_store import ModelStore
 from app.inference.runtime.session import OnnxSession, RuntimeSettings
 from app.inference.segmenter import HeadSegmenter
@@ -88,6 +89,20 @@ def test_a_box_is_written_and_used_only_where_it_costs_nothing(tmp_path: Path, p
     assert (tight.passed, wide.passed) == (False, True)
     assert str(tight).startswith("box with a margin of 8 mm: not served (+")
     stored = ModelStore(tmp_path).resolve("fetal_head")
-    assert stored.manifest.focus is not None
-    assert stored.manifest.focus.margin_mm == 200
+    first, second = stored.manifest.levels
+    assert first.region is None
+    assert second.region == RegionSpec(margin_mm=200)
+    assert second.region_gate == RegionGate(cases=1, dsc_loss=0)
     HeadSegmenter(stored, ON_CPU).selftest()
+
+
+def test_a_level_that_learned_from_its_region_keeps_it(tmp_path: Path, phantom: Phantom) -> None:
+    candidate = publish_threshold_model(tmp_path)
+    before = ModelStore(tmp_path).resolve("fetal_head").manifest
+    first, second = before.levels
+    own = second.model_copy(update={"region": RegionSpec(margin_mm=4.0, extent_mm=128.0)})
+    changed = before.model_copy(update={"levels": (first, own)})
+    (candidate / "manifest.json").write_text(changed.model_dump_json())
+    (outcome,) = try_boxes(candidate, [sphere(phantom)], [200.0, 8.0])
+    assert not outcome.passed
+    assert ModelStore(tmp_path).resolve("fetal_head").manifest == changed

@@ -130,9 +130,10 @@ def test_a_level_without_a_budget_stays_what_it_began_as(
 def test_only_the_first_level_goes_from_coarse_to_fine(
     cache: PhantomCache, smoke: TrainingConfig, tmp_path: Path
 ) -> None:
-    coarse = smoke.stage[0].model_copy(update={"spacing_mm": 9.0, "until": 0.5})
-    stages = (coarse, smoke.stage[0])
-    config = smoke.model_copy(update={"stage": stages, "budget": BudgetConfig(steps=(2, 2))})
+    level, stage = smoke.level[0], smoke.level[0].stage[0]
+    stages = (stage.model_copy(update={"spacing_mm": 9.0, "until": 0.5}), stage)
+    levels = (level.model_copy(update={"stage": stages}), level)
+    config = smoke.model_copy(update={"level": levels, "budget": BudgetConfig(steps=(2, 2))})
     first = trainer(config, cache, tmp_path / "level_1")
     assert [first.stage(fraction).spacing_mm for fraction in (0.0, 0.49, 0.5, 0.99)] == [9.0, 9.0, 6.0, 6.0]
     auto_context.fit(config, cache, tmp_path, (1,), resume=False)

@@ -36,7 +36,7 @@ def test_auto_context_takes_over_level_1_of_the_same_network(
     both = fitted("USegNet-DS-HAS-Ctx", base, cache, tmp_path)
     first, taken = (load_level(run.folder / "level_1" / "weights.pt") for run in (alone, both))
     assert all(torch.equal(value, taken.state[name]) for name, value in first.state.items())
-    assert taken.config.cascade.context_levels == 2
+    assert taken.config.context_levels == 2
     assert load_level(both.folder / "level_2" / "weights.pt").steps == 1
 
 

@@ -111,8 +111,8 @@ def test_systems_differ_from_their_preset_only_by_their_switches(base: TrainingC
 
 def test_slices_may_have_the_original_resolution() -> None:
     config = configure(SYSTEMS["2D-USegNet"], load_config("benchmark-gpu"))
-    assert config.preprocessing.spacing_mm == config.stage[-1].spacing_mm == 0.38
-    assert all(n % 8 == 0 for n in config.stage[-1].shape)
+    assert config.preprocessing.spacing_mm == config.level[0].stage[-1].spacing_mm == 0.38
+    assert all(n % 8 == 0 for n in config.level[0].stage[-1].shape)
     assert config.network.slices_per_step > 0
 
 

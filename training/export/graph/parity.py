@@ -1,6 +1,6 @@
 """Parity: the exported graphs must give what torch gives, on every shape, or nothing is published."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -9,7 +9,8 @@ import onnx
 import torch
 
 from app.imaging.arrays import Float32
-from app.inference.coarse import CoarserGrid
+from app.imaging.levels import LevelSpec, run_level, run_levels
+from app.imaging.preprocess import PreprocessingSpec
 from app.inference.runtime.session import OnnxSession, RuntimeSettings
 from training.export.errors import ParityError
 from training.export.graph.onnx import CONTEXT, INPUT, OUTPUT
@@ -40,17 +41,24 @@ class Parity:
         return self.max_difference <= MAX_DIFFERENCE and self.changed_fraction <= MAX_CHANGED_FRACTION
 
 
-def run_graphs(graphs: Sequence[onnx.ModelProto], volume: Float32, first: CoarserGrid | None = None) -> Float32:
-    """Run the levels in order, each with the probability before it, as serving does; (1, 1, I, J, K).
+@dataclass(frozen=True)
+class ServedCascade:
+    """Where the levels of a model work, and how the served grid wants its volume."""
 
-    `first` is level 1's grid where that is coarser than the volume's.
-    """
-    probability: Float32 | None = None
-    for graph in graphs:
-        probability = on_its_grid(partial(run_graph, graph), volume, probability, first)
-    if probability is None:
-        raise ParityError("there is no graph to run; export at least one context level")
-    return probability
+    levels: Sequence[LevelSpec]
+    served: PreprocessingSpec
+
+    @property
+    def everywhere(self) -> "ServedCascade":
+        """The same, every level seeing the whole volume."""
+        return ServedCascade([level.everywhere for level in self.levels], self.served)
+
+
+def run_graphs(graphs: Sequence[onnx.ModelProto], volume: Float32, cascade: ServedCascade) -> Float32:
+    """Run the levels in order, each with the probability before it, as serving does; (1, 1, I, J, K)."""
+    runs = [partial(run_graph, graph) for graph in graphs]
+    *_, probability = run_levels(cascade.levels, runs, volume[0, 0], cascade.served)
+    return probability[None, None]
 
 
 def run_graph(graph: onnx.ModelProto, volume: Float32, context: Float32 | None) -> Float32:
@@ -78,10 +86,7 @@ def compare(found: Float32, expected: Float32) -> Parity:
 
 
 def require_parity(
-    graphs: Sequence[onnx.ModelProto],
-    cascade: AutoContextCascade,
-    volumes: Sequence[Float32],
-    first: CoarserGrid | None = None,
+    graphs: Sequence[onnx.ModelProto], trained: AutoContextCascade, volumes: Sequence[Float32], cascade: ServedCascade
 ) -> Parity:
     """The worst parity of any level on any volume, both sides given torch's context; ParityError beyond rounding.
 
@@ -89,11 +94,11 @@ def require_parity(
     """
     worst = Parity(0.0, 0.0)
     for volume in volumes:
-        context: Float32 | None = None
-        for graph, level in zip(graphs, cascade, strict=True):
-            expected = on_its_grid(partial(run_torch, level), volume, context, first)
-            worst = worst.worse(compare(on_its_grid(partial(run_graph, graph), volume, context, first), expected))
-            context = expected
+        below: Float32 | None = None
+        for graph, level, where in zip(graphs, trained, cascade.levels, strict=True):
+            runs = (partial(run_graph, graph), partial(run_torch, level))
+            found, expected = (run_level(where, run, volume[0, 0], below, cascade.served) for run in runs)
+            worst, below = worst.worse(compare(found, expected)), expected
     if not worst.acceptable:
         raise ParityError(
             f"torch and ONNX Runtime differ by up to {worst.max_difference:.2e} and in {worst.changed_fraction:.2%} of "
@@ -103,24 +108,12 @@ def require_parity(
     return worst
 
 
-def on_its_grid(
-    run: Callable[[Float32, Float32 | None], Float32],
-    volume: Float32,
-    context: Float32 | None,
-    first: CoarserGrid | None,
-) -> Float32:
-    """What a level says of a volume, on the volume's grid; level 1, which has no context, may have its own."""
-    if context is not None or first is None:
-        return run(volume, context)
-    return first.answer(volume, lambda own: run(own, None)[0, 0])[None, None]
-
-
 def halving_is_harmless(
     halved: Sequence[onnx.ModelProto],
     graphs: Sequence[onnx.ModelProto],
     volumes: Sequence[Float32],
-    first: CoarserGrid | None = None,
+    cascade: ServedCascade,
 ) -> bool:
     """Whether float16 weights change no mask by more than 0.01 % of the head."""
-    results = (compare(run_graphs(halved, volume, first), run_graphs(graphs, volume, first)) for volume in volumes)
+    results = (compare(run_graphs(halved, volume, cascade), run_graphs(graphs, volume, cascade)) for volume in volumes)
     return all(result.changed_fraction <= MAX_CHANGED_FRACTION for result in results)

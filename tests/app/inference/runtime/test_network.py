@@ -12,7 +12,6 @@ from app.inference.runtime.network import Network
 from app.inference.runtime.session import RuntimeSettings
 from app.inference.runtime.stop import Stop, Stopped
 from tests.helpers.convolutional_network import convolutional_network
-from tests.helpers.makers import threshold_network
 from tests.helpers.runtimes import providers
 from tests.helpers.slow_model import slow_network
 
@@ -30,7 +29,7 @@ def network(provider: Any = "cpu") -> Network:
 def test_a_network_gives_its_working_memory_back(provider: Any) -> None:
     tested = network(provider)
     volume = np.random.default_rng(0).normal(size=SHAPE).astype(np.float32)
-    tested.run_held({"volume": volume})
+    tested.run({"volume": volume})
     held, before = tested.working_bytes, resident_bytes()
     assert held > 20 * MEGABYTE
     tested.release()
@@ -43,22 +42,22 @@ def test_a_network_gives_its_working_memory_back(provider: Any) -> None:
 def test_a_network_without_its_working_memory_answers_as_before(provider: Any) -> None:
     tested = network(provider)
     volume = np.random.default_rng(0).normal(size=(1, 1, 16, 16, 24)).astype(np.float32)
-    before = tested.run_held({"volume": volume}).numpy()
+    before = tested.run({"volume": volume})
     tested.release()
-    np.testing.assert_array_equal(tested.run_held({"volume": volume}).numpy(), before)
+    np.testing.assert_array_equal(tested.run({"volume": volume}), before)
 
 
 @pytest.mark.parametrize("provider", providers())
 def test_a_run_that_was_stopped_leaves_no_memory_taken(provider: Any) -> None:
     tested = Network(slow_network(60), ("volume",), "probability", RuntimeSettings(provider, threads=1))
     small, large = (np.zeros((1, 1, n, 96, 96), np.float32) for n in (8, 192))
-    tested.run_held({"volume": small})
+    tested.run({"volume": small})
     tested.release()
     give_back()
     before, stop = resident_bytes(), Stop()
     threading.Timer(0.5, stop.ask, ("cancelled",)).start()
     with pytest.raises(Stopped):
-        tested.run_held({"volume": large}, stop)
+        tested.run({"volume": large}, stop)
     give_back()
     assert tested.working_bytes == 0
     assert resident_bytes() - before < KEPT_BY_THE_C_LIBRARY + 10 * MEGABYTE
@@ -67,10 +66,10 @@ def test_a_run_that_was_stopped_leaves_no_memory_taken(provider: Any) -> None:
 def test_a_second_run_of_the_same_size_takes_no_more_memory() -> None:
     tested = network("auto")
     volume = np.zeros(SHAPE, np.float32)
-    tested.run_held({"volume": volume})
+    tested.run({"volume": volume})
     held = tested.working_bytes
     for _ in range(3):
-        tested.run_held({"volume": volume})
+        tested.run({"volume": volume})
     assert tested.working_bytes < 1.25 * held
 
 
@@ -78,7 +77,7 @@ def test_a_larger_run_is_expected_to_take_more_memory() -> None:
     tested = network()
     volume = np.zeros(SHAPE, np.float32)
     unknown = tested.expected_bytes({"volume": volume})
-    tested.run_held({"volume": volume})
+    tested.run({"volume": volume})
     held = tested.working_bytes
     tested.release()
     assert unknown == 0
@@ -89,19 +88,3 @@ def test_a_larger_run_is_expected_to_take_more_memory() -> None:
 def test_where_the_system_does_not_tell_nothing_is_known_to_be_held(tmp_path: Path) -> None:
     assert resident_bytes(tmp_path / "statm") == 0
     assert resident_bytes() > MEGABYTE
-
-
-@pytest.mark.parametrize("provider", providers())
-def test_a_level_takes_the_one_before_from_where_it_lies(provider: Any) -> None:
-    settings = RuntimeSettings(provider, threads=1)
-    first = Network(threshold_network(1), ("volume",), "probability", settings)
-    second = Network(threshold_network(2), ("volume", "context"), "probability", settings)
-    volume = np.random.default_rng(0).uniform(0, 200, (1, 1, 16, 24, 8)).astype(np.float32)
-    held = first.hold(volume)
-    context = first.run_held({"volume": held})
-    first.release()
-    chained = second.run_held({"volume": held, "context": context}).numpy()
-    apart = second.run_held({"volume": volume, "context": context.numpy()}).numpy()
-    np.testing.assert_array_equal(chained, apart)
-    assert context.nbytes == volume.nbytes
-    assert np.ptp(chained) > 0

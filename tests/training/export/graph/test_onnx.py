@@ -3,10 +3,14 @@ import onnx
 import pytest
 from onnx import numpy_helper
 
+from app.imaging.levels import LevelSpec
+from app.imaging.preprocess import PreprocessingSpec
 from training.export.errors import ExportError, ParityError
 from training.export.graph.onnx import with_half_weights
-from training.export.graph.parity import compare, require_parity, run_graphs
+from training.export.graph.parity import ServedCascade, compare, require_parity, run_graphs
 from training.networks.cascade import AutoContextCascade
+
+SERVED = ServedCascade([LevelSpec(), LevelSpec()], PreprocessingSpec(spacing_mm=2.0))
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +41,7 @@ def test_graphs_say_nothing_about_the_machine(graphs: list[onnx.ModelProto]) -> 
 def test_torch_and_onnx_runtime_agree_on_every_shape(
     graphs: list[onnx.ModelProto], cascade: AutoContextCascade, volumes: list[np.ndarray]
 ) -> None:
-    assert require_parity(graphs, cascade, volumes).max_difference < 1e-4
+    assert require_parity(graphs, cascade, volumes, SERVED).max_difference < 1e-4
 
 
 def test_a_changed_weight_is_refused(
@@ -48,13 +52,13 @@ def test_a_changed_weight_is_refused(
     tensor = next(t for t in changed.graph.initializer if "head_main" in t.name)
     tensor.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(tensor) + np.float32(0.5), tensor.name))
     with pytest.raises(ParityError, match="differ by up to"):
-        require_parity([graphs[0], changed], cascade, volumes[:1])
+        require_parity([graphs[0], changed], cascade, volumes[:1], SERVED)
 
 
 def test_half_weights_take_half_the_space_and_run(graphs: list[onnx.ModelProto], volumes: list[np.ndarray]) -> None:
     halved = [with_half_weights(graph) for graph in graphs]
     assert halved[0].ByteSize() < 0.75 * graphs[0].ByteSize()
-    assert compare(run_graphs(halved, volumes[0]), run_graphs(graphs, volumes[0])).max_difference < 0.02
+    assert compare(run_graphs(halved, volumes[0], SERVED), run_graphs(graphs, volumes[0], SERVED)).max_difference < 0.02
 
 
 def test_a_weight_too_large_for_half_precision_is_named(graphs: list[onnx.ModelProto]) -> None:
