@@ -191,8 +191,7 @@ def _weight_and_bias(graph: OperatorGraph, node: NodeProto) -> Weights:
     """Kernel and bias in double precision; a convolution without bias has zeros."""
     constants = [graph.constant(name) for name in node.input[1:]]
     weight, *bias = (constant.astype(np.float64) for constant in constants if constant is not None)
-    outputs = weight.shape[0 if node.op_type == "Conv" else 1]
-    return weight, bias[0] if bias else np.zeros(outputs)
+    return weight, bias[0] if bias else np.zeros(len(weight))
 
 
 def _convolution(
@@ -208,6 +207,6 @@ def _convolution(
     names = [graph.add_constant(f"{stem}@{output}", weights[0])]
     if weights[1].any():
         names.append(graph.add_constant(f"{stem}@{output}.bias", weights[1]))
-    node = helper.make_node(like.op_type, [source or like.input[0], *names], [output], name=f"{stem}@{output}.node")
+    node = helper.make_node("Conv", [source or like.input[0], *names], [output], name=f"{stem}@{output}.node")
     node.attribute.extend(a for a in like.attribute if a.name != "kernel_shape")
     return node
