@@ -1,1 +1,1 @@
-"""How long a measurement takes, stage by stage, on simulated volumes of three sizes."""
+"""Benchmarks: the duration of a measurement, stage by stage, on simulated volumes of three sizes."""

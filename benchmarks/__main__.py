@@ -1,8 +1,8 @@
-"""Time the published model's stages, then the paper's network against the straight way and torch.
+"""Benchmarks of the published model's stages, and of the paper's network against a baseline and torch.
 
-Run as ``python -m benchmarks``; prints tables and writes benchmarks/results/<date>-<machine>.json. The whole takes ten
+Run as ``python -m benchmarks``; prints tables and writes benchmarks/results/<date>-<machine>.json. All of it takes ten
 minutes on two quiet cores, ``--quick`` a few minutes on small volumes, ``--stages-only`` seconds. ``requests`` sends
-many volumes in a row and watches the service's memory, ``stops`` ends a level on its way, ``training`` measures
+many volumes in a row and measures the service's memory, ``stops`` cancels a level while it runs, ``training`` measures
 phantoms and training steps.
 """
 
@@ -22,33 +22,40 @@ from app.inference.runtime.telemetry import forbid_telemetry
 from app.inference.segmenter import HeadSegmenter
 from app.measuring.loading import runtime_settings
 from app.settings import Settings
-from benchmarks.machine import commit, machine, today
-from benchmarks.measurement import Measurement, measure
+from benchmarks.machine import describe_machine, read_commit, today
+from benchmarks.measurement import BenchmarkValue, measure
 
 SPACINGS_MM = (0.95, 0.6, 0.38)
 RESULTS = Path(__file__).resolve().parent / "results"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the benchmarks; 0 when they ran."""
+    """Run the benchmarks and return the exit code 0."""
     forbid_telemetry()
-    options = _parser().parse_args(arguments)
-    file = {"service": _service, "requests": _requests, "stops": _stops, "training": _training}[options.what](options)
+    options = _make_parser().parse_args(arguments)
+    file = {
+        "service": _measure_service,
+        "requests": _measure_requests,
+        "stops": _measure_stops,
+        "training": _measure_training,
+    }[options.what](options)
     print(f"\n{file}")
     return 0
 
 
-def _service(options: argparse.Namespace) -> Path:
-    """The published model's stages, then the comparison."""
+def _measure_service(options: argparse.Namespace) -> Path:
+    """Measure the published model's stages, then compare."""
     settings = Settings()
     model = ModelStore(settings.model_store).resolve(settings.model_name, settings.model_version)
     segmenter = HeadSegmenter(model, runtime_settings(settings))
     version = f"{model.manifest.name} {model.manifest.version}"
-    print(f"{version} on {segmenter.provider} {segmenter.precision}, {machine()}, median of {options.repeats}\n")
-    measured: list[Measurement] = []
+    print(
+        f"{version} on {segmenter.provider} {segmenter.precision}, {describe_machine()}, median of {options.repeats}\n"
+    )
+    measured: list[BenchmarkValue] = []
     for spacing_mm in options.spacing or SPACINGS_MM:
         measured += measure(segmenter, spacing_mm, options.repeats)
-    print(_table(measured))
+    print(_format_table(measured))
     del segmenter
     if not options.stages_only:
         threads = RuntimeSettings(threads=settings.threads).effective_threads
@@ -56,11 +63,11 @@ def _service(options: argparse.Namespace) -> Path:
     return _write([m.record() for m in measured], options.output)
 
 
-def _requests(options: argparse.Namespace) -> Path:
-    """Many requests in a row."""
-    from benchmarks.requests import Endurance, endure, record  # noqa: PLC0415 - torch is not needed for the stages
+def _measure_requests(options: argparse.Namespace) -> Path:
+    """Measure many requests in a row."""
+    from benchmarks.requests import EndurancePlan, endure, make_record  # noqa: PLC0415 - torch is not needed for the stages
 
-    wanted = Endurance(options.model, options.count, tuple(options.shape or Endurance.shape))
+    wanted = EndurancePlan(options.model, options.count, tuple(options.shape or EndurancePlan.shape))
     requests = []
     for request in endure(wanted):
         print(
@@ -68,33 +75,33 @@ def _requests(options: argparse.Namespace) -> Path:
         )
         sys.stdout.flush()
         requests.append(request)
-    return _write([record(wanted, requests, {"name": "requests"})], options.output, f"-requests-{options.model}")
+    return _write([make_record(wanted, requests, {"name": "requests"})], options.output, f"-requests-{options.model}")
 
 
-def _stops(options: argparse.Namespace) -> Path:
-    """How soon a level ends that was asked to."""
-    from benchmarks.stops import GRID, stop_times  # noqa: PLC0415 - torch is not needed for the stages
+def _measure_stops(options: argparse.Namespace) -> Path:
+    """Measure how soon a level ends after it was cancelled."""
+    from benchmarks.stops import GRID, measure_stops  # noqa: PLC0415 - torch is not needed for the stages
 
     found = []
-    for measurement in stop_times(tuple(options.shape or GRID)):
-        _tell(measurement)
+    for measurement in measure_stops(tuple(options.shape or GRID)):
+        _print(measurement)
         found.append(measurement.record())
     return _write(found, options.output, "-stops")
 
 
-def _training(options: argparse.Namespace) -> Path:
-    """How fast training is."""
-    from benchmarks.training import TrainingPlan, training_speed  # noqa: PLC0415 - torch is not needed for the stages
+def _measure_training(options: argparse.Namespace) -> Path:
+    """Measure the speed of training."""
+    from benchmarks.training import TrainingPlan, measure_training  # noqa: PLC0415 - torch is not needed for the stages
 
     found = []
-    for measurement in training_speed(TrainingPlan(preset=options.preset, threads=options.threads)):
-        _tell(measurement)
+    for measurement in measure_training(TrainingPlan(preset=options.preset, threads=options.threads)):
+        _print(measurement)
         found.append(measurement.record() | {"preset": options.preset, "threads": options.threads})
     return _write(found, options.output, f"-training-{options.preset}")
 
 
-def _compare(options: argparse.Namespace, threads: int) -> list[Measurement]:
-    """The paper's network in every way; each number is printed as soon as it is there."""
+def _compare(options: argparse.Namespace, threads: int) -> list[BenchmarkValue]:
+    """Measure the paper's network in every way; print each number when it is known."""
     from benchmarks.comparison import QUICK, Plan, compare  # noqa: PLC0415 - torch is not needed for the stages
 
     print("\nthe paper's network, random weights, 0.95 mm, two levels\n")
@@ -105,13 +112,13 @@ def _compare(options: argparse.Namespace, threads: int) -> list[Measurement]:
         plan = replace(plan, clients=tuple(options.clients))
     found = []
     for measurement in compare(plan):
-        _tell(measurement)
+        _print(measurement)
         found.append(measurement)
     return found
 
 
-def _table(measured: list[Measurement]) -> str:
-    """One row per stage, one column per volume size, in seconds."""
+def _format_table(measured: list[BenchmarkValue]) -> str:
+    """Format a table with one row per stage and one column per volume size, in seconds."""
     shapes = list(dict.fromkeys(m.shape for m in measured))
     values = {(m.name, m.shape): m.value for m in measured}
     rows = [["", *("x".join(map(str, shape)) for shape in shapes)]]
@@ -120,7 +127,7 @@ def _table(measured: list[Measurement]) -> str:
     return "\n".join(f"{row[0]:<28}" + "".join(f"{cell:>16}" for cell in row[1:]) for row in rows)
 
 
-def _tell(measurement: Measurement) -> None:
+def _print(measurement: BenchmarkValue) -> None:
     size = "x".join(map(str, measurement.shape))
     print(f"{measurement.name:<32}{measurement.value:>12.4g} {measurement.unit:<9}{size:>14} {measurement.precision}")
     sys.stdout.flush()
@@ -128,17 +135,17 @@ def _tell(measurement: Measurement) -> None:
 
 def _write(records: list[dict[str, Any]], folder: Path, ending: str = "") -> Path:
     folder.mkdir(parents=True, exist_ok=True)
-    file = folder / f"{today()}-{machine()}{ending}.json"
-    revision = commit()
+    file = folder / f"{today()}-{describe_machine()}{ending}.json"
+    revision = read_commit()
     lines = [json.dumps(record | {"commit": revision}) for record in records]
     file.write_text("[\n" + ",\n".join(lines) + "\n]\n", encoding="utf-8")
     return file
 
 
-def _parser() -> argparse.ArgumentParser:
+def _make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("what", nargs="?", choices=("service", "requests", "stops", "training"), default="service")
-    parser.add_argument("--repeats", type=int, default=3, help="runs per size, the median counts (default: 3)")
+    parser.add_argument("--repeats", type=int, default=3, help="runs per size, of which the median counts (default: 3)")
     parser.add_argument("--spacing", type=float, action="append", help="voxel size, mm (repeatable)")
     parser.add_argument("--stages-only", action="store_true", help="leave out the comparison with other ways")
     parser.add_argument("--quick", action="store_true", help="compare on one small volume, once")
@@ -150,12 +157,12 @@ def _parser() -> argparse.ArgumentParser:
         metavar=("SIZE", "TIMES"),
         help="sizes to compare; 1 is native",
     )
-    parser.add_argument("--clients", type=int, nargs="+", help="how many clients at once (default: 1 2 4)")
-    parser.add_argument("--model", choices=("published", "paper"), default="published", help="of `requests`")
-    parser.add_argument("--count", type=int, default=200, help="of `requests` (default: 200)")
-    parser.add_argument("--shape", type=int, nargs=3, metavar="VOXELS", help="of `requests` and `stops`")
-    parser.add_argument("--preset", default="release", help="of `training` (default: release)")
-    parser.add_argument("--threads", type=int, default=1, help="of `training` (default: 1)")
+    parser.add_argument("--clients", type=int, nargs="+", help="numbers of clients at once (default: 1 2 4)")
+    parser.add_argument("--model", choices=("published", "paper"), default="published", help="for `requests`")
+    parser.add_argument("--count", type=int, default=200, help="number of `requests` (default: 200)")
+    parser.add_argument("--shape", type=int, nargs=3, metavar="VOXELS", help="for `requests` and `stops`")
+    parser.add_argument("--preset", default="release", help="for `training` (default: release)")
+    parser.add_argument("--threads", type=int, default=1, help="for `training` (default: 1)")
     parser.add_argument("--output", type=Path, default=RESULTS, help="folder of the results")
     return parser
 

@@ -1,4 +1,4 @@
-"""What the machine can do at most: its matrix products per second, and how many products a network costs."""
+"""The machine's ceiling: its matrix products per second, and the number of products in a network."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ SIZE = 2048
 ROUNDS = 5
 
 
-def matmul_gflops(precision: str, threads: int, size: int = SIZE) -> float:
-    """The best of a few square matrix products, in 10^9 floating-point operations per second."""
+def measure_matmul(precision: str, threads: int, size: int = SIZE) -> float:
+    """Measure the best of a few square matrix products, in 10^9 floating-point operations per second."""
     torch.set_num_threads(threads)
     kind = {"fp32": torch.float32, "bf16": torch.bfloat16}[precision]
     a, b = (torch.randn(size, size).to(kind) for _ in range(2))
@@ -26,8 +26,8 @@ def matmul_gflops(precision: str, threads: int, size: int = SIZE) -> float:
     return 2 * size**3 / best / 1e9
 
 
-def network_gflop(model: onnx.ModelProto, shape: tuple[int, ...]) -> float:
-    """10^9 floating-point operations of all convolutions of one run on a volume of this shape (I, J, K)."""
+def count_network_gflop(model: onnx.ModelProto, shape: tuple[int, ...]) -> float:
+    """Count 10^9 floating-point operations of all convolutions in one run on a volume of this shape (I, J, K)."""
     sized = onnx.ModelProto()
     sized.CopyFrom(model)
     for value in (*sized.graph.input, *sized.graph.output):
@@ -47,8 +47,8 @@ def network_gflop(model: onnx.ModelProto, shape: tuple[int, ...]) -> float:
     return 2 * products / 1e9
 
 
-def columns_bytes(model: onnx.ModelProto, shape: tuple[int, ...]) -> int:
-    """Memory for the largest convolution of ONNX Runtime's CPU provider, which unrolls its whole input (im2col)."""
+def count_column_bytes(model: onnx.ModelProto, shape: tuple[int, ...]) -> int:
+    """Count the bytes of ONNX Runtime's largest convolution on the CPU, which unrolls its whole input (im2col)."""
     weights = {tensor.name: tuple(tensor.dims) for tensor in model.graph.initializer}
     used = (weights[node.input[1]] for node in model.graph.node if node.op_type == "Conv")
     full_size = max(math.prod(dims[1:]) for dims in used if dims[2:] == (3, 3, 3))

@@ -1,4 +1,4 @@
-"""Where and from what a measurement was made."""
+"""The machine and the revision of a benchmark."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 
-def machine() -> str:
-    """Processor and number of usable cores, fit for a file name, such as `amd-epyc-2-cores`."""
+def describe_machine() -> str:
+    """Return processor and number of usable cores for a file name, such as `amd-epyc-2-cores`."""
     cores = len(os.sched_getaffinity(0))
-    return f"{re.sub(r'[^a-z0-9]+', '-', _processor().lower()).strip('-')}-{cores}-core{'s' * (cores > 1)}"
+    return f"{re.sub(r'[^a-z0-9]+', '-', _read_processor().lower()).strip('-')}-{cores}-core{'s' * (cores > 1)}"
 
 
-def commit() -> str:
-    """The short hash of the checkout, with `+changes` where tracked files differ from it; `unknown` without git."""
+def read_commit() -> str:
+    """Return the checkout's short hash, with `+changes` where tracked files differ from it; `unknown` without git."""
     git = shutil.which("git")
     if git is None:
         return "unknown"
@@ -27,8 +27,8 @@ def commit() -> str:
     return result.stdout.strip() or "unknown"
 
 
-def available_bytes() -> int:
-    """Memory that new work can have without others losing theirs; 0 where the system does not say."""
+def read_available_bytes() -> int:
+    """Return the memory that is available without swapping; 0 where the system does not say."""
     information = Path("/proc/meminfo")
     text = information.read_text(encoding="utf-8") if information.exists() else ""
     match = re.search(r"^MemAvailable:\s+(\d+) kB", text, re.MULTILINE)
@@ -36,11 +36,11 @@ def available_bytes() -> int:
 
 
 def today() -> str:
-    """The date in UTC, as YYYY-MM-DD."""
+    """Return the date in UTC, as YYYY-MM-DD."""
     return datetime.now(UTC).date().isoformat()
 
 
-def _processor() -> str:
+def _read_processor() -> str:
     information = Path("/proc/cpuinfo")
     if information.exists():
         match = re.search(r"^model name\s*:\s*(.+)$", information.read_text(encoding="utf-8"), re.MULTILINE)

@@ -1,4 +1,4 @@
-"""One size of volume, measured a few times."""
+"""Repeated timing of all stages on one size of volume."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ WEEKS = 26.0
 
 
 @dataclass(frozen=True)
-class Measurement:
-    """The median duration of one stage."""
+class BenchmarkValue:
+    """The median of one measured quantity, such as the duration of a stage."""
 
     name: str
     value: float
@@ -29,18 +29,18 @@ class Measurement:
     precision: str
 
     def record(self) -> dict[str, Any]:
-        """The measurement as it stands in the results file."""
+        """Return the value as it is written to the results file."""
         return asdict(self)
 
 
-def measure(segmenter: HeadSegmenter, spacing_mm: float, repeats: int) -> list[Measurement]:
-    """Time every stage on one simulated volume of this spacing; a run before the first is left out."""
+def measure(segmenter: HeadSegmenter, spacing_mm: float, repeats: int) -> list[BenchmarkValue]:
+    """Time every stage on one simulated volume of this spacing, after a warm-up run."""
     phantom = simulate(SimulationRequest(seed=SEED, weeks=WEEKS, spacing=spacing_mm))
     payload = encode_volume(phantom.volume)
     _run(segmenter, payload)
     runs = [_run(segmenter, payload) for _ in range(repeats)]
     return [
-        Measurement(
+        BenchmarkValue(
             name=f"segment.{stage}",
             value=round(median(run[stage] for run in runs), 4),
             unit="s",
@@ -54,7 +54,7 @@ def measure(segmenter: HeadSegmenter, spacing_mm: float, repeats: int) -> list[M
 
 
 def _run(segmenter: HeadSegmenter, payload: bytes) -> dict[str, float]:
-    """Seconds per stage from the upload's bytes to the mask's bytes, and their total."""
+    """Return the seconds per stage from the upload's bytes to the mask's bytes, and their total."""
     began = time.perf_counter()
     file = decode_nifti(payload)
     decoded = time.perf_counter()

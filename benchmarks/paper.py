@@ -1,7 +1,7 @@
-"""The paper's network at the paper's grid, with random weights: what time depends on, without a training.
+"""The paper's network on the paper's grid with random weights, which takes the same time as a trained one.
 
-One channel is wired through from the input to the main head, so that the network finds what is bright. The masks then
-have the size of a head, which the box of the second level and the restoration depend on, and can be compared; all other
+One channel is wired through from the input to the main head, so that the network finds bright voxels. The masks then
+have the size of a head, on which the box of the second level and the restoration depend, and can be compared; all other
 products are computed as in a trained network.
 """
 
@@ -36,7 +36,7 @@ from training.fitting.cascade import new_level
 from training.networks.cascade import ContextLevel
 
 BRIGHT = 1.0
-"""In standard deviations above the mean; `comparison.bright_head` makes a head brighter than this, and nothing else."""
+"""The threshold in SD above the mean; in `comparison.make_bright_head` only the head is brighter."""
 GAIN = 6.0
 NOISE = 0.02
 REGION = RegionSpec(margin_mm=10.0)
@@ -46,7 +46,7 @@ UNMEASURED = PrecisionGate(cases=1, dsc_mean=1, dsc_min=1, volume_change_percent
 
 @dataclass(frozen=True, eq=False)
 class PaperModel:
-    """Both levels in torch, their graphs as trained and as served, and the preprocessing they want."""
+    """Both levels in torch, their graphs as trained and as served, and their preprocessing."""
 
     levels: tuple[ContextLevel, ...]
     trained: tuple[onnx.ModelProto, ...]
@@ -54,11 +54,11 @@ class PaperModel:
     preprocessing: PreprocessingSpec
 
 
-def paper_model(preset: str = "paper", spacing_mm: float | None = None) -> PaperModel:
-    """Both context levels of a preset, with random weights; on another grid than the preset's where one is given."""
+def make_paper_model(preset: str = "paper", spacing_mm: float | None = None) -> PaperModel:
+    """Make both context levels of a preset with random weights, on another grid where `spacing_mm` is given."""
     config: TrainingConfig = load_config(preset)
     torch.manual_seed(config.seed)
-    levels = tuple(_wired(new_level(config).eval()) for _ in (1, 2))
+    levels = tuple(_wire(new_level(config).eval()) for _ in (1, 2))
     trained = tuple(export_level(level, number) for number, level in enumerate(levels, start=1))
     served = tuple(reparameterize(graph).model for graph in trained)
     grid = {} if spacing_mm is None else {"spacing_mm": spacing_mm}
@@ -68,11 +68,11 @@ def paper_model(preset: str = "paper", spacing_mm: float | None = None) -> Paper
 def publish(model: PaperModel, store: Path) -> None:
     """Write the served graphs as `fetal_head` 1 of a store, with the box of level 2.
 
-    It vouches for bf16: the benchmark asks how fast that is.
+    Its manifest allows bf16, so that the benchmark can measure it.
     """
     folder = store / "fetal_head" / "1"
     folder.mkdir(parents=True)
-    levels = _written(folder, [graph.SerializeToString() for graph in model.served])
+    levels = _write_levels(folder, [graph.SerializeToString() for graph in model.served])
     _write_vector(model, folder / "selftest.npz")
     vector = digest_file(folder / "selftest.npz")
     manifest = ModelManifest(
@@ -88,8 +88,8 @@ def publish(model: PaperModel, store: Path) -> None:
     (folder / "manifest.json").write_text(manifest.model_dump_json(indent=2), encoding="utf-8")
 
 
-def _written(folder: Path, contents: Sequence[bytes]) -> tuple[StoredLevel, ...]:
-    """Write one file per level."""
+def _write_levels(folder: Path, contents: Sequence[bytes]) -> tuple[StoredLevel, ...]:
+    """Write one file per level and return their entries of the manifest."""
     levels = []
     for number, content in enumerate(contents, start=1):
         name = f"context_level_{number}.onnx"
@@ -100,8 +100,8 @@ def _written(folder: Path, contents: Sequence[bytes]) -> tuple[StoredLevel, ...]
 
 
 @torch.no_grad()
-def _wired(level: ContextLevel) -> ContextLevel:
-    """Lead the input's intensity through channel 0 of the outermost blocks to the head; the rest whispers."""
+def _wire(level: ContextLevel) -> ContextLevel:
+    """Wire the input's intensity through channel 0 of the outermost blocks to the head; the rest is weak noise."""
     weights = {name.removeprefix("network."): value for name, value in level.state_dict().items()}
     after_up = weights["uam3.shrink.weight"].shape[1] - len(weights["sam1.fuse.weight"])
     sources = {"sam1.shrink": 0, "sam1.fuse": 0, "uam3.shrink": after_up, "uam3.fuse": 0}

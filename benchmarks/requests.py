@@ -1,4 +1,4 @@
-"""Many requests in a row to one service: how long each takes, and whether its memory stays where it is."""
+"""Many requests in a row to one service, with their duration and the service's memory."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from typing import Any
 
 from app.imaging.nifti.file import encode_volume
 from app.imaging.volume import Index3
-from benchmarks.comparison import NATIVE, bright_head
-from benchmarks.paper import paper_model, publish
+from benchmarks.comparison import NATIVE, make_bright_head
+from benchmarks.paper import make_paper_model, publish
 from benchmarks.service import PAUSE_S, Service, running
 
 WARM_UP = 3
-"""Requests after which growth is counted."""
+"""The number of requests before the growth of memory is measured."""
 
 
 @dataclass(frozen=True)
-class Endurance:
-    """What to ask for: "published" or "paper", how often, on volumes of which shape."""
+class EndurancePlan:
+    """A plan: the model ("published" or "paper"), the number of requests, and the shape of the volume."""
 
     model: str = "published"
     count: int = 200
@@ -32,7 +32,7 @@ class Endurance:
 
 @dataclass(frozen=True)
 class Request:
-    """One answered request: seconds over HTTP, MB held at its peak and in the pause after it, and what computed it."""
+    """One answered request: seconds over HTTP, MB at its peak and in the pause after it, and the runtime."""
 
     number: int
     seconds: float
@@ -42,16 +42,16 @@ class Request:
     precision: str
 
 
-def endure(wanted: Endurance) -> Iterator[Request]:
-    """Send the same volume again and again, pausing after each answer; yields each request as it is answered."""
-    payload = encode_volume(bright_head(wanted.shape, 1.0))
-    with _store(wanted.model) as settings, running(settings) as service:
+def endure(wanted: EndurancePlan) -> Iterator[Request]:
+    """Send the same volume repeatedly, with a pause after each answer; yield each request when it is answered."""
+    payload = encode_volume(make_bright_head(wanted.shape, 1.0))
+    with _provide_store(wanted.model) as settings, running(settings) as service:
         for number in range(1, wanted.count + 1):
-            yield _asked(service, payload, number)
+            yield _send(service, payload, number)
 
 
-def record(wanted: Endurance, requests: list[Request], kind: dict[str, Any]) -> dict[str, Any]:
-    """The median duration as every measurement is stored, then what one wants to know of the memory, and the series."""
+def make_record(wanted: EndurancePlan, requests: list[Request], kind: dict[str, Any]) -> dict[str, Any]:
+    """Return the record of the median duration, with the peak and growth of memory and the whole series."""
     settled = requests[WARM_UP:] or requests
     half = max(1, len(settled) // 2)
     first, last = (mean(request.after_mb for request in part) for part in (settled[:half], settled[-half:]))
@@ -74,20 +74,20 @@ def record(wanted: Endurance, requests: list[Request], kind: dict[str, Any]) -> 
 
 
 @contextmanager
-def _store(model: str) -> Iterator[dict[str, str]]:
-    """The settings of a service with this model."""
+def _provide_store(model: str) -> Iterator[dict[str, str]]:
+    """Yield the settings of a service with this model."""
     if model == "published":
         yield {}
         return
     with tempfile.TemporaryDirectory() as store:
-        publish(paper_model(), Path(store))
+        publish(make_paper_model(), Path(store))
         yield {"MODEL_STORE": store}
 
 
-def _asked(service: Service, payload: bytes, number: int) -> Request:
-    service.forget_peak()
+def _send(service: Service, payload: bytes, number: int) -> Request:
+    service.reset_peak()
     report, seconds = service.segment(payload)
     time.sleep(PAUSE_S)
-    peak, after = (round(service.memory_mb(which), 1) for which in ("VmHWM", "VmRSS"))
+    peak, after = (round(service.read_memory_mb(which), 1) for which in ("VmHWM", "VmRSS"))
     runtime = report["runtime"]
     return Request(number, round(seconds, 3), peak, after, runtime["provider"], runtime["precision"])

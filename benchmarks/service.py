@@ -1,4 +1,4 @@
-"""The service as a client meets it: a process of its own, volumes over HTTP, its memory from outside."""
+"""A service in its own process: volumes are sent over HTTP, its memory is read from outside."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 READY_TIMEOUT_S = 180.0
 ANSWER_TIMEOUT_S = 900.0
 PAUSE_S = 1.0
-"""After which a service that nobody asks has given its memory back."""
+"""The time after which an idle service has released its memory."""
 
 
 @dataclass(frozen=True)
@@ -36,44 +36,44 @@ class Service:
     process: int
 
     def segment(self, payload: bytes) -> tuple[dict[str, Any], float]:
-        """The report on one volume, and seconds from the request's first to the answer's last byte."""
+        """Return the report on one volume, and the seconds from the request's first to the answer's last byte."""
         began = time.perf_counter()
         answer = self.client.post("/segment", files={"volume": ("volume.nii.gz", payload)}).raise_for_status()
         report: dict[str, Any] = answer.json()
         return report, time.perf_counter() - began
 
-    def runtime(self) -> tuple[str, str]:
-        """Provider and precision that really run."""
+    def read_runtime(self) -> tuple[str, str]:
+        """Return the provider and precision in use."""
         found = self.client.get("/health/ready").raise_for_status().json()["runtime"]
         return found["provider"], found["precision"]
 
-    def mask(self, report: Mapping[str, Any]) -> NDArray[np.uint8]:
-        """The mask of a report."""
+    def read_mask(self, report: Mapping[str, Any]) -> NDArray[np.uint8]:
+        """Return the mask of a report."""
         content = self.client.get(report["mask"]).raise_for_status().content
         return np.asarray(Nifti1Image.from_bytes(gzip.decompress(content)).dataobj, np.uint8)
 
-    def several(self, payload: bytes, clients: int, each: int) -> tuple[list[float], float]:
-        """Seconds of every request when so many clients send so many each, and of all together."""
+    def segment_at_once(self, payload: bytes, clients: int, each: int) -> tuple[list[float], float]:
+        """Return the seconds of every request when `clients` send `each` at once, and the seconds of all together."""
         began = time.perf_counter()
         with ThreadPoolExecutor(clients) as pool:
             jobs = [pool.submit(lambda: [self.segment(payload)[1] for _ in range(each)]) for _ in range(clients)]
             seconds = [value for job in jobs for value in job.result()]
         return seconds, time.perf_counter() - began
 
-    def memory_mb(self, which: str) -> float:
-        """`VmRSS`, what the process holds now, or `VmHWM`, the most since `forget_peak`; MB."""
+    def read_memory_mb(self, which: str) -> float:
+        """Return `VmRSS`, the memory of the process now, or `VmHWM`, its peak since `reset_peak`; MB."""
         status = Path(f"/proc/{self.process}/status").read_text(encoding="utf-8")
         found = re.search(rf"^{which}:\s+(\d+) kB", status, re.MULTILINE)
         return int(found.group(1)) * 1024 / 1e6 if found else float("nan")
 
-    def forget_peak(self) -> None:
-        """Begin the peak anew."""
+    def reset_peak(self) -> None:
+        """Reset the peak of the memory."""
         Path(f"/proc/{self.process}/clear_refs").write_text("5", encoding="utf-8")
 
 
 @contextmanager
 def running(settings: Mapping[str, str]) -> Iterator[Service]:
-    """Run `fetalhead serve` with these settings (without prefix) on a free port; its files vanish at the end."""
+    """Run `fetalhead serve` with these settings (without prefix) on a free port, in a temporary folder."""
     with tempfile.TemporaryDirectory(prefix="fetalhead-bench-") as data, socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]

@@ -1,4 +1,4 @@
-"""The straight way to segment a volume, as one would write it with the usual libraries; and torch without a runtime."""
+"""A straightforward baseline that segments a volume with the usual libraries, and torch without a runtime."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from app.imaging.arrays import Float32
 from benchmarks.paper import PaperModel
 
 Levels = Callable[[Float32], Float32]
-"""A normalised volume (1, 1, I, J, K) -> the last level's probability."""
+"""A function from a normalised volume (1, 1, I, J, K) to the last level's probability."""
 THRESHOLD = 0.5
 Timed = tuple[NDArray[np.uint8], dict[str, float]]
 
 
-def straight_levels(model: PaperModel, threads: int) -> Levels:
-    """Both levels as trained, on ONNX Runtime's CPU provider in single precision."""
+def make_straight_levels(model: PaperModel, threads: int) -> Levels:
+    """Return both levels as trained, on ONNX Runtime's CPU provider in single precision."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     sessions = [
@@ -40,8 +40,8 @@ def straight_levels(model: PaperModel, threads: int) -> Levels:
     return run
 
 
-def eager_levels(model: PaperModel, threads: int) -> Levels:
-    """Both levels as trained, in torch's eager mode in single precision."""
+def make_eager_levels(model: PaperModel, threads: int) -> Levels:
+    """Return both levels as trained, in torch's eager mode in single precision."""
 
     def run(volume: Float32) -> Float32:
         torch.set_num_threads(threads)
@@ -55,17 +55,17 @@ def eager_levels(model: PaperModel, threads: int) -> Levels:
 
 
 def segment(payload: bytes, levels: Levels, spacing_mm: float) -> Timed:
-    """The mask of a .nii.gz, and seconds per stage."""
+    """Segment a .nii.gz; return its mask, and seconds per stage."""
     clock = [time.perf_counter()]
     names = ["decode", "preprocess", "network", "restore", "encode", "total"]
     image = Nifti1Image.from_bytes(gzip.decompress(payload))
     data = np.asarray(image.dataobj, dtype=np.float32)
     clock.append(time.perf_counter())
-    volume, used = _network_input(data, image.header.get_zooms(), spacing_mm)
+    volume, used = _prepare_input(data, image.header.get_zooms(), spacing_mm)
     clock.append(time.perf_counter())
     probability = levels(volume)
     clock.append(time.perf_counter())
-    mask = _restored(probability[0, 0][tuple(slice(0, n) for n in used)], data.shape)
+    mask = _restore(probability[0, 0][tuple(slice(0, n) for n in used)], data.shape)
     clock.append(time.perf_counter())
     gzip.compress(Nifti1Image(mask, image.affine).to_bytes(), compresslevel=6)
     clock.append(time.perf_counter())
@@ -73,8 +73,8 @@ def segment(payload: bytes, levels: Levels, spacing_mm: float) -> Timed:
     return mask, dict(zip(names, seconds, strict=True))
 
 
-def _network_input(data: Float32, zooms: Sequence[Any], spacing_mm: float) -> tuple[Float32, tuple[int, ...]]:
-    """Zoomed, z-scored where something was recorded, padded to multiples of 8; and the size before padding."""
+def _prepare_input(data: Float32, zooms: Sequence[Any], spacing_mm: float) -> tuple[Float32, tuple[int, ...]]:
+    """Zoom, z-score where something was recorded, pad to multiples of 8; return also the size before padding."""
     small = ndimage.zoom(data, [float(zoom) / spacing_mm for zoom in zooms[:3]], order=1)
     inside = small[small > small.min()]
     small = np.clip((small - inside.mean()) / inside.std(), -3, 6)
@@ -82,7 +82,7 @@ def _network_input(data: Float32, zooms: Sequence[Any], spacing_mm: float) -> tu
     return np.ascontiguousarray(padded, dtype=np.float32)[None, None], small.shape
 
 
-def _restored(probability: Float32, shape: tuple[int, ...]) -> NDArray[np.uint8]:
+def _restore(probability: Float32, shape: tuple[int, ...]) -> NDArray[np.uint8]:
     large = ndimage.zoom(probability, [n / m for n, m in zip(shape, probability.shape, strict=True)], order=1)
     labels, count = ndimage.label(large >= THRESHOLD)
     if count == 0:

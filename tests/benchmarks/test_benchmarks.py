@@ -6,12 +6,12 @@ import onnx
 import pytest
 
 from benchmarks.__main__ import RESULTS, main
-from benchmarks.ceiling import network_gflop
+from benchmarks.ceiling import count_network_gflop
 from benchmarks.comparison import Plan, compare
-from benchmarks.machine import commit, machine
-from benchmarks.requests import Endurance, Request, record
-from benchmarks.stops import SHARES, stop_times
-from benchmarks.training import TrainingPlan, training_speed
+from benchmarks.machine import describe_machine, read_commit
+from benchmarks.requests import EndurancePlan, Request, make_record
+from benchmarks.stops import SHARES, measure_stops
+from benchmarks.training import TrainingPlan, measure_training
 from tests.helpers.convolutional_network import convolutional_network
 from tests.helpers.makers import publish_threshold_model
 
@@ -51,15 +51,15 @@ def test_every_way_measures_the_same_head_of_the_same_volume() -> None:
 def test_the_operations_of_a_network_are_counted() -> None:
     model = onnx.load_from_string(convolutional_network())
     first, deep, up, logit = 27 * 16, 125 * 16 * 16 / 8, 8 * 16 * 16 / 8, 27 * 32
-    assert network_gflop(model, (16, 16, 16)) == pytest.approx(2 * 16**3 * (first + deep + up + logit) / 1e9)
+    assert count_network_gflop(model, (16, 16, 16)) == pytest.approx(2 * 16**3 * (first + deep + up + logit) / 1e9)
 
 
 def test_the_machine_is_named_by_its_processor_alone() -> None:
-    assert re.fullmatch(r"[a-z0-9-]+-\d+-cores?", machine())
+    assert re.fullmatch(r"[a-z0-9-]+-\d+-cores?", describe_machine())
 
 
 def test_the_commit_is_a_short_hash() -> None:
-    assert re.fullmatch(r"[0-9a-f]{7,}(\+changes)?|unknown", commit())
+    assert re.fullmatch(r"[0-9a-f]{7,}(\+changes)?|unknown", read_commit())
 
 
 def test_requests_in_a_row_leave_a_series_of_memory(
@@ -93,13 +93,13 @@ def test_growth_is_counted_after_the_warm_up() -> None:
         Request(n, 1.0, 100.0, mb, "CPUExecutionProvider", "fp32")
         for n, mb in enumerate([10, 50, 90, 100, 100, 110, 110], start=1)
     ]
-    found = record(Endurance(count=7), requests, {})
+    found = make_record(EndurancePlan(count=7), requests, {})
     assert found["growth_percent"] == pytest.approx(10.0)
     assert (found["after_mb"], found["peak_mb"]) == (110, 100)
 
 
 def test_a_level_is_ended_at_every_moment_and_then_answers_as_before() -> None:
-    found = {measurement.name.removeprefix("stop."): measurement.value for measurement in stop_times((48, 48, 48))}
+    found = {measurement.name.removeprefix("stop."): measurement.value for measurement in measure_stops((48, 48, 48))}
     goes_on_s = [value for name, value in found.items() if name.startswith("goes_on_at_")]
     assert len(goes_on_s) == len(SHARES)
     assert max(goes_on_s) < found["level"] / 2
@@ -108,7 +108,7 @@ def test_a_level_is_ended_at_every_moment_and_then_answers_as_before() -> None:
 
 def test_training_is_measured_step_by_step() -> None:
     plan = TrainingPlan(preset="smoke", spacing_mm=3.0, phantoms=2, steps=2)
-    found = {measurement.name.removeprefix("training."): measurement for measurement in training_speed(plan)}
+    found = {measurement.name.removeprefix("training."): measurement for measurement in measure_training(plan)}
     assert all(measurement.value > 0 for measurement in found.values())
     assert found["volumes"].value == pytest.approx(1 / found["step"].value, rel=0.01)
     assert found["of_the_ceiling"].value == pytest.approx(
