@@ -1,1 +1,1 @@
-"""Measuring many files: find them, measure each by this machine or by a service, write what came of each."""
+"""Measurement of many files on this machine or by a service, with their results and tables."""

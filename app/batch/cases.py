@@ -1,4 +1,4 @@
-"""Which files are meant, and under which name the results of each are written."""
+"""The cases of a batch: its files, and the names under which their results are written."""
 
 from __future__ import annotations
 
@@ -13,59 +13,58 @@ SUFFIXES = (".nii.gz", ".nii")
 
 
 class BatchError(Exception):
-    """The files that were named cannot be measured as one batch."""
+    """Files that cannot be measured as one batch."""
 
 
 @dataclass(frozen=True)
 class Case:
-    """One file; its results are `{name}.json`, `{name}_mask.nii.gz` ... below the output folder."""
+    """One file, whose results are `{name}.json`, `{name}_mask.nii.gz` ... below the output folder."""
 
     path: Path
     name: str
 
-    def report(self, output: Path) -> Path:
-        """Where its report is written, after everything else."""
+    def report_path(self, output: Path) -> Path:
+        """Return the path of its report, which is written after everything else."""
         return output / f"{self.name}.json"
 
-    def file(self, output: Path, kind: str) -> Path:
-        """Where one of its files is written; `kind` is such as `mask.nii.gz`."""
+    def file_path(self, output: Path, kind: str) -> Path:
+        """Return the path of one of its files; `kind` is such as `mask.nii.gz`."""
         return output / f"{self.name}_{kind}"
 
 
 def find_cases(inputs: Sequence[Path], output: Path | None) -> list[Case]:
-    """Every file that is named, and every NIfTI file below each folder that is named, under its path below it.
+    """Return a case for every file among the inputs, and for every NIfTI file below every folder among them.
 
-    What lies below `output` and masks of earlier runs are no input. A file that is named and missing is a case: it
-    fails as one.
+    Files below `output` and masks of earlier runs are left out. A missing file is a case, which fails later.
 
     Raises:
         BatchError: a folder holds no NIfTI file, or two files would be written under one name.
     """
-    cases = [case for path in inputs for case in _cases(path, output)]
+    cases = [case for path in inputs for case in _list_cases(path, output)]
     _check_names(cases)
     return cases
 
 
-def stem(name: str) -> str:
-    """The name without .nii or .nii.gz.
+def strip_suffix(name: str) -> str:
+    """Return the name without .nii or .nii.gz.
 
-    >>> stem("scan.nii.gz"), stem("scan.v2")
+    >>> strip_suffix("scan.nii.gz"), strip_suffix("scan.v2")
     ('scan', 'scan.v2')
     """
     suffix = next((suffix for suffix in SUFFIXES if name.lower().endswith(suffix)), "")
     return name[: len(name) - len(suffix)]
 
 
-def _cases(path: Path, output: Path | None) -> list[Case]:
+def _list_cases(path: Path, output: Path | None) -> list[Case]:
     if not path.is_dir():
-        return [Case(path, stem(path.name))]
-    found = [Case(file, stem(str(file.relative_to(path)))) for file in _volumes(path, output)]
+        return [Case(path, strip_suffix(path.name))]
+    found = [Case(file, strip_suffix(str(file.relative_to(path)))) for file in _find_volumes(path, output)]
     if not found:
         raise BatchError(f"{path} holds no file that ends in {' or '.join(SUFFIXES)}.")
     return found
 
 
-def _volumes(folder: Path, output: Path | None) -> Iterator[Path]:
+def _find_volumes(folder: Path, output: Path | None) -> Iterator[Path]:
     own = None if output is None or output.resolve() == folder.resolve() else output.resolve()
     for path in sorted(folder.rglob("*")):
         hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
@@ -76,7 +75,7 @@ def _volumes(folder: Path, output: Path | None) -> Iterator[Path]:
 
 
 def _is_mask(path: Path) -> bool:
-    """Whether an earlier run wrote this: its report lies beside it."""
+    """Return whether an earlier run wrote this file, so that its report lies beside it."""
     ending = f"_{MASK}"
     return path.name.endswith(ending) and path.with_name(path.name.removesuffix(ending) + ".json").is_file()
 

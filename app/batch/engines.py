@@ -1,4 +1,4 @@
-"""Who measures: the model on this machine, or a service somewhere else."""
+"""Engines of a batch: the model on this machine, or a service elsewhere."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ Work = Callable[[], Measurement]
 
 
 class EngineError(Exception):
-    """The service that shall measure cannot be asked."""
+    """A service that cannot be reached or cannot measure."""
 
 
-class Engine(Protocol):
-    """Measures uploads."""
+class BatchEngine(Protocol):
+    """What a batch needs to measure uploads."""
 
     model_sha256: tuple[str, ...]
-    """The hashes of the model that measures: a result of another model is not kept."""
+    """The hashes of the model that measures; results of another model are measured again."""
 
     def prepare(self, upload: Upload) -> Work:
-        """Do what may run beside other cases, in a thread of its own; give the rest, to be done one at a time."""
+        """Do the part that may run beside other cases, in its own thread; return the rest, to be run one at a time."""
         ...

@@ -1,4 +1,4 @@
-"""A service somewhere else."""
+"""The engine that sends uploads to a service."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from app.contract.upload import Upload
 
 
 class RemoteEngine:
-    """Several uploads at a time, which the service queues as it likes."""
+    """An engine that sends several uploads at a time, which the service queues."""
 
     def __init__(self, service: FetalHead) -> None:
-        """Ask which model it runs, or raise an `EngineError`."""
+        """Ask which model the service runs; raise an `EngineError` where that fails."""
         self._service = service
         try:
             self.model_sha256 = service.ready().model.sha256
@@ -21,7 +21,7 @@ class RemoteEngine:
             raise EngineError(str(error)) from error
 
     def prepare(self, upload: Upload) -> Work:
-        """Upload and wait for the result, or raise a `CaseError`."""
+        """Send the upload and wait for the result; raise a `CaseError` where there is none."""
         try:
             result = self._service.segment(upload.payload, **upload.fields.model_dump())
         except ServiceProblem as error:

@@ -1,4 +1,4 @@
-"""The result of one case: its report, or the problem that it has none."""
+"""The result of one case: its report, or the problem that prevented it."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ class CaseReport(Report):
     """A report beside its files, which `mask` and `preview` name."""
 
     report: str | None = Field(None, exclude_if=lambda name: name is None)
-    """The page about it, where one was wanted."""
+    """The name of the page, where one was requested."""
 
 
 class CaseProblem(BaseModel):
-    """Why a case has no report; a problem's other members are kept for programs."""
+    """The reason why a case has no report; a problem's other members are kept for programs."""
 
     model_config = ConfigDict(frozen=True, extra="allow")
 
@@ -41,8 +41,8 @@ class CaseError(Exception):
 
 
 @dataclass(frozen=True)
-class CaseResult:
-    """What became of one case; `files` are the ones that were not written, by their kind."""
+class BatchResult:
+    """The result of one case; `files` are files that were not written, by kind."""
 
     case: Case
     outcome: Report | CaseProblem
@@ -50,6 +50,6 @@ class CaseResult:
     files: Mapping[str, bytes] | None = None
 
     def document(self) -> dict[str, Any]:
-        """Return the report or the problem, with the file that it is about, as JSON has it."""
+        """Return the report or the problem, with the path of the file, as a JSON object."""
         unknown = {name for name, value in self.outcome if value is None} if self.state == "failed" else None
         return {"file": str(self.case.path), **self.outcome.model_dump(mode="json", exclude=unknown)}

@@ -1,4 +1,4 @@
-"""A batch, case by case in order: files are read and decoded ahead, a case that fails does not stop the rest."""
+"""A run over a batch in order: files are read and decoded ahead, and a case that fails does not stop the others."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Final
 
 from app.batch.cases import Case
-from app.batch.engines import Engine, Work
-from app.batch.results import CaseError, CaseProblem, CaseReport, CaseResult
+from app.batch.engines import BatchEngine, Work
+from app.batch.results import BatchResult, CaseError, CaseProblem, CaseReport
 from app.contract.report import MASK, PREVIEW, Measurement, Report
 from app.contract.upload import SPACING_SUPPLIED, SPACING_SUSPICIOUS, SPACING_TOLERANCE, Spacing, Upload, VolumeFields
 from app.files import write_atomically
@@ -23,13 +23,13 @@ REMEDIES: Final = {
     "no_spacing": "Write the spacing into the file's header, or give it: --spacing-mm X,Y,Z, in mm.",
     "spacing_contradicts_file": "Leave out --spacing-mm for this file, or correct its header.",
 }
-"""Remedies for whoever typed the command; the catalogue's are for those who send requests."""
+"""Remedies for users of the command; the catalogue's are for senders of requests."""
 ROUNDING_MM: Final = 1e-8
 
 
 @dataclass(frozen=True)
-class Wishes:
-    """What was asked for beside the files."""
+class BatchOptions:
+    """Options of a batch."""
 
     fields: VolumeFields = field(default_factory=VolumeFields)
     resume: bool = True
@@ -37,51 +37,51 @@ class Wishes:
     pdf: bool = False
 
 
-def run_batch(cases: Sequence[Case], output: Path, engine: Engine, wishes: Wishes) -> Iterator[CaseResult]:
-    """Measure each case and write its files below `output`; at most `wishes.jobs` are prepared ahead."""
-    waiting: deque[tuple[Case, Future[Work | CaseResult]]] = deque()
+def run_batch(cases: Sequence[Case], output: Path, engine: BatchEngine, options: BatchOptions) -> Iterator[BatchResult]:
+    """Measure each case and write its files below `output`; at most `options.jobs` are prepared ahead."""
+    waiting: deque[tuple[Case, Future[Work | BatchResult]]] = deque()
     left = iter(cases)
-    pool = ThreadPoolExecutor(wishes.jobs, "case")
+    pool = ThreadPoolExecutor(options.jobs, "case")
     try:
         while True:
-            while len(waiting) < wishes.jobs and (case := next(left, None)) is not None:
-                waiting.append((case, pool.submit(_prepare, case, output, engine, wishes)))
+            while len(waiting) < options.jobs and (case := next(left, None)) is not None:
+                waiting.append((case, pool.submit(_prepare, case, output, engine, options)))
             if not waiting:
                 return
-            yield _finish(*waiting.popleft(), output, wishes)
+            yield _finish(*waiting.popleft(), output, options)
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
 
 
-def measure_one(case: Case, engine: Engine, wishes: Wishes) -> CaseResult:
+def measure_one(case: Case, engine: BatchEngine, options: BatchOptions) -> BatchResult:
     """Measure one case without writing anything."""
     try:
-        measured = engine.prepare(_read(case, wishes))()
-        return CaseResult(case, measured.report, "measured", measured.files)
+        measured = engine.prepare(_read(case, options))()
+        return BatchResult(case, measured.report, "measured", measured.files)
     except Exception as error:
-        return CaseResult(case, _describe_failure(error), "failed")
+        return BatchResult(case, _describe_failure(error), "failed")
 
 
-def _prepare(case: Case, output: Path, engine: Engine, wishes: Wishes) -> Work | CaseResult:
-    upload = _read(case, wishes)
-    earlier = _find_earlier(case.report(output), upload, engine, wishes) if wishes.resume else None
-    return engine.prepare(upload) if earlier is None else CaseResult(case, earlier, "kept")
+def _prepare(case: Case, output: Path, engine: BatchEngine, options: BatchOptions) -> Work | BatchResult:
+    upload = _read(case, options)
+    earlier = _find_earlier(case.report_path(output), upload, engine, options) if options.resume else None
+    return engine.prepare(upload) if earlier is None else BatchResult(case, earlier, "kept")
 
 
-def _read(case: Case, wishes: Wishes) -> Upload:
-    return Upload(case.path.read_bytes(), wishes.fields)
+def _read(case: Case, options: BatchOptions) -> Upload:
+    return Upload(case.path.read_bytes(), options.fields)
 
 
-def _finish(case: Case, future: Future[Work | CaseResult], output: Path, wishes: Wishes) -> CaseResult:
-    """Measure and write a case; whatever goes wrong is its result, and the next one is measured all the same."""
+def _finish(case: Case, future: Future[Work | BatchResult], output: Path, options: BatchOptions) -> BatchResult:
+    """Measure and write a prepared case; an error becomes its result, so that the next one is measured."""
     try:
         outcome = future.result()
-        if isinstance(outcome, CaseResult):
+        if isinstance(outcome, BatchResult):
             return outcome
-        measured = _draw_page(outcome()) if wishes.pdf else outcome()
-        return CaseResult(case, _write(case, measured, output), "measured")
+        measured = _draw_page(outcome()) if options.pdf else outcome()
+        return BatchResult(case, _write(case, measured, output), "measured")
     except Exception as error:
-        return CaseResult(case, _describe_failure(error), "failed")
+        return BatchResult(case, _describe_failure(error), "failed")
 
 
 def _draw_page(measured: Measurement) -> Measurement:
@@ -92,13 +92,13 @@ def _draw_page(measured: Measurement) -> Measurement:
 
 
 def _write(case: Case, measured: Measurement, output: Path) -> CaseReport:
-    """Write the files, then the report: it stands for a whole result."""
-    report_path = case.report(output)
+    """Write the files, and the report last, so that a report means a complete result; return the report."""
+    report_path = case.report_path(output)
     report_path.parent.mkdir(parents=True, exist_ok=True)
     names = {}
     for kind in (MASK, PREVIEW, PAGE):
         if kind in measured.files:
-            path = case.file(output, kind)
+            path = case.file_path(output, kind)
             write_atomically(path, measured.files[kind])
             names[kind.partition(".")[0]] = path.name
     report = CaseReport(**{**dict(measured.report), **names})
@@ -106,24 +106,24 @@ def _write(case: Case, measured: Measurement, output: Path) -> CaseReport:
     return report
 
 
-def _find_earlier(report_path: Path, upload: Upload, engine: Engine, wishes: Wishes) -> CaseReport | None:
-    """Return an earlier run's report, if it was made of the same file, model, age and spacing and its files are there.
+def _find_earlier(report_path: Path, upload: Upload, engine: BatchEngine, options: BatchOptions) -> CaseReport | None:
+    """Return the report of an earlier run with the same file, model, age and spacing, if all of its files exist.
 
-    One that cannot be read, or that another version wrote differently, counts for none.
+    A report that cannot be read, or that another version wrote differently, is ignored.
     """
     try:
         report = CaseReport.model_validate_json(report_path.read_bytes(), extra="ignore")
     except (OSError, ValueError):
         return None
-    wanted = (upload.sha256, engine.model_sha256, wishes.fields.gestational_age_weeks)
+    wanted = (upload.sha256, engine.model_sha256, options.fields.gestational_age_weeks)
     alike = wanted == (report.input.sha256, report.model.sha256, report.gestational_age_weeks)
-    names = [report.mask, report.preview, *([report.report] if wishes.pdf else [])]
+    names = [report.mask, report.preview, *([report.report] if options.pdf else [])]
     whole = all(name and (report_path.parent / name).is_file() for name in names)
-    return report if alike and whole and _has_spacing(report, wishes.fields.spacing_mm) else None
+    return report if alike and whole and _has_spacing(report, options.fields.spacing_mm) else None
 
 
 def _has_spacing(report: Report, supplied: Spacing | None) -> bool:
-    """Return whether a report is what the spacing that is supplied now, or none, would give again."""
+    """Return whether a report was made with the spacing that is supplied now, or without one."""
     codes = {flag.code for flag in report.flags}
     was_supplied = SPACING_SUPPLIED in codes
     if supplied is None:

@@ -1,4 +1,4 @@
-"""A batch as tables: results.csv for a spreadsheet, results.jsonl for a program, both complete up to the last case."""
+"""Tables of a batch: results.csv for spreadsheets, results.jsonl for programs, both complete up to the last case."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
-from app.batch.results import CaseProblem, CaseResult
+from app.batch.results import BatchResult, CaseProblem
 
 CSV, JSONL = "results.csv", "results.jsonl"
 COLUMNS = (
@@ -33,24 +33,24 @@ COLUMNS = (
 
 
 class Tables:
-    """Takes one result after the other; each is on disk before the next one begins."""
+    """Both tables, to which each result is written before the next case begins."""
 
     def __init__(self, table: TextIO, lines: TextIO) -> None:
         self._table, self._lines = table, lines
         self._writer = csv.DictWriter(table, COLUMNS)
         self._writer.writeheader()
 
-    def add(self, result: CaseResult) -> None:
-        """Append one result to both."""
-        self._writer.writerow(row(result))
+    def add(self, result: BatchResult) -> None:
+        """Append one result to both tables."""
+        self._writer.writerow(format_row(result))
         self._lines.write(json.dumps({**result.document(), "state": result.state}) + "\n")
         self._table.flush()
         self._lines.flush()
 
 
 @contextmanager
-def tables(output: Path) -> Iterator[Tables]:
-    """Both tables in a folder, which is made where it is missing; what they held is replaced."""
+def open_tables(output: Path) -> Iterator[Tables]:
+    """Open both tables in a folder, which is created if it is missing; their earlier content is replaced."""
     output.mkdir(parents=True, exist_ok=True)
     with (
         (output / CSV).open("w", newline="", encoding="utf-8") as table,
@@ -59,7 +59,7 @@ def tables(output: Path) -> Iterator[Tables]:
         yield Tables(table, lines)
 
 
-def row(result: CaseResult) -> dict[str, Any]:
+def format_row(result: BatchResult) -> dict[str, Any]:
     """Return one line of the CSV table; a cell without a value is empty."""
     known = {"file": result.case.path, "state": result.state}
     report = result.outcome

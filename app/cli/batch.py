@@ -10,10 +10,10 @@ from contextlib import contextmanager
 from typing import Final
 
 from app.batch.cases import BatchError, Case, find_cases
-from app.batch.engines import Engine, EngineError
-from app.batch.results import CaseResult
-from app.batch.run import Wishes, measure_one, run_batch
-from app.batch.tables import tables
+from app.batch.engines import BatchEngine, EngineError
+from app.batch.results import BatchResult
+from app.batch.run import BatchOptions, measure_one, run_batch
+from app.batch.tables import open_tables
 from app.cli.progress import Progress, line, print_summary
 from app.console import FAILED, FINE, INTERRUPTED, NO_MODEL, NO_RUNTIME, USAGE, complain
 from app.contract.report import MASK
@@ -44,7 +44,7 @@ def run_segment(options: argparse.Namespace, settings: Settings) -> int:
 
 
 @contextmanager
-def _engine(options: argparse.Namespace, settings: Settings) -> Iterator[Engine]:
+def _engine(options: argparse.Namespace, settings: Settings) -> Iterator[BatchEngine]:
     if options.url is None:
         from app.batch.local import LocalEngine
 
@@ -57,8 +57,8 @@ def _engine(options: argparse.Namespace, settings: Settings) -> Iterator[Engine]
         yield RemoteEngine(service)
 
 
-def _wishes(options: argparse.Namespace) -> Wishes:
-    return Wishes(
+def _batch_options(options: argparse.Namespace) -> BatchOptions:
+    return BatchOptions(
         fields=VolumeFields(**{name: getattr(options, name) for name in VolumeFields.model_fields}),
         resume=not options.force,
         jobs=options.jobs,
@@ -66,11 +66,11 @@ def _wishes(options: argparse.Namespace) -> Wishes:
     )
 
 
-def _batch(cases: Sequence[Case], options: argparse.Namespace, engine: Engine) -> int:
-    results: list[CaseResult] = []
+def _batch(cases: Sequence[Case], options: argparse.Namespace, engine: BatchEngine) -> int:
+    results: list[BatchResult] = []
     try:
-        with tables(options.output) as written, Progress(len(cases)) as progress:
-            for result in run_batch(cases, options.output, engine, _wishes(options)):
+        with open_tables(options.output) as written, Progress(len(cases)) as progress:
+            for result in run_batch(cases, options.output, engine, _batch_options(options)):
                 written.add(result)
                 results.append(result)
                 print(json.dumps(result.document()) if options.json else line(result), flush=True)
@@ -85,11 +85,11 @@ def _batch(cases: Sequence[Case], options: argparse.Namespace, engine: Engine) -
     return FAILED if any(result.state == "failed" for result in results) else FINE
 
 
-def _one(cases: Sequence[Case], options: argparse.Namespace, engine: Engine) -> int:
+def _one(cases: Sequence[Case], options: argparse.Namespace, engine: BatchEngine) -> int:
     """The mask of a single case, on standard output."""
     if len(cases) != 1:
         raise BatchError(f"-o - takes a single file; {len(cases)} were named. Name a folder with -o.")
-    outcome = measure_one(cases[0], engine, _wishes(options))
+    outcome = measure_one(cases[0], engine, _batch_options(options))
     print(json.dumps(outcome.document()) if options.json else line(outcome), file=sys.stderr)
     if outcome.files is None:
         return FAILED

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.progress import MofNCompleteColumn
 from rich.table import Table
 
-from app.batch.results import CaseProblem, CaseResult
+from app.batch.results import BatchResult, CaseProblem
 from app.batch.tables import CSV, JSONL
 from app.contract.report import Report
 from app.progress import progress_bar
@@ -31,7 +31,7 @@ class Progress:
         self._total = total
         self._task = self._bar.add_task("measuring", total=total)
 
-    def advance(self, result: CaseResult) -> None:
+    def advance(self, result: BatchResult) -> None:
         """One case is done; one that was kept took no time and is left out of the estimate."""
         if result.state == "kept":
             self._total -= 1
@@ -49,7 +49,7 @@ class Progress:
         self._bar.stop()
 
 
-def line(result: CaseResult) -> str:
+def line(result: BatchResult) -> str:
     """Return one case in one line."""
     outcome = result.outcome
     if isinstance(outcome, CaseProblem):
@@ -61,7 +61,7 @@ def line(result: CaseResult) -> str:
     return f"{result.case.path}  {measured}  {outcome.verdict}{'  ' + flags if flags else ''}"
 
 
-def print_summary(results: Sequence[CaseResult], output: Path) -> None:
+def print_summary(results: Sequence[BatchResult], output: Path) -> None:
     """A table of what became of the batch."""
     console = Console(file=sys.stdout, highlight=False)
     table = Table("", "cases", "head volume, mL (mean ± SD)", "range", box=None, pad_edge=False)
@@ -85,11 +85,11 @@ def _sentence(text: str) -> str:
     return text[0].upper() + text[1:] + ("" if text.endswith((".", "?", "!")) else ".")
 
 
-def _outcome(result: CaseResult) -> str:
+def _outcome(result: BatchResult) -> str:
     return "failed" if isinstance(result.outcome, CaseProblem) else result.outcome.verdict
 
 
-def _volumes(results: Sequence[CaseResult]) -> tuple[str, str]:
+def _volumes(results: Sequence[BatchResult]) -> tuple[str, str]:
     """Return mean with standard deviation (n - 1), and range."""
     reports = [result.outcome for result in results if isinstance(result.outcome, Report)]
     found = [report.head_volume_ml for report in reports if report.head_volume_ml is not None]
