@@ -31,6 +31,7 @@ from app.inference.runtime.session import OnnxSession, RuntimeSettings
 from training.config.presets import load_config
 from training.config.training import TrainingConfig
 from training.export.graph.onnx import export_level
+from training.export.graph.precision import single_precision
 from training.export.graph.reparameterize import reparameterize
 from training.fitting.cascade import new_level
 from training.networks.cascade import ContextLevel
@@ -59,8 +60,9 @@ def make_paper_model(preset: str = "paper", spacing_mm: float | None = None) -> 
     config: TrainingConfig = load_config(preset)
     torch.manual_seed(config.seed)
     levels = tuple(_wire(new_level(config).eval()) for _ in (1, 2))
-    trained = tuple(export_level(level, number) for number, level in enumerate(levels, start=1))
-    served = tuple(reparameterize(graph).model for graph in trained)
+    exported = tuple(export_level(level, number) for number, level in enumerate(levels, start=1))
+    trained = tuple(single_precision(graph) for graph in exported)
+    served = tuple(single_precision(reparameterize(graph).model) for graph in exported)
     grid = {} if spacing_mm is None else {"spacing_mm": spacing_mm}
     return PaperModel(levels, trained, served, config.preprocessing.model_copy(update=grid))
 

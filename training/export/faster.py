@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from app.files import digest, write_atomically
+from app.files import digest
 from app.imaging.regions import RegionSpec
 from app.inference.errors import RuntimeUnavailable
 from app.inference.manifest import (
@@ -18,7 +18,7 @@ from app.inference.model_store import ModelStore, StoredModel
 from app.inference.runtime.session import RuntimeSettings
 from app.inference.segmenter import HeadSegmenter
 from training.export.candidate import read_manifest, write_manifest
-from training.export.graph.half import half_levels
+from training.export.graph.precision import half_file
 from training.export.speed_gate import LARGEST_DSC_LOSS, LIMITS, mean_loss, precision_gate, scores
 from training.phantom import Phantom
 
@@ -48,9 +48,13 @@ def try_precisions(candidate: Path, cases: Iterable[Phantom]) -> Iterator[Outcom
         yield Outcome("bf16", False, error.detail)
     else:
         yield _judged(candidate, LowerPrecision(precision="bf16", gate=gate))
-    halved = half_levels(stored.levels)
-    gate = precision_gate(exact, _in_half(stored, halved), cases)
-    yield _judged(candidate, _half(halved, gate), halved)
+    files = [candidate / half_file(number) for number in range(1, len(stored.levels) + 1)]
+    if not all(file.is_file() for file in files):
+        yield Outcome("fp16", False, f"there is no {files[-1]}; export the run again")
+        return
+    halves = tuple(file.read_bytes() for file in files)
+    gate = precision_gate(exact, _in_half(stored, halves), cases)
+    yield _judged(candidate, _half(halves, gate))
 
 
 def try_boxes(candidate: Path, cases: Iterable[Phantom], margins_mm: Sequence[float]) -> Iterator[Outcome]:
@@ -91,13 +95,11 @@ def _with_region(
     return (first, *(level if has else level.model_copy(update=update) for level, has in zip(others, own, strict=True)))
 
 
-def _judged(candidate: Path, lower: LowerPrecision, contents: Sequence[bytes] = ()) -> Outcome:
-    """Write a precision and its files to the candidate where its gate is passed."""
+def _judged(candidate: Path, lower: LowerPrecision) -> Outcome:
+    """Write a precision to the candidate where its gate is passed."""
     gate = lower.gate
     passed = LIMITS.passed_by(gate)
     if passed:
-        for level, content in zip(lower.levels, contents, strict=True):
-            write_atomically(candidate / level.file, content)
         before = _stored(candidate).manifest.lower_precisions
         kept = tuple(other for other in before if other.precision != lower.precision)
         _write(candidate, {"lower_precisions": (*kept, lower)})
@@ -121,7 +123,7 @@ def _in_half(stored: StoredModel, contents: tuple[bytes, ...]) -> HeadSegmenter:
 def _half(contents: Sequence[bytes], gate: PrecisionGate) -> LowerPrecision:
     levels = tuple(
         NetworkFile(
-            file=f"context_level_{number}.fp16.onnx",
+            file=half_file(number),
             sha256=digest(content),
             size=len(content),
         )

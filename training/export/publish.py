@@ -28,13 +28,14 @@ from training.export.candidate import read_manifest, write_manifest
 from training.export.card import model_card
 from training.export.errors import ExportError
 from training.export.gate import require_no_worse
-from training.export.graph.onnx import export_level, with_half_weights
+from training.export.graph.onnx import export_level
 from training.export.graph.parity import (
     Parity,
     ServedCascade,
     halving_is_harmless,
     require_parity,
 )
+from training.export.graph.precision import half_file, half_precision, half_weights, single_precision
 from training.export.graph.reparameterize import reparameterize
 from training.export.history import training_record, with_commands
 from training.export.rules import with_rules
@@ -51,9 +52,13 @@ PARITY_CASES = 3
 
 @dataclass(frozen=True)
 class ExportedModel:
-    """Graphs as they will be stored, their precision, the volume of the test vector, and which exact rules applied."""
+    """Graphs as they will be stored, their precision, the volume of the test vector, and which exact rules applied.
+
+    `halves` are the same graphs in half precision, stored but not served until they have passed their gate.
+    """
 
     graphs: tuple[onnx.ModelProto, ...]
+    halves: tuple[onnx.ModelProto, ...]
     precision: str
     part: Float32
     parity: Parity
@@ -93,6 +98,8 @@ def export(run: Path, cases: CaseSource, store: Path, created: datetime, note: s
     with _draft(target) as draft:
         for file, content in files.items():
             (draft / file).write_bytes(content)
+        for number, half in enumerate(model.halves, start=1):
+            (draft / half_file(number)).write_bytes(half.SerializeToString())
         (draft / WEIGHTS_FILE).write_bytes(pack_weights(weights))
         write_manifest(draft, manifest)
     return target
@@ -167,15 +174,16 @@ def exported(run: Path, cases: Sequence[GridCase]) -> ExportedModel:
     config = load_level(level_folder(run, 1) / "weights.pt").config
     levels, divisor = load_cascade(run, config.context_levels), config.network.shape_divisor
     composed = [reparameterize(export_level(level, n, divisor)) for n, level in enumerate(levels, start=1)]
-    graphs, algebra = [found.model for found in composed], str(composed[-1])
+    graphs = [single_precision(found.model) for found in composed]
+    halves, algebra = tuple(half_precision(found.model) for found in composed), str(composed[-1])
     cascade = ServedCascade([level.spec for level in config.level], config.preprocessing)
     part = around_head(cases[0], divisor, cascade)
     volumes: list[Float32] = [part, *(case.image.astype("float32")[None, None] for case in cases)]
     parity = require_parity(graphs, levels, volumes, cascade)
-    halved = [with_half_weights(graph) for graph in graphs]
-    if halving_is_harmless(halved, graphs, volumes, cascade):
-        return ExportedModel(tuple(halved), "fp16", part, parity, cascade, algebra)
-    return ExportedModel(tuple(graphs), "fp32", part, parity, cascade, algebra)
+    smaller = [half_weights(graph) for graph in graphs]
+    if halving_is_harmless(smaller, graphs, volumes, cascade):
+        return ExportedModel(tuple(smaller), halves, "fp16", part, parity, cascade, algebra)
+    return ExportedModel(tuple(graphs), halves, "fp32", part, parity, cascade, algebra)
 
 
 def _files(model: ExportedModel) -> dict[str, bytes]:

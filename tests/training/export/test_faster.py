@@ -9,13 +9,11 @@ import pytest
 from app.imaging.regions import RegionSpec
 from app.inference.manifest import PrecisionGate, RegionGate
 from app.inference.model_store import ModelStore
-from app.inference.runtime.session import OnnxSession, RuntimeSettings
+from app.inference.runtime.session import RuntimeSettings
 from app.inference.segmenter import HeadSegmenter
-from tests.helpers.convolutional_network import convolutional_network
 from tests.helpers.makers import publish_threshold_model, sphere_volume
 from training.export.faster import try_boxes, try_precisions
-from training.export.graph.half import half_levels, with_single_weights
-from training.export.graph.onnx import with_half_weights
+from training.export.graph.precision import half_file, half_precision
 from training.export.speed_gate import LIMITS, precision_gate
 from training.phantom import Phantom, SimulationRequest, simulate
 
@@ -34,23 +32,11 @@ def sphere(phantom: Phantom) -> Phantom:
     return type(phantom)(volume, truth, truth, phantom.record)
 
 
-def run(content: bytes, volume: np.ndarray, settings: RuntimeSettings = ON_CPU) -> np.ndarray:
-    return OnnxSession(content, ("volume",), "probability", settings).run({"volume": volume})
-
-
-def test_half_precision_networks_stay_near_the_one_they_are_made_from() -> None:
-    content = convolutional_network()
-    (half,) = half_levels([content])
-    graph = onnx.load_from_string(half).graph
-    weights = {tensor.data_type for tensor in graph.initializer if len(tensor.dims) == 5}
-    assert weights == {onnx.TensorProto.FLOAT16}
-    volume = np.random.default_rng(2).normal(size=(1, 1, 16, 16, 16)).astype(np.float32)
-    difference = np.abs(run(half, volume) - run(content, volume))
-    assert 0 < difference.max() < 0.01
-
-
 def test_a_candidate_is_tried_in_half_precision_and_served_so_where_it_passes(tmp_path: Path, phantom: Phantom) -> None:
     candidate = publish_threshold_model(tmp_path)
+    for number in (1, 2):
+        graph = onnx.load(candidate / f"context_level_{number}.onnx")
+        onnx.save(half_precision(graph), candidate / half_file(number))
     outcomes = {outcome.what: outcome for outcome in try_precisions(candidate, [sphere(phantom)])}
     assert outcomes["fp16"].passed
     stored = ModelStore(tmp_path).resolve("fetal_head")
@@ -60,12 +46,11 @@ def test_a_candidate_is_tried_in_half_precision_and_served_so_where_it_passes(tm
     assert served.segment(sphere_volume()).verdict == "ok"
 
 
-def test_weights_stored_in_half_precision_become_constants_again() -> None:
-    halved = with_half_weights(onnx.load_from_string(convolutional_network()))
-    single = with_single_weights(halved)
-    assert "Cast" not in {node.op_type for node in single.graph.node}
-    volume = np.random.default_rng(0).normal(size=(1, 1, 8, 8, 8)).astype(np.float32)
-    np.testing.assert_array_equal(run(single.SerializeToString(), volume), run(halved.SerializeToString(), volume))
+def test_a_candidate_without_networks_in_half_precision_says_so(tmp_path: Path, phantom: Phantom) -> None:
+    candidate = publish_threshold_model(tmp_path)
+    *_, half = try_precisions(candidate, [sphere(phantom)])
+    assert (half.what, half.passed) == ("fp16", False)
+    assert half.detail == f"there is no {candidate}/context_level_2.fp16.onnx; export the run again"
 
 
 @pytest.mark.parametrize(

@@ -5,9 +5,8 @@ from onnx import numpy_helper
 
 from app.imaging.levels import LevelSpec
 from app.imaging.preprocess import PreprocessingSpec
-from training.export.errors import ExportError, ParityError
-from training.export.graph.onnx import with_half_weights
-from training.export.graph.parity import ServedCascade, compare, require_parity, run_graphs
+from training.export.errors import ParityError
+from training.export.graph.parity import ServedCascade, require_parity
 from training.networks.cascade import AutoContextCascade
 
 SERVED = ServedCascade([LevelSpec(), LevelSpec()], PreprocessingSpec(spacing_mm=2.0))
@@ -29,8 +28,8 @@ def test_graphs_keep_the_contract(graphs: list[onnx.ModelProto]) -> None:
         assert [d.dim_param or d.dim_value for d in dimensions] == [1, 1, "I", "J", "K"]
         assert [(o.domain, o.version) for o in graph.opset_import] == [("", 18)]
         assert {n.op_type for n in graph.graph.node} <= {
-            "Add", "Conv", "InstanceNormalization", "Relu", "MaxPool", "ConvTranspose", "Concat", "Softmax", "Mul",
-            "Sigmoid", "ReduceMean", "Sub", "Sqrt", "Reciprocal", "Div",
+            "Add", "Conv", "Relu", "MaxPool", "ConvTranspose", "Concat", "Softmax", "Mul", "Sigmoid", "ReduceMean",
+            "Sub", "Sqrt", "Div",
         }  # fmt: skip
 
 
@@ -41,7 +40,7 @@ def test_graphs_say_nothing_about_the_machine(graphs: list[onnx.ModelProto]) -> 
 def test_torch_and_onnx_runtime_agree_on_every_shape(
     graphs: list[onnx.ModelProto], cascade: AutoContextCascade, volumes: list[np.ndarray]
 ) -> None:
-    assert require_parity(graphs, cascade, volumes, SERVED).max_difference < 1e-4
+    assert require_parity(graphs, cascade, volumes, SERVED).max_difference < 1e-5
 
 
 def test_a_changed_weight_is_refused(
@@ -53,20 +52,3 @@ def test_a_changed_weight_is_refused(
     tensor.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(tensor) + np.float32(0.5), tensor.name))
     with pytest.raises(ParityError, match="differ by up to"):
         require_parity([graphs[0], changed], cascade, volumes[:1], SERVED)
-
-
-def test_half_weights_take_half_the_space_and_run(graphs: list[onnx.ModelProto], volumes: list[np.ndarray]) -> None:
-    halved = [with_half_weights(graph) for graph in graphs]
-    assert halved[0].ByteSize() < 0.75 * graphs[0].ByteSize()
-    assert compare(run_graphs(halved, volumes[0], SERVED), run_graphs(graphs, volumes[0], SERVED)).max_difference < 0.02
-
-
-def test_a_weight_too_large_for_half_precision_is_named(graphs: list[onnx.ModelProto]) -> None:
-    large = onnx.ModelProto()
-    large.CopyFrom(graphs[0])
-    tensor = next(t for t in large.graph.initializer if numpy_helper.to_array(t).size > 64)
-    values = numpy_helper.to_array(tensor).copy()
-    values.flat[0] = 1e6
-    tensor.CopyFrom(numpy_helper.from_array(values, tensor.name))
-    with pytest.raises(ExportError, match="float16"):
-        with_half_weights(large)
