@@ -8,19 +8,21 @@ SHELL := /bin/bash
 VENV        ?= .venv
 RUNTIME     ?= cpu
 PYTEST_ARGS ?=
+WORKERS     ?= 2
 IMAGE       ?= fetalhead:latest
 IMAGE_ARGS  ?=
 ADVISORIES  ?=
 DURATION    ?= 30m
 
 BIN := $(VENV)/bin
+PYTEST := $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadgroup
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
 # ONNX Runtime reports to its maker otherwise; the service forbids it by itself (SECURITY.md).
 export ORT_DISABLE_TELEMETRY := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install develop system-packages missing-packages viewer viewer-if-possible demo serve test test-soak soak docs reference check bench image train-queue train-smoke sbom audit-dependencies format lock clean
+.PHONY: help install develop system-packages missing-packages viewer viewer-if-possible demo serve test test-fast test-soak soak docs reference check bench image train-queue train-smoke sbom audit-dependencies format lock clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -48,7 +50,10 @@ serve: $(VENV)/.service viewer-if-possible  ## run the service on 127.0.0.1:8000
 	FETALHEAD_HOST=127.0.0.1 FETALHEAD_PORT=8000 $(BIN)/fetalhead serve
 
 test: missing-packages $(VENV)/.development viewer-if-possible  ## run all tests (12 minutes or more on 2 cores)
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(PYTEST) $(PYTEST_ARGS)
+
+test-fast: missing-packages $(VENV)/.development  ## run what is worth running before each commit (2 minutes on 2 cores)
+	$(PYTEST) -m "not slow" $(PYTEST_ARGS)
 
 docs: $(VENV)/.development  ## build the documentation site in site/; warnings are errors (10 s)
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict

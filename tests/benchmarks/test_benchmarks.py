@@ -36,6 +36,7 @@ def test_every_stage_is_timed_printed_and_recorded(
     assert str(file) in printed
 
 
+@pytest.mark.slow
 def test_every_way_measures_the_same_head_of_the_same_volume() -> None:
     plan = Plan("smoke", spacing_mm=1.5, shape=(88, 72, 80), rounds=((1.0, 1),), clients=(1, 2), threads=1)
     found = {measurement.name: measurement for measurement in compare(plan)}
@@ -62,6 +63,7 @@ def test_the_commit_is_a_short_hash() -> None:
     assert re.fullmatch(r"[0-9a-f]{7,}(\+changes)?|unknown", read_commit())
 
 
+@pytest.mark.slow
 def test_requests_in_a_row_leave_a_series_of_memory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -98,6 +100,7 @@ def test_growth_is_counted_after_the_warm_up() -> None:
     assert (found["after_mb"], found["peak_mb"]) == (110, 100)
 
 
+@pytest.mark.slow
 def test_a_level_is_ended_at_every_moment_and_then_answers_as_before() -> None:
     found = {measurement.name.removeprefix("stop."): measurement.value for measurement in measure_stops((48, 48, 48))}
     goes_on_s = [value for name, value in found.items() if name.startswith("goes_on_at_")]
@@ -106,6 +109,7 @@ def test_a_level_is_ended_at_every_moment_and_then_answers_as_before() -> None:
     assert found["largest_difference_afterwards"] == 0
 
 
+@pytest.mark.slow
 def test_training_is_measured_step_by_step() -> None:
     plan = TrainingPlan(preset="smoke", spacing_mm=3.0, phantoms=2, steps=2)
     found = {measurement.name.removeprefix("training."): measurement for measurement in measure_training(plan)}

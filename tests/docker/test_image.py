@@ -16,6 +16,8 @@ from tests.docker.container import USER, Container
 from tests.docker.image import Builder
 from training.phantom import SimulationRequest, simulate
 
+pytestmark = pytest.mark.slow
+
 START_SECONDS = 180.0
 SPACING_MM = 1.3
 LARGEST_ERROR = 0.15

@@ -10,6 +10,8 @@ import pytest
 from tests.docker.enclosure import run_enclosed
 from tests.helpers.system_packages import require
 
+pytestmark = pytest.mark.slow
+
 TIMEOUT_S = 900.0
 LARGEST_ERROR = 0.2
 PROGRAMS = {

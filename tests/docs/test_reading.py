@@ -8,6 +8,8 @@ import pytest
 from tests.docs.pages import RUN, blocks, pages
 from tests.docs.reader import Reader, Service
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:

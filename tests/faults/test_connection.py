@@ -13,6 +13,8 @@ from tests.helpers.makers import publish_threshold_model, sphere_volume, volume_
 from tests.helpers.service import assert_problem, post
 from tests.helpers.service_process import ServiceProcess
 
+pytestmark = pytest.mark.slow
+
 SPHERE = volume_bytes(sphere_volume())
 PACKED = gzip.compress(SPHERE, 6)
 HEAD = b'--b\r\nContent-Disposition: form-data; name="volume"; filename="x"\r\n\r\n'

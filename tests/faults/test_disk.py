@@ -12,6 +12,8 @@ from tests.helpers.makers import publish_threshold_model, sphere_volume, volume_
 from tests.helpers.service import assert_problem, post
 from tests.helpers.service_process import SERVE, ServiceProcess
 
+pytestmark = pytest.mark.slow
+
 SPHERE = volume_bytes(sphere_volume())
 
 

@@ -16,6 +16,8 @@ from tests.helpers.service_process import ServiceProcess
 from tests.helpers.slow_model import publish_slow_model
 from tests.helpers.system_packages import require
 
+pytestmark = pytest.mark.slow
+
 SPHERE = volume_bytes(sphere_volume(), NiftiOptions(compress=True))
 LARGE = volume_bytes(sphere_volume(shape=(80, 56, 60)), NiftiOptions(compress=True))
 HOUR_S = 3600

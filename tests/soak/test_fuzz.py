@@ -20,6 +20,8 @@ from tests.helpers.service import assert_problem, post, running_service
 from tests.soak.mutations import Mutation, mutations
 from tests.soak.size import soak_size
 
+pytestmark = pytest.mark.slow
+
 CORPUS = ROOT / "tests/corpus"
 REFUSED = {400, 413, 415, 422}
 SIZE = soak_size()

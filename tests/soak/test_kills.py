@@ -10,11 +10,14 @@ import time
 from pathlib import Path
 
 import httpx
+import pytest
 
 from tests.helpers.makers import NiftiOptions, publish_threshold_model, sphere_volume, volume_bytes
 from tests.helpers.service import post
 from tests.helpers.service_process import SERVE, ServiceProcess
 from tests.soak.size import soak_size
+
+pytestmark = pytest.mark.slow
 
 SPHERE = volume_bytes(sphere_volume(), NiftiOptions(compress=True))
 CLIENTS = 3

@@ -22,6 +22,8 @@ from tests.helpers.service_process import ServiceProcess
 from tests.soak.load import run_load
 from tests.soak.size import soak_size
 
+pytestmark = pytest.mark.slow
+
 CLIENTS = 8
 LARGEST_GROWTH = 0.05
 LIVE_P99_MS = float(os.environ.get("SOAK_LIVE_P99_MS", "100"))

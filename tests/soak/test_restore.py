@@ -5,9 +5,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.helpers.makers import publish_threshold_model, sphere_volume, volume_bytes
 from tests.helpers.service import post
 from tests.helpers.service_process import SERVE, ServiceProcess
+
+pytestmark = pytest.mark.slow
 
 SPHERE = volume_bytes(sphere_volume())
 

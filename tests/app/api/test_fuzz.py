@@ -3,6 +3,7 @@
 import gzip
 
 import httpx
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -27,6 +28,7 @@ def answered(answer: httpx.Response) -> None:
         assert_problem(answer, answer.status_code, answer.json()["code"])
 
 
+@pytest.mark.slow
 @LENIENT
 @given(st.lists(BYTES, min_size=1, max_size=4))
 def test_altered_headers(shared_client: httpx.Client, changes: list[tuple[int, int]]) -> None:

@@ -19,6 +19,7 @@ from app.console import (
     NO_MODEL,
     USAGE,
 )
+from tests.app.batch.scans import write_folder, write_scan
 from tests.helpers.makers import NiftiOptions, nifti_bytes, sphere_ml, sphere_volume, volume_bytes
 from tests.helpers.service import running_service
 
@@ -27,19 +28,12 @@ Capture = pytest.CaptureFixture[str]
 
 @pytest.fixture
 def scan(tmp_path: Path) -> Path:
-    return written(tmp_path / "scan.nii")
+    return write_scan(tmp_path / "scan.nii")
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A folder as people have them: cases in subfolders, one broken, and files that are no volumes."""
-    root = tmp_path / "in"
-    written(root / "a" / "scan.nii", 30.0)
-    written(root / "b" / "scan.nii")
-    (root / "bad.nii").write_bytes(b"no volume at all")
-    (root / "notes.txt").write_text("nothing to measure")
-    (root / "._scan.nii").write_bytes(b"what some systems leave behind")
-    return root
+    return write_folder(tmp_path / "in")
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +43,7 @@ def url(tmp_path_factory: pytest.TempPathFactory, model_store: Path) -> Iterator
 
 
 class TestFiles:
-    def test_mask_report_and_preview_are_written(self, scan: Path, tmp_path: Path, capsys: Capture) -> None:
+    def test_mask_report_and_preview_are_write_scan(self, scan: Path, tmp_path: Path, capsys: Capture) -> None:
         assert main(["segment", str(scan), "-o", str(tmp_path / "out"), "--json"]) == FINE
         line = json.loads(capsys.readouterr().out)
         assert line["head_volume_ml"] == pytest.approx(sphere_ml(), rel=0.01)
@@ -187,42 +181,18 @@ class TestFolders:
         assert "bad.nii  failed" in printed
         assert "2 of an earlier run" not in printed
 
-    def test_the_tables_hold_every_case(self, folder: Path, tmp_path: Path) -> None:
-        out = tmp_path / "out"
-        main(["segment", str(folder), "-o", str(out)])
-        with (out / "results.csv").open(newline="", encoding="utf-8") as file:
-            rows = {Path(row["file"]).parent.name: row for row in csv.DictReader(file)}
-        assert float(rows["a"]["head_volume_ml"]) == pytest.approx(sphere_ml(30.0), rel=0.02)
-        assert float(rows["a"]["head_volume_low_ml"]) < float(rows["a"]["head_volume_ml"])
-        assert (rows["b"]["state"], rows["b"]["verdict"], rows["b"]["problem"]) == ("measured", "ok", "")
-        assert (rows["in"]["state"], rows["in"]["problem"]) == ("failed", "not_nifti")
-        lines = [json.loads(line) for line in (out / "results.jsonl").read_text().splitlines()]
-        assert [line["state"] for line in lines] == ["measured", "measured", "failed"]
-
     def test_a_second_run_keeps_what_is_there_and_mends_what_failed(
         self, folder: Path, tmp_path: Path, capsys: Capture
     ) -> None:
         out = tmp_path / "out"
         main(["segment", str(folder), "-o", str(out)])
-        written(folder / "bad.nii")
+        write_scan(folder / "bad.nii")
         (out / "b" / "scan_mask.nii.gz").unlink()
         capsys.readouterr()
         assert main(["segment", str(folder), "-o", str(out), "--resume"]) == FINE
         lines = [json.loads(line) for line in (out / "results.jsonl").read_text().splitlines()]
         assert [line["state"] for line in lines] == ["kept", "measured", "measured"]
         assert "1 of an earlier run were kept" in capsys.readouterr().out
-
-    def test_masks_of_an_earlier_run_are_no_input(self, folder: Path) -> None:
-        (folder / "bad.nii").unlink()
-        for _ in range(2):
-            assert main(["segment", str(folder), "-o", str(folder)]) == FINE
-        assert len((folder / "results.jsonl").read_text().splitlines()) == 2
-
-    def test_an_output_below_the_input_is_no_input(self, folder: Path) -> None:
-        (folder / "bad.nii").unlink()
-        for _ in range(2):
-            assert main(["segment", str(folder), "-o", str(folder / "out")]) == FINE
-        assert len((folder / "out" / "results.jsonl").read_text().splitlines()) == 2
 
     def test_two_files_of_one_name(self, folder: Path, tmp_path: Path, capsys: Capture) -> None:
         inputs = [str(folder / "a" / "scan.nii"), str(folder / "b" / "scan.nii")]
@@ -234,7 +204,7 @@ class TestFolders:
         assert main(["segment", str(tmp_path / "empty"), "-o", str(tmp_path / "out")]) == USAGE
         assert "holds no file" in capsys.readouterr().err
 
-    def test_an_output_that_cannot_be_written(self, scan: Path, capsys: Capture) -> None:
+    def test_an_output_that_cannot_be_write_scan(self, scan: Path, capsys: Capture) -> None:
         assert main(["segment", str(scan), "-o", str(scan)]) == USAGE
         assert "cannot be written" in capsys.readouterr().err
 
@@ -250,6 +220,7 @@ def test_a_page_about_each_file(scan: Path, tmp_path: Path) -> None:
 
 
 class TestStandardOutput:
+    @pytest.mark.slow
     def test_the_mask_goes_there_and_nothing_else(self, scan: Path) -> None:
         done = command("segment", str(scan), "-o", "-", "--json")
         mask = nib.Nifti1Image.from_bytes(gzip.decompress(done.stdout))
@@ -287,6 +258,7 @@ class TestService:
         assert "http://127.0.0.1:9" in json.loads(capsys.readouterr().err)["error"]
 
 
+@pytest.mark.slow
 def test_a_terminal_shows_a_bar(folder: Path, tmp_path: Path) -> None:
     leader, follower = pty.openpty()
     with subprocess.Popen(
@@ -302,12 +274,6 @@ def test_a_terminal_shows_a_bar(folder: Path, tmp_path: Path) -> None:
     assert b"measuring" in shown
     assert b"3/3" in shown
     assert b"left" in shown
-
-
-def written(path: Path, radius_mm: float = 38.4) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(volume_bytes(sphere_volume(radius_mm)))
-    return path
 
 
 def command(*arguments: str) -> subprocess.CompletedProcess[bytes]:

@@ -21,6 +21,7 @@ def test_the_files_stay_small() -> None:
     assert sum(files.values()) < 60 * 2**20
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "version"), PUBLISHED)
 def test_it_passes_its_own_test(name: str, version: int) -> None:
     model = ModelStore(STORE).resolve(name, version)

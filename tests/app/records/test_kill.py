@@ -11,6 +11,8 @@ from tests.app.records.examples import measurement, request, stored
 from tests.app.records.killing import killed_at
 from tests.helpers.reports import INTERRUPTED
 
+pytestmark = pytest.mark.slow
+
 STRIDE = {"sqlite": 2, "postgresql": 7}
 """Every so manieth line: the steps are the same on both, PostgreSQL takes longer to reach."""
 

@@ -13,6 +13,8 @@ import pytest
 from tests.helpers.makers import NiftiOptions, publish_threshold_model, sphere_ml, sphere_volume, volume_bytes
 from tests.helpers.service_process import ServiceProcess
 
+pytestmark = pytest.mark.slow
+
 WITHOUT_RUNTIME = """
 import sys
 sys.modules["onnxruntime"] = sys.modules["openvino"] = None

@@ -15,6 +15,8 @@ from tests.helpers.makers import NiftiOptions, sphere_volume, volume_bytes
 from tests.helpers.service_process import ServiceProcess
 from tests.helpers.slow_model import publish_slow_model
 
+pytestmark = pytest.mark.slow
+
 CLIENTS = 4
 
 

@@ -127,6 +127,7 @@ def test_a_choice_that_cannot_be_remembered_is_not_made(tmp_path: Path, store: P
         assert served(service) == 2
 
 
+@pytest.mark.slow
 def test_no_request_is_lost_while_models_are_exchanged(tmp_path: Path, store: Path, sphere: bytes) -> None:
     answers: list[httpx.Response] = []
     stop = threading.Event()

@@ -5,12 +5,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from playwright.sync_api import Browser, expect
 
 from tests.app.viewer.browser import PHONE, visiting
 from tests.app.viewer.gestures import BARE, SLANTED, SPHERE, measure, wait_for_planes
 from tests.helpers.makers import NiftiOptions, nifti_bytes, sphere_volume, volume_bytes
 from tests.helpers.service import Service, running_service
+
+pytestmark = pytest.mark.slow
 
 PLACEHOLDER = nifti_bytes(np.asarray(sphere_volume().data), np.eye(4), NiftiOptions(compress=True))
 """The sphere in a file whose header says 1 mm along each axis, as programs write that know no spacing."""

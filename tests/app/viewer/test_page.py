@@ -24,6 +24,8 @@ from tests.helpers.service import Service, running_service
 from tests.helpers.service_process import ServiceProcess
 from training.phantom import SimulationRequest, simulate
 
+pytestmark = pytest.mark.slow
+
 SOURCE = ROOT / "app/viewer/source"
 PICTURE = (1180, 820)
 """Of docs/images/viewer.png, in pixels."""

@@ -24,6 +24,8 @@ from tests.app.viewer.gestures import (
 from tests.helpers.makers import NiftiOptions, sphere_ml, sphere_volume, volume_bytes
 from tests.helpers.service import Service, post
 
+pytestmark = pytest.mark.slow
+
 
 def test_a_volume_is_dropped_measured_looked_at_found_again_and_downloaded(browser: Browser, base: str) -> None:
     with visiting(browser, base, scheme="light") as visit:

@@ -42,6 +42,7 @@ def test_the_first_so_many_of_each_range_are_trained_on(phantoms: Path) -> None:
     assert allowed(PhantomCache(phantoms), few).seeds() == [0, 1_000_000]
 
 
+@pytest.mark.slow
 def test_each_family_is_left_out_and_measured(phantoms: Path, tmp_path: Path) -> None:
     work = KindAblation(short_recipe(3), "family", tmp_path, cases=2, spacing=8.0)
     assert list(work.fit(PhantomCache(phantoms))) == ["full", "without_parametric", "without_freeform"]

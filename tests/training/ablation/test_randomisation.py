@@ -26,6 +26,7 @@ def phantoms(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_every_kind_of_randomisation_is_left_out_and_measured(phantoms: Path, tmp_path: Path) -> None:
     config = short_recipe(2)
     work = RandomisationAblation(config, tmp_path, cases=2, spacing=8.0)

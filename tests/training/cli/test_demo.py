@@ -24,6 +24,7 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("store")
 def test_it_measures_through_a_running_service_and_leaves_its_files(tmp_path: Path) -> None:
     folder = tmp_path / "output"
@@ -48,6 +49,7 @@ def test_the_service_is_stopped_when_a_step_fails(tmp_path: Path) -> None:
         httpx.get(str(failed.value), trust_env=False)
 
 
+@pytest.mark.slow
 def test_a_service_without_a_model_fails_at_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -45,6 +45,7 @@ def test_a_later_command_takes_the_place_of_an_earlier_one(tmp_path: Path) -> No
     assert read_commands(folder) == {"test": "second", "shifted": "other"}
 
 
+@pytest.mark.slow
 def test_what_is_recorded_measures_the_same_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     publish_threshold_model(Path("models"))

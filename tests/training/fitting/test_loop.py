@@ -19,6 +19,7 @@ def trainer(config: TrainingConfig, cache: PhantomCache, folder: Path) -> LevelT
     return LevelTrainer(job, partial(auto_context.new_level, config))
 
 
+@pytest.mark.slow
 def test_interrupted_training_continues_exactly(cache: PhantomCache, smoke: TrainingConfig, tmp_path: Path) -> None:
     config = smoke.model_copy(update={"budget": BudgetConfig(steps=(8, 8))})
     whole = trainer(config, cache, tmp_path / "whole")

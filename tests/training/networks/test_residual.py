@@ -66,6 +66,7 @@ def test_a_grid_that_the_network_cannot_halve_four_times_is_refused(tmp_path: Pa
         load_config(odd)
 
 
+@pytest.mark.slow
 def test_a_level_is_served_as_it_was_trained() -> None:
     level = ContextLevel(ResidualNet(TINY)).eval()
     graph = export_level(level, 2, divisor=16)

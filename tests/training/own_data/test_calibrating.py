@@ -34,6 +34,7 @@ def _manifest(candidate: Path) -> Any:
     return json.loads((candidate / "manifest.json").read_text(encoding="utf-8"))
 
 
+@pytest.mark.slow
 def test_threshold_and_limits_come_from_the_validation_cases(folder: Path, tmp_path: Path) -> None:
     candidate = publish_threshold_model(tmp_path)
     before = _manifest(candidate)

@@ -20,6 +20,8 @@ from training.fitting.checkpoint import load_level
 from training.own_data.averaging import SHARES
 from training.phantom import SimulationRequest, simulate
 
+pytestmark = pytest.mark.slow
+
 Capture = pytest.CaptureFixture[str]
 
 

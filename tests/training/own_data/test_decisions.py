@@ -25,6 +25,7 @@ def preset(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_decisions_are_taken_by_fit_as_they_are(preset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     publish_threshold_model(tmp_path / "models")
     scans, exported, run = tmp_path / "scans", tmp_path / "exported", tmp_path / "run"

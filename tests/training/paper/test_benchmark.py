@@ -13,6 +13,8 @@ from training.paper.scales import SCALES, Scale
 from training.paper.systems import COMPARISONS, TABLE_1, TABLE_2
 from training.phantom.cohort import make_cohort
 
+pytestmark = pytest.mark.slow
+
 TINY = Scale("smoke", "benchmark-smoke", (1,), 2, 1, 2, 6.0, 8.0)
 FIGURES = ["4_surface_distances", "5_six_cases", "6_contours", "7_probabilities", "8_agreement", "9_reproducibility"]
 

@@ -17,6 +17,8 @@ from training.paper.runs import make_run
 from training.paper.systems import SYSTEMS
 from training.phantom import SimulationRequest, simulate
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def base() -> TrainingConfig:

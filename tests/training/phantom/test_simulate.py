@@ -93,6 +93,7 @@ class TestPicture:
 
 
 class TestScenes:
+    @pytest.mark.slow
     def test_some_heads_touch_the_uterus_and_a_few_are_cut(self) -> None:
         records = [simulate(SimulationRequest(seed=s, spacing=4.0, look="fundamental")).record for s in range(40)]
         touching = np.mean([record.touches for record in records])

@@ -219,6 +219,7 @@ def test_an_announced_bomb_is_refused_before_it_is_unpacked(edits: dict[str, Any
     assert error.code == "too_many_voxels"
 
 
+@pytest.mark.slow
 def test_zeros_of_a_whole_volume_are_an_empty_image() -> None:
     affine = np.diag([0.5, 0.5, 0.5, 1])
     payload = nifti_bytes(np.zeros((600, 500, 500), np.uint8), affine, NiftiOptions(compress=True))

@@ -16,6 +16,8 @@ from tests.helpers.makers import sphere_volume
 from tests.helpers.runtimes import providers
 from tests.helpers.slow_model import publish_slow_model, slow_network
 
+pytestmark = pytest.mark.slow
+
 CHAIN = 60
 on_each_provider = pytest.mark.parametrize("provider", providers())
 

@@ -13,6 +13,8 @@ from app.records.opening import Records, open_records
 from tests.app.records.examples import contents, fill, stored
 from tests.app.records.killing import killed_at
 
+pytestmark = pytest.mark.slow
+
 STEPS = {"sqlite": 31, "postgresql": 97}
 """Every so manieth line of the restore: primes, so that repeated steps are hit at various places."""
 
