@@ -2,17 +2,12 @@
 
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
 import pytest
 
 from app.contract.report import MASK
-from app.records.errors import FolderInUseError
-from app.records.lock import FolderLock
-from app.records.opening import open_records
-from tests.app.records.examples import stored
 from tests.app.records.postgres import Postgres, running_postgres
 from tests.helpers.service import Service, assert_problem, post, running_service, until
 from tests.helpers.slow_model import publish_slow_model
@@ -40,33 +35,6 @@ class TestSubject:
     def test_one_of_whom_nothing_is_known(self, shared_client: httpx.Client) -> None:
         assert shared_client.delete("/subjects/nobody").json() == {"erased": 0}
         assert_problem(shared_client.delete("/subjects/Jane Doe"), 422, "invalid_parameter")
-
-
-class TestRetention:
-    def test_what_is_too_old_is_gone_after_the_start(self, tmp_path: Path, model_store: Path) -> None:
-        records = open_records(f"sqlite:///{tmp_path / 'fetalhead.sqlite'}", tmp_path)
-        now = datetime.now(UTC)
-        old, young = (stored(records.repository, created_at=now - timedelta(days=days)) for days in (40, 1))
-        records.close()
-        with running_service(tmp_path, model_store, retention_days=30) as service:
-            until(lambda: service.client.get(f"/segmentations/{old}").status_code == 404)
-            assert service.client.get(f"/segmentations/{young}").status_code == 200
-            assert [path.parent.name for path in tmp_path.rglob(MASK)] == [young]
-
-
-class TestStart:
-    def test_files_of_a_measurement_that_was_never_committed_go(self, tmp_path: Path, model_store: Path) -> None:
-        records = open_records(f"sqlite:///{tmp_path / 'fetalhead.sqlite'}", tmp_path)
-        erased = stored(records.repository)
-        records.repository.remove(erased)
-        records.artifacts.write(erased, {MASK: b"left"})
-        records.close()
-        with running_service(tmp_path, model_store):
-            assert list(tmp_path.rglob(MASK)) == []
-
-    def test_a_second_service_keeps_out_of_the_folder(self, service: Service) -> None:
-        with pytest.raises(FolderInUseError):
-            FolderLock(service.data)
 
 
 class TestPostgres:

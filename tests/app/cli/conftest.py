@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.helpers.makers import publish_threshold_model
+from tests.helpers.makers import publish_threshold_model, sphere_volume, volume_bytes
 
 
 @pytest.fixture(scope="module")
@@ -19,3 +19,10 @@ def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, model_store: Pa
     values = {"MODEL_STORE": model_store, "DATA_DIR": tmp_path / "data", "PROVIDER": "cpu", "THREADS": 1}
     for name, value in values.items():
         monkeypatch.setenv(f"FETALHEAD_{name}", str(value))
+
+
+@pytest.fixture
+def scan(tmp_path: Path) -> Path:
+    path = tmp_path / "scan.nii"
+    path.write_bytes(volume_bytes(sphere_volume()))
+    return path
