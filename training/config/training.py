@@ -154,11 +154,17 @@ class TrainingConfig(Section):
     @classmethod
     def _of_earlier_versions(cls, values: object) -> object:
         """Give every level its stages where there is one list of them: levels above the first had the last stage."""
-        if not isinstance(values, dict) or "stage" not in values or "level" in values:
+        if not isinstance(values, dict):
             return values
-        cascade = dict(values.get("cascade", {}))
-        others = cascade.pop("context_levels", 2) - 1
-        level = [{"stage": values["stage"]}, *({"stage": values["stage"][-1:]} for _ in range(others))]
+        cascade, stages = dict(values.get("cascade", {})), values.get("stage")
+        if "level" in values and (stages is not None or "context_levels" in cascade):
+            raise ValueError(
+                "stage and cascade.context_levels gave way to one [[level]] table, with its stages, per level"
+            )
+        if not isinstance(stages, list | tuple):
+            return values
+        others = int(cascade.pop("context_levels", 2)) - 1
+        level = [{"stage": stages}, *({"stage": stages[-1:]} for _ in range(others))]
         rest = {name: value for name, value in values.items() if name != "stage"}
         return rest | {"cascade": cascade, "level": level}
 

@@ -117,6 +117,12 @@ def test_a_run_of_a_version_with_more_options_is_still_read(smoke: TrainingConfi
     assert TrainingConfig.model_validate_json(json.dumps(stored)) == smoke
 
 
+@pytest.mark.parametrize("line", ["cascade.context_levels = 1", "stage = [{ spacing_mm = 6.0, shape = [8, 8, 8] }]"])
+def test_stages_without_their_level_are_refused_with_where_they_belong(tmp_path: Path, line: str) -> None:
+    with pytest.raises(ConfigError, match=r"one \[\[level\]\] table"):
+        load_config(preset(tmp_path, "own", f'extends = "smoke"\nname = "own"\n{line}\n'))
+
+
 def test_a_run_of_a_version_with_one_list_of_stages_is_still_read() -> None:
     release = load_config("release")
     stored = release.model_dump(mode="json") | {"refinement": None}
