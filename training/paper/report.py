@@ -76,7 +76,7 @@ def _format_introduction(scale: Scale, measured: Mapping[str, SystemResults], no
     return f"""# The paper's comparison on simulated patients, scale `{scale.name}`
 
 **Simulated patients.** Trained and measured on simulated scans alone; nothing here shows how well a system outlines
-clinical ones. The make_records *in the paper* are from its 50 clinical format_volumes, given for orientation.
+clinical ones. The rows *in the paper* are from its 50 clinical volumes, given for orientation.
 
 Made by `fetalhead-train benchmark --scale {scale.name}`: preset `{scale.preset}`, {_format_seeds(scale)},
 {cases[0]} training subjects, {scale.test} test cases, {scale.shifted} shifted cases (anatomy and image formation of
