@@ -22,7 +22,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constr
 export ORT_DISABLE_TELEMETRY := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install develop system-packages missing-packages viewer viewer-if-possible demo serve test test-fast test-soak soak docs reference check bench image train-queue train-smoke sbom audit-dependencies format lock clean
+.PHONY: help install develop system-packages missing-packages viewer viewer-if-possible demo serve test test-fast golden test-soak soak docs reference check bench image train-queue train-smoke sbom audit-dependencies format lock clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -60,6 +60,9 @@ docs: $(VENV)/.development  ## build the documentation site in site/; warnings a
 
 reference: $(VENV)/.development  ## renew the reference pages in docs/ from the code (5 s)
 	$(BIN)/python -m scripts.reference
+
+golden: $(VENV)/.development  ## renew the golden files of reports in tests/golden from the code; read the diff (1 minute)
+	RENEW_GOLDEN=1 $(PYTEST) -m golden $(PYTEST_ARGS)
 
 test-soak: $(VENV)/.development  ## test endurance: load, kills and damaged uploads (10 minutes)
 	SOAK_SECONDS=2m SOAK_KILLS=30 SOAK_MUTATIONS=5000 $(BIN)/python -m pytest tests/soak --capture=no $(PYTEST_ARGS)

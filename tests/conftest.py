@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from app.inference.runtime.telemetry import forbid_telemetry
+from tests.helpers.golden import Golden, compare_with_golden
 from tests.helpers.repository import ROOT
 
 DEAR = ("exported", "finished_run")
@@ -29,7 +30,14 @@ def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:
         dear = next((name for name in DEAR if name in getattr(item, "fixturenames", ())), None)
         if dear is not None:
             item.add_marker(pytest.mark.slow)
+        if "golden" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.golden)
         item.add_marker(pytest.mark.xdist_group(dear or str(item.path)))
+
+
+@pytest.fixture
+def golden() -> Golden:
+    return compare_with_golden
 
 
 def pytest_deselected(items: Sequence[pytest.Item]) -> None:
@@ -57,7 +65,7 @@ def pytest_testnodedown(node: Any) -> None:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     left_out = config.stash[LEFT_OUT]
-    if left_out:
+    if left_out and "not slow" in config.option.markexpr:
         folders = ", ".join(f"{folder} {number}" for folder, number in sorted(left_out.items()))
         terminalreporter.section("left out")
         terminalreporter.line(f"{sum(left_out.values())} slow tests: {folders}")

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.helpers.golden import Golden
 from tests.training.results import result
 from training.cli import main as cli
 from training.config.training import ConfigError
@@ -28,7 +29,7 @@ def measured(dsc: float, factor: float, seeds: range) -> list[CaseResult]:
     ]
 
 
-def test_common_cases_are_paired_and_the_second_is_measured_against_the_first(tmp_path: Path) -> None:
+def test_common_cases_are_paired_and_the_second_is_measured_against_the_first(tmp_path: Path, golden: Golden) -> None:
     before = written(tmp_path / "before", measured(0.80, 1.2, range(10)))
     after = written(tmp_path / "after", measured(0.85, 0.9, range(4, 14)))
     (found,) = compare_folders(before, after)
@@ -37,9 +38,7 @@ def test_common_cases_are_paired_and_the_second_is_measured_against_the_first(tm
     assert found.volume_error_percent.mean == pytest.approx(-10.0)
     assert found.first.dsc_min == pytest.approx(0.804)
     assert found.second.volumes.relative_bias_percent == pytest.approx(-10.0)
-    assert "| test (6) | 80.65 to 85.65 | 80.65 to 85.65 | 80.40 to 85.40 | +5.00 [+5.00, +5.00]" in format_table(
-        [found]
-    )
+    golden(format_table([found]), "compared_evaluations.md")
 
 
 def test_sets_that_only_one_has_are_left_out(tmp_path: Path) -> None:

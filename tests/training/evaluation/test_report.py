@@ -4,6 +4,7 @@ from pathlib import Path
 import numpy as np
 
 from model_store import packaged_store
+from tests.helpers.golden import Golden
 from tests.training.results import result
 from training.cli.evaluate import SECTIONS as OFFERED
 from training.evaluation.cases import CaseResult, SegmenterResult, evaluate_cases, read_journal
@@ -43,12 +44,11 @@ def test_a_model_that_finds_no_head_at_all_can_be_read_again() -> None:
 def test_folder_gets_report_and_figure(tmp_path: Path) -> None:
     lines = "".join(result(seed, 205.0 + seed % 3).model_dump_json() + "\n" for seed in range(5))
     (tmp_path / "test.jsonl").write_text(lines, encoding="utf-8")
-    text = write_folder(tmp_path)
+    write_folder(tmp_path)
     written = json.loads((tmp_path / "evaluation.json").read_text(encoding="utf-8"))
     assert written["data"] == "simulated"
     assert written["test"]["dsc"]["mean"] == 0.95
     assert "shifted" not in written
-    assert "0.9500 ± 0.0000" in text
     assert "<svg" in (tmp_path / "test_agreement.svg").read_text(encoding="utf-8")
     assert Evaluation.model_validate(written).test is not None
 
@@ -61,13 +61,12 @@ def test_the_interval_is_set_by_test_and_checked_elsewhere(tmp_path: Path) -> No
     journal(tmp_path / "test.jsonl", [result(n, 200.0 + n + (n % 3 - 1) * 4) for n in range(12)])
     far = result(3, 300.0)
     journal(tmp_path / "shifted.jsonl", [result(1, 201.0), result(2, 202.0), far])
-    text = write_folder(tmp_path)
+    write_folder(tmp_path)
     found = Evaluation.model_validate_json((tmp_path / "evaluation.json").read_text(encoding="utf-8"))
     assert found.volume_interval is not None
     assert found.shifted is not None
     assert found.shifted.interval_held is not None
     assert (found.shifted.interval_held.inside, found.shifted.interval_held.cases) == (2, 3)
-    assert "| Coverage of the 95 % interval from `test` |  | 12 of 12 (100 %, 76 to 100 %) | 2 of 3 (67 %" in text
 
 
 def test_each_section_tells_its_command_and_its_voxels(tmp_path: Path) -> None:
@@ -76,7 +75,7 @@ def test_each_section_tells_its_command_and_its_voxels(tmp_path: Path) -> None:
     record_command(tmp_path, "test", "fetalhead-train evaluate --cohort test")
     record_command(tmp_path, "validation", "fetalhead-train evaluate --cohort validation")
     record_command(tmp_path, "shifted", "fetalhead-train evaluate --cohort shifted")
-    assert "| Voxels (mm) | 0.38 | 0.4 | - |" in write_folder(tmp_path)
+    write_folder(tmp_path)
     found = Evaluation.model_validate_json((tmp_path / "evaluation.json").read_text(encoding="utf-8"))
     assert found.test is not None
     assert (found.test.command, found.test.spacing_mm) == ("fetalhead-train evaluate --cohort test", (0.4, 0.4))
@@ -84,11 +83,13 @@ def test_each_section_tells_its_command_and_its_voxels(tmp_path: Path) -> None:
     assert found.command == wanted
 
 
-def test_the_paper_s_distances_and_an_undefined_slope_are_told() -> None:
-    text = format_table({"test": summarise_section([result(0), result(1)])})
-    assert "| Adb (mm) | 0.48 |" in text
-    assert "| Hdb (mm) | 4.61 |" in text
-    assert "| Slope of the difference on the mean, 95 % interval |  | undefined |" in text
+def test_it_reads_as_in_its_golden_file(tmp_path: Path, golden: Golden) -> None:
+    """An interval that holds less often elsewhere, voxels that are told and not, and a slope that is undefined."""
+    spaced = [result(n, 200.0 + n + (n % 3 - 1) * 4).model_copy(update={"spacing_mm": (0.4,) * 3}) for n in range(12)]
+    journal(tmp_path / "test.jsonl", spaced)
+    journal(tmp_path / "shifted.jsonl", [result(1, 201.0), result(2, 202.0), result(3, 300.0, "review")])
+    journal(tmp_path / "held_out.jsonl", [result(20), result(21)])
+    golden(write_folder(tmp_path) + "\n\n" + explain(("test", "shifted", "held_out")), "evaluation.md")
 
 
 def test_table_shows_only_what_was_evaluated() -> None:
@@ -99,11 +100,10 @@ def test_held_out_patients_have_sections_of_their_own(tmp_path: Path) -> None:
     for place, name in enumerate(SECTIONS):
         lines = "".join(result(10 * place + n).model_dump_json() + "\n" for n in range(2))
         (tmp_path / f"{name}.jsonl").write_text(lines, encoding="utf-8")
-    text = write_folder(tmp_path)
+    write_folder(tmp_path)
     found = Evaluation.model_validate_json((tmp_path / "evaluation.json").read_text(encoding="utf-8"))
     assert list(found.sections) == ["test", "shifted", "held_out", "held_out_shifted"]
     assert {name: part.seeds for name, part in found.sections.items()}["held_out"] == "20-21"
-    assert "| held_out (2 simulated) | held_out_shifted (2 simulated) |" in text
 
 
 def test_every_section_is_that_of_a_cohort() -> None:

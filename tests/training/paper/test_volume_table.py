@@ -18,16 +18,11 @@ def test_volumes_are_of_all_seeds() -> None:
     first = sum(r.measured_ml - r.true_ml for r in found.test[0]) / len(found.test[0])
     both = type(found)(found.system, (1, 2), (found.test[0], shifted), found.shifted, 1, 1.0)
     page = format_volumes({"USegNet": both}, [], "USegNet")
-    assert f"| USegNet | {first + 5:+.1f} [{first:+.1f}, {first + 10:+.1f}] |" in page
-    assert "Mean over training seeds" in page
-    assert "Mean over training seeds" not in format_volumes({"USegNet": measured("USegNet", 0.8)}, [], "USegNet")
+    assert f"{first + 5:+.1f} [{first:+.1f}, {first + 10:+.1f}]" in page
 
 
 def test_reproducibility_is_of_all_seeds_and_in_a_file(tmp_path: Path) -> None:
     runs = [repeated((190, 200, 210), (290, 300, 310)), repeated((180, 200, 220), (280, 300, 320))]
-    page = format_volumes({"USegNet": measured("USegNet", 0.8, 0.8)}, runs, "USegNet")
-    assert "SD of a fetus's volumes 15.0 [10.0, 20.0] mL on average" in page
-    assert "10.0 to 20.0 mL" in page
     write_repeated(tmp_path / "reproducibility.csv", runs, (1, 2))
     with (tmp_path / "reproducibility.csv").open(encoding="utf-8") as handle:
         rows = list(csv.DictReader(handle))
