@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all and are on the disk afterwards, and the digests of what they hold."""
+"""Writing of files completely or not at all, flushed to the disk, and digests of their content."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from typing import Final
 PARTIAL_SUFFIX: Final = ".partial"
 FOR_ALL: Final = 0o666
 FOR_THE_OWNER: Final = 0o600
-"""Modes of new files, of which the process's umask takes away."""
+"""Modes of new files, before the process's umask."""
 
 
 def write_atomically(path: Path, content: bytes | str, mode: int = FOR_ALL) -> None:
-    """Replace a file: a reader, or a machine that loses power, sees what it held before or all of the new content."""
+    """Replace a file: a reader, or a machine that loses power, sees the old content or all of the new content."""
     partial = path.with_name(f"{path.name}.{os.getpid()}.{threading.get_ident()}{PARTIAL_SUFFIX}")
     try:
         write_and_flush(partial, content, mode)

@@ -32,7 +32,7 @@ Errors are `application/problem+json`; [/problems](/problems) explains each."""
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
-    """An application of its own; without `settings` they are read from the environment."""
+    """Build a new application; without `settings` they are read from the environment."""
     settings = settings or Settings()
     app = FastAPI(
         title="fetalhead",

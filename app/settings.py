@@ -1,6 +1,6 @@
-"""Where things are, limits and threads of one service, read from the environment (prefix `FETALHEAD_`).
+"""Settings of one service, read from the environment (prefix `FETALHEAD_`).
 
-No number of the preprocessing or the quality rules is here: those travel with the model.
+Numbers of the preprocessing and of the quality rules are no settings: they are part of the model's manifest.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from model_store import packaged_store
 PREFIX = "FETALHEAD_"
 MEBIBYTE = 1024 * 1024
 CLIENT_VARIABLES = ("FETALHEAD_URL", "FETALHEAD_API_KEY")
-"""What the client reads (`app.client`); no setting of the service."""
+"""Variables that the client reads (`app.client`), which are no settings of the service."""
 REMOVED_VARIABLES = {
     "FETALHEAD_MAX_VOXELS": "use FETALHEAD_MAX_UNPACKED_BYTES, which bounds the voxels, too",
     "FETALHEAD_OIDC_JWKS_URL": "unset it: the issuer itself names its keys (/.well-known/openid-configuration)",
@@ -31,7 +31,7 @@ REMOVED_VARIABLES = {
 
 
 class SettingsError(Exception):
-    """The environment holds settings that cannot be used."""
+    """Settings in the environment that cannot be used."""
 
 
 class Settings(BaseSettings):
@@ -137,7 +137,7 @@ class Settings(BaseSettings):
 
     @property
     def effective_database_url(self) -> str:
-        """The URL of the database that is really used."""
+        """The URL of the database in use."""
         if self.database_url is None:
             return f"sqlite:///{(self.data_dir / 'fetalhead.sqlite').resolve()}"
         if self.database_password_file is None:
@@ -164,7 +164,7 @@ def unknown_variables(environment: Mapping[str, str]) -> list[str]:
 
 
 def environment_name(field: str) -> str:
-    """The environment variable that sets a field.
+    """Return the environment variable that sets a field.
 
     >>> environment_name("data_dir")
     'FETALHEAD_DATA_DIR'
@@ -177,7 +177,7 @@ def _variables_at(location: tuple[int | str, ...]) -> list[str]:
 
 
 def _with_password(url: str, file: Path) -> str:
-    """The URL with the file's content as its user's password; a ValueError where either cannot be used."""
+    """Return the URL with the file's content as its user's password; raise ValueError where either cannot be used."""
     parts = urlsplit(url)
     user, _, host = parts.netloc.rpartition("@")
     if not user or ":" in user:

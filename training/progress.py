@@ -1,4 +1,4 @@
-"""Progress on standard error: a bar that moves on a terminal, a line every half minute where nobody sees it move."""
+"""Progress on standard error: a bar on a terminal, else a line every half minute."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 
 class ProgressBar:
-    """How far one thing has come, with a note beside it."""
+    """The progress of one task, with a note."""
 
     def __init__(self, title: str) -> None:
         self._bar = progress_bar(TextColumn("{task.fields[note]}"))
@@ -27,7 +27,7 @@ class ProgressBar:
         self._written_at, self._unwritten = -SECONDS_BETWEEN_LINES, ""
 
     def show(self, share: float, note: str) -> None:
-        """Show which share is done, 0 to 1, and the note."""
+        """Show the finished share, 0 to 1, and the note."""
         self._bar.update(self._task, completed=share, note=note)
         spent = timedelta(seconds=round(monotonic() - self._begun))
         self._unwritten = f"{self._title}: {100 * share:.0f} % in {spent}, {note}"
@@ -49,7 +49,7 @@ class ProgressBar:
 
 
 def with_bar(items: Iterable[T], total: int, title: str) -> Iterator[T]:
-    """Yield the items, and show how many of them are done."""
+    """Yield the items and show the number of finished ones."""
     with ProgressBar(title) as bar:
         bar.show(0.0, f"0 of {total}")
         for done, item in enumerate(items, start=1):

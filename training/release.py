@@ -1,4 +1,4 @@
-"""From a preset to a model that can be published: every step in its order, each in a process of its own, resumable."""
+"""A release: the steps from a preset to a model that can be published, each in its own process, resumable."""
 
 from __future__ import annotations
 
@@ -12,32 +12,32 @@ from app.files import write_atomically
 
 JOURNAL = "release.json"
 GROUPS, CALIBRATION, PRECISION_GATE, BOX_GATE = 52, 80, 40, 20
-"""Cases of the steps; groups of three directions each."""
+"""Numbers of cases of the steps, and of groups of three directions each."""
 EVALUATED = {"test": 200, "shifted": 100, "held_out": 100, "held_out_shifted": 50}
-"""Cases of each cohort."""
+"""Number of cases of each cohort."""
 LEAST = 2
 GATE_SPACING_MM = 1.3
 REPEATED_SPACING_MM = 1.3
 
 Arguments = tuple[str, ...]
-Run = Callable[[Arguments], int]
-"""Runs one command of `fetalhead-train` and returns its exit code."""
+RunCommand = Callable[[Arguments], int]
+"""A function that runs one command of `fetalhead-train` and returns its exit code."""
 
 
 class StepFailedError(Exception):
-    """A step that ended with an error; what was finished before it is kept."""
+    """A step that ended with an error; the steps before it are kept."""
 
 
 class OtherReleaseError(Exception):
-    """A run that was begun with other arguments: what they made would be mixed with what these make."""
+    """A run that was begun with other arguments, whose results would be mixed with the new ones."""
 
 
 @dataclass(frozen=True)
 class Release:
-    """What is wanted: the preset, where its run lives, what it starts from.
+    """The plan of a release: the preset, the folder of its run, and the model that it starts from.
 
-    `share` of the usual number of cases is measured in every step, at least two; `spacing_mm` is that of the scans for
-    calibration and evaluation. `store` is what a published model is read from and, with `publish`, written to.
+    Every step measures `share` of the usual number of cases, at least two; `spacing_mm` is that of the scans for
+    calibration and evaluation. A published model is read from `store` and, with `publish`, written to it.
     """
 
     preset: str
@@ -53,40 +53,40 @@ class Release:
 
     @property
     def candidate(self) -> Path:
-        """Where the exported model lies."""
+        """The folder of the exported model."""
         return self.run / "store" / "fetal_head" / "1"
 
     @property
     def evaluation(self) -> Path:
-        """Where journals and figures of the evaluation lie."""
+        """The folder of the evaluation's journals and figures."""
         return self.run / "evaluation"
 
     def steps(self) -> Iterator[Arguments]:
-        """The arguments of `fetalhead-train`, in order."""
+        """Yield the arguments of `fetalhead-train` for each step, in order."""
         data = self.data or self.run / "phantoms"
         yield self._fit(data)
         yield "export", f"{self.run}", "--data", f"{data}"
-        validation, native = self._kept("validation"), self._kept("native")
+        validation, native = self._locate_scans("validation"), self._locate_scans("native")
         gate = ("--spacing", f"{max(self.spacing_mm, GATE_SPACING_MM)}", "--phantoms", f"{validation}")
-        yield "focus", f"{self.candidate}", "--cases", self._cases(BOX_GATE), *gate
-        yield "quantize", f"{self.candidate}", "--cases", self._cases(PRECISION_GATE), *gate
+        yield "focus", f"{self.candidate}", "--cases", self._count_cases(BOX_GATE), *gate
+        yield "quantize", f"{self.candidate}", "--cases", self._count_cases(PRECISION_GATE), *gate
         measured = ("--spacing", f"{self.spacing_mm}", "--phantoms", f"{native}")
-        yield "calibrate", f"{self.candidate}", "--cases", self._cases(CALIBRATION), *measured
+        yield "calibrate", f"{self.candidate}", "--cases", self._count_cases(CALIBRATION), *measured
         model = ("--store", f"{self.run / 'store'}", "--out", f"{self.evaluation}")
         for cohort, cases in EVALUATED.items():
-            yield "evaluate", "--cohort", cohort, "--cases", self._cases(cases), *model, *measured
+            yield "evaluate", "--cohort", cohort, "--cases", self._count_cases(cases), *model, *measured
         repeated = (
             "--spacing",
             f"{max(self.spacing_mm, REPEATED_SPACING_MM)}",
             "--phantoms",
-            f"{self._kept('repeat')}",
+            f"{self._locate_scans('repeat')}",
         )
-        yield "reproducibility", "--groups", self._cases(GROUPS), *model, *repeated
+        yield "reproducibility", "--groups", self._count_cases(GROUPS), *model, *repeated
         if self.publish:
-            yield self.publishing()
+            yield self.make_publish_step()
 
-    def publishing(self) -> Arguments:
-        """The step that makes it the next version of the store, unless it is worse than the newest."""
+    def make_publish_step(self) -> Arguments:
+        """Return the step that publishes the model as the store's next version, unless it is worse than the newest."""
         report = self.evaluation / "evaluation.json"
         return "publish", f"{self.candidate}", "--evaluation", f"{report}", "--store", f"{self.store}"
 
@@ -95,23 +95,23 @@ class Release:
         limited = () if self.minutes is None else ("--minutes", f"{self.minutes:g}")
         return "fit", self.preset, "--run", f"{self.run}", "--data", f"{data}", "--resume", *begun, *limited
 
-    def _kept(self, name: str) -> Path:
-        """Where the scans of a step are kept: one folder for each size that they have."""
+    def _locate_scans(self, name: str) -> Path:
+        """Return the folder of a step's scans; there is one for each spacing."""
         return (self.scans or self.run / "scans") / name
 
-    def _cases(self, usual: int) -> str:
+    def _count_cases(self, usual: int) -> str:
         return str(max(LEAST, math.ceil(self.share * usual)))
 
 
-def carry_out(release: Release, run: Run) -> Iterator[Arguments]:
-    """Do every step that the journal does not hold yet; yields each one as it begins.
+def carry_out(release: Release, run: RunCommand) -> Iterator[Arguments]:
+    """Carry out the steps that the journal lacks; yield each one when it begins.
 
     Raises:
         OtherReleaseError: the finished steps are not those of this release.
         StepFailedError: a step's exit code was not 0.
     """
     journal = release.run / JOURNAL
-    steps, done = list(release.steps()), finished_steps(journal)
+    steps, done = list(release.steps()), read_finished_steps(journal)
     for wanted, finished in zip(steps, done, strict=False):
         if wanted != finished:
             raise OtherReleaseError(
@@ -127,15 +127,15 @@ def carry_out(release: Release, run: Run) -> Iterator[Arguments]:
         _write(journal, done)
 
 
-def finished_steps(journal: Path) -> list[Arguments]:
-    """The steps that a release has finished, none where it has not begun."""
+def read_finished_steps(journal: Path) -> list[Arguments]:
+    """Read the steps that a release has finished; none where it has not begun."""
     if not journal.is_file():
         return []
     return [tuple(step) for step in json.loads(journal.read_text(encoding="utf-8"))["finished"]]
 
 
 def format_command(step: Sequence[str]) -> str:
-    """The command as one would type it."""
+    """Format the command for a shell."""
     return " ".join(("fetalhead-train", *step))
 
 

@@ -1,4 +1,4 @@
-"""One context level: its own grid and its own region of the volume, and the way from there back to the served grid."""
+"""Context levels, each with its own grid and its own region, whose result is mapped back to the served grid."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from app.imaging.regions import RegionSpec, crop, find_region, whole_box
 from app.imaging.resample import resample
 from app.imaging.volume import Volume, VolumeGeometry, corresponding_box
 
-Run = Callable[[Float32, Float32 | None], Float32]
-"""A level's network: image, and the probability of the level below if there is one -> probability; (1, 1, I, J, K)."""
+RunNetwork = Callable[[Float32, Float32 | None], Float32]
+"""A level's network: a function (image, probability of the level below or None) -> probability, (1, 1, I, J, K)."""
 
 
 class LevelSpec(BaseModel):
-    """Where a context level works; travels with the model."""
+    """The grid and the region of a context level; a part of the model's manifest."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -27,18 +27,18 @@ class LevelSpec(BaseModel):
 
     @property
     def everywhere(self) -> LevelSpec:
-        """The same level, seeing the whole volume."""
+        """The same level with the whole volume as its region."""
         return LevelSpec(grid_spacing_mm=self.grid_spacing_mm)
 
     def grid(self, served: PreprocessingSpec) -> PreprocessingSpec:
-        """Return how the level wants its input, where the others want it as `served`."""
+        """Return the form of the level's input, given the one of the served grid."""
         if self.grid_spacing_mm is None:
             return served
         return served.model_copy(update={"spacing_mm": self.grid_spacing_mm})
 
 
 def run_levels(
-    levels: Sequence[LevelSpec], runs: Sequence[Run], image: Float32, served: PreprocessingSpec
+    levels: Sequence[LevelSpec], runs: Sequence[RunNetwork], image: Float32, served: PreprocessingSpec
 ) -> Iterator[Float32]:
     """Yield each level's probability, float32 (I, J, K), which is the context of the next one (paper eq. 5)."""
     below: Float32 | None = None
@@ -47,13 +47,15 @@ def run_levels(
         yield below
 
 
-def run_level(level: LevelSpec, run: Run, image: Float32, below: Float32 | None, served: PreprocessingSpec) -> Float32:
-    """Return a level's probability on the served grid, float32 (I, J, K).
+def run_level(
+    level: LevelSpec, run: RunNetwork, image: Float32, below: Float32 | None, served: PreprocessingSpec
+) -> Float32:
+    """Run a level and return its probability on the served grid, float32 (I, J, K).
 
-    `image` is the volume prepared on the served grid, `below` the probability of the level below. Outside of the
-    level's region that one stays. Raises `NotMeasurable` where the level's grid leaves nothing of the volume.
+    `image` is the volume prepared on the served grid, `below` the probability of the level below, which remains outside
+    the level's region. Raises `NotMeasurable` where no part of the volume is left on the level's grid.
     """
-    whole = VolumeGeometry.from_spacing(image.shape, (served.spacing_mm,) * 3)  # where it lies does not matter
+    whole = VolumeGeometry.from_spacing(image.shape, (served.spacing_mm,) * 3)  # its position does not matter
     seen, context = Volume(image, whole), None if below is None else Volume(below, whole)
     grid, box = level.grid(served), whole_box(image.shape)
     if level.grid_spacing_mm is not None:
@@ -69,7 +71,7 @@ def run_level(level: LevelSpec, run: Run, image: Float32, below: Float32 | None,
 
 
 def _paste(found: Volume, below: Float32 | None, grid: VolumeGeometry) -> Float32:
-    """Return what was found on the whole grid, and elsewhere what the level below says."""
+    """Return the level's result on the whole grid, with the probability of the level below elsewhere."""
     if found.geometry == grid:
         return found.data
     start, stop = corresponding_box(found.geometry, grid)

@@ -1,4 +1,4 @@
-"""Which part of a volume a context level sees: the region around the head that the level below found."""
+"""The region of interest of a context level: the part of the volume around the head that the level below found."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from app.imaging.volume import AXES, Float3, Index3
 
 
 class RegionSpec(BaseModel):
-    """How a level's region follows from the probability of the level below; travels with the model.
+    """The rule by which a region follows from the probability of the level below; a part of the model's manifest.
 
-    Without an extent it is the box around the largest component and its margin, within the grid. With one it is a cube
-    of that extent about the middle of the component, which may reach beyond the grid and grows where component and
-    margin are larger.
+    Without an extent the region is the box around the largest component and its margin, within the grid. With one it is
+    a cube of that extent around the middle of the component, which may reach beyond the grid and grows where component
+    and margin are larger.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -30,7 +30,7 @@ class RegionSpec(BaseModel):
 
 @dataclass(frozen=True)
 class Box:
-    """The voxels start <= index < stop of a grid; some of them may lie outside of it."""
+    """The voxels start <= index < stop of a grid; some of them may lie outside the grid."""
 
     start: Index3
     stop: Index3
@@ -49,15 +49,15 @@ class Box:
 
 
 def whole_box(shape: tuple[int, ...]) -> Box:
-    """Return the box that holds every voxel of a grid of this shape, and no other."""
+    """Return the box of all voxels of a grid of this shape."""
     i, j, k = shape
     return Box((0, 0, 0), (i, j, k))
 
 
 def find_region(below: Float32, spec: RegionSpec, spacing_mm: float, divisor: int) -> Box:
-    """Return the region by the probability of the level below, float32 (I, J, K); its sides are multiples of `divisor`.
+    """Find the region from the probability of the level below, float32 (I, J, K); its sides are multiples of `divisor`.
 
-    Where the level below found nothing it is the whole grid.
+    Where the level below found nothing, the region is the whole grid.
     """
     head = largest_component(below >= spec.threshold)
     if not head.any():
@@ -65,17 +65,17 @@ def find_region(below: Float32, spec: RegionSpec, spacing_mm: float, divisor: in
     low, high = bounding_box(head)
     margin = math.ceil(spec.margin_mm / spacing_mm)
     if spec.extent_mm is None:
-        sides = [_box_side(low[axis], high[axis], margin, below.shape[axis], divisor) for axis in AXES]
+        sides = [_fit_box_side(low[axis], high[axis], margin, below.shape[axis], divisor) for axis in AXES]
     else:
-        least = _voxels(spec.extent_mm, spacing_mm)
-        sides = [_cube_side(low[axis], high[axis], margin, least, divisor) for axis in AXES]
+        least = _count_voxels(spec.extent_mm, spacing_mm)
+        sides = [_fit_cube_side(low[axis], high[axis], margin, least, divisor) for axis in AXES]
     (a, d), (b, e), (c, f) = sides
     return Box((a, b, c), (d, e, f))
 
 
 def cube_shape(extent_mm: float, spacing_mm: float, divisor: int) -> Index3:
     """Return the shape of a cube of this extent, its sides rounded up to multiples of `divisor`."""
-    side = _rounded_up(_voxels(extent_mm, spacing_mm), divisor)
+    side = _round_up(_count_voxels(extent_mm, spacing_mm), divisor)
     return side, side, side
 
 
@@ -89,24 +89,24 @@ def crop(values: Float32, box: Box, outside: float) -> Float32:
     return np.pad(inside, beyond, constant_values=outside)
 
 
-def _box_side(low: int, high: int, margin: int, length: int, divisor: int) -> tuple[int, int]:
-    """Return the range grown by the margin and to a multiple of `divisor`, evenly but within 0 to `length`."""
+def _fit_box_side(low: int, high: int, margin: int, length: int, divisor: int) -> tuple[int, int]:
+    """Return the range extended by the margin and to a multiple of `divisor`, evenly but within 0 to `length`."""
     low, high = max(0, low - margin), min(length, high + margin)
-    size = min(length, _rounded_up(high - low, divisor))
+    size = min(length, _round_up(high - low, divisor))
     start = min(max(0, low - (size - (high - low)) // 2), length - size)
     return start, start + size
 
 
-def _cube_side(low: int, high: int, margin: int, least: int, divisor: int) -> tuple[int, int]:
-    """Return a range of at least `least` voxels about the middle of the one given, which has its margin in it."""
-    size = _rounded_up(max(least, high - low + 2 * margin), divisor)
+def _fit_cube_side(low: int, high: int, margin: int, least: int, divisor: int) -> tuple[int, int]:
+    """Return a range of at least `least` voxels around the middle of the given one, with its margin."""
+    size = _round_up(max(least, high - low + 2 * margin), divisor)
     start = low - (size - (high - low)) // 2
     return start, start + size
 
 
-def _voxels(extent_mm: float, spacing_mm: float) -> int:
+def _count_voxels(extent_mm: float, spacing_mm: float) -> int:
     return math.ceil(extent_mm / spacing_mm - 1e-3)
 
 
-def _rounded_up(size: int, divisor: int) -> int:
+def _round_up(size: int, divisor: int) -> int:
     return divisor * math.ceil(size / divisor)

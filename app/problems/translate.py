@@ -46,12 +46,12 @@ def translate_error(error: Exception) -> ProblemError:
     for kind, translate in TRANSLATIONS.items():
         if isinstance(error, kind):
             return translate(error)
-    return _unforeseen(error)
+    return _report_unforeseen(error)
 
 
 def _imaging_problem(error: ImagingError) -> ProblemError:
     if error.code in INTERNAL_CODES:
-        return _unforeseen(error)
+        return _report_unforeseen(error)
     code = error.code if error.code in PROBLEMS else _fallback(error)
     detail = error.detail[:1].upper() + error.detail[1:].removesuffix(".") + "."
     return ProblemError(code, detail, expected=error.expected, got=error.got, remedy=error.remedy)
@@ -67,7 +67,7 @@ def _fallback(error: ImagingError) -> str:
 
 def _storage_problem(error: OSError) -> ProblemError:
     if error.errno not in DISK_ERRORS:
-        return _unforeseen(error)
+        return _report_unforeseen(error)
     log.error("storage unavailable", extra={"fields": {"reason": error.strerror, **describe_exception(error)}})
     return ProblemError("storage_unavailable", headers={"Retry-After": STORAGE_RETRY_S})
 
@@ -86,7 +86,7 @@ def _damaged_problem(error: DamagedArtifactError) -> ProblemError:
     return _incident("damaged record", error, "damaged_record", "A stored file is missing or was altered.")
 
 
-def _unforeseen(error: Exception) -> ProblemError:
+def _report_unforeseen(error: Exception) -> ProblemError:
     return _incident("unforeseen error", error, "internal", "The service failed.")
 
 

@@ -13,8 +13,8 @@ from training.release import (
     Release,
     StepFailedError,
     carry_out,
-    finished_steps,
     format_command,
+    read_finished_steps,
 )
 
 ORDER = ["fit", "export", "focus", "quantize", "calibrate", *["evaluate"] * 4, "reproducibility"]
@@ -73,7 +73,7 @@ def test_it_stops_where_a_step_fails_and_goes_on_there(release: Release) -> None
 
     with pytest.raises(StepFailedError, match=r"`fetalhead-train quantize .*` ended with exit code 1"):
         list(carry_out(release, run))
-    assert [step[0] for step in finished_steps(release.run / "release.json")] == ORDER[:3]
+    assert [step[0] for step in read_finished_steps(release.run / "release.json")] == ORDER[:3]
     assert [step[0] for step in carry_out(release, run)] == ORDER[3:]
     assert ran == [*ORDER[:4], *ORDER[3:]]
     assert list(carry_out(release, run)) == []
@@ -111,5 +111,5 @@ def test_the_commands_really_run(release: Release, finished_run: Path, capfd: py
     assert "train it longer" in told.err
     (problem,) = [json.loads(line) for line in told.err.splitlines() if line.startswith('{"error"')][-1:]
     assert format_command(("calibrate",)) in problem["error"]
-    done = [step[0] for step in finished_steps(release.run / "release.json")]
+    done = [step[0] for step in read_finished_steps(release.run / "release.json")]
     assert done == ["fit", "export", "focus", "quantize"]

@@ -1,4 +1,4 @@
-"""The comparison of all systems of the paper's tables."""
+"""The command `benchmark`: the comparison of all systems of the paper's tables."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def add_benchmark(commands: Commands) -> None:
     bench.add_argument("--phantoms", type=Path, help="folder of training scans (default: ROOT/phantoms)")
     bench.add_argument("--results", type=Path, help="folder to write (default: docs/results/DATE-SCALE)")
     bench.add_argument("--no-train", action="store_true", help="measure and report what is finished")
-    bench.add_argument("--note", default="", help="for the report: what the commands do not tell")
+    bench.add_argument("--note", default="", help="text for the report")
     bench.set_defaults(command=_benchmark)
 
 

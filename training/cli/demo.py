@@ -34,19 +34,19 @@ POLL_S = 0.2
 LOG_TAIL = 2000
 MODEL_FAILED = "model_failed"
 DEFAULT_SEED = 2_000_005
-"""Of the test cohort: no training saw this patient."""
+"""A patient of the test cohort, which no training saw."""
 LARGEST_VOLUME_ERROR_PERCENT = 15.0
 MEASURED = ("ok", "review")
 VOLUME = "volume.nii.gz"
 
 
 class DemoError(Exception):
-    """The demonstration failed; the message says at which step, and what to do."""
+    """A failed demonstration; the message says at which step, and what to do."""
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """One measurement beside the truth: volumes in mL, the Dice coefficient of both masks as a fraction."""
+    """One measurement compared with the truth: volumes in mL, the Dice coefficient of both masks as a fraction."""
 
     measured_ml: float
     true_ml: float
@@ -60,20 +60,20 @@ class Comparison:
 
     @property
     def good(self) -> bool:
-        """Whether the measurement is what a newcomer should see."""
+        """Whether the measurement is as good as a newcomer should see it."""
         return self.verdict in MEASURED and abs(self.error_percent) <= LARGEST_VOLUME_ERROR_PERCENT
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the demonstration and return its exit status."""
-    options = _parser().parse_args(arguments)
+    options = _make_parser().parse_args(arguments)
     request = SimulationRequest(seed=options.seed, weeks=options.ga, spacing=options.spacing)
     try:
         comparison = demonstrate(request, options.folder)
     except (DemoError, FetalHeadError) as error:
         _say(f"demo failed: {error}")
         return 1
-    _say(_table(comparison))
+    _say(_format_table(comparison))
     _say(f"\nmask, report, picture and the volume itself: {options.folder}/")
     if not comparison.good:
         _say(
@@ -84,7 +84,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def demonstrate(request: SimulationRequest, folder: Path) -> Comparison:
-    """Simulate one patient, have the service measure it, and leave every file in `folder`.
+    """Simulate one patient, let the service measure it, and leave every file in `folder`.
 
     The service starts up while the patient is being simulated. Raises DemoError where a step fails.
     """
@@ -102,14 +102,14 @@ def demonstrate(request: SimulationRequest, folder: Path) -> Comparison:
 
 @dataclass(frozen=True)
 class DemoService:
-    """`fetalhead serve` as a process of its own, which writes into a log."""
+    """A process of `fetalhead serve` that writes into a log."""
 
     url: str
     process: subprocess.Popen[bytes]
     log: Path
 
     def check_alive(self) -> None:
-        """Raise DemoError with the service's last words where it has ended."""
+        """Raise DemoError with the end of the log where the service has ended."""
         if self.process.poll() is not None:
             tail = self.log.read_text(encoding="utf-8", errors="replace")[-LOG_TAIL:]
             raise DemoError(f"the service ended with status {self.process.returncode}; the end of {self.log}:\n{tail}")
@@ -117,7 +117,7 @@ class DemoService:
 
 @contextmanager
 def running_service(log: Path) -> Iterator[DemoService]:
-    """Run `fetalhead serve` on a free port with a data folder of its own; stop it and erase that folder at the end."""
+    """Run `fetalhead serve` on a free port with a temporary data folder."""
     with tempfile.TemporaryDirectory(prefix="fetalhead-demo-") as data, log.open("wb") as output:
         port = _free_port()
         environment = os.environ | {
@@ -180,7 +180,7 @@ def _free_port() -> int:
         return int(listener.getsockname()[1])
 
 
-def _table(comparison: Comparison) -> str:
+def _format_table(comparison: Comparison) -> str:
     return (
         f"\n   measured  {comparison.measured_ml:7.1f} mL"
         f"\n   true      {comparison.true_ml:7.1f} mL"
@@ -195,7 +195,7 @@ def _say(line: str) -> None:
     sys.stdout.flush()
 
 
-def _parser() -> argparse.ArgumentParser:
+def _make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m training.cli.demo", description="Measure one simulated head.")
     parser.add_argument("folder", type=Path, help="where the files go")
     parser.add_argument("--ga", type=float, default=26.0, help="gestational age, weeks (default: 26)")

@@ -1,4 +1,4 @@
-"""A run's way into a model store: export, what makes it faster, calibration, publication."""
+"""The commands from a run to a model store: `export`, `quantize`, `focus`, `calibrate` and `publish`."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
 
 
 def add_export(commands: Commands) -> None:
-    """Add `export`, `quantize`, `focus`, `calibrate` and `publish`."""
+    """Add these commands."""
     export = commands.add_parser("export", help="export a run as a candidate model, checked against torch")
     export.add_argument("run", type=Path)
     export.add_argument("--data", type=Path, help="phantoms for parity and test vector (default: RUN/phantoms)")
     export.add_argument("--store", type=Path, help="empty folder that becomes a store (default: RUN/store)")
     export.add_argument("--name", default="fetal_head", help="the model's name in the store")
-    export.add_argument("--note", default="", help="for the model card: what the commands do not tell about this run")
+    export.add_argument("--note", default="", help="text for the model card beside the recorded commands")
     export.set_defaults(command=_export)
     _add_faster_commands(commands)
     calibrate = commands.add_parser("calibrate", help="set a candidate's review limits on validation cases")
@@ -116,7 +116,7 @@ def _calibrate(options: argparse.Namespace) -> None:
     from training.export.publish import recalibrate
 
     candidate: Path = options.candidate
-    scans, number = _labelled(options)
+    scans, number = _choose_labelled(options)
 
     def segmenter() -> HeadSegmenter:
         stored = ModelStore(candidate.parent.parent).resolve(candidate.parent.name, int(candidate.name))
@@ -140,8 +140,8 @@ def _calibrate(options: argparse.Namespace) -> None:
     tell(options, text, threshold=threshold, **{when: found.model_dump() for when, found in checks.items()})
 
 
-def _labelled(options: argparse.Namespace) -> tuple[Callable[[], Iterable[Labelled]], int]:
-    """What to calibrate on, to be gone through as often as wanted, and how many: one's own cases, or simulated ones."""
+def _choose_labelled(options: argparse.Namespace) -> tuple[Callable[[], Iterable[Labelled]], int]:
+    """Return a function that yields the cases of the calibration, own or simulated ones, and their number."""
     from training.evaluation.calibration import Labelled
     from training.own_data.dataset import OwnData
 

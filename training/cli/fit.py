@@ -1,4 +1,4 @@
-"""Training one preset."""
+"""The command `fit`."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ def add_fit(commands: Commands) -> None:
     fit.add_argument(
         "--data",
         type=Path,
-        help="folder of phantoms, where what lacks is made (default: runs/PRESET/phantoms), "
+        help="folder of phantoms, where missing ones are simulated (default: runs/PRESET/phantoms), "
         "or of your own volumes: images/CASE.nii.gz with labels/CASE.nii.gz, or nnU-Net's imagesTr and labelsTr",
     )
-    fit.add_argument("--from", dest="start", help="train this model on: fetal_head/7, fetal_head or a run's folder")
+    fit.add_argument("--from", dest="start", help="continue from a model: fetal_head/7, fetal_head or a run's folder")
     add_store(fit, "that --from reads")
     add_split(fit)
     fit.add_argument("--run", type=Path, help="folder for weights, checkpoints, TensorBoard (default: runs/PRESET)")
-    fit.add_argument("--no-phantoms", action="store_true", help="train on what the folder holds; make nothing")
+    fit.add_argument("--no-phantoms", action="store_true", help="train on the phantoms in the folder; simulate none")
     fit.add_argument("--level", type=int, action="append", help="train this context level only (repeatable)")
     fit.add_argument("--minutes", type=float, help="replace the wall-clock budget of every level")
     fit.add_argument("--resume", action="store_true", help="continue from the last checkpoint of a level")
@@ -48,7 +48,7 @@ def _fit(options: argparse.Namespace) -> None:
         config = config.with_minutes(options.minutes)
     levels = tuple(options.level or config.trained_levels)
     if options.start is None and len(config.trained_levels) < config.context_levels:
-        raise ConfigError(f"preset {config.name!r} trains some levels only; name what the others come from with --from")
+        raise ConfigError(f"preset {config.name!r} trains only some levels; name the model of the others with --from")
     run: Path = options.run or Path("runs") / config.name
     kept = _train(options, config, run, levels)
     text = f"{run}: level {' and '.join(map(str, levels))} trained"
@@ -61,7 +61,7 @@ def _fit(options: argparse.Namespace) -> None:
 def _train(
     options: argparse.Namespace, config: TrainingConfig, run: Path, levels: tuple[int, ...]
 ) -> KeptChange | None:
-    """Train; where a model was trained on with volumes of one's own, returns how much of the change was kept."""
+    """Train; where a model was fine-tuned on own data, return how much of the change was kept."""
     from training.cases.sources import PhantomCache
     from training.export.rules import keep_rules
     from training.export.weights import weights_of

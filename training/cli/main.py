@@ -1,7 +1,7 @@
 """The `fetalhead-train` command.
 
-Exit codes: 0 it worked, 1 the work failed (a parity check, a damaged model), 2 the input cannot be used, 141 whoever
-read the output has gone.
+Exit codes: 0 success, 1 the work failed (a parity check, a damaged model), 2 the input cannot be used, 141 the reader
+of the output has gone.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""Everything from a preset to a model that can be published, by one command."""
+"""The command `release`: everything from a preset to a model that can be published."""
 
 from __future__ import annotations
 
@@ -20,7 +20,9 @@ def add_release(commands: Commands) -> None:
     """Add `release`."""
     release = commands.add_parser("release", help="fit, export, gates, calibration, evaluation: all of it; resumable")
     release.add_argument("preset", help=f"one of {', '.join(preset_names())}, or the path of a .toml file")
-    release.add_argument("--from", dest="start", help="train this model on: fetal_head/7, fetal_head or a run's folder")
+    release.add_argument(
+        "--from", dest="start", help="continue from a model: fetal_head/7, fetal_head or a run's folder"
+    )
     release.add_argument("--run", type=Path, help="folder of the run (default: runs/PRESET)")
     release.add_argument("--data", type=Path, help="folder of training phantoms (default: RUN/phantoms)")
     release.add_argument("--scans", type=Path, help="folder of the scans it is measured on (default: RUN/scans)")
@@ -54,5 +56,5 @@ def _release(options: argparse.Namespace) -> None:
 
     for step in carry_out(wanted, in_a_process):
         print(f"\n$ {format_command(step)}", file=sys.stderr if options.json else sys.stdout, flush=True)
-    told = "published" if wanted.publish else f"ready; to publish it: {format_command(wanted.publishing())}"
-    tell(options, f"\n{wanted.candidate}: {told}", candidate=wanted.candidate, published=wanted.publish)
+    state = "published" if wanted.publish else f"ready; to publish it: {format_command(wanted.make_publish_step())}"
+    tell(options, f"\n{wanted.candidate}: {state}", candidate=wanted.candidate, published=wanted.publish)

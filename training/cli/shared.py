@@ -1,4 +1,4 @@
-"""What the groups of commands share."""
+"""Options and output shared by the groups of commands."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 
 def add_store(command: argparse.ArgumentParser, use: str, written: bool = False) -> None:
-    """Add --store; by default the service's own setting, else model_store, else, for reading, the installed one."""
+    """Add --store, by default the service's own setting, else model_store, else, for reading, the installed one."""
     folder = Path(os.environ.get(STORE) or "model_store")
     default = folder if written or STORE in os.environ or folder.is_dir() else packaged_store()
     shown = f"{STORE}, else model_store" + ("" if written else ", else the installed one")
@@ -31,25 +31,25 @@ def add_store(command: argparse.ArgumentParser, use: str, written: bool = False)
 
 
 def add_split(command: argparse.ArgumentParser) -> None:
-    """Add --split, which parts one's own volumes."""
+    """Add --split, which divides own data into parts."""
     words = "of your own volumes: CSV with the columns name,part, or TOML (default: DIR/split.csv, else by patient)"
     command.add_argument("--split", type=Path, help=f"train, validation and test {words}")
 
 
 def tell(options: argparse.Namespace, text: object, **content: object) -> None:
-    """Print what came of a command: for people, or with --json as one object, paths as text."""
+    """Print a command's result for people, or with --json as one object, with paths as text."""
     print(json.dumps(content, default=str) if options.json else text, flush=True)
 
 
 def with_progress(items: Iterable[T], total: int, title: str) -> Iterable[T]:
-    """The items, with a bar on standard error."""
+    """Return the items with a progress bar on standard error."""
     from training.progress import with_bar
 
     return with_bar(items, total, title)
 
 
 def validation_phantoms(options: argparse.Namespace) -> Iterable[Phantom]:
-    """Phantoms of the validation cohort, one after another, as many as there are cases."""
+    """Return phantoms of the validation cohort, one for each case."""
     from training.evaluation.cases import load_or_simulate
     from training.phantom.cohort import request_for
 
@@ -58,7 +58,7 @@ def validation_phantoms(options: argparse.Namespace) -> Iterable[Phantom]:
 
 
 def wanted_phantoms(config: TrainingConfig, none: bool) -> list[SimulationRequest]:
-    """Validation cases first, then the levels' cohorts in turn, as training needs them."""
+    """Return the scans that training needs, in its order: validation cases, then the levels' cohorts in turn."""
     from training.phantom.cohort import request_for
 
     if none or config.phantoms is None:
@@ -68,7 +68,7 @@ def wanted_phantoms(config: TrainingConfig, none: bool) -> list[SimulationReques
 
 
 def spacing_mm(text: str) -> float:
-    """Edge of the voxels of simulated scans, mm, for argparse."""
+    """Parse the voxel size of simulated scans, mm, for argparse."""
     from training.phantom.scene import SPACINGS_MM
 
     least, most = SPACINGS_MM

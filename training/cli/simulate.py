@@ -1,4 +1,4 @@
-"""Simulated patients: one scan, a cohort, the check of the fixed cohort."""
+"""The commands `phantom`, `cohort` and `verify-cohort`."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from training.config.training import ConfigError
 
 
 class CohortChangedError(Exception):
-    """The simulator makes other patients than the cohort's version had."""
+    """Simulated patients that differ from those of the cohort's version."""
 
 
 def add_simulate(commands: Commands) -> None:
-    """Add `phantom`, `cohort` and `verify-cohort`."""
+    """Add these commands."""
     phantom = commands.add_parser("phantom", help="simulate one scan and its truth as NIfTI files")
     phantom.add_argument("out", type=Path, help="folder for volume, truth (.nii.gz), record.json and preview.png")
     phantom.add_argument("--ga", type=float, help="gestational age in weeks; drawn from the seed when left out")
@@ -25,7 +25,7 @@ def add_simulate(commands: Commands) -> None:
     phantom.add_argument("--family", help="parametric, freeform or lofted; drawn when left out")
     phantom.add_argument("--look", help="fundamental, compound, grainy, contrast or vintage; drawn when left out")
     phantom.set_defaults(command=_phantom)
-    cohort = commands.add_parser("cohort", help="simulate a cohort into a folder; continues where it stopped")
+    cohort = commands.add_parser("cohort", help="simulate a cohort into a folder; resumable")
     cohort.add_argument("out", type=Path)
     kinds = "train, context, validation, test, shifted, reproducibility, held_out or held_out_shifted"
     cohort.add_argument("--kind", default="train", help=kinds)
@@ -98,6 +98,6 @@ def _verify_cohort(options: argparse.Namespace) -> None:
     if changed:
         raise CohortChangedError(
             f"{len(changed)} of {total} scans differ from version {VERSION} of the cohort, such as {changed[0]}; "
-            "results do not compare with earlier ones: raise VERSION in training/phantom/fixed.py"
+            "results are not comparable with earlier ones: raise VERSION in training/phantom/fixed.py"
         )
     tell(options, f"{total} scans as in version {VERSION} of the cohort", scans=total, version=VERSION)

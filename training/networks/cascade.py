@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from app.imaging.arrays import Float32
-from app.imaging.levels import Run
+from app.imaging.levels import RunNetwork
 from training.networks.usegnet import HeadLogits
 
 Probability = Callable[[torch.Tensor, torch.Tensor | None], torch.Tensor]
@@ -52,7 +52,7 @@ class AutoContextCascade(nn.Module):
         return context
 
 
-def on_arrays(probability: Probability, device: torch.device) -> Run:
+def on_arrays(probability: Probability, device: torch.device) -> RunNetwork:
     """A level's probability as a function of arrays in the process's memory, computed on the device."""
 
     @torch.inference_mode()
