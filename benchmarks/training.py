@@ -22,6 +22,7 @@ from training.config.training import Stage, TrainingConfig
 from training.export.graph.onnx import export_level
 from training.fitting.cascade import level_job, new_level
 from training.fitting.loop import LevelTrainer
+from training.fitting.run_folder import RunFolder
 from training.phantom import Phantom, SimulationRequest, simulate
 
 PASSES = 3
@@ -125,7 +126,7 @@ def _time_augmentation(cases: list[GridCase], config: TrainingConfig, stage: Sta
 def _time_steps(source: CasesInMemory, config: TrainingConfig, steps: int) -> float:
     """Return the mean of the seconds of whole steps on prepared cases."""
     with tempfile.TemporaryDirectory() as folder:
-        trainer = LevelTrainer(level_job(config, source, Path(folder), 1), partial(new_level, config))
+        trainer = LevelTrainer(level_job(config, source, RunFolder(Path(folder)), 1), partial(new_level, config))
         stage = config.level[0].stage[-1]
         for seed in trainer.cases(stage, validation=False).seeds():
             trainer.cases(stage, validation=False).get(seed)

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.files import write_atomically
+from training.fitting.run_folder import RunFolder
 
-JOURNAL = "release.json"
 GROUPS, CALIBRATION, PRECISION_GATE, BOX_GATE = 52, 80, 40, 20
 """Numbers of cases of the steps, and of groups of three directions each."""
 EVALUATED = {"test": 200, "shifted": 100, "held_out": 100, "held_out_shifted": 50}
@@ -41,7 +41,7 @@ class Release:
     """
 
     preset: str
-    run: Path
+    run: RunFolder
     store: Path
     start: str | None = None
     data: Path | None = None
@@ -51,28 +51,18 @@ class Release:
     spacing_mm: float = 0.38
     publish: bool = False
 
-    @property
-    def candidate(self) -> Path:
-        """The folder of the exported model."""
-        return self.run / "store" / "fetal_head" / "1"
-
-    @property
-    def evaluation(self) -> Path:
-        """The folder of the evaluation's journals and figures."""
-        return self.run / "evaluation"
-
     def steps(self) -> Iterator[Arguments]:
         """Yield the arguments of `fetalhead-train` for each step, in order."""
-        data = self.data or self.run / "phantoms"
+        data = self.data or self.run.phantoms
         yield self._fit(data)
         yield "export", f"{self.run}", "--data", f"{data}"
         validation, native = self._locate_scans("validation"), self._locate_scans("native")
         gate = ("--spacing", f"{max(self.spacing_mm, GATE_SPACING_MM)}", "--phantoms", f"{validation}")
-        yield "focus", f"{self.candidate}", "--cases", self._count_cases(BOX_GATE), *gate
-        yield "quantize", f"{self.candidate}", "--cases", self._count_cases(PRECISION_GATE), *gate
+        yield "focus", f"{self.run.candidate}", "--cases", self._count_cases(BOX_GATE), *gate
+        yield "quantize", f"{self.run.candidate}", "--cases", self._count_cases(PRECISION_GATE), *gate
         measured = ("--spacing", f"{self.spacing_mm}", "--phantoms", f"{native}")
-        yield "calibrate", f"{self.candidate}", "--cases", self._count_cases(CALIBRATION), *measured
-        model = ("--store", f"{self.run / 'store'}", "--out", f"{self.evaluation}")
+        yield "calibrate", f"{self.run.candidate}", "--cases", self._count_cases(CALIBRATION), *measured
+        model = ("--store", f"{self.run.store}", "--out", f"{self.run.evaluation}")
         for cohort, cases in EVALUATED.items():
             yield "evaluate", "--cohort", cohort, "--cases", self._count_cases(cases), *model, *measured
         repeated = (
@@ -87,8 +77,8 @@ class Release:
 
     def make_publish_step(self) -> Arguments:
         """Return the step that publishes the model as the store's next version, unless it is worse than the newest."""
-        report = self.evaluation / "evaluation.json"
-        return "publish", f"{self.candidate}", "--evaluation", f"{report}", "--store", f"{self.store}"
+        report = self.run.evaluation / "evaluation.json"
+        return "publish", f"{self.run.candidate}", "--evaluation", f"{report}", "--store", f"{self.store}"
 
     def _fit(self, data: Path) -> Arguments:
         begun = () if self.start is None else ("--from", self.start, "--store", f"{self.store}")
@@ -97,7 +87,7 @@ class Release:
 
     def _locate_scans(self, name: str) -> Path:
         """Return the folder of a step's scans; there is one for each spacing."""
-        return (self.scans or self.run / "scans") / name
+        return (self.scans or self.run.scans) / name
 
     def _count_cases(self, usual: int) -> str:
         return str(max(LEAST, math.ceil(self.share * usual)))
@@ -110,7 +100,7 @@ def carry_out(release: Release, run: RunCommand) -> Iterator[Arguments]:
         OtherReleaseError: the finished steps are not those of this release.
         StepFailedError: a step's exit code was not 0.
     """
-    journal = release.run / JOURNAL
+    journal = release.run.release
     steps, done = list(release.steps()), read_finished_steps(journal)
     for wanted, finished in zip(steps, done, strict=False):
         if wanted != finished:

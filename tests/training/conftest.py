@@ -12,6 +12,7 @@ from training.config.training import BudgetConfig, TrainingConfig
 from training.export.publish import export
 from training.export.rules import KeptChange, keep_change, keep_rules
 from training.fitting import cascade
+from training.fitting.run_folder import RunFolder
 
 
 @pytest.fixture(scope="session")
@@ -28,10 +29,11 @@ def finished_run(cache: PhantomCache, smoke: TrainingConfig, tmp_path_factory: p
     folder = tmp_path_factory.mktemp("finished")
     publish_threshold_model(folder / "published", quality=QualitySpec(components=Limit(review=17)))
     run = folder / "run"
-    keep_rules("fetal_head", folder / "published", run)
-    keep_change(KeptChange(share=0.5, threshold=0.43, cases=1, dsc={0.0: 0.9, 0.5: 0.95, 1.0: 0.94}), run)
-    cascade.fit(smoke.model_copy(update={"budget": BudgetConfig(steps=(2, 2))}), cache, run, (1, 2), resume=False)
-    export(run, cache, run / "store", datetime(2026, 1, 2, tzinfo=UTC))
+    layout = RunFolder(run)
+    keep_rules("fetal_head", folder / "published", layout)
+    keep_change(KeptChange(share=0.5, threshold=0.43, cases=1, dsc={0.0: 0.9, 0.5: 0.95, 1.0: 0.94}), layout)
+    cascade.fit(smoke.model_copy(update={"budget": BudgetConfig(steps=(2, 2))}), cache, layout, (1, 2), resume=False)
+    export(layout, cache, layout.store, datetime(2026, 1, 2, tzinfo=UTC))
     return run
 
 

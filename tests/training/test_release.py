@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from training.cli.main import main, make_parser
+from training.fitting.run_folder import RunFolder
 from training.release import (
     Arguments,
     OtherReleaseError,
@@ -23,7 +24,7 @@ ORDER = ["fit", "export", "focus", "quantize", "calibrate", *["evaluate"] * 4, "
 @pytest.fixture
 def release(tmp_path: Path) -> Release:
     (tmp_path / "run").mkdir()
-    return Release("smoke", tmp_path / "run", tmp_path / "models")
+    return Release("smoke", RunFolder(tmp_path / "run"), tmp_path / "models")
 
 
 def option(step: Arguments, name: str) -> str:
@@ -33,10 +34,12 @@ def option(step: Arguments, name: str) -> str:
 def test_the_steps_build_on_each_other(release: Release) -> None:
     steps = list(release.steps())
     assert [step[0] for step in steps] == ORDER
-    assert option(steps[0], "--data") == option(steps[1], "--data") == str(release.run / "phantoms")
-    assert {step[1] for step in steps if step[0] in {"focus", "quantize", "calibrate"}} == {str(release.candidate)}
+    assert option(steps[0], "--data") == option(steps[1], "--data") == str(release.run.path / "phantoms")
+    assert {step[1] for step in steps if step[0] in {"focus", "quantize", "calibrate"}} == {
+        str(release.run.path / "store" / "fetal_head" / "1")
+    }
     measured = {(option(step, "--store"), option(step, "--out")) for step in steps[5:]}
-    assert measured == {(str(release.run / "store"), str(release.run / "evaluation"))}
+    assert measured == {(str(release.run.path / "store"), str(release.run.path / "evaluation"))}
     assert [option(step, "--cases") for step in steps[2:9]] == ["20", "40", "80", "200", "100", "100", "50"]
     cohorts = [option(step, "--cohort") for step in steps[5:9]]
     assert cohorts == ["test", "shifted", "held_out", "held_out_shifted"]
@@ -73,7 +76,7 @@ def test_it_stops_where_a_step_fails_and_goes_on_there(release: Release) -> None
 
     with pytest.raises(StepFailedError, match=r"`fetalhead-train quantize .*` ended with exit code 1"):
         list(carry_out(release, run))
-    assert [step[0] for step in read_finished_steps(release.run / "release.json")] == ORDER[:3]
+    assert [step[0] for step in read_finished_steps(release.run.path / "release.json")] == ORDER[:3]
     assert [step[0] for step in carry_out(release, run)] == ORDER[3:]
     assert ran == [*ORDER[:4], *ORDER[3:]]
     assert list(carry_out(release, run)) == []
@@ -100,7 +103,7 @@ def test_every_step_is_a_command_that_can_be_typed(release: Release) -> None:
 
 
 def test_the_commands_really_run(release: Release, finished_run: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    shutil.copytree(finished_run, release.run, dirs_exist_ok=True)
+    shutil.copytree(finished_run, release.run.path, dirs_exist_ok=True)
     small = Release("smoke", release.run, release.store, share=0.01, spacing_mm=6.0)
     with pytest.raises(StepFailedError):
         list(carry_out(small, lambda step: int(step[0] not in {"fit", "export"})))
@@ -111,5 +114,5 @@ def test_the_commands_really_run(release: Release, finished_run: Path, capfd: py
     assert "train it longer" in told.err
     (problem,) = [json.loads(line) for line in told.err.splitlines() if line.startswith('{"error"')][-1:]
     assert format_command(("calibrate",)) in problem["error"]
-    done = [step[0] for step in read_finished_steps(release.run / "release.json")]
+    done = [step[0] for step in read_finished_steps(release.run.path / "release.json")]
     assert done == ["fit", "export", "focus", "quantize"]

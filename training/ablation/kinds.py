@@ -23,6 +23,7 @@ from training.evaluation.markdown import markdown_table
 from training.evaluation.statistics.paired import SeededDifference, average_by_case, compare_seeded
 from training.evaluation.torch_segmenter import TorchSegmenter
 from training.fitting.loop import pick_device
+from training.fitting.run_folder import RunFolder
 from training.paper.measure import ShowProgress
 from training.phantom import SimulationRequest
 from training.phantom.cohort import request_for
@@ -76,7 +77,7 @@ class KindAblation:
             for name in (FULL, *VALUES[self.kind]):
                 folder = self._locate(name, number)
                 fit_recipe(self._make_recipe(name, most, number), source, folder)
-                yield folder.name
+                yield folder.path.name
 
     def evaluate(self, progress: ShowProgress) -> list[AblationResult]:
         """Measure both recipes on the test scans of each value."""
@@ -106,7 +107,7 @@ class KindAblation:
         found: list[Results] = []
         for folder in (self._locate(name, number) for number in range(self.seeds)):
             segment = TorchSegmenter.of_run(folder, pick_device(self.config.runtime.device))
-            journal = folder / "evaluation" / f"{self.kind}_{value}.jsonl"
+            journal = folder.journal(f"{self.kind}_{value}")
             found.append(
                 measure_cases(segment, self._list_scans(value), journal, self.root / "cases" / value, progress)
             )
@@ -124,9 +125,9 @@ class KindAblation:
         data, seed = self.config.data.model_copy(update=update), self.config.seed + SEED_STEP * number
         return self.config.model_copy(update={"data": data, "name": title, "seed": seed})
 
-    def _locate(self, name: str, number: int) -> Path:
+    def _locate(self, name: str, number: int) -> RunFolder:
         folder = name if name == FULL else f"without_{name}"
-        return self.root / (f"{folder}_seed_{number + 1}" if number else folder)
+        return RunFolder(self.root / (f"{folder}_seed_{number + 1}" if number else folder))
 
     def _list_scans(self, value: str) -> list[SimulationRequest]:
         """Return test patients who all have this look, or this family of heads."""

@@ -26,6 +26,7 @@ from training.evaluation.markdown import markdown_table
 from training.evaluation.statistics.paired import PairedDifference, average_by_case, compare_paired
 from training.evaluation.torch_segmenter import TorchSegmenter
 from training.fitting.loop import pick_device
+from training.fitting.run_folder import RunFolder
 from training.paper.measure import ShowProgress
 from training.phantom.cohort import request_for
 
@@ -106,7 +107,7 @@ class RandomisationAblation:
         found: dict[str, Mapping[int, float]] = {}
         for part in PARTS:
             scans = [request_for(part, number, self.spacing) for number in range(self.cases)]
-            journal = folder / "evaluation" / f"{part}.jsonl"
+            journal = folder.journal(part)
             results = measure_cases(segment, scans, journal, self.root / "cases", progress)
             found[part] = average_by_case([results], "dsc")
         return found
@@ -117,8 +118,8 @@ class RandomisationAblation:
         augmentation = self.config.augmentation.model_copy(update=dict(LEFT_OUT[kind]))
         return self.config.model_copy(update={"augmentation": augmentation})
 
-    def _locate(self, kind: str | None) -> Path:
-        return self.root / (FULL if kind is None else "without_" + kind.replace(",", "").replace(" ", "_"))
+    def _locate(self, kind: str | None) -> RunFolder:
+        return RunFolder(self.root / (FULL if kind is None else "without_" + kind.replace(",", "").replace(" ", "_")))
 
 
 def _average_parts(by_part: Mapping[str, Mapping[int, float]]) -> dict[str, float]:

@@ -8,19 +8,18 @@ from training.config.training import TrainingConfig
 from training.evaluation.cases import CaseResult, Segment, evaluate_cases
 from training.evaluation.statistics.paired import PairedDifference, SeededDifference
 from training.fitting import cascade as auto_context
-from training.fitting.cascade import level_folder
+from training.fitting.run_folder import RunFolder
 from training.paper.measure import ShowProgress
 from training.phantom import SimulationRequest
 
 FULL = "full"
 """The folder of the full recipe."""
-FINISHED = "finished"
 
 
-def fit_recipe(config: TrainingConfig, source: CaseSource, folder: Path) -> None:
+def fit_recipe(config: TrainingConfig, source: CaseSource, folder: RunFolder) -> None:
     """Train the levels that are not finished, continuing from their checkpoints."""
     for level in range(1, config.context_levels + 1):
-        finished = level_folder(folder, level) / FINISHED
+        finished = folder.level(level).finished
         if not finished.is_file():
             auto_context.fit(config, source, folder, (level,), resume=True)
             finished.touch()

@@ -70,15 +70,16 @@ def _export(options: argparse.Namespace) -> None:
     from training.evaluation.provenance import format_command
     from training.export.history import record
     from training.export.publish import export
+    from training.fitting.run_folder import RunFolder
     from training.own_data.dataset import OwnData, is_own
 
-    run: Path = options.run
-    data, store = options.data or run / "phantoms", options.store or run / "store"
+    run = RunFolder(options.run)
+    data, store = options.data or run.phantoms, options.store or run.store
     source: CaseSource = OwnData(data).source(run) if is_own(data) else PhantomCache(data)
     candidate = export(run, source, store, datetime.now(UTC), options.note, options.name)
     named = options.name if options.name != "fetal_head" else None
     asked = (("--data", options.data), ("--store", options.store), ("--name", named))
-    record(candidate, format_command("export", asked, [run]))
+    record(candidate, format_command("export", asked, [run.path]))
     tell(options, candidate, candidate=candidate)
 
 

@@ -16,6 +16,7 @@ from training.cli.shared import (
 )
 from training.config.presets import load_config, preset_names
 from training.config.training import ConfigError, TrainingConfig
+from training.fitting.run_folder import RunFolder
 
 if TYPE_CHECKING:
     from training.export.rules import KeptChange
@@ -49,17 +50,17 @@ def _fit(options: argparse.Namespace) -> None:
     levels = tuple(options.level or config.trained_levels)
     if options.start is None and len(config.trained_levels) < config.context_levels:
         raise ConfigError(f"preset {config.name!r} trains only some levels; name the model of the others with --from")
-    run: Path = options.run or Path("runs") / config.name
+    run = RunFolder(options.run) if options.run else RunFolder.of_preset(config.name)
     kept = _train(options, config, run, levels)
     text = f"{run}: level {' and '.join(map(str, levels))} trained"
     if kept is None:
-        tell(options, text, run=run, preset=config.name, levels=levels)
+        tell(options, text, run=run.path, preset=config.name, levels=levels)
     else:
-        tell(options, f"{run}: trained; {kept}", run=run, preset=config.name, kept=kept.model_dump())
+        tell(options, f"{run}: trained; {kept}", run=run.path, preset=config.name, kept=kept.model_dump())
 
 
 def _train(
-    options: argparse.Namespace, config: TrainingConfig, run: Path, levels: tuple[int, ...]
+    options: argparse.Namespace, config: TrainingConfig, run: RunFolder, levels: tuple[int, ...]
 ) -> KeptChange | None:
     """Train; where a model was fine-tuned on own data, return how much of the change was kept."""
     from training.cases.sources import PhantomCache
@@ -75,7 +76,7 @@ def _train(
             return own.fine_tune(config, options.start, options.store, run, options.resume, with_progress)
         own.fit(config, run, levels, options.resume)
         return None
-    data: Path = options.data or run / "phantoms"
+    data: Path = options.data or run.phantoms
     if options.start is not None:
         config = auto_context.start_from(config, run, weights_of(options.start, options.store), levels)
         keep_rules(options.start, options.store, run)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from app.console import Commands
 from training.cli.shared import add_store, spacing_mm, tell
 from training.config.presets import load_config, preset_names
+from training.fitting.run_folder import RunFolder
 
 if TYPE_CHECKING:
     from training.release import Arguments
@@ -39,7 +40,7 @@ def _release(options: argparse.Namespace) -> None:
 
     wanted = Release(
         preset=options.preset,
-        run=options.run or Path("runs") / load_config(options.preset).name,
+        run=RunFolder(options.run) if options.run else RunFolder.of_preset(load_config(options.preset).name),
         store=options.store,
         start=options.start,
         data=options.data,
@@ -57,4 +58,4 @@ def _release(options: argparse.Namespace) -> None:
     for step in carry_out(wanted, in_a_process):
         print(f"\n$ {format_command(step)}", file=sys.stderr if options.json else sys.stdout, flush=True)
     state = "published" if wanted.publish else f"ready; to publish it: {format_command(wanted.make_publish_step())}"
-    tell(options, f"\n{wanted.candidate}: {state}", candidate=wanted.candidate, published=wanted.publish)
+    tell(options, f"\n{wanted.run.candidate}: {state}", candidate=wanted.run.candidate, published=wanted.publish)

@@ -10,11 +10,9 @@ from pathlib import Path
 from pydantic import TypeAdapter
 
 from app.files import write_atomically
+from training.fitting.run_folder import RUNS
 
 FILE = "commands.json"
-RUNS = "runs"
-SPLIT_FILE = "split.csv"
-"""The file in a run's folder that lists the cases of own data that it learned from."""
 CANDIDATE_DEPTH = 4
 """The number of folders of a candidate's path RUN/store/NAME/1."""
 _COMMANDS = TypeAdapter(dict[str, str])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import torch
 
@@ -18,6 +17,7 @@ from training.cases.views import in_view
 from training.evaluation.cases import SegmenterResult
 from training.fitting.cascade import finished_levels, load_context_level
 from training.fitting.checkpoint import LevelWeights
+from training.fitting.run_folder import RunFolder
 from training.networks.cascade import AutoContextCascade, on_arrays
 
 DEFAULT_THRESHOLD = PostprocessingSpec().threshold
@@ -37,7 +37,7 @@ class TorchSegmenter:
         self.rules = PostprocessingSpec(threshold=threshold)
 
     @classmethod
-    def of_run(cls, run: Path, device: torch.device | None = None) -> TorchSegmenter:
+    def of_run(cls, run: RunFolder, device: torch.device | None = None) -> TorchSegmenter:
         """Load every level of a finished run; raise CheckpointError where one is missing."""
         return cls(finished_levels(run), device)
 

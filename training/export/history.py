@@ -10,14 +10,15 @@ from app.inference.manifest import ModelManifest, TrainedLevel, TrainingRecord
 from training.config.data import SIMULATED, UNKNOWN
 from training.config.presets import load_config
 from training.config.training import ConfigError, TrainingConfig
-from training.evaluation.provenance import RUNS, SPLIT_FILE, format_command, shorten_path
+from training.evaluation.provenance import format_command, shorten_path
 from training.export.candidate import read_manifest, write_manifest
 from training.fitting.checkpoint import LevelWeights
+from training.fitting.run_folder import RunFolder
 
 Options = tuple[tuple[str, object], ...]
 
 
-def training_record(weights: Sequence[LevelWeights], run: Path, notes: Sequence[str]) -> TrainingRecord:
+def training_record(weights: Sequence[LevelWeights], run: RunFolder, notes: Sequence[str]) -> TrainingRecord:
     """What the manifest says about the training of a run's finished levels."""
     config = weights[0].config
     known = (step.data for step in config.steps if step.data != UNKNOWN)
@@ -35,9 +36,10 @@ def training_record(weights: Sequence[LevelWeights], run: Path, notes: Sequence[
     )
 
 
-def fit_commands(config: TrainingConfig, run: Path) -> tuple[str, ...]:
+def fit_commands(config: TrainingConfig, run: RunFolder) -> tuple[str, ...]:
     """The commands that train such a run again, from the first preset that it goes back to."""
-    runs = (*(Path(RUNS) / step.preset for step in config.data.earlier), shorten_path(run))
+    earlier = (RunFolder.of_preset(step.preset) for step in config.data.earlier)
+    runs = (*earlier, RunFolder(shorten_path(run.path)))
     lines = []
     for step, start, folder in zip(config.steps, (None, *runs), runs, strict=False):
         options = (*_own(step.data, folder), ("--from", start), *_elsewhere(step.preset, folder))
@@ -59,12 +61,12 @@ def with_commands(manifest: ModelManifest, commands: Sequence[str]) -> ModelMani
     return manifest.model_copy(update={"training": manifest.training.model_copy(update={"commands": tuple(commands)})})
 
 
-def _own(source: str, run: Path) -> Options:
-    return () if source in {SIMULATED, UNKNOWN} else (("--data", "DIR"), ("--split", run / SPLIT_FILE))
+def _own(source: str, run: RunFolder) -> Options:
+    return () if source in {SIMULATED, UNKNOWN} else (("--data", "DIR"), ("--split", run.split))
 
 
-def _elsewhere(preset: str, run: Path) -> Options:
-    return () if run == Path(RUNS) / preset else (("--run", run),)
+def _elsewhere(preset: str, run: RunFolder) -> Options:
+    return () if run == RunFolder.of_preset(preset) else (("--run", run.path),)
 
 
 def _budget(config: TrainingConfig) -> Iterator[tuple[str, object]]:

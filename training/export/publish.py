@@ -41,8 +41,9 @@ from training.export.history import training_record, with_commands
 from training.export.rules import with_rules
 from training.export.selftest import TOLERANCE, around_head, stored_vector
 from training.export.weights import WEIGHTS_FILE, pack_weights
-from training.fitting.cascade import finished_levels, level_folder, load_cascade
+from training.fitting.cascade import finished_levels, load_cascade
 from training.fitting.checkpoint import load_level
+from training.fitting.run_folder import RunFolder
 
 NAME = "fetal_head"
 SELFTEST_FILE, CARD_FILE, EVALUATION_FILE = "selftest.npz", "model_card.md", "evaluation.json"
@@ -74,7 +75,7 @@ class ExportedModel:
         )
 
 
-def export(run: Path, cases: CaseSource, store: Path, created: datetime, note: str = "", name: str = NAME) -> Path:
+def export(run: RunFolder, cases: CaseSource, store: Path, created: datetime, note: str = "", name: str = NAME) -> Path:
     """Export all levels of a run as the candidate `store/<name>/1`, checked against torch; returns its folder.
 
     The note goes into the model card: what happened in the run that its commands do not tell.
@@ -169,9 +170,9 @@ def _stored_evaluation(folder: Path) -> Evaluation | None:
     return Evaluation.model_validate_json(path.read_text(encoding="utf-8")) if path.is_file() else None
 
 
-def exported(run: Path, cases: Sequence[GridCase]) -> ExportedModel:
+def exported(run: RunFolder, cases: Sequence[GridCase]) -> ExportedModel:
     """Export, re-parameterise, compare with torch on cases and parts of them, choose the weights' precision."""
-    config = load_level(level_folder(run, 1) / "weights.pt").config
+    config = load_level(run.level(1).weights).config
     levels, divisor = load_cascade(run, config.context_levels), config.network.shape_divisor
     composed = [reparameterize(export_level(level, n, divisor)) for n, level in enumerate(levels, start=1)]
     graphs = [single_precision(found.model) for found in composed]

@@ -13,9 +13,7 @@ from app.imaging.postprocess import PostprocessingSpec
 from app.imaging.quality import QualitySpec
 from app.inference.manifest import ModelManifest
 from training.export.weights import published_model, trained_run
-
-RULES_FILE = "rules.json"
-CHANGE_FILE = "kept_change.json"
+from training.fitting.run_folder import RunFolder
 
 
 class HandedDown(BaseModel):
@@ -59,14 +57,14 @@ def threshold_of(start: str, store: Path) -> float:
     return PostprocessingSpec().threshold if kept is None else kept.threshold
 
 
-def keep_change(kept: KeptChange, run: Path) -> None:
+def keep_change(kept: KeptChange, run: RunFolder) -> None:
     """Note in a run how much of its change its weights hold."""
-    write_atomically(run / CHANGE_FILE, kept.model_dump_json(indent=2) + "\n")
+    write_atomically(run.kept_change, kept.model_dump_json(indent=2) + "\n")
 
 
-def kept_change(run: Path) -> KeptChange | None:
+def kept_change(run: RunFolder) -> KeptChange | None:
     """What was noted; None where all of what was learned is in the weights."""
-    path = run / CHANGE_FILE
+    path = run.kept_change
     return KeptChange.model_validate_json(path.read_text(encoding="utf-8")) if path.is_file() else None
 
 
@@ -74,26 +72,26 @@ def _named(share: float) -> str:
     return {0.0: "none of it", 1.0: "all of it"}.get(share, f"{100 * share:.0f} % of it")
 
 
-def keep_rules(start: str, store: Path, run: Path) -> None:
+def keep_rules(start: str, store: Path, run: RunFolder) -> None:
     """Note in a run by which limits the model that it starts from is doubted.
 
     `start` is a published model such as `fetal_head/7`, or the folder of a run, which passes on what it was given.
     """
-    run.mkdir(parents=True, exist_ok=True)
+    run.path.mkdir(parents=True, exist_ok=True)
     if (before := trained_run(start)) is not None:
-        if (given := before / RULES_FILE).is_file():
-            write_atomically(run / RULES_FILE, given.read_bytes())
+        if (given := before.rules).is_file():
+            write_atomically(run.rules, given.read_bytes())
         return
     known = published_model(start, store).manifest
     rules = HandedDown(model=f"{known.name} {known.version}", quality=known.quality)
-    write_atomically(run / RULES_FILE, rules.model_dump_json(indent=2) + "\n")
+    write_atomically(run.rules, rules.model_dump_json(indent=2) + "\n")
 
 
-def with_rules(manifest: ModelManifest, run: Path) -> ModelManifest:
+def with_rules(manifest: ModelManifest, run: RunFolder) -> ModelManifest:
     """The manifest of a candidate with what its run was handed down and kept; as it is where that is nothing."""
     notes = list(manifest.training.notes)
     update: dict[str, object] = {}
-    path = run / RULES_FILE
+    path = run.rules
     if path.is_file():
         rules = HandedDown.model_validate_json(path.read_text(encoding="utf-8"))
         notes.append(f"Begun with the review limits of {rules.model}.")

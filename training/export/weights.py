@@ -21,8 +21,9 @@ from app.inference.model_store import ModelStore, StoredModel
 from training.config.presets import load_config
 from training.config.training import TrainingConfig
 from training.export.errors import ExportError
-from training.fitting.cascade import finished_levels, level_folder, new_level
+from training.fitting.cascade import finished_levels, new_level
 from training.fitting.checkpoint import LevelWeights
+from training.fitting.run_folder import RunFolder
 
 WEIGHTS_FILE = "weights.npz"
 NOT_SERVED = ("head_half", "head_quarter")
@@ -69,10 +70,10 @@ def weights_of(name: str, store: Path) -> tuple[LevelWeights, ...]:
     return unpack_weights(path.read_bytes()) if path.is_file() else _from_graphs(stored)
 
 
-def trained_run(name: str) -> Path | None:
+def trained_run(name: str) -> RunFolder | None:
     """The run's folder that a name is; None where it is that of a published model."""
-    run = Path(name)
-    return run if (level_folder(run, 1) / "weights.pt").is_file() else None
+    run = RunFolder(Path(name))
+    return run if run.is_trained else None
 
 
 def published_model(name: str, store: Path) -> StoredModel:

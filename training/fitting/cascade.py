@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 
 from app.imaging.regions import RegionSpec
 from training.cases.sources import CaseSource, allowed
@@ -11,37 +10,39 @@ from training.config.training import ConfigError, TrainingConfig
 from training.fitting.checkpoint import LevelWeights, load_level, save_level
 from training.fitting.job import LevelJob
 from training.fitting.loop import LevelTrainer
+from training.fitting.run_folder import RunFolder
 from training.networks.architectures import build_network
 from training.networks.cascade import AutoContextCascade, ContextLevel
 
 
-def fit(config: TrainingConfig, source: CaseSource, run: Path, levels: tuple[int, ...], resume: bool) -> None:
+def fit(config: TrainingConfig, source: CaseSource, run: RunFolder, levels: tuple[int, ...], resume: bool) -> None:
     """Fit the given context levels in order; each leaves `weights.pt` in its folder of the run."""
     for context_level in levels:
         fit_level(config, source, run, context_level, resume)
 
 
-def fit_level(config: TrainingConfig, source: CaseSource, run: Path, context_level: int, resume: bool) -> None:
+def fit_level(config: TrainingConfig, source: CaseSource, run: RunFolder, context_level: int, resume: bool) -> None:
     """Fit one level on its cases."""
     job = level_job(config, source, run, context_level)
     trainer = LevelTrainer(job, partial(new_level, config))
-    if resume and (job.folder / "last.pt").is_file():
+    if resume and job.folder.checkpoint.is_file():
         trainer.resume()
     trainer.fit()
 
 
-def level_job(config: TrainingConfig, source: CaseSource, run: Path, context_level: int) -> LevelJob:
+def level_job(config: TrainingConfig, source: CaseSource, run: RunFolder, context_level: int) -> LevelJob:
     """What fitting one level needs; CheckpointError where a level below is not finished."""
-    given, before = initial_file(run, context_level), level_folder(run, context_level - 1) / "weights.pt"
-    warm = config.cascade.warm_start and context_level > 1
+    folder, first = run.level(context_level), context_level == 1
+    start = folder.initial if folder.initial.is_file() else run.level(context_level - 1).weights
+    begun = folder.initial.is_file() or (config.cascade.warm_start and not first)
     return LevelJob(
         config=config,
         context_level=context_level,
         source=allowed(source, config.data),
         wanted=config.data.train[context_level - 1].__contains__,
-        below=load_cascade(run, context_level - 1) if context_level > 1 else None,
-        folder=level_folder(run, context_level),
-        initial=load_level(given).state if given.is_file() else load_level(before).state if warm else None,
+        below=None if first else load_cascade(run, context_level - 1),
+        folder=folder,
+        initial=load_level(start).state if begun else None,
     )
 
 
@@ -50,18 +51,8 @@ def new_level(config: TrainingConfig) -> ContextLevel:
     return ContextLevel(build_network(config.network))
 
 
-def level_folder(run: Path, context_level: int) -> Path:
-    """Where a level of a run lives; level 0 is never read."""
-    return run / f"level_{context_level}"
-
-
-def initial_file(run: Path, context_level: int) -> Path:
-    """Weights that a level starts from, where a model is trained on; they come before a warm start."""
-    return level_folder(run, context_level) / "initial.pt"
-
-
 def start_from(
-    config: TrainingConfig, run: Path, start: Sequence[LevelWeights], levels: tuple[int, ...] = ()
+    config: TrainingConfig, run: RunFolder, start: Sequence[LevelWeights], levels: tuple[int, ...] = ()
 ) -> TrainingConfig:
     """Let the levels of a run start from trained ones; returns the configuration, which says what those learned from.
 
@@ -79,9 +70,9 @@ def start_from(
     config = config.model_copy(update={"data": data})
     for weights in start:
         number, given = weights.context_level, replace(weights, config=config)
-        save_level(given, initial_file(run, number))
+        save_level(given, run.level(number).initial)
         if levels and number not in levels:
-            save_level(given, level_folder(run, number) / "weights.pt")
+            save_level(given, run.level(number).weights)
     return config
 
 
@@ -115,15 +106,15 @@ def load_context_level(weights: LevelWeights) -> ContextLevel:
     return level.eval()
 
 
-def finished_levels(run: Path) -> tuple[LevelWeights, ...]:
+def finished_levels(run: RunFolder) -> tuple[LevelWeights, ...]:
     """The weights of every level of a finished run; CheckpointError where one is missing."""
-    first = load_level(level_folder(run, 1) / "weights.pt")
+    first = load_level(run.level(1).weights)
     rest = range(2, first.config.context_levels + 1)
-    return (first, *(load_level(level_folder(run, n) / "weights.pt") for n in rest))
+    return (first, *(load_level(run.level(n).weights) for n in rest))
 
 
-def load_cascade(run: Path, levels: int) -> AutoContextCascade:
+def load_cascade(run: RunFolder, levels: int) -> AutoContextCascade:
     """The first so many finished levels of a run."""
     numbers = range(1, levels + 1)
-    finished = [load_context_level(load_level(level_folder(run, n) / "weights.pt")) for n in numbers]
+    finished = [load_context_level(load_level(run.level(n).weights)) for n in numbers]
     return AutoContextCascade(finished).requires_grad_(False).eval()

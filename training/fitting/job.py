@@ -2,12 +2,12 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import torch
 
 from training.cases.sources import CaseSource
 from training.config.training import TrainingConfig
+from training.fitting.run_folder import LevelFolder
 from training.networks.cascade import AutoContextCascade
 
 
@@ -30,5 +30,5 @@ class LevelJob:
     source: CaseSource
     wanted: Callable[[int], bool]
     below: AutoContextCascade | None  # None for level 1
-    folder: Path
+    folder: LevelFolder
     initial: dict[str, torch.Tensor] | None = None

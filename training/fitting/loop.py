@@ -66,7 +66,7 @@ class LevelTrainer:
 
     def fit(self, stop_at_step: int | None = None) -> None:
         """Train until the budget is spent, or until a step for a planned interruption."""
-        log = SummaryWriter(str(self.job.folder))
+        log = SummaryWriter(str(self.job.folder.path))
         with ProgressBar(f"context level {self.job.context_level}") as bar:
             self._take_steps(log, bar, stop_at_step)
         self.validate(log)
@@ -237,15 +237,15 @@ class LevelTrainer:
             "numpy_rng": self.rng.bit_generator.state,
             "progress": {**progress.__dict__, "seen": sorted(progress.seen)},
         }
-        checkpoint.save_atomically(content, self.job.folder / "last.pt")
-        checkpoint.save_level(self.weights(), self.job.folder / "weights.pt")
+        checkpoint.save_atomically(content, self.job.folder.checkpoint)
+        checkpoint.save_level(self.weights(), self.job.folder.weights)
 
     def resume(self) -> None:
         """Continue from the folder's checkpoint; CheckpointError when there is none or it is of another preset."""
-        content = checkpoint.read(self.job.folder / "last.pt")
+        content = checkpoint.read(self.job.folder.checkpoint)
         if _learning(TrainingConfig.model_validate_json(content["config"])) != _learning(self.config):
             raise checkpoint.CheckpointError(
-                f"the checkpoint in {self.job.folder} was made with another configuration; "
+                f"the checkpoint in {self.job.folder.path} was made with another configuration; "
                 "resume with the same preset or train into an empty folder"
             )
         self.level.load_state_dict(content["level"])

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -17,8 +16,9 @@ import torch
 from training.evaluation.metrics import count_overlap, dsc
 from training.evaluation.torch_segmenter import DEFAULT_THRESHOLD, TorchSegmenter
 from training.export.rules import KeptChange, keep_change
-from training.fitting.cascade import finished_levels, level_folder
+from training.fitting.cascade import finished_levels
 from training.fitting.checkpoint import LevelWeights, save_level
+from training.fitting.run_folder import RunFolder
 from training.own_data.folder import OwnCase, read_case
 
 SHARES = (0.25, 0.5, 0.75, 1.0)
@@ -43,7 +43,7 @@ class Beginning:
         return round(self.threshold + share * (DEFAULT_THRESHOLD - self.threshold), 4)
 
 
-def average_run(run: Path, beginning: Beginning, cases: Sequence[OwnCase], shown: ShownCases) -> KeptChange:
+def average_run(run: RunFolder, beginning: Beginning, cases: Sequence[OwnCase], shown: ShownCases) -> KeptChange:
     """Replace the weights of a finished run by those of the share that is best on the cases; says what was measured.
 
     Without cases all of the change is kept. The run's checkpoints stay as they are: trained on, it is averaged anew.
@@ -52,7 +52,7 @@ def average_run(run: Path, beginning: Beginning, cases: Sequence[OwnCase], shown
     found = measured(beginning, tuned, cases, shown) if cases else {}
     share = max(SHARES, key=lambda one: found[one]) if found else 1.0
     for level in beginning.towards(tuned, share):
-        save_level(level, level_folder(run, level.context_level) / "weights.pt")
+        save_level(level, run.level(level.context_level).weights)
     kept = KeptChange(share=share, threshold=beginning.threshold_at(share), cases=len(cases), dsc=found)
     keep_change(kept, run)
     return kept

@@ -10,10 +10,11 @@ from pathlib import Path
 from training.config.training import ConfigError, TrainingConfig
 from training.evaluation.calibration import Labelled
 from training.evaluation.cases import CaseResult, Segment
-from training.evaluation.provenance import SPLIT_FILE, record_command
+from training.evaluation.provenance import record_command
 from training.evaluation.writing import OWN_REPRODUCIBILITY, REPEATED, write_folder
 from training.export.rules import KeptChange, keep_rules, threshold_of
 from training.export.weights import weights_of
+from training.fitting.run_folder import RunFolder
 from training.own_data.averaging import Beginning, ShownCases, average_run
 from training.own_data.fitting import OwnTraining, continued, numbered
 from training.own_data.folder import LAYOUTS, OwnCases, OwnFolder, read_folder
@@ -39,12 +40,12 @@ class OwnData:
     folder: Path
     split: Path | None = None
 
-    def fit(self, config: TrainingConfig, run: Path, levels: tuple[int, ...], resume: bool) -> None:
+    def fit(self, config: TrainingConfig, run: RunFolder, levels: tuple[int, ...], resume: bool) -> None:
         """Train from scratch."""
         OwnTraining(config, split_cases(self._usable().cases, self.folder, self.split)).fit(run, levels, resume)
 
     def fine_tune(
-        self, config: TrainingConfig, start: str, store: Path, run: Path, resume: bool, shown: ShownCases
+        self, config: TrainingConfig, start: str, store: Path, run: RunFolder, resume: bool, shown: ShownCases
     ) -> KeptChange:
         """Train a published model, or a run, further; keep as much of that as is best on the validation cases."""
         weights = weights_of(start, store)
@@ -54,10 +55,9 @@ class OwnData:
         training.fit(run, tuple(range(1, len(weights) + 1)), resume)
         return average_run(run, Beginning(weights, threshold_of(start, store)), split.validation, shown)
 
-    def source(self, run: Path) -> OwnCases:
+    def source(self, run: RunFolder) -> OwnCases:
         """The cases as this run numbered them."""
-        kept = run / SPLIT_FILE
-        split = split_cases(self._usable().cases, self.folder, kept if kept.is_file() else self.split)
+        split = split_cases(self._usable().cases, self.folder, run.split if run.split.is_file() else self.split)
         return OwnCases(numbered(split))
 
     def evaluate(self, part: str, segment: Segment, out: Path, shown: Shown, command: str) -> str:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from app.files import digest
 from training.config.data import SeedRange
 from training.config.training import BudgetConfig, ConfigError, Stage, TrainingConfig
-from training.evaluation.provenance import SPLIT_FILE
 from training.fitting import cascade as auto_context
 from training.fitting.checkpoint import LevelWeights
+from training.fitting.run_folder import RunFolder
 from training.own_data.folder import OwnCase, OwnCases
 from training.own_data.split import Split
 
@@ -23,9 +22,9 @@ class OwnTraining:
     split: Split
     start: tuple[LevelWeights, ...] = ()
 
-    def fit(self, run: Path, levels: tuple[int, ...], resume: bool) -> None:
+    def fit(self, run: RunFolder, levels: tuple[int, ...], resume: bool) -> None:
         """Train into the run's folder, which also keeps the split."""
-        self.split.write(run / SPLIT_FILE)
+        self.split.write(run.split)
         config, cases = prepared(self)
         if self.start:
             config = auto_context.start_from(config, run, self.start)

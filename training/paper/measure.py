@@ -7,7 +7,6 @@ import torch
 
 from training.evaluation.cases import CaseResult, evaluate_cases
 from training.evaluation.torch_segmenter import TorchSegmenter
-from training.fitting.cascade import level_folder
 from training.fitting.checkpoint import load_level
 from training.paper.runs import SystemRun
 from training.paper.scales import PARTS, REPEATED, Scale
@@ -24,7 +23,7 @@ def evaluate_run(run: SystemRun, scale: Scale, cases: Path, progress: ShowProgre
     segment = TorchSegmenter.of_run(run.folder, device)
     for part in list_parts(run):
         requests = scale.list_scans(part)
-        results = evaluate_cases(requests, segment, locate_journal(run, part), cases)
+        results = evaluate_cases(requests, segment, run.folder.journal(part), cases)
         for _ in progress(results, len(requests), f"{run.label}: {part}"):
             pass
 
@@ -40,7 +39,7 @@ def read_results(run: SystemRun, requests: Sequence[SimulationRequest], part: st
     Raises:
         ValueError: a scan was not measured.
     """
-    path = locate_journal(run, part)
+    path = run.folder.journal(part)
     lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
     found = {result.seed: result for result in map(CaseResult.model_validate_json, lines)}
     missing = [request.seed for request in requests if request.seed not in found]
@@ -52,8 +51,7 @@ def read_results(run: SystemRun, requests: Sequence[SimulationRequest], part: st
 def collect_results(runs: Sequence[SystemRun], scale: Scale) -> SystemResults:
     """Collect the results of one system over all its seeds."""
     weights = [
-        [load_level(level_folder(run.folder, n) / "weights.pt") for n in range(1, run.system.context_levels + 1)]
-        for run in runs
+        [load_level(run.folder.level(n).weights) for n in range(1, run.system.context_levels + 1)] for run in runs
     ]
     used = [
         value.numel()
@@ -69,8 +67,3 @@ def collect_results(runs: Sequence[SystemRun], scale: Scale) -> SystemResults:
         parameters=sum(used),
         minutes=sum(level.spent_s for levels in weights for level in levels) / 60 / len(runs),
     )
-
-
-def locate_journal(run: SystemRun, part: str) -> Path:
-    """Return the path of a run's results on a part."""
-    return run.folder / "evaluation" / f"{part}.jsonl"

@@ -6,16 +6,14 @@ from pathlib import Path
 from training.cases.sources import CaseSource
 from training.config.training import TrainingConfig
 from training.fitting import cascade as auto_context
-from training.fitting.cascade import level_folder
 from training.fitting.checkpoint import load_level, save_level
+from training.fitting.run_folder import RunFolder
 from training.paper.systems import (
     SYSTEMS,
     System,
     configure,
     lends_level_1,
 )
-
-WEIGHTS = "weights.pt"
 
 
 @dataclass(frozen=True)
@@ -25,7 +23,7 @@ class SystemRun:
     system: System
     seed: int
     config: TrainingConfig
-    folder: Path
+    folder: RunFolder
 
     @property
     def label(self) -> str:
@@ -44,15 +42,15 @@ class SystemRun:
                 auto_context.fit(self.config, source, self.folder, (level,), resume=True)
 
     def _is_finished(self, level: int) -> bool:
-        path = level_folder(self.folder, level) / WEIGHTS
+        path = self.folder.level(level).weights
         return path.is_file() and load_level(path).steps >= self.config.budget.steps[level - 1]
 
     def _adopt(self, root: Path) -> None:
         """Copy level 1 from a finished run of the same network and seed that has no further level."""
-        own = level_folder(self.folder, 1) / WEIGHTS
+        own = self.folder.level(1).weights
         twins = [system for system in SYSTEMS.values() if lends_level_1(system, self.system)]
         for twin in () if own.is_file() else twins:
-            path = level_folder(locate_run(root, twin, self.seed), 1) / WEIGHTS
+            path = locate_run(root, twin, self.seed).level(1).weights
             if path.is_file():
                 weights = load_level(path)
                 if weights.steps >= self.config.budget.steps[0]:
@@ -65,6 +63,6 @@ def make_run(system: System, base: TrainingConfig, seed: int, root: Path) -> Sys
     return SystemRun(system, seed, config, locate_run(root, system, seed))
 
 
-def locate_run(root: Path, system: System, seed: int) -> Path:
+def locate_run(root: Path, system: System, seed: int) -> RunFolder:
     """Return the folder of a system's run from one seed."""
-    return root / system.slug / f"seed_{seed}"
+    return RunFolder(root / system.slug / f"seed_{seed}")

@@ -26,6 +26,7 @@ from training.export.history import fit_commands, record, training_record
 from training.export.publish import export, publish
 from training.export.rules import kept_change
 from training.fitting.checkpoint import LevelWeights
+from training.fitting.run_folder import RunFolder
 from training.phantom.cohort import request_for
 
 
@@ -80,7 +81,7 @@ def test_selftest_is_small_and_float32(candidate: Path) -> None:
 
 def test_export_leaves_an_existing_candidate_alone(finished_run: Path, cache: PhantomCache) -> None:
     with pytest.raises(ExportError, match="exists already"):
-        export(finished_run, cache, finished_run / "store", datetime(2026, 1, 2, tzinfo=UTC))
+        export(RunFolder(finished_run), cache, finished_run / "store", datetime(2026, 1, 2, tzinfo=UTC))
 
 
 def test_what_a_run_was_handed_down_and_kept_is_in_its_candidate(finished_run: Path, candidate: Path) -> None:
@@ -88,7 +89,7 @@ def test_what_a_run_was_handed_down_and_kept_is_in_its_candidate(finished_run: P
     assert manifest.quality.components.review == 17
     assert manifest.postprocessing.threshold == 0.43
     assert "Begun with the review limits of fetal_head 1." in manifest.training.notes
-    assert any(str(kept_change(finished_run)) in note for note in manifest.training.notes)
+    assert any(str(kept_change(RunFolder(finished_run))) in note for note in manifest.training.notes)
 
 
 def weights(smoke: TrainingConfig, *steps: tuple[str, str]) -> LevelWeights:
@@ -137,7 +138,7 @@ THREE, FOUR = "3 own volumes of 3 patients", "4 own volumes of 4 patients"
 def test_the_record_tells_every_training_in_its_order(
     steps: list[tuple[str, str]], run: str, fits: list[str], data: str, smoke: TrainingConfig
 ) -> None:
-    told = training_record([weights(smoke, *steps)], Path(run), ["A note."])
+    told = training_record([weights(smoke, *steps)], RunFolder(Path(run)), ["A note."])
     assert [(step.preset, step.data) for step in told.steps] == steps
     assert list(told.commands) == [f"fetalhead-train fit {fit}" for fit in fits]
     assert (told.data, told.preset, told.description) == (data, "smoke", smoke.description)
@@ -147,7 +148,7 @@ def test_the_record_tells_every_training_in_its_order(
 
 def test_a_budget_that_was_replaced_is_told(smoke: TrainingConfig) -> None:
     config = weights(smoke, ("smoke", "simulated")).config.with_minutes(2.5)
-    assert fit_commands(config, Path("runs/smoke")) == ("fetalhead-train fit smoke --minutes 2.5",)
+    assert fit_commands(config, RunFolder(Path("runs/smoke"))) == ("fetalhead-train fit smoke --minutes 2.5",)
 
 
 @pytest.mark.parametrize(
@@ -165,7 +166,7 @@ def test_a_run_of_the_first_version_still_tells_its_trainings(
     stored["data"] = {k: v for k, v in stored["data"].items() if k != "earlier"}
     stored["data"] |= {"source": source, "continues": continues}
     config = TrainingConfig.model_validate_json(json.dumps(stored))
-    told = training_record([LevelWeights(1, {}, config, 1, 1.0, 8, None)], Path("runs/smoke"), [])
+    told = training_record([LevelWeights(1, {}, config, 1, 1.0, 8, None)], RunFolder(Path("runs/smoke")), [])
     assert list(told.commands) == [f"fetalhead-train fit {fit}" for fit in fits]
     assert told.data == source
 

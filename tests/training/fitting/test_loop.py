@@ -11,11 +11,12 @@ from training.export.weights import weights_of
 from training.fitting import cascade as auto_context
 from training.fitting.checkpoint import CheckpointError, load_level
 from training.fitting.loop import LevelTrainer
+from training.fitting.run_folder import RunFolder
 from training.fitting.schedule import learning_rate
 
 
 def trainer(config: TrainingConfig, cache: PhantomCache, folder: Path) -> LevelTrainer:
-    job = auto_context.level_job(config, cache, folder, 1)
+    job = auto_context.level_job(config, cache, RunFolder(folder), 1)
     return LevelTrainer(job, partial(auto_context.new_level, config))
 
 
@@ -71,9 +72,9 @@ def test_second_level_starts_from_the_first_and_learns_on_its_maps(
     cache: PhantomCache, smoke: TrainingConfig, tmp_path: Path
 ) -> None:
     config = smoke.model_copy(update={"budget": BudgetConfig(steps=(2, 2))})
-    auto_context.fit(config, cache, tmp_path, (1, 2), resume=False)
+    auto_context.fit(config, cache, RunFolder(tmp_path), (1, 2), resume=False)
     first = load_level(tmp_path / "level_1" / "weights.pt")
-    job = auto_context.level_job(config, cache, tmp_path, 2)
+    job = auto_context.level_job(config, cache, RunFolder(tmp_path), 2)
     assert job.initial is not None
     assert all(torch.equal(value, first.state[name]) for name, value in job.initial.items())
     assert job.wanted(500000)
@@ -86,29 +87,29 @@ def test_a_run_is_trained_on_from_another_ones_levels(
     cache: PhantomCache, smoke: TrainingConfig, tmp_path: Path
 ) -> None:
     config = smoke.model_copy(update={"budget": BudgetConfig(steps=(2, 2))})
-    auto_context.fit(config, cache, tmp_path / "first", (1, 2), resume=False)
+    auto_context.fit(config, cache, RunFolder(tmp_path / "first"), (1, 2), resume=False)
     start = weights_of(str(tmp_path / "first"), tmp_path)
     longer = config.model_copy(update={"name": "longer", "seed": 8})
     run = tmp_path / "longer"
-    started = auto_context.start_from(longer, run, start)
+    started = auto_context.start_from(longer, RunFolder(run), start)
     assert [(step.preset, step.data) for step in started.steps] == [(config.name, "simulated"), ("longer", "simulated")]
-    auto_context.fit(longer, cache, run, (1,), resume=False)
+    auto_context.fit(longer, cache, RunFolder(run), (1,), resume=False)
     for level in start:
-        job = auto_context.level_job(longer, cache, run, level.context_level)
+        job = auto_context.level_job(longer, cache, RunFolder(run), level.context_level)
         assert job.initial is not None
         assert all(torch.equal(value, level.state[name]) for name, value in job.initial.items())
     wider = longer.model_copy(update={"network": longer.network.model_copy(update={"width": 2.0})})
     with pytest.raises(ConfigError, match=r"another \[network\]"):
-        auto_context.start_from(wider, run, start)
+        auto_context.start_from(wider, RunFolder(run), start)
 
 
 def test_levels_that_are_not_trained_are_taken_over(cache: PhantomCache, smoke: TrainingConfig, tmp_path: Path) -> None:
     config = smoke.model_copy(update={"budget": BudgetConfig(steps=(2, 2))})
-    auto_context.fit(config, cache, tmp_path / "first", (1, 2), resume=False)
+    auto_context.fit(config, cache, RunFolder(tmp_path / "first"), (1, 2), resume=False)
     start = weights_of(str(tmp_path / "first"), tmp_path)
     run, second = tmp_path / "second", config.model_copy(update={"budget": BudgetConfig(steps=(0, 1))})
-    begun = auto_context.start_from(second, run, start, second.trained_levels)
-    auto_context.fit(begun, cache, run, second.trained_levels, resume=False)
+    begun = auto_context.start_from(second, RunFolder(run), start, second.trained_levels)
+    auto_context.fit(begun, cache, RunFolder(run), second.trained_levels, resume=False)
     kept, trained = (load_level(run / f"level_{n}" / "weights.pt") for n in (1, 2))
     assert (kept.steps, trained.steps) == (2, 1)
     assert all(torch.equal(value, start[0].state[name]) for name, value in kept.state.items())
@@ -137,7 +138,7 @@ def test_only_the_first_level_goes_from_coarse_to_fine(
     config = smoke.model_copy(update={"level": levels, "budget": BudgetConfig(steps=(2, 2))})
     first = trainer(config, cache, tmp_path / "level_1")
     assert [first.stage(fraction).spacing_mm for fraction in (0.0, 0.49, 0.5, 0.99)] == [9.0, 9.0, 6.0, 6.0]
-    auto_context.fit(config, cache, tmp_path, (1,), resume=False)
-    job = auto_context.level_job(config, cache, tmp_path, 2)
+    auto_context.fit(config, cache, RunFolder(tmp_path), (1,), resume=False)
+    job = auto_context.level_job(config, cache, RunFolder(tmp_path), 2)
     second = LevelTrainer(job, partial(auto_context.new_level, config))
     assert second.stage(0.0).spacing_mm == 6.0

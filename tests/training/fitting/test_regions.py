@@ -30,6 +30,7 @@ from training.fitting import cascade as auto_context
 from training.fitting.checkpoint import load_level
 from training.fitting.loop import LevelTrainer
 from training.fitting.regions import with_context
+from training.fitting.run_folder import RunFolder
 from training.networks.cascade import AutoContextCascade
 
 COARSE_MM, MIDDLE_MM, FINE_MM = 6.0, 5.0, 4.0
@@ -91,11 +92,11 @@ def head_middle(case: GridCase) -> Float64:
 def test_both_levels_are_trained_on_their_own_grids(
     cache: PhantomCache, regional: TrainingConfig, tmp_path: Path
 ) -> None:
-    auto_context.fit(regional, cache, tmp_path, (1, 2), resume=False)
+    auto_context.fit(regional, cache, RunFolder(tmp_path), (1, 2), resume=False)
     second = load_level(tmp_path / "level_2" / "weights.pt")
     assert second.steps == 4
     assert second.validation_dsc is not None
-    job = auto_context.level_job(regional, cache, tmp_path, 2)
+    job = auto_context.level_job(regional, cache, RunFolder(tmp_path), 2)
     trainer = LevelTrainer(job, partial(auto_context.new_level, regional))
     stages = [trainer.stage(fraction) for fraction in (0.0, 0.49, 0.5, 1 - 1e-9)]
     assert [stage.spacing_mm for stage in stages] == [MIDDLE_MM, MIDDLE_MM, FINE_MM, FINE_MM]
@@ -147,8 +148,8 @@ def test_cubes_lie_around_the_head_with_their_context(cache: PhantomCache, regio
 
 
 def test_validation_sees_what_serving_sees(cache: PhantomCache, regional: TrainingConfig, tmp_path: Path) -> None:
-    auto_context.fit(regional, cache, tmp_path, (1,), resume=False)
-    job = auto_context.level_job(regional, cache, tmp_path, 2)
+    auto_context.fit(regional, cache, RunFolder(tmp_path), (1,), resume=False)
+    job = auto_context.level_job(regional, cache, RunFolder(tmp_path), 2)
     trainer = LevelTrainer(job, partial(auto_context.new_level, regional))
     trainer.progress.step = 3  # the last stage
     validated: list[tuple[int, ...]] = []
@@ -206,8 +207,8 @@ def test_a_model_of_regions_is_served_as_it_was_trained(
     cache: PhantomCache, regional: TrainingConfig, tmp_path: Path
 ) -> None:
     longer = regional.model_copy(update={"budget": BudgetConfig(steps=(40, 10))})
-    auto_context.fit(longer, cache, tmp_path, (1, 2), resume=False)
-    export(tmp_path, cache, tmp_path / "store", datetime(2025, 1, 1, tzinfo=UTC))
+    auto_context.fit(longer, cache, RunFolder(tmp_path), (1, 2), resume=False)
+    export(RunFolder(tmp_path), cache, tmp_path / "store", datetime(2025, 1, 1, tzinfo=UTC))
     stored = ModelStore(tmp_path / "store").resolve("fetal_head", None)
     first, second = stored.manifest.levels
     assert (first.grid_spacing_mm, first.region) == (COARSE_MM, None)
@@ -218,7 +219,7 @@ def test_a_model_of_regions_is_served_as_it_was_trained(
     assert served.selftest() < 1e-3
     volume = cache.load(1000000).image
     found = served.segment(volume)
-    prepared, levels = TorchSegmenter.of_run(tmp_path).probabilities(volume)
+    prepared, levels = TorchSegmenter.of_run(RunFolder(tmp_path)).probabilities(volume)
     assert [level.shape for level in found.level_probabilities] == [prepared.geometry.shape] * 2
     for ours, theirs in zip(found.level_probabilities, levels, strict=True):
         assert dsc(count_overlap(ours >= 0.5, theirs >= 0.5)) > 0.99
@@ -232,20 +233,20 @@ def test_a_level_of_whole_volumes_may_learn_to_see_a_region_on_a_finer_grid(
     cache: PhantomCache, smoke: TrainingConfig, tmp_path: Path
 ) -> None:
     brief = smoke.model_copy(update={"budget": BudgetConfig(steps=(2, 2))})
-    auto_context.fit(brief, cache, tmp_path / "a", (1, 2), resume=False)
+    auto_context.fit(brief, cache, RunFolder(tmp_path / "a"), (1, 2), resume=False)
     start = weights_of(str(tmp_path / "a"), tmp_path)
     finer = regional_config(smoke, budget=BudgetConfig(steps=(0, 1)), name="finer")
     assert finer.trained_levels == (2,)
-    begun = auto_context.start_from(finer, tmp_path / "b", start, finer.trained_levels)
+    begun = auto_context.start_from(finer, RunFolder(tmp_path / "b"), start, finer.trained_levels)
     assert [step.preset for step in begun.steps] == [smoke.name, "finer"]
-    auto_context.fit(begun, cache, tmp_path / "b", finer.trained_levels, resume=False)
+    auto_context.fit(begun, cache, RunFolder(tmp_path / "b"), finer.trained_levels, resume=False)
     first, second = (load_level(tmp_path / "b" / f"level_{n}" / "weights.pt") for n in (1, 2))
     assert (first.steps, second.steps) == (2, 1)
     assert all(torch.equal(value, start[0].state[name]) for name, value in first.state.items())
-    given = auto_context.level_job(begun, cache, tmp_path / "b", 2).initial
+    given = auto_context.level_job(begun, cache, RunFolder(tmp_path / "b"), 2).initial
     assert given is not None
     assert all(torch.equal(value, start[1].state[name]) for name, value in given.items())
     with pytest.raises(ConfigError, match="another grid or region of level 2"):
-        auto_context.start_from(finer, tmp_path / "c", start, (1,))
+        auto_context.start_from(finer, RunFolder(tmp_path / "c"), start, (1,))
     with pytest.raises(ConfigError, match="another grid or region of level 2"):
-        auto_context.start_from(smoke, tmp_path / "d", weights_of(str(tmp_path / "b"), tmp_path))
+        auto_context.start_from(smoke, RunFolder(tmp_path / "d"), weights_of(str(tmp_path / "b"), tmp_path))

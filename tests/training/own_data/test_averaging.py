@@ -13,8 +13,8 @@ from app.imaging.volume import Volume
 from tests.helpers.makers import sphere_volume
 from training.config.presets import load_config
 from training.export.rules import kept_change
-from training.fitting.cascade import level_folder
 from training.fitting.checkpoint import LevelWeights, load_level, save_level
+from training.fitting.run_folder import RunFolder
 from training.own_data import averaging
 from training.own_data.averaging import SHARES, Beginning, average_run
 from training.own_data.folder import OwnCase
@@ -61,10 +61,10 @@ def unseen(cases: Iterable[OwnCase], number: int, title: str) -> Iterable[OwnCas
 
 
 def averaged(run: Path, cases: tuple[OwnCase, ...], threshold: float = 0.4) -> torch.Tensor:
-    files = [level_folder(run, n) / "weights.pt" for n in (1, 2)]
+    files = [RunFolder(run).level(n).weights for n in (1, 2)]
     for tuned, file in zip(levels(1.0), files, strict=True):
         save_level(tuned, file)
-    average_run(run, Beginning(levels(0.0), threshold), cases, unseen)
+    average_run(RunFolder(run), Beginning(levels(0.0), threshold), cases, unseen)
     first, second = (load_level(file).state["weight"] for file in files)
     assert torch.equal(first, second)
     return first
@@ -76,7 +76,7 @@ def test_the_share_that_is_best_on_the_cases_is_kept(
 ) -> None:
     monkeypatch.setattr(averaging, "TorchSegmenter", outlines_best_at(best))
     assert averaged(tmp_path, (case,)).tolist() == [best, -best]
-    kept = kept_change(tmp_path)
+    kept = kept_change(RunFolder(tmp_path))
     assert kept is not None
     assert (kept.share, kept.cases) == (best, 1)
     assert kept.threshold == pytest.approx(0.4 + 0.1 * best)
@@ -89,12 +89,12 @@ def test_a_model_that_was_better_before_is_said_to_be(
 ) -> None:
     monkeypatch.setattr(averaging, "TorchSegmenter", outlines_best_at(0.0))
     assert averaged(tmp_path, (case,)).tolist() == [0.25, -0.25]
-    assert "no worse there" in str(kept_change(tmp_path))
+    assert "no worse there" in str(kept_change(RunFolder(tmp_path)))
 
 
 def test_without_validation_volumes_all_of_it_is_kept(tmp_path: Path) -> None:
     assert averaged(tmp_path, ()).tolist() == [1.0, -1.0]
-    kept = kept_change(tmp_path)
+    kept = kept_change(RunFolder(tmp_path))
     assert kept is not None
     assert (kept.share, kept.threshold, kept.dsc) == (1.0, 0.5, {})
     assert "no validation volume" in str(kept)

@@ -17,6 +17,7 @@ from training.export.rules import kept_change, with_rules
 from training.export.weights import pack_weights, unpack_weights, weights_of
 from training.fitting.cascade import new_level
 from training.fitting.checkpoint import load_level
+from training.fitting.run_folder import RunFolder
 from training.own_data.averaging import SHARES
 from training.phantom import SimulationRequest, simulate
 
@@ -132,8 +133,8 @@ def test_what_is_trained_on_keeps_the_limits_it_began_with_and_part_of_the_chang
     source = ["--from", str(tuned), "--store", str(store)]
     assert cli.main(["fit", str(preset), "--data", str(folder), "--run", str(again), *source]) == 0
     for run in (tuned, again):
-        candidate = with_rules(began, run)
-        kept = kept_change(run)
+        candidate = with_rules(began, RunFolder(run))
+        kept = kept_change(RunFolder(run))
         assert kept is not None
         assert (kept.cases, set(kept.dsc)) == (2, {0.0, *SHARES})
         assert candidate.postprocessing.threshold == pytest.approx(before + kept.share * (0.5 - before), abs=1e-4)

@@ -13,6 +13,7 @@ from training.config.training import BudgetConfig, TrainingConfig
 from training.evaluation.torch_segmenter import TorchSegmenter
 from training.export.errors import ExportError
 from training.export.publish import export
+from training.fitting.run_folder import RunFolder
 from training.paper.runs import make_run
 from training.paper.systems import SYSTEMS
 from training.phantom import SimulationRequest, simulate
@@ -29,7 +30,7 @@ def base() -> TrainingConfig:
     )
 
 
-def trained(name: str, base: TrainingConfig, cache: PhantomCache, folder: Path) -> Path:
+def trained(name: str, base: TrainingConfig, cache: PhantomCache, folder: Path) -> RunFolder:
     run = make_run(SYSTEMS[name], base, 1, folder)
     run.fit(cache, folder)
     return run.folder

@@ -34,10 +34,10 @@ def test_auto_context_takes_over_level_1_of_the_same_network(
 ) -> None:
     alone = fitted("USegNet-DS-HAS", base, cache, tmp_path)
     both = fitted("USegNet-DS-HAS-Ctx", base, cache, tmp_path)
-    first, taken = (load_level(run.folder / "level_1" / "weights.pt") for run in (alone, both))
+    first, taken = (load_level(run.folder.level(1).weights) for run in (alone, both))
     assert all(torch.equal(value, taken.state[name]) for name, value in first.state.items())
     assert taken.config.context_levels == 2
-    assert load_level(both.folder / "level_2" / "weights.pt").steps == 1
+    assert load_level(both.folder.level(2).weights).steps == 1
 
 
 def test_an_interrupted_run_goes_on_to_the_end_of_its_budget(
@@ -51,6 +51,6 @@ def test_an_interrupted_run_goes_on_to_the_end_of_its_budget(
 @pytest.mark.parametrize("name", ["p-USegNet", "2D-USegNet"])
 def test_tiles_and_slices_are_trained(name: str, base: TrainingConfig, cache: PhantomCache, tmp_path: Path) -> None:
     run = fitted(name, base, cache, tmp_path)
-    score = load_level(run.folder / "level_1" / "weights.pt").validation_dsc
+    score = load_level(run.folder.level(1).weights).validation_dsc
     assert score is not None
     assert 0 <= score <= 1
