@@ -41,6 +41,10 @@ PAINT: Final = """() => new Promise((resolve) => {
     const observer = new PerformanceObserver((list) => resolve(list.getEntries()[0].startTime));
     observer.observe({type: "paint", buffered: true});
 })"""
+TWO_FRAMES: Final = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
+STEADY: Final = 3
+"""So many looks in a row show the same where nothing is drawn any more."""
+LOOKS: Final = 100
 DROP: Final = """([bytes, name]) => {
     const transfer = new DataTransfer();
     transfer.items.add(new File([Uint8Array.from(atob(bytes), (letter) => letter.charCodeAt(0))], name));
@@ -96,6 +100,15 @@ class Visit:
             self.page.evaluate(AXE.read_text(encoding="utf-8"))
         found: list[str] = self.page.evaluate(AXE_RUN)
         return found
+
+    def settle(self) -> bytes:
+        """Wait until the planes no longer change; what they show then, as PNG."""
+        shown: list[bytes] = []
+        while len(shown) < STEADY or len(set(shown[-STEADY:])) > 1:
+            assert len(shown) < LOOKS, "the planes do not come to rest"
+            self.page.evaluate(TWO_FRAMES)
+            shown.append(self.planes())
+        return shown[-1]
 
     def planes(self) -> bytes:
         """What the planes' canvas shows, as PNG."""

@@ -9,6 +9,7 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 import pytest
+from playwright.sync_api import expect
 
 from tests.app.viewer.browser import DROP, Visit
 from tests.helpers.makers import NiftiOptions, nifti_bytes, sphere_volume, volume_bytes
@@ -23,6 +24,8 @@ SLANTED = nifti_bytes(
 """The sphere stored in another order and turned in space: what is drawn must come back where it was drawn."""
 BARE = volume_bytes(sphere_volume(), NiftiOptions(sform_code=0, qform_code=0, edits={"pixdim": [0.0] * 8}))
 """The sphere in a file that does not say how large its voxels are."""
+MAPS = {"probability": "Probability of head", "disagreement": "Difference between the two passes"}
+"""What the legend of a map says."""
 MINUS = "\N{MINUS SIGN}"
 
 
@@ -35,7 +38,7 @@ def stroke(visit: Visit) -> None:
     visit.page.mouse.down()
     visit.page.mouse.move(x + 25, y + 5, steps=6)
     visit.page.mouse.up()
-    visit.page.wait_for_timeout(300)
+    visit.settle()
 
 
 def assert_fades(changed: np.ndarray[Any, Any]) -> None:
@@ -88,13 +91,15 @@ def measure(visit: Visit, content: bytes, name: str = "volume.nii.gz") -> None:
 
 def wait_for_planes(visit: Visit) -> None:
     visit.page.wait_for_selector(".frame[data-ready]", state="attached")
-    visit.page.wait_for_timeout(300)
+    visit.settle()
 
 
 def layer(visit: Visit, name: str) -> bytes:
+    """What the planes show with this layer; a map is there when its legend is."""
     visit.page.check(f"input[name=layer][value={name}]", force=True)
-    visit.page.wait_for_timeout(700)
-    return visit.planes()
+    if name in MAPS:
+        expect(visit.page.locator(".legend")).to_contain_text(MAPS[name])
+    return visit.settle()
 
 
 def downloaded(visit: Visit, button: str) -> float:
