@@ -14,6 +14,7 @@ from tests.helpers.repository import ROOT
 PINS = dict(line.split("==") for line in (ROOT / "constraints.txt").read_text().splitlines() if "==" in line)
 
 
+@pytest.mark.slow
 def test_the_bill_of_materials_is_valid_and_names_every_installed_package(tmp_path: Path) -> None:
     file = tmp_path / "sbom.json"
     command: list[str | Path] = [

@@ -203,6 +203,7 @@ def test_a_level_of_whole_volumes_has_one_stage(smoke: TrainingConfig) -> None:
         TrainingConfig.model_validate(smoke.model_dump() | {"level": [smoke.level[0], coarse]})
 
 
+@pytest.mark.slow
 def test_a_model_of_regions_is_served_as_it_was_trained(
     cache: PhantomCache, regional: TrainingConfig, tmp_path: Path
 ) -> None:
