@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from app.imaging.arrays import Float32
 from app.imaging.components import find_components
 from app.imaging.errors import NotMeasurable
+from app.imaging.field_of_view import clean_values, fill_pockets
 from app.imaging.orientation import Orientation, intrinsic_orientation
 from app.imaging.resample import resample
 from app.imaging.volume import Index3, Volume, VolumeGeometry, corresponding_box
@@ -53,6 +54,7 @@ def preprocess(volume: Volume, spec: PreprocessingSpec) -> Preprocessed:
     The same voxels in any storage order, flip, number type or pose give the identical tensor.
     Raises `NotMeasurable` for a constant volume.
     """
+    volume = clean_values(volume)
     value_range = _find_value_range(volume.data)
     orientation = intrinsic_orientation(volume)
     oriented = orientation.apply(volume)
@@ -109,7 +111,8 @@ def _resample_and_normalise(
     low, high = value_range
     geometry = volume.geometry.rescale(spec.spacing_mm, spec.shape_divisor)
     resampled = resample(volume, geometry, fill=low).data
-    field_of_view = fill_cavities(resampled > low + FIELD_OF_VIEW_LEVEL * (high - low))
+    echoes = resampled > low + FIELD_OF_VIEW_LEVEL * (high - low)
+    field_of_view = fill_pockets(fill_cavities(echoes), spec.spacing_mm)
     return Volume(normalise(resampled, field_of_view, spec.clip), geometry), field_of_view
 
 

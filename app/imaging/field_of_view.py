@@ -1,0 +1,168 @@
+"""The scanned fan within its box: what lies outside it, which echoes count, and where its hull runs.
+
+Scan converters fill the box around the fan with one value, mostly 0; other programs write -1024, 255 or 32767 there.
+Scanners write 0 for fluid, too, and a burnt-in mark or a dead voxel may be brighter than any echo. So nothing here
+rests on the smallest or the largest value of a volume alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import distance_transform_edt
+from scipy.spatial import ConvexHull, QhullError
+
+from app.imaging.arrays import Bool
+from app.imaging.components import find_components
+from app.imaging.errors import NotMeasurable
+from app.imaging.volume import AXES, Volume
+
+SAMPLES = 300_000
+RARE = 1e-4
+"""Share of the echoes that may lie beyond the range which counts, at either end."""
+BORDER_SHARE = 0.1
+"""A value that fills at least this share of the box's faces is the fill value."""
+WIDEST_GAP = 0.5
+"""A fill value further below the echoes than this share of their range is no scanner's black."""
+BLACK_BELOW = 0.02
+"""How far below the echoes black then lies, as a share of their range."""
+POCKET_MM = 15.0
+"""Fill this deep inside the fan's hull is fluid; the curved face of a probe leaves at most 12 mm."""
+HULL_STEP_MM = 4.5
+"""The hull, and the pockets in it, need no finer grid."""
+
+
+@dataclass(frozen=True)
+class EchoRange:
+    """The values that count in a volume: `low` to `high` are the echoes, `fill` stands outside the fan.
+
+    `fill` is None where the scan fills its box.
+    """
+
+    low: float
+    high: float
+    fill: float | None
+
+    @property
+    def span(self) -> float:
+        """The width of the range."""
+        return self.high - self.low
+
+    @property
+    def black(self) -> float:
+        """What stands for "no echo" where the fill value cannot: 0 where that is a scanner's black."""
+        is_scanners_black = 0 <= self.low <= WIDEST_GAP * self.span
+        return 0.0 if is_scanners_black else self.low - BLACK_BELOW * self.span
+
+    @property
+    def has_black_outside(self) -> bool:
+        """Whether the fill value is a scanner's black, or there is none."""
+        return self.fill is None or 0 <= self.low - self.fill <= WIDEST_GAP * self.span
+
+    @property
+    def floor(self) -> float:
+        """The smallest value that a voxel may have."""
+        if self.fill is None:
+            return self.low - self.span
+        return self.fill if self.has_black_outside else self.black
+
+
+def find_echo_range(data: NDArray[Any]) -> EchoRange:
+    """Return which values of a volume (I, J, K) are echoes and which one stands outside the fan.
+
+    Raises `NotMeasurable` where a value is not finite, and where all are the same.
+    """
+    lowest, highest = float(data.min()), float(data.max())
+    if not (np.isfinite(lowest) and np.isfinite(highest)):
+        raise NotMeasurable("not_finite", "the volume holds values that are not finite")
+    if lowest == highest:
+        raise NotMeasurable("constant_image", f"every voxel has the value {lowest:g}", expected="an image")
+    fill = _fill_value(data)
+    step = max(1, round((data.size / SAMPLES) ** (1 / 3)))
+    sample = data[::step, ::step, ::step]
+    echoes = sample.ravel() if fill is None else sample[sample != fill]
+    if echoes.size == 0:
+        echoes = data[data != fill]
+    low, high = (float(value) for value in np.quantile(echoes, (RARE, 1 - RARE)))
+    if low == high:
+        low, high = lowest, highest
+    return EchoRange(low, high, fill)
+
+
+def clean_values(volume: Volume) -> Volume:
+    """Return the volume with black outside its fan and without voxels far beyond its echoes; mostly it is that already.
+
+    Echoes keep their values. Raises as `find_echo_range` does.
+    """
+    data, echoes = volume.data, find_echo_range(volume.data)
+    top, floor = echoes.high + echoes.span, echoes.floor
+    if echoes.has_black_outside and float(data.max()) <= top and float(data.min()) >= floor:
+        return volume
+    plain = np.array(data, dtype=np.float32)
+    plain[plain > top] = echoes.high
+    np.maximum(plain, floor, out=plain)
+    if not echoes.has_black_outside:
+        plain[_outside(data, echoes)] = echoes.black
+    return Volume(plain, volume.geometry)
+
+
+def fill_pockets(field_of_view: Bool, spacing_mm: float) -> Bool:
+    """Return the field of view (I, J, K) with the black pockets that reach into its hull: fluid, not the fan's edge.
+
+    A field of view without such a pocket is returned itself.
+    """
+    step = max(1, round(HULL_STEP_MM / spacing_mm))
+    coarse, step_mm = field_of_view[::step, ::step, ::step], step * spacing_mm
+    hull = _hull(coarse)
+    missing = hull & ~coarse
+    steps_deep = distance_transform_edt(np.pad(hull, 1))[1:-1, 1:-1, 1:-1] - 0.5
+    deep = missing & (steps_deep * step_mm > POCKET_MM)
+    if not deep.any():
+        return field_of_view
+    pocket = missing & (distance_transform_edt(~deep) * step_mm <= 2 * POCKET_MM)
+    for axis, length in enumerate(field_of_view.shape):
+        pocket = np.repeat(pocket, step, axis=axis).take(range(length), axis=axis)
+    return field_of_view | pocket
+
+
+def _fill_value(data: NDArray[Any]) -> float | None:
+    """Return the commonest value of the six faces, if it is common enough."""
+    faces = [np.take(data, end, axis=axis)[::3, ::3].ravel() for axis in AXES for end in (0, -1)]
+    values, counts = np.unique(np.concatenate(faces), return_counts=True)
+    commonest = int(counts.argmax())
+    return float(values[commonest]) if counts[commonest] >= BORDER_SHARE * counts.sum() else None
+
+
+def _outside(data: NDArray[Any], echoes: EchoRange) -> Bool:
+    """Return where the fill value stands outside the fan: wherever it stands, or connected with the box's border."""
+    filled: Bool = data == echoes.fill
+    if echoes.fill is None or not echoes.floor <= echoes.fill <= echoes.high + echoes.span:
+        return filled
+    components = find_components(np.pad(filled, 1, constant_values=True), 6)
+    return components.only(components.at(0, 0, 0))[1:-1, 1:-1, 1:-1]
+
+
+def _hull(mask: Bool) -> Bool:
+    """Return the convex hull of a mask (I, J, K), which is the mask itself where it is flat or empty."""
+    points = np.concatenate([_ends(mask, axis) for axis in AXES])
+    try:
+        planes = np.unique(ConvexHull(np.unique(points, axis=0)).equations.round(4), axis=0)
+    except (QhullError, ValueError):
+        return mask
+    left = np.argwhere(~mask)
+    for plane in planes:
+        left = left[left @ plane[:3] + plane[3] <= 0]
+    hull = mask.copy()
+    hull[tuple(left.T)] = True
+    return hull
+
+
+def _ends(mask: Bool, axis: int) -> NDArray[np.intp]:
+    """Return the first and last voxel of a mask on each line along an axis, (n, 3): no others can be corners."""
+    length = mask.shape[axis]
+    lines = np.argwhere(mask.any(axis=axis))
+    first, last = mask.argmax(axis=axis), length - 1 - np.flip(mask, axis).argmax(axis=axis)
+    return np.concatenate([np.insert(lines, axis, end[tuple(lines.T)], axis=1) for end in (first, last)])

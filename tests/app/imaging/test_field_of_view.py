@@ -1,0 +1,142 @@
+"""The same echoes give the same input, whatever stands outside the fan and whichever voxel went astray."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from app.imaging.errors import NotMeasurable
+from app.imaging.field_of_view import clean_values, fill_pockets, find_echo_range
+from app.imaging.preprocess import PreprocessingSpec, preprocess
+from app.imaging.volume import Volume, VolumeGeometry
+from training.phantom import SimulationRequest, simulate
+
+SPEC = PreprocessingSpec(spacing_mm=3.2, shape_divisor=16)
+LOOKS = ("fundamental", "compound", "contrast", "grainy")
+Disguise = Callable[[NDArray[np.uint8]], NDArray[np.generic]]
+
+
+@pytest.fixture(scope="module", params=LOOKS)
+def scan(request: pytest.FixtureRequest) -> Volume:
+    return simulate(SimulationRequest(seed=1_000_300, spacing=2.5, look=request.param)).volume
+
+
+def outside(value: int) -> Disguise:
+    return lambda data: np.where(data == 0, value, data.astype(np.int32)).astype(np.int32)
+
+
+def stray(value: int, count: int = 1) -> Disguise:
+    def changed(data: NDArray[np.uint8]) -> NDArray[np.generic]:
+        other = data.astype(np.int32)
+        i, j, k = (n // 2 for n in data.shape)
+        other[i, j, k : k + count] = value
+        return other
+
+    return changed
+
+
+def scaled(factor: float, offset: float) -> Disguise:
+    return lambda data: data.astype(np.float32) * np.float32(factor) + np.float32(offset)
+
+
+EXACT = {
+    "outside -1024": outside(-1024),
+    "outside -9999": outside(-9999),
+    "outside 4095": outside(4095),
+    "outside 32767": outside(32767),
+    "scaled": scaled(7.5, 0),
+    "with an offset": scaled(1, 900),
+    "a negative range": scaled(2, -400),
+}
+NEARLY = {
+    "one voxel of 600": stray(600),
+    "one voxel of 32767": stray(32767),
+    "one voxel of -20000": stray(-20000),
+    "three voxels of 32767": stray(32767, 3),
+    "outside within the range": outside(57),
+}
+
+
+@pytest.mark.parametrize("name", EXACT)
+def test_values_outside_scale_and_offset_change_nothing(scan: Volume, name: str) -> None:
+    plain, other = (preprocess(volume, SPEC) for volume in (scan, Volume(EXACT[name](scan.data), scan.geometry)))
+    np.testing.assert_array_equal(other.field_of_view, plain.field_of_view)
+    assert np.abs(other.tensor - plain.tensor).max() < 0.3
+    assert np.abs(other.tensor - plain.tensor).mean() < 0.02
+
+
+@pytest.mark.parametrize("name", NEARLY)
+def test_stray_voxels_change_their_neighbourhood_alone(scan: Volume, name: str) -> None:
+    plain, other = (preprocess(volume, SPEC) for volume in (scan, Volume(NEARLY[name](scan.data), scan.geometry)))
+    assert (other.field_of_view != plain.field_of_view).mean() < 0.002
+    assert (np.abs(other.tensor - plain.tensor) > 0.1).mean() < 0.01
+
+
+@pytest.mark.parametrize("levels", [1, 2, 3])
+def test_fluid_without_an_echo_is_inside_the_fan(scan: Volume, levels: int) -> None:
+    darker = Volume(np.maximum(scan.data.astype(np.int16) - levels, 0).astype(np.uint8), scan.geometry)
+    plain, other = preprocess(scan, SPEC), preprocess(darker, SPEC)
+    assert (other.field_of_view != plain.field_of_view).sum() / plain.field_of_view.sum() < 0.04
+
+
+def test_a_plain_volume_is_returned_itself(scan: Volume) -> None:
+    assert clean_values(scan) is scan
+
+
+def test_a_field_of_view_fill_pockets_is_returned_itself(scan: Volume) -> None:
+    seen = preprocess(scan, SPEC).field_of_view
+    assert fill_pockets(seen, SPEC.spacing_mm) is seen
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+@pytest.mark.parametrize("last", [False, True])
+@pytest.mark.parametrize("side", [24, 33, 40])
+def test_a_deep_pocket_is_filled_and_a_shallow_one_is_not(side: int, axis: int, last: bool) -> None:
+    for depth, least, most in ((12, 0.8, 1.0), (8, 0.8, 1.0), (3, 0.0, 0.0)):  # its rim is as coarse as the hull
+        box = np.ones((side,) * 3, np.bool_)
+        hole = [slice(side // 4, side - side // 4)] * 3
+        hole[axis] = slice(-depth, None) if last else slice(0, depth)
+        box[tuple(hole)] = False
+        filled = fill_pockets(box, 3.0)
+        assert least <= filled[tuple(hole)].mean() <= most
+        assert filled[box].all()
+
+
+def test_a_cropped_scan_has_no_fill_value() -> None:
+    data = np.random.default_rng(1).integers(20, 200, (40, 40, 40)).astype(np.uint8)
+    echoes = find_echo_range(data)
+    assert echoes.fill is None
+    assert 20 <= echoes.low <= 21
+    assert 198 <= echoes.high <= 199
+
+
+@pytest.mark.parametrize("value", [0, -3, 255])
+def test_a_constant_volume_is_refused(value: int) -> None:
+    with pytest.raises(NotMeasurable, match="every voxel"):
+        find_echo_range(np.full((8, 8, 8), value, np.int16))
+
+
+def test_values_that_are_not_finite_are_refused() -> None:
+    data = np.ones((8, 8, 8), np.float32)
+    data[3, 3, 3] = np.nan
+    with pytest.raises(NotMeasurable, match="not finite"):
+        find_echo_range(data)
+
+
+def test_the_volume_itself_is_not_changed(scan: Volume) -> None:
+    other = Volume(outside(-1024)(scan.data), scan.geometry)
+    before = other.data.copy()
+    clean_values(other)
+    np.testing.assert_array_equal(other.data, before)
+
+
+def test_bright_echoes_that_equal_the_value_outside_stay() -> None:
+    data = np.full((30, 30, 30), 255, np.uint8)
+    data[5:25, 5:25, 5:25] = np.random.default_rng(2).integers(1, 255, (20, 20, 20))
+    data[10:14, 10:14, 10:14] = 255
+    plain = clean_values(Volume(data, VolumeGeometry.from_spacing(data.shape, (1.0, 1.0, 1.0)))).data
+    assert (plain[10:14, 10:14, 10:14] == 255).all()
+    assert (plain[:5] == 0).all()
