@@ -33,7 +33,7 @@ from training.config.training import TrainingConfig
 from training.export.graph.onnx import export_level
 from training.export.graph.precision import single_precision
 from training.export.graph.reparameterize import reparameterize
-from training.fitting.cascade import new_level
+from training.fitting.state import new_level
 from training.networks.cascade import ContextLevel
 
 BRIGHT = 1.0

@@ -6,7 +6,6 @@ import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from statistics import median
 
@@ -20,9 +19,11 @@ from training.cases.sources import Case, GridCase, prepare
 from training.config.presets import load_config
 from training.config.training import Stage, TrainingConfig
 from training.export.graph.onnx import export_level
-from training.fitting.cascade import level_job, new_level
-from training.fitting.loop import LevelTrainer
+from training.fitting.cascade import level_job
+from training.fitting.level_cases import draw_sample, open_cases
 from training.fitting.run_folder import RunFolder
+from training.fitting.state import new_level, new_state
+from training.fitting.step import take_step
 from training.phantom import Phantom, SimulationRequest, simulate
 
 PASSES = 3
@@ -126,12 +127,17 @@ def _time_augmentation(cases: list[GridCase], config: TrainingConfig, stage: Sta
 def _time_steps(source: CasesInMemory, config: TrainingConfig, steps: int) -> float:
     """Return the mean of the seconds of whole steps on prepared cases."""
     with tempfile.TemporaryDirectory() as folder:
-        trainer = LevelTrainer(level_job(config, source, RunFolder(Path(folder)), 1), partial(new_level, config))
-        stage = config.level[0].stage[-1]
-        for seed in trainer.cases(stage, validation=False).seeds():
-            trainer.cases(stage, validation=False).get(seed)
-        trainer.step(stage, 1.0)
+        job = level_job(config, source, RunFolder(Path(folder)), 1)
+        stage, state = job.level.stage[-1], new_state(job)
+        cases = open_cases(job, stage).training
+        for seed in cases.seeds():
+            cases.get(seed)
+
+        def step() -> None:
+            take_step(job, state, draw_sample(job, cases.draw(state.rng), stage, state.rng), fraction=1.0)
+
+        step()
         began = time.perf_counter()
         for _ in range(steps):
-            trainer.step(stage, 1.0)
+            step()
         return (time.perf_counter() - began) / steps

@@ -22,7 +22,7 @@ from training.evaluation.cases import CaseResult
 from training.evaluation.markdown import markdown_table
 from training.evaluation.statistics.paired import SeededDifference, average_by_case, compare_seeded
 from training.evaluation.torch_segmenter import TorchSegmenter
-from training.fitting.loop import pick_device
+from training.fitting.job import pick_device
 from training.fitting.run_folder import RunFolder
 from training.paper.measure import ShowProgress
 from training.phantom import SimulationRequest

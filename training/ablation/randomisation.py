@@ -25,7 +25,7 @@ from training.config.training import TrainingConfig
 from training.evaluation.markdown import markdown_table
 from training.evaluation.statistics.paired import PairedDifference, average_by_case, compare_paired
 from training.evaluation.torch_segmenter import TorchSegmenter
-from training.fitting.loop import pick_device
+from training.fitting.job import pick_device
 from training.fitting.run_folder import RunFolder
 from training.paper.measure import ShowProgress
 from training.phantom.cohort import request_for

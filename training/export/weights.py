@@ -21,9 +21,10 @@ from app.inference.model_store import ModelStore, StoredModel
 from training.config.presets import load_config
 from training.config.training import TrainingConfig
 from training.export.errors import ExportError
-from training.fitting.cascade import finished_levels, new_level
+from training.fitting.cascade import finished_levels
 from training.fitting.checkpoint import LevelWeights
 from training.fitting.run_folder import RunFolder
+from training.fitting.state import new_level
 
 WEIGHTS_FILE = "weights.npz"
 NOT_SERVED = ("head_half", "head_quarter")

@@ -2,16 +2,15 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from functools import partial
 
 from app.imaging.regions import RegionSpec
 from training.cases.sources import CaseSource, allowed
 from training.config.training import ConfigError, TrainingConfig
-from training.fitting.checkpoint import LevelWeights, load_level, save_level
+from training.fitting.checkpoint import LevelWeights, load_level, resume_training, save_level
 from training.fitting.job import LevelJob
-from training.fitting.loop import LevelTrainer
+from training.fitting.loop import train
 from training.fitting.run_folder import RunFolder
-from training.networks.architectures import build_network
+from training.fitting.state import new_level, new_state
 from training.networks.cascade import AutoContextCascade, ContextLevel
 
 
@@ -24,10 +23,10 @@ def fit(config: TrainingConfig, source: CaseSource, run: RunFolder, levels: tupl
 def fit_level(config: TrainingConfig, source: CaseSource, run: RunFolder, context_level: int, resume: bool) -> None:
     """Fit one level on its cases."""
     job = level_job(config, source, run, context_level)
-    trainer = LevelTrainer(job, partial(new_level, config))
+    state = new_state(job)
     if resume and job.folder.checkpoint.is_file():
-        trainer.resume()
-    trainer.fit()
+        resume_training(job, state)
+    train(job, state)
 
 
 def level_job(config: TrainingConfig, source: CaseSource, run: RunFolder, context_level: int) -> LevelJob:
@@ -44,11 +43,6 @@ def level_job(config: TrainingConfig, source: CaseSource, run: RunFolder, contex
         folder=folder,
         initial=load_level(start).state if begun else None,
     )
-
-
-def new_level(config: TrainingConfig) -> ContextLevel:
-    """A level with fresh weights."""
-    return ContextLevel(build_network(config.network))
 
 
 def start_from(

@@ -9,7 +9,7 @@ from training.config.presets import load_config
 from training.config.training import ConfigError, TrainingConfig
 from training.evaluation.cases import CaseResult
 from training.evaluation.torch_segmenter import TorchSegmenter
-from training.fitting.loop import pick_device
+from training.fitting.job import pick_device
 from training.paper.figures.gallery import Gallery, choose_reference
 from training.paper.measure import (
     ShowProgress,

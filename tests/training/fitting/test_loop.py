@@ -1,5 +1,4 @@
 import gc
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -9,32 +8,36 @@ from training.cases.sources import GridCases, PhantomCache
 from training.config.training import BudgetConfig, ConfigError, TrainingConfig
 from training.export.weights import weights_of
 from training.fitting import cascade as auto_context
-from training.fitting.checkpoint import CheckpointError, load_level
-from training.fitting.loop import LevelTrainer
+from training.fitting.checkpoint import CheckpointError, load_level, resume_training
+from training.fitting.job import LevelJob
+from training.fitting.loop import train
 from training.fitting.run_folder import RunFolder
-from training.fitting.schedule import learning_rate
+from training.fitting.state import TrainingState, new_state
+from training.fitting.step import learning_rate
 
 
-def trainer(config: TrainingConfig, cache: PhantomCache, folder: Path) -> LevelTrainer:
+def first_level(config: TrainingConfig, cache: PhantomCache, folder: Path) -> tuple[LevelJob, TrainingState]:
     job = auto_context.level_job(config, cache, RunFolder(folder), 1)
-    return LevelTrainer(job, partial(auto_context.new_level, config))
+    return job, new_state(job)
 
 
 @pytest.mark.slow
 def test_interrupted_training_continues_exactly(cache: PhantomCache, smoke: TrainingConfig, tmp_path: Path) -> None:
     config = smoke.model_copy(update={"budget": BudgetConfig(steps=(8, 8))})
-    whole = trainer(config, cache, tmp_path / "whole")
-    whole.fit()
-    trainer(config, cache, tmp_path / "parts").fit(stop_at_step=4)
+    job, whole = first_level(config, cache, tmp_path / "whole")
+    train(job, whole)
+    train(*first_level(config, cache, tmp_path / "parts"), stop_at_step=4)
     torch.manual_seed(99)
-    rest = trainer(config, cache, tmp_path / "parts")
-    rest.resume()
+    job, rest = first_level(config, cache, tmp_path / "parts")
+    resume_training(job, rest)
     assert rest.progress.step == 4
-    rest.fit()
+    train(job, rest)
     assert rest.progress.step == 8
     for name, value in whole.level.state_dict().items():
         assert torch.equal(value, rest.level.state_dict()[name]), name
-        assert torch.equal(whole.average[name], rest.average[name]), name
+        assert torch.equal(whole.averaged.state_dict()[name], rest.averaged.state_dict()[name]), name
+    kept, told = (load_level(tmp_path / run / "level_1" / "weights.pt") for run in ("whole", "parts"))
+    assert (kept.steps, kept.cases, kept.validation_dsc) == (told.steps, told.cases, told.validation_dsc)
 
 
 def test_a_finished_level_leaves_no_cases_in_memory(cache: PhantomCache, smoke: TrainingConfig, tmp_path: Path) -> None:
@@ -42,7 +45,7 @@ def test_a_finished_level_leaves_no_cases_in_memory(cache: PhantomCache, smoke: 
     before = {id(cases) for cases in cases_in_memory()}
     gc.disable()
     try:
-        trainer(smoke, cache, tmp_path).fit(stop_at_step=2)
+        train(*first_level(smoke, cache, tmp_path), stop_at_step=2)
         assert [cases for cases in cases_in_memory() if id(cases) not in before] == []
     finally:
         gc.enable()
@@ -55,17 +58,18 @@ def cases_in_memory() -> list[GridCases]:
 def test_resuming_with_another_configuration_is_refused(
     cache: PhantomCache, smoke: TrainingConfig, tmp_path: Path
 ) -> None:
-    trainer(smoke, cache, tmp_path).fit(stop_at_step=1)
-    other = trainer(smoke.model_copy(update={"seed": 5}), cache, tmp_path)
-    with pytest.raises(CheckpointError, match="another configuration"):
-        other.resume()
+    train(*first_level(smoke, cache, tmp_path), stop_at_step=1)
+    other = first_level(smoke.model_copy(update={"seed": 5}), cache, tmp_path)
+    with pytest.raises(CheckpointError, match=f"the checkpoint in {tmp_path}/level_1 was made with another config"):
+        resume_training(*other)
 
 
 def test_learning_rate_warms_up_and_falls_to_one_per_cent(smoke: TrainingConfig) -> None:
-    peak = smoke.optimiser.learning_rate
-    assert learning_rate(smoke, 0.0) < 0.05 * peak
-    assert learning_rate(smoke, smoke.optimiser.warmup) == pytest.approx(peak)
-    assert learning_rate(smoke, 1.0) == pytest.approx(0.01 * peak)
+    optimiser = smoke.optimiser
+    peak = optimiser.learning_rate
+    assert learning_rate(optimiser, 0.0) < 0.05 * peak
+    assert learning_rate(optimiser, optimiser.warmup) == pytest.approx(peak)
+    assert learning_rate(optimiser, 1.0) == pytest.approx(0.01 * peak)
 
 
 def test_second_level_starts_from_the_first_and_learns_on_its_maps(
@@ -121,9 +125,9 @@ def test_a_level_without_a_budget_stays_what_it_began_as(
 ) -> None:
     config = smoke.model_copy(update={"budget": BudgetConfig(minutes=(0, 1))})
     assert config.trained_levels == (2,)
-    level = trainer(config, cache, tmp_path)
-    before = {name: value.clone() for name, value in level.level.state_dict().items()}
-    level.fit()
+    job, state = first_level(config, cache, tmp_path)
+    before = {name: value.clone() for name, value in state.level.state_dict().items()}
+    train(job, state)
     kept = load_level(tmp_path / "level_1" / "weights.pt")
     assert kept.steps == 0
     assert all(torch.equal(value, before[name]) for name, value in kept.state.items())
@@ -136,9 +140,7 @@ def test_only_the_first_level_goes_from_coarse_to_fine(
     stages = (stage.model_copy(update={"spacing_mm": 9.0, "until": 0.5}), stage)
     levels = (level.model_copy(update={"stage": stages}), level)
     config = smoke.model_copy(update={"level": levels, "budget": BudgetConfig(steps=(2, 2))})
-    first = trainer(config, cache, tmp_path / "level_1")
-    assert [first.stage(fraction).spacing_mm for fraction in (0.0, 0.49, 0.5, 0.99)] == [9.0, 9.0, 6.0, 6.0]
+    first, _ = first_level(config, cache, tmp_path)
+    assert [first.stage(fraction).spacing_mm for fraction in (0.0, 0.49, 0.5, 1.0)] == [9.0, 9.0, 6.0, 6.0]
     auto_context.fit(config, cache, RunFolder(tmp_path), (1,), resume=False)
-    job = auto_context.level_job(config, cache, RunFolder(tmp_path), 2)
-    second = LevelTrainer(job, partial(auto_context.new_level, config))
-    assert second.stage(0.0).spacing_mm == 6.0
+    assert auto_context.level_job(config, cache, RunFolder(tmp_path), 2).stage(0.0).spacing_mm == 6.0

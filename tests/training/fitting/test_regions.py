@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -28,9 +27,11 @@ from training.export.publish import export
 from training.export.weights import weights_of
 from training.fitting import cascade as auto_context
 from training.fitting.checkpoint import load_level
-from training.fitting.loop import LevelTrainer
+from training.fitting.level_cases import open_cases
 from training.fitting.regions import with_context
 from training.fitting.run_folder import RunFolder
+from training.fitting.state import new_state
+from training.fitting.validation import validate
 from training.networks.cascade import AutoContextCascade
 
 COARSE_MM, MIDDLE_MM, FINE_MM = 6.0, 5.0, 4.0
@@ -97,8 +98,7 @@ def test_both_levels_are_trained_on_their_own_grids(
     assert second.steps == 4
     assert second.validation_dsc is not None
     job = auto_context.level_job(regional, cache, RunFolder(tmp_path), 2)
-    trainer = LevelTrainer(job, partial(auto_context.new_level, regional))
-    stages = [trainer.stage(fraction) for fraction in (0.0, 0.49, 0.5, 1 - 1e-9)]
+    stages = [job.stage(fraction) for fraction in (0.0, 0.49, 0.5, 1.0)]
     assert [stage.spacing_mm for stage in stages] == [MIDDLE_MM, MIDDLE_MM, FINE_MM, FINE_MM]
     assert [stage.shape for stage in stages] == [(24, 24, 24)] * 2 + [(32, 32, 32)] * 2
 
@@ -150,11 +150,10 @@ def test_cubes_lie_around_the_head_with_their_context(cache: PhantomCache, regio
 def test_validation_sees_what_serving_sees(cache: PhantomCache, regional: TrainingConfig, tmp_path: Path) -> None:
     auto_context.fit(regional, cache, RunFolder(tmp_path), (1,), resume=False)
     job = auto_context.level_job(regional, cache, RunFolder(tmp_path), 2)
-    trainer = LevelTrainer(job, partial(auto_context.new_level, regional))
-    trainer.progress.step = 3  # the last stage
+    level, last = new_state(job).averaged, job.stage(1.0)
     validated: list[tuple[int, ...]] = []
-    hook = trainer.averaged.register_forward_pre_hook(lambda _, given: validated.append(tuple(given[0].shape)))
-    found = trainer.validate()
+    hook = level.register_forward_pre_hook(lambda _, given: validated.append(tuple(given[0].shape)))
+    (found,) = validate(job, level, open_cases(job, last).validation, last)
     hook.remove()
     case = cache.load(1000000)
     served = preprocess(case.image, regional.preprocessing)
@@ -169,7 +168,7 @@ def test_validation_sees_what_serving_sees(cache: PhantomCache, regional: Traini
         assert validated == [seen.shape]
         with torch.inference_mode():
             given = None if context is None else torch.from_numpy(context)
-            answer: Float32 = trainer.averaged.probability(torch.from_numpy(seen), given).numpy()
+            answer: Float32 = level.probability(torch.from_numpy(seen), given).numpy()
         return answer
 
     (below,) = run_levels(regional.level[:1], [first], image, regional.preprocessing)

@@ -15,9 +15,9 @@ from training.cli import main as cli
 from training.export.publish import recalibrate
 from training.export.rules import kept_change, with_rules
 from training.export.weights import pack_weights, unpack_weights, weights_of
-from training.fitting.cascade import new_level
 from training.fitting.checkpoint import load_level
 from training.fitting.run_folder import RunFolder
+from training.fitting.state import new_level
 from training.own_data.averaging import SHARES
 from training.phantom import SimulationRequest, simulate
 

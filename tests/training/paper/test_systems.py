@@ -3,7 +3,7 @@ import torch
 
 from training.config.presets import load_config
 from training.config.training import ConfigError, TrainingConfig
-from training.fitting.cascade import new_level
+from training.fitting.state import new_level
 from training.networks.attention import AttentionModule
 from training.networks.slices import SliceNetwork
 from training.networks.usegnet import HeadLogits, USegNet

@@ -5,7 +5,7 @@ import torch
 from training.config.presets import load_config
 from training.export.graph.onnx import export_level
 from training.export.graph.precision import single_precision
-from training.fitting.cascade import new_level
+from training.fitting.state import new_level
 from training.networks.cascade import AutoContextCascade
 
 
