@@ -11,7 +11,7 @@ from tests.helpers.repository import ROOT
 SMALL = """
 extends = "smoke"
 name = "small"
-cascade.context_levels = 1
+level = [{ stage = [{ spacing_mm = 6.0, shape = [32, 24, 24] }] }]
 data.train = [{ first = 0, stop = 2 }]
 phantoms.train = 2
 phantoms.context = 0
