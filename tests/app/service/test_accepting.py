@@ -19,8 +19,8 @@ from app.service.accepting import ReadUpload, Sender, accept
 from app.service.state import ServiceState
 from app.settings import Settings
 from tests.helpers.makers import sphere_ml, sphere_volume, volume_bytes
+from tests.helpers.repository import ROOT
 
-ROOT = Path(__file__).resolve().parents[3]
 VOLUME = volume_bytes(sphere_volume())
 AGAIN = Sender("reader", "key")
 
