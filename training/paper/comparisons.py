@@ -11,7 +11,7 @@ from training.paper.systems import (
     SystemPair,
     lends_level_1,
 )
-from training.paper.tables import SystemResults, format_p
+from training.paper.tables import Column, SystemResults, format_p
 
 ALPHA = 0.05
 HEADER = (
@@ -42,6 +42,25 @@ class PairedComparison:
         return word if self.p < ALPHA else f"{word} before correction"
 
 
+COLUMNS: tuple[Column[PairedComparison], ...] = (
+    Column("system", lambda one: one.pair.system),
+    Column("against", lambda one: one.pair.against),
+    Column("part", lambda one: one.pair.part),
+    Column("shared_seeds", lambda one: lends_level_1(SYSTEMS[one.pair.against], SYSTEMS[one.pair.system])),
+    Column("cases", lambda one: one.difference.cases),
+    Column("dsc_difference_percent", lambda one: 100 * one.difference.mean),
+    Column("ci95_low", lambda one: 100 * one.difference.ci95[0]),
+    Column("ci95_high", lambda one: 100 * one.difference.ci95[1]),
+    Column("by_seed_percent", lambda one: " ".join(f"{100 * value:+.3f}" for value in one.difference.by_seed)),
+    Column("p", lambda one: one.difference.p),
+    Column("p_holm", lambda one: one.p),
+    Column("wilcoxon_p", lambda one: one.difference.wilcoxon_p),
+    Column("wilcoxon_p_holm", lambda one: one.wilcoxon_p),
+    Column("found", lambda one: one.finding),
+)
+"""The CSV; differences in percentage points of DSC."""
+
+
 def compare(measured: Mapping[str, SystemResults]) -> list[PairedComparison]:
     """Compare the pairs of `systems.COMPARISONS` of which both systems were measured."""
     pairs = [pair for pair in COMPARISONS if pair.system in measured and pair.against in measured]
@@ -55,29 +74,6 @@ def compare(measured: Mapping[str, SystemResults]) -> list[PairedComparison]:
 def _measure_difference(this: SystemResults, other: SystemResults) -> SeededDifference:
     a, b = ([{r.seed: r.dsc for r in run} for run in found.test] for found in (this, other))
     return compare_seeded(a, b, shared_seeds=lends_level_1(other.system, this.system))
-
-
-def make_records(compared: Sequence[PairedComparison]) -> list[dict[str, object]]:
-    """Return one record per pair for the CSV; differences in percentage points of DSC."""
-    return [
-        {
-            "system": one.pair.system,
-            "against": one.pair.against,
-            "part": one.pair.part,
-            "shared_seeds": lends_level_1(SYSTEMS[one.pair.against], SYSTEMS[one.pair.system]),
-            "cases": one.difference.cases,
-            "dsc_difference_percent": 100 * one.difference.mean,
-            "ci95_low": 100 * one.difference.ci95[0],
-            "ci95_high": 100 * one.difference.ci95[1],
-            "by_seed_percent": " ".join(f"{100 * value:+.3f}" for value in one.difference.by_seed),
-            "p": one.difference.p,
-            "p_holm": one.p,
-            "wilcoxon_p": one.difference.wilcoxon_p,
-            "wilcoxon_p_holm": one.wilcoxon_p,
-            "found": one.finding,
-        }
-        for one in compared
-    ]
 
 
 def format_section(compared: Sequence[PairedComparison]) -> str:

@@ -18,11 +18,11 @@ from training.paper.systems import (
     TABLE_2,
 )
 from training.paper.tables import (
+    COLUMNS,
     SystemResults,
     format_csv,
     format_markdown,
     format_p,
-    make_records,
 )
 from training.paper.volume_table import format_volumes, shorten, write_repeated
 
@@ -107,9 +107,8 @@ def _write_table(path: Path, title: str, names: Sequence[str], measured: Mapping
     present = [measured[name] for name in names if name in measured]
     if not present:
         return ""
-    records = make_records(present)
-    path.write_text(format_csv(records), encoding="utf-8")
-    return f"## {title}\n\n{format_markdown(records)}"
+    path.write_text(format_csv(COLUMNS, present), encoding="utf-8")
+    return f"## {title}\n\n{format_markdown(present)}"
 
 
 def _write_control(folder: Path, measured: Mapping[str, SystemResults]) -> str:
@@ -129,7 +128,7 @@ def _write_comparisons(folder: Path, measured: Mapping[str, SystemResults]) -> s
     compared = comparisons.compare(measured)
     if not compared:
         return ""
-    (folder / "comparisons.csv").write_text(format_csv(comparisons.make_records(compared)), encoding="utf-8")
+    (folder / "comparisons.csv").write_text(format_csv(comparisons.COLUMNS, compared), encoding="utf-8")
     return comparisons.format_section(compared)
 
 

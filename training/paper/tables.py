@@ -2,27 +2,27 @@
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
+from math import inf, isnan
+from typing import Generic, TypeVar
 
 import numpy as np
 
 from training.evaluation.cases import CaseResult
 from training.evaluation.markdown import markdown_table
-from training.evaluation.published import PaperRow
 from training.evaluation.statistics.paired import average_by_case
 from training.paper.systems import System
 
-PER_CENT = ("dsc", "conformity", "jaccard")
-MILLIMETRES = ("adb_mm", "hdb_mm")
-QUALITIES = (*(f"{name}_percent" for name in PER_CENT), *MILLIMETRES, "volume_error_percent")
 HEADER = (
     "System", "DSC [%]", "Conf [%]", "Jacc [%]", "Adb [mm]", "Hdb [mm]", "Volume error [%]", "DSC shifted [%]",
     "Parameters [M]", "Time [s]",
 )  # fmt: skip
 MISSED = "Heads missed"
 
-Record = Mapping[str, object]
+Cell = str | int | float | None
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -63,6 +63,11 @@ class SystemResults:
         return float(np.mean([100 * abs(r.measured_ml - r.true_ml) / r.true_ml for run in self.test for r in run]))
 
     @property
+    def missed(self) -> int:
+        """The number of test cases without a head in their mask, over all seeds."""
+        return sum(result.measured_ml == 0 for run in self.test for result in run)
+
+    @property
     def seconds(self) -> float:
         """Time from volume to mask: the median over seeds of the medians over cases."""
         return float(np.median([np.median([r.seconds for r in run]) for run in self.test]))
@@ -80,88 +85,104 @@ class SystemResults:
         return float(np.std(means, ddof=1)) if len(means) > 1 else None
 
 
-def make_records(measured: Sequence[SystemResults]) -> list[dict[str, object]]:
-    """Return one record per system, in the given order, not rounded, for CSV and Markdown."""
-    return [_make_record(found) for found in measured]
+@dataclass(frozen=True)
+class Column(Generic[T]):
+    """A column of a CSV: its name, and its value for what a row is about."""
+
+    name: str
+    value: Callable[[T], Cell]
 
 
-def _make_record(found: SystemResults) -> dict[str, object]:
-    shifted, spread = found.shifted_dsc, found.seed_sd
-    record: dict[str, object] = {"system": found.system.name, "seeds": len(found.test), "cases": len(found.test[0])}
-    record |= {f"{name}_percent": 100 * found.mean(name) for name in PER_CENT}
-    record |= {name: found.mean(name) for name in MILLIMETRES}
-    record |= {
-        "volume_error_percent": found.volume_error_percent,
-        "dsc_shifted_percent": None if shifted is None else 100 * shifted,
-        "dsc_sd_over_seeds_percent": None if spread is None else 100 * spread,
-        "without_head": sum(r.measured_ml == 0 for run in found.test for r in run),
-        "parameters": found.parameters,
-        "training_minutes": found.minutes,
-        "seconds": found.seconds,
-    }
-    return record | _read_paper_row(found.system.paper)
+@dataclass(frozen=True)
+class Metric(Column[SystemResults]):
+    """A metric by which systems are ranked, and its value in the paper."""
+
+    value: Callable[[SystemResults], float]
+    more_is_better: bool
+    paper: str | None
+    """The field of the paper's row."""
+
+    def find_best(self, measured: Sequence[SystemResults]) -> SystemResults:
+        """Return the system with the best value; NaN is the worst."""
+        sign = 1 if self.more_is_better else -1
+        return max(measured, key=lambda found: -inf if isnan(self.value(found)) else sign * self.value(found))
 
 
-def _read_paper_row(row: PaperRow | None) -> dict[str, object]:
-    return {
-        "paper_dsc_percent": None if row is None else row.dsc,
-        "paper_conformity_percent": None if row is None else row.conformity,
-        "paper_jaccard_percent": None if row is None else row.jaccard,
-        "paper_adb_mm": None if row is None else row.adb_mm,
-        "paper_hdb_mm": None if row is None else row.hdb_mm,
-        "paper_seconds": None if row is None else row.seconds,
-    }
+def _read_paper(found: SystemResults, field: str | None) -> float | None:
+    """Return a field of the paper's row, None where the paper has none."""
+    value: float | None = getattr(found.system.paper, field or "", None)
+    return value
 
 
-def format_csv(records: Sequence[Record]) -> str:
-    """Return the records as CSV with a header line; numbers to six digits."""
+def _scale(value: float | None) -> float | None:
+    return None if value is None else 100 * value
+
+
+METRICS = (
+    Metric("dsc_percent", lambda found: 100 * found.mean("dsc"), True, "dsc"),
+    Metric("conformity_percent", lambda found: 100 * found.mean("conformity"), True, "conformity"),
+    Metric("jaccard_percent", lambda found: 100 * found.mean("jaccard"), True, "jaccard"),
+    Metric("adb_mm", lambda found: found.mean("adb_mm"), False, "adb_mm"),
+    Metric("hdb_mm", lambda found: found.mean("hdb_mm"), False, "hdb_mm"),
+    Metric("volume_error_percent", lambda found: found.volume_error_percent, False, None),
+)
+COLUMNS: tuple[Column[SystemResults], ...] = (
+    Column("system", lambda found: found.system.name),
+    Column("seeds", lambda found: len(found.test)),
+    Column("cases", lambda found: len(found.test[0])),
+    *METRICS,
+    Column("dsc_shifted_percent", lambda found: _scale(found.shifted_dsc)),
+    Column("dsc_sd_over_seeds_percent", lambda found: _scale(found.seed_sd)),
+    Column("without_head", lambda found: found.missed),
+    Column("parameters", lambda found: found.parameters),
+    Column("training_minutes", lambda found: found.minutes),
+    Column("seconds", lambda found: found.seconds),
+    *(Column(f"paper_{metric.name}", partial(_read_paper, field=metric.paper)) for metric in METRICS if metric.paper),
+    Column("paper_seconds", partial(_read_paper, field="seconds")),
+)
+
+
+def format_csv(columns: Sequence[Column[T]], items: Sequence[T]) -> str:
+    """Return a CSV with a header line and a row for each item; numbers to six digits."""
     text = io.StringIO()
-    writer = csv.DictWriter(text, fieldnames=list(records[0]), lineterminator="\n")
-    writer.writeheader()
-    for record in records:
-        writer.writerow({k: float(f"{v:.6g}") if isinstance(v, float) else v for k, v in record.items()})
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow([column.name for column in columns])
+    for item in items:
+        values = (column.value(item) for column in columns)
+        writer.writerow([float(f"{v:.6g}") if isinstance(v, float) else v for v in values])
     return text.getvalue()
 
 
-def format_markdown(records: Sequence[Record]) -> str:
-    """Return the records as a table, the best value of each metric in bold, the paper's row below each system."""
-    missed = any(record["without_head"] for record in records)
-    header = (*HEADER, MISSED) if missed else HEADER
-    shown: list[list[str]] = []
-    best = {name: _find_best(records, name) for name in QUALITIES}
-    for record in records:
-        both = [_format_cells(record, best)]
-        both += [] if record["paper_dsc_percent"] is None else [_format_paper_cells(record)]
-        shown += [cells[: len(header)] for cells in both]
-    return markdown_table(header, shown)
+def format_markdown(measured: Sequence[SystemResults]) -> str:
+    """Return the systems as a table, the best value of each metric in bold, the paper's row below each system."""
+    header = (*HEADER, MISSED) if any(found.missed for found in measured) else HEADER
+    best = [metric.find_best(measured) for metric in METRICS]
+    shown = []
+    for found in measured:
+        shown.append(_format_cells(found, best))
+        if found.system.paper is not None:
+            shown.append(_format_paper_cells(found))
+    return markdown_table(header, [cells[: len(header)] for cells in shown])
 
 
-def _format_cells(record: Record, best: Mapping[str, Record]) -> list[str]:
-    cells = [str(record["system"])]
-    for name in QUALITIES:
-        text = _format_number(record[name], 2)
-        if name == "dsc_percent" and record["dsc_sd_over_seeds_percent"] is not None:
-            text += f" ± {_format_number(record['dsc_sd_over_seeds_percent'], 2)}"
-        cells.append(f"**{text}**" if record is best[name] else text)
-    cells.append(_format_number(record["dsc_shifted_percent"], 2))
-    cells.append(f"{record['parameters'] / 1e6:.2f}")  # type: ignore[operator]
-    cells.append(f"{record['seconds']:.2g}")
-    cells.append(f"{record['without_head']} of {record['seeds'] * record['cases']}")  # type: ignore[operator]
-    return cells
+def _format_cells(found: SystemResults, best: Sequence[SystemResults]) -> list[str]:
+    texts = [_format_number(metric.value(found)) for metric in METRICS]
+    if found.seed_sd is not None:
+        texts[0] += f" ± {_format_number(100 * found.seed_sd)}"
+    return [
+        found.system.name,
+        *(f"**{text}**" if found is winner else text for text, winner in zip(texts, best, strict=True)),
+        _format_number(_scale(found.shifted_dsc)),
+        f"{found.parameters / 1e6:.2f}",
+        f"{found.seconds:.2g}",
+        f"{found.missed} of {sum(map(len, found.test))}",
+    ]
 
 
-def _format_paper_cells(record: Record) -> list[str]:
-    values = [_format_number(record[f"paper_{name}"], 2) for name in QUALITIES[:-1]]
-    cells = ["in the paper", *values, "", "", "", _format_number(record["paper_seconds"], 2), ""]
+def _format_paper_cells(found: SystemResults) -> list[str]:
+    values = [_format_number(_read_paper(found, metric.paper)) for metric in METRICS]
+    cells = ["in the paper", *values, "", "", _format_number(_read_paper(found, "seconds")), ""]
     return [f"*{cell}*" if cell else "" for cell in cells]
-
-
-def _find_best(records: Sequence[Record], name: str) -> Record:
-    def value(record: Record) -> float:
-        found = float(record[name])  # type: ignore[arg-type]
-        return -np.inf if np.isnan(found) else found if name.endswith("percent") and "error" not in name else -found
-
-    return max(records, key=value)
 
 
 def format_p(p: float) -> str:
@@ -169,6 +190,6 @@ def format_p(p: float) -> str:
     return "< 0.001" if p < 0.001 else f"{p:.3f}"  # noqa: PLR2004 - the usual last digit
 
 
-def _format_number(value: object, digits: int) -> str:
-    """Format a number, with a dash where it is NaN."""
-    return "" if value is None else "-" if value != value else f"{value:.{digits}f}"  # noqa: PLR0124 - NaN
+def _format_number(value: float | None) -> str:
+    """Format a number to two digits, with a dash where it is NaN."""
+    return "" if value is None else "-" if isnan(value) else f"{value:.2f}"

@@ -11,10 +11,10 @@ from training.paper.comparisons import format_table as shown_comparisons
 from training.paper.report import write_report
 from training.paper.scales import SCALES
 from training.paper.tables import (
+    COLUMNS,
     format_csv,
     format_markdown,
     format_p,
-    make_records,
 )
 
 
@@ -22,12 +22,12 @@ def test_several_seeds_have_a_mean_and_a_spread() -> None:
     found = measured("USegNet", 0.80, 0.82, 0.87)
     assert found.mean("dsc") == pytest.approx(0.83)
     assert found.seed_sd == pytest.approx(0.0360555)
-    assert "| **83.00 ± 3.61** |" in format_markdown(make_records([found]))
+    assert "| **83.00 ± 3.61** |" in format_markdown([found])
 
 
 def test_one_seed_has_no_spread() -> None:
     assert measured("USegNet", 0.8).seed_sd is None
-    assert "| **80.00** |" in format_markdown(make_records([measured("USegNet", 0.8)]))
+    assert "| **80.00** |" in format_markdown([measured("USegNet", 0.8)])
 
 
 def test_the_median_seed_is_one_of_them() -> None:
@@ -37,34 +37,34 @@ def test_the_median_seed_is_one_of_them() -> None:
 
 
 def test_what_the_paper_reports_stands_below_each_system() -> None:
-    lines = format_markdown(make_records([measured("USegNet-DS", 0.8), measured("USegNet-DS-Conv", 0.8)])).splitlines()
+    lines = format_markdown([measured("USegNet-DS", 0.8), measured("USegNet-DS-Conv", 0.8)]).splitlines()
     assert [line.split(" | ")[0] for line in lines[2:]] == ["| USegNet-DS", "| *in the paper*", "| USegNet-DS-Conv"]
     assert lines[3].split(" | ")[1:6] == ["*94.95*", "*89.33*", "*90.42*", "*0.62*", "*5.41*"]
     assert lines[3].endswith(" | *0.78* |")
     assert len({line.count("|") for line in lines}) == 1
-    record = next(csv.DictReader(format_csv(make_records([measured("USegNet-DS", 0.8)])).splitlines()))
+    record = next(csv.DictReader(format_csv(COLUMNS, [measured("USegNet-DS", 0.8)]).splitlines()))
     assert (record["paper_hdb_mm"], record["paper_seconds"]) == ("5.409", "0.78")
 
 
 def test_missed_heads_are_counted_where_there_are_any() -> None:
     whole, missing = measured("USegNet", 0.8, 0.8), measured("USegNet", 0.8, 0.8, missed=3)
-    assert "Heads missed" not in format_markdown(make_records([whole]))
-    table = format_markdown(make_records([whole, missing])).splitlines()
+    assert "Heads missed" not in format_markdown([whole])
+    table = format_markdown([whole, missing]).splitlines()
     assert table[0].endswith("| Heads missed |")
     assert [line.split(" | ")[-1] for line in table[2:]] == ["0 of 10 |", " |", "3 of 10 |", " |"]
     assert len({line.count("|") for line in table}) == 1
 
 
 def test_minutes_of_training_stay_in_the_csv() -> None:
-    records = make_records([measured("USegNet", 0.8)])
-    assert "training_minutes" in format_csv(records)
-    assert "raining" not in format_markdown(records)
+    systems = [measured("USegNet", 0.8)]
+    assert "training_minutes" in format_csv(COLUMNS, systems)
+    assert "raining" not in format_markdown(systems)
 
 
 def test_time_is_the_median_over_seeds_of_the_median_over_cases() -> None:
     found = measured("USegNet", 0.8, 0.8, 0.8, seconds=(1.0, 0.123, 0.2))
     assert found.seconds == pytest.approx(0.2)
-    assert " | 0.2 |" in format_markdown(make_records([found]))
+    assert " | 0.2 |" in format_markdown([found])
 
 
 def test_table_and_order_round_once(tmp_path: Path) -> None:
