@@ -4,7 +4,8 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 
-# Override on the command line: make serve RUNTIME=gpu, make test PYTEST_ARGS="-k nifti -x"
+# Override on the command line: make serve RUNTIME=gpu, make test PYTEST_ARGS="-k nifti -x". WORKERS is the number of
+# processes that test side by side; with WORKERS=0 a test can print and be debugged.
 VENV        ?= .venv
 RUNTIME     ?= cpu
 PYTEST_ARGS ?=

@@ -22,8 +22,8 @@ def environment(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def planned(environment: Path, *arguments: str) -> str:
-    command = ["make", "--dry-run", "test", f"VENV={environment}", *arguments]
+def planned(environment: Path, *arguments: str, target: str = "test") -> str:
+    command = ["make", "--dry-run", target, f"VENV={environment}", *arguments]
     outer = ("MAKEFLAGS", "MAKELEVEL", "RUNTIME", "PYTEST_ARGS")  # of the `make test` that runs this
     inherited = {name: value for name, value in os.environ.items() if name not in outer}
     return subprocess.run(command, cwd=ROOT, env=inherited, capture_output=True, text=True, check=True).stdout
@@ -35,6 +35,11 @@ def test_a_finished_environment_is_left_alone(environment: Path) -> None:
 
 def test_before_anything_else_it_tells_which_packages_are_missing(environment: Path) -> None:
     assert "system-packages --tell" in planned(environment, "RUNTIME=gpu").splitlines()[0]
+
+
+def test_before_a_commit_only_the_slow_tests_are_left_out(environment: Path) -> None:
+    whole, fast = (planned(environment, target=target).splitlines()[-1] for target in ("test", "test-fast"))
+    assert fast.split() == [*whole.split(), "-m", '"not', 'slow"']
 
 
 def test_another_runtime_replaces_the_one_that_is_there(environment: Path) -> None:

@@ -1,6 +1,5 @@
 """Erasure, retention and an absent database, as clients and admins meet them."""
 
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -75,7 +74,7 @@ class TestPostgres:
             postgres.stop()
             try:
                 until(lambda: job.stage == "encode")
-                time.sleep(0.5)
+                until(lambda: service.client.get("/volume").status_code == 503)
             finally:
                 postgres.start()
             until(lambda: service.client.get(path).json()["status"] == "completed")
