@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 from collections.abc import Iterable
+from math import nan
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -14,7 +15,6 @@ from model_store import packaged_store
 if TYPE_CHECKING:
     from training.config.training import TrainingConfig
     from training.phantom import Phantom, SimulationRequest
-from math import nan
 
 STORE = "FETALHEAD_MODEL_STORE"
 
@@ -50,8 +50,7 @@ def with_progress(items: Iterable[T], total: int, title: str) -> Iterable[T]:
 
 def validation_phantoms(options: argparse.Namespace) -> Iterable[Phantom]:
     """Return phantoms of the validation cohort, one for each case."""
-    from training.evaluation.cases import load_or_simulate
-    from training.phantom.cohort import request_for
+    from training.phantom.cohort import load_or_simulate, request_for
 
     requests = (request_for("validation", number, options.spacing) for number in range(options.cases))
     return (load_or_simulate(request, options.phantoms) for request in requests)

@@ -14,8 +14,8 @@ from app.imaging.nifti.file import encode_volume
 from app.imaging.volume import Volume
 from app.inference.segmenter import HeadSegmenter
 from training.evaluation import metrics
-from training.phantom import Phantom, SimulationRequest, simulate
-from training.phantom.cohort import load_phantom, save_phantom
+from training.phantom import Phantom, SimulationRequest
+from training.phantom.cohort import load_or_simulate
 
 MM3_PER_ML = 1000.0
 SPACING_DIGITS = 4
@@ -169,14 +169,3 @@ def segment_over_http(url: str, api_key: str | None = None) -> Segment:
         return SegmenterResult(mask, found.report.verdict, codes, found.report.quality.model_dump())
 
     return segment
-
-
-def load_or_simulate(request: SimulationRequest, folder: Path | None) -> Phantom:
-    """Simulate the phantom of a request, or read it from the folder, where it is kept if one is given."""
-    if folder is None:
-        return simulate(request)
-    path = folder / f"{request.seed:08d}.npz"
-    if not path.is_file():
-        folder.mkdir(parents=True, exist_ok=True)
-        save_phantom(path, simulate(request))
-    return load_phantom(path)

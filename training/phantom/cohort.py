@@ -90,6 +90,17 @@ def make_nifti_cohort(directory: Path, requests: Iterable[SimulationRequest]) ->
         yield images / name
 
 
+def load_or_simulate(request: SimulationRequest, folder: Path | None) -> Phantom:
+    """Simulate the phantom of a request, or read it from the folder, where it is kept if one is given."""
+    if folder is None:
+        return simulate(request)
+    path = phantom_file(folder, request.seed)
+    if not path.is_file():
+        folder.mkdir(parents=True, exist_ok=True)
+        save_phantom(path, simulate(request))
+    return load_phantom(path)
+
+
 def phantom_file(directory: Path, seed: int) -> Path:
     """Return the path of a seed's phantom in a cohort's folder."""
     return directory / f"{seed:08d}.npz"

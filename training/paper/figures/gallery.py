@@ -9,7 +9,7 @@ import numpy as np
 from app.imaging.orientation import intrinsic_orientation
 from app.imaging.preprocess import resample_mask_like
 from app.imaging.volume import Volume
-from training.evaluation.cases import CaseResult, load_or_simulate
+from training.evaluation.cases import CaseResult
 from training.evaluation.torch_segmenter import TorchSegmenter
 from training.paper.figures.meshes import MeshRow, MeshView, draw_meshes
 from training.paper.figures.page import save
@@ -18,6 +18,7 @@ from training.paper.figures.volumes import draw_agreement, draw_repeated
 from training.paper.scales import REPEATED
 from training.paper.tables import SystemResults
 from training.phantom import Phantom, SimulationRequest
+from training.phantom.cohort import load_or_simulate
 
 ATTENTION = ("USegNet-DS", "USegNet-DS-HAS")
 MESHES = ("p-USegNet", "2D-USegNet", "USegNet-DS-UAM", "USegNet-DS-HAS-Ctx")
