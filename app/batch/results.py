@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from app.batch.cases import Case
 from app.contract.report import Report
 
-State = Literal["measured", "kept", "failed"]
+CaseState = Literal["measured", "kept", "failed"]
 
 
 class CaseReport(Report):
@@ -46,7 +46,7 @@ class BatchResult:
 
     case: Case
     outcome: Report | CaseProblem
-    state: State
+    state: CaseState
     files: Mapping[str, bytes] | None = None
 
     def document(self) -> dict[str, Any]:

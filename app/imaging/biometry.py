@@ -6,14 +6,11 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from app.contract.report import Biometry
-from app.imaging.arrays import Bool
+from app.imaging.arrays import Bool, Float64
 from app.imaging.reliability import surface
 from app.imaging.volume import Float3
-
-Points = NDArray[np.float64]
 
 SURFACE_SAMPLES = 4000
 FEWEST_VOXELS = 500
@@ -28,7 +25,7 @@ LARGEST_ASPECT = 1.8
 class Ellipsoid:
     """Centre and semi-axes (mm, the longest first), and the rms distance of the kept surface relative to its size."""
 
-    centre: Points
+    centre: Float64
     semi_axes: Float3
     residual: float
 
@@ -56,7 +53,7 @@ def measure_biometry(head: Bool, spacing_mm: Float3) -> Biometry | None:
     )
 
 
-def fit_cranium(points: Points) -> Ellipsoid | None:
+def fit_cranium(points: Float64) -> Ellipsoid | None:
     """Return the ellipsoid of least squares through the best-fitting part of the points (n, 3), mm."""
     centre, scale = points.mean(axis=0), float(np.abs(points - points.mean(axis=0)).max())
     normalised = (points - centre) / scale
@@ -78,16 +75,16 @@ def fit_cranium(points: Points) -> Ellipsoid | None:
     return Ellipsoid(centre + scale * offset, (a, b, c), residual)
 
 
-def _sample_surface(head: Bool, spacing_mm: Float3) -> Points:
+def _sample_surface(head: Bool, spacing_mm: Float3) -> Float64:
     """Return about `SURFACE_SAMPLES` voxel centres of the outline, mm."""
     outline = np.flatnonzero(surface(head))
     chosen = outline[:: 1 + len(outline) // SURFACE_SAMPLES]
-    points: Points = np.stack(np.unravel_index(chosen, head.shape), axis=1).astype(np.float64)
+    points: Float64 = np.stack(np.unravel_index(chosen, head.shape), axis=1).astype(np.float64)
     points *= np.asarray(spacing_mm)
     return points
 
 
-def _fit_ellipsoid(points: Points) -> tuple[Points, Points] | None:
+def _fit_ellipsoid(points: Float64) -> tuple[Float64, Float64] | None:
     """Return centre and matrix M of (x - centre)^T M (x - centre) = 1, None where the fit is no ellipsoid."""
     x, y, z = points.T
     terms = np.stack([x * x, y * y, z * z, 2 * x * y, 2 * x * z, 2 * y * z, 2 * x, 2 * y, 2 * z], axis=1)
@@ -97,13 +94,13 @@ def _fit_ellipsoid(points: Points) -> tuple[Points, Points] | None:
     linear = np.array([gx, gy, gz])
     if np.linalg.eigvalsh(quadratic)[0] <= 0:
         return None
-    centre: Points = -np.linalg.solve(quadratic, linear)
-    matrix: Points = quadratic / (1 + centre @ quadratic @ centre)
+    centre: Float64 = -np.linalg.solve(quadratic, linear)
+    matrix: Float64 = quadratic / (1 + centre @ quadratic @ centre)
     return centre, matrix
 
 
-def _relative_radius(points: Points, centre: Points, matrix: Points) -> Points:
+def _relative_radius(points: Float64, centre: Float64, matrix: Float64) -> Float64:
     """Return each point's distance from the centre over the ellipsoid's in that direction."""
     offset = points - centre
-    radius: Points = np.sqrt(np.einsum("ni,ij,nj->n", offset, matrix, offset))
+    radius: Float64 = np.sqrt(np.einsum("ni,ij,nj->n", offset, matrix, offset))
     return radius

@@ -16,7 +16,7 @@ from training.evaluation.statistics.agreement import MIN_CASES, Agreement, measu
 from training.evaluation.statistics.paired import PairedDifference, compare_paired
 
 
-class ModelSummary(BaseModel):
+class ModelResults(BaseModel):
     """One model's results on the common cases: DSC as fractions, volumes in mL."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -33,8 +33,8 @@ class SectionComparison(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     section: str
-    first: ModelSummary
-    second: ModelSummary
+    first: ModelResults
+    second: ModelResults
     dsc: PairedDifference
     better: int
     """Cases in which the second has the higher DSC."""
@@ -110,9 +110,9 @@ def _compare_metric(metric: str, one: Sequence[CaseResult], other: Sequence[Case
     return compare_paired(b, a)
 
 
-def _summarise(results: Sequence[CaseResult]) -> ModelSummary:
+def _summarise(results: Sequence[CaseResult]) -> ModelResults:
     dsc = [result.dsc for result in results]
-    return ModelSummary(
+    return ModelResults(
         dsc_mean=float(np.mean(dsc)),
         dsc_median=float(np.median(dsc)),
         dsc_min=min(dsc),

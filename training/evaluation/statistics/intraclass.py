@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeAlias
 
-import numpy as np
 from scipy import stats
 
-Values: TypeAlias = "np.ndarray[tuple[int, ...], np.dtype[np.float64]]"
+from app.imaging.arrays import Float64
 
 
 @dataclass(frozen=True)
@@ -19,7 +17,7 @@ class Intraclass:
     ci95: tuple[float, float] | None
 
 
-def one_way(values: Values) -> Intraclass | None:
+def one_way(values: Float64) -> Intraclass | None:
     """Return ICC(1,1) of values (subjects, repeats) in any order of repeats; None where nothing varies."""
     n, k = values.shape
     means = values.mean(axis=1)
@@ -36,7 +34,7 @@ def one_way(values: Values) -> Intraclass | None:
     return Intraclass(value, ((low - 1) / (low + k - 1), (high - 1) / (high + k - 1)))
 
 
-def agreement(values: Values) -> Intraclass | None:
+def agreement(values: Float64) -> Intraclass | None:
     """Return ICC(A,1) of values (subjects, methods), each column one method; None where nothing varies.
 
     Columns are a random sample of methods; their systematic differences count against agreement.
@@ -58,7 +56,7 @@ def agreement(values: Values) -> Intraclass | None:
     return Intraclass(value, (low, high))
 
 
-def _mean_squares(values: Values) -> tuple[float, float, float]:
+def _mean_squares(values: Float64) -> tuple[float, float, float]:
     """Return the mean squares of rows, columns and residuals."""
     n, k = values.shape
     centred = values - values.mean()

@@ -38,11 +38,11 @@ def fit_volume_interval(results: Sequence[CaseResult]) -> VolumeInterval | None:
 
     Mean ± t(0.975, n - 1) SD sqrt(1 + 1/n) over the cases with a volume; None where there are fewer than 10.
     """
-    told = select_measured(results)
-    n = len(told)
+    measured = select_measured(results)
+    n = len(measured)
     if n < FEWEST:
         return None
-    errors = np.array([100 * (r.measured_ml - r.true_ml) / r.measured_ml for r in told])
+    errors = np.array([100 * (r.measured_ml - r.true_ml) / r.measured_ml for r in measured])
     half = float(stats.t.ppf(0.975, n - 1)) * float(errors.std(ddof=1)) * float(np.sqrt(1 + 1 / n))
     return VolumeInterval(
         bias_percent=round(float(errors.mean()), 3),
@@ -53,14 +53,14 @@ def fit_volume_interval(results: Sequence[CaseResult]) -> VolumeInterval | None:
 
 def measure_coverage(results: Sequence[CaseResult], interval: VolumeInterval) -> Coverage | None:
     """Measure the empirical coverage of the interval on cases with a volume; return None where there are none."""
-    told = select_measured(results)
-    if not told:
+    measured = select_measured(results)
+    if not measured:
         return None
-    ends = [interval.around(r.measured_ml) for r in told]
-    inside = sum(low <= r.true_ml <= high for r, (low, high) in zip(told, ends, strict=True))
-    wilson = stats.binomtest(inside, len(told)).proportion_ci(method="wilson")
+    ends = [interval.around(r.measured_ml) for r in measured]
+    inside = sum(low <= r.true_ml <= high for r, (low, high) in zip(measured, ends, strict=True))
+    wilson = stats.binomtest(inside, len(measured)).proportion_ci(method="wilson")
     ci95 = (float(wilson.low), float(wilson.high))
-    return Coverage(cases=len(told), inside=inside, share=inside / len(told), ci95=ci95)
+    return Coverage(cases=len(measured), inside=inside, share=inside / len(measured), ci95=ci95)
 
 
 def select_measured(results: Sequence[CaseResult]) -> list[CaseResult]:
