@@ -19,7 +19,7 @@ from training.cases.sources import Case, GridCase, prepare
 from training.config.presets import load_config
 from training.config.training import Stage, TrainingConfig
 from training.export.graph.onnx import export_level
-from training.fitting.cascade import level_job
+from training.fitting.cascade import make_job
 from training.fitting.level_cases import draw_sample, open_cases
 from training.fitting.run_folder import RunFolder
 from training.fitting.state import new_level, new_state
@@ -127,7 +127,7 @@ def _time_augmentation(cases: list[GridCase], config: TrainingConfig, stage: Sta
 def _time_steps(source: CasesInMemory, config: TrainingConfig, steps: int) -> float:
     """Return the mean of the seconds of whole steps on prepared cases."""
     with tempfile.TemporaryDirectory() as folder:
-        job = level_job(config, source, RunFolder(Path(folder)), 1)
+        job = make_job(config, source, RunFolder(Path(folder)), 1)
         stage, state = job.level.stage[-1], new_state(job)
         cases = open_cases(job, stage).training
         for seed in cases.seeds():

@@ -16,7 +16,7 @@ from training.ablation.recipes import (
     format_difference,
     measure_cases,
 )
-from training.cases.sources import CaseSource, allowed
+from training.cases.sources import CaseSource, filter_cases
 from training.config.training import TrainingConfig
 from training.evaluation.cases import CaseResult
 from training.evaluation.markdown import markdown_table
@@ -115,7 +115,7 @@ class KindAblation:
 
     def _count_fewest(self, source: CaseSource) -> tuple[int, ...]:
         """Return, for each level, the smallest number of patients that remain without one of the values."""
-        left = [allowed(source, self._make_recipe(value, (), 0).data).seeds() for value in VALUES[self.kind]]
+        left = [filter_cases(source, self._make_recipe(value, (), 0).data).seeds() for value in VALUES[self.kind]]
         return tuple(min(sum(seed in cases for seed in seeds) for seeds in left) for cases in self.config.data.train)
 
     def _make_recipe(self, name: str, most: tuple[int, ...], number: int) -> TrainingConfig:

@@ -65,7 +65,7 @@ def draw_augmentation(rng: np.random.Generator, config: AugmentationConfig) -> A
     happens = rng.random(3)
     pose, close = _draw_pose(rng, config), None
     if config.close_crop_probability and rng.random() < config.close_crop_probability:
-        pose, close = _in_any_order(rng, pose), tuple(_draw_margins(rng) for _ in range(3))
+        pose, close = _permute_axes(rng, pose), tuple(_draw_margins(rng) for _ in range(3))
     return Augmentation(
         pose=pose,
         looks=intensity.draw_looks(rng, config),
@@ -86,33 +86,33 @@ def augment(case: GridCase, drawn: Augmentation, shape: Grid, spec: Preprocessin
     for look in drawn.looks:
         image = look.apply(image, generator)
     if drawn.crop is not None:
-        kept = _kept_by_crop(shape, drawn.crop)
+        kept = _mask_crop(shape, drawn.crop)
         inside, truth, context = inside & kept, truth * kept, context * kept
     if drawn.close is not None:
-        inside = inside & _kept_around(truth, drawn.close, case.spacing_mm)
+        inside = inside & _mask_around_head(truth, drawn.close, case.spacing_mm)
     image = image.clamp(0, 1) * inside
-    served = _as_served(image, spec)
+    served = _normalise_as_served(image, spec)
     if case.middle is not None:
-        served = _as_part(served, seen, inside, case)
+        served = _normalise_region(served, seen, inside, case)
     return Sample(served[None, None], truth[None, None], None if case.context is None else context[None, None])
 
 
-def unaugmented(case: GridCase) -> Sample:
-    """The case as serving sees it, on its own grid."""
+def make_plain_sample(case: GridCase) -> Sample:
+    """Return the case as serving sees it, on its own grid."""
     image = torch.from_numpy(case.image.astype(np.float32))
     truth = torch.from_numpy(case.truth.astype(np.float32))
     context = None if case.context is None else torch.from_numpy(case.context.astype(np.float32))[None, None]
     return Sample(image[None, None], truth[None, None], context)
 
 
-def fitted(case: GridCase, shape: Grid, spec: PreprocessingSpec) -> Sample:
-    """The case without augmentation, its middle or that of its region on the middle of a grid of the given shape."""
+def fit_to_grid(case: GridCase, shape: Grid, spec: PreprocessingSpec) -> Sample:
+    """Put a case on a grid of the given shape, without augmentation, its middle or that of its region on the grid's."""
     still = Augmentation(Pose(np.eye(3), 0.0, np.zeros(3)), (), None, None, 0)
     return augment(case, still, shape, spec)
 
 
 def _draw_pose(rng: np.random.Generator, config: AugmentationConfig) -> Pose:
-    """Rotation, scale, anisotropy and flips as one matrix."""
+    """Draw rotation, scale, anisotropy and flips as one matrix."""
     matrix, toward_head = np.eye(3), 0.0
     if rng.random() < config.rotation_probability:
         matrix, toward_head = rotation(rng, config.rotation_degrees), float(rng.uniform(0, 1))
@@ -126,7 +126,7 @@ def _draw_pose(rng: np.random.Generator, config: AugmentationConfig) -> Pose:
 
 
 def rotation(rng: np.random.Generator, degrees: float) -> npt.NDArray[np.float64]:
-    """Rotation by up to so many degrees about a random axis (3, 3); 180 gives every pose."""
+    """Draw a rotation by up to so many degrees about a random axis (3, 3); 180 gives every pose."""
     axis = rng.normal(size=3)
     x, y, z = axis / np.linalg.norm(axis)
     angle = np.deg2rad(rng.uniform(-degrees, degrees))
@@ -136,30 +136,30 @@ def rotation(rng: np.random.Generator, degrees: float) -> npt.NDArray[np.float64
 
 
 def _draw_crop(rng: np.random.Generator) -> tuple[float, float]:
-    """Fractions of one axis between which the field of view is kept."""
+    """Draw the fractions of one axis between which the field of view is kept."""
     return float(rng.choice([0, rng.uniform(0, 0.2)])), float(rng.choice([1, rng.uniform(0.8, 1)]))
 
 
-def _kept_by_crop(shape: Grid, crop: tuple[tuple[float, float], ...]) -> torch.Tensor:
+def _mask_crop(shape: Grid, crop: tuple[tuple[float, float], ...]) -> torch.Tensor:
     kept = torch.zeros(shape, dtype=torch.bool)
     kept[tuple(slice(round(low * n), round(high * n)) for (low, high), n in zip(crop, shape, strict=True))] = True
     return kept
 
 
-def _in_any_order(rng: np.random.Generator, pose: Pose) -> Pose:
-    """The pose about the head with its axes permuted and mirrored: the extents of what is left order a served scan."""
+def _permute_axes(rng: np.random.Generator, pose: Pose) -> Pose:
+    """Permute and mirror the axes of a pose about the head: the extents of what is left order a served scan."""
     axes = np.eye(3)[rng.permutation(3)] * rng.choice([-1, 1], 3)
     return Pose(pose.matrix @ axes, 1.0, pose.jitter_mm)
 
 
 def _draw_margins(rng: np.random.Generator) -> tuple[float, float]:
-    """How many mm are left below and above the head along one axis."""
+    """Draw how many mm are left below and above the head along one axis."""
     low, high = (float(rng.uniform(0, CLOSE_MM if rng.random() < CLOSE_SIDES else FAR_MM)) for _ in range(2))
     return low, high
 
 
-def _kept_around(truth: torch.Tensor, close: tuple[tuple[float, float], ...], spacing_mm: float) -> torch.Tensor:
-    """The box around the head (I, J, K) with these margins in mm; everything where there is no head."""
+def _mask_around_head(truth: torch.Tensor, close: tuple[tuple[float, float], ...], spacing_mm: float) -> torch.Tensor:
+    """Return a box around the head (I, J, K) with these margins in mm; everything where there is no head."""
     kept = torch.zeros(truth.shape, dtype=torch.bool)
     box = zip(*bounding_box((truth > VISIBLE).numpy()), close, strict=True)
     bounds = ((max(0, start - round(a / spacing_mm)), stop + round(b / spacing_mm)) for start, stop, (a, b) in box)
@@ -170,7 +170,7 @@ def _kept_around(truth: torch.Tensor, close: tuple[tuple[float, float], ...], sp
 def _resample_case(
     case: GridCase, drawn: Augmentation, shape: Grid
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Image in [0, 1] with background 0, soft truth, field of view, tissues and context on the posed grid (I, J, K)."""
+    """Return image in [0, 1], soft truth, field of view, tissues and context on the posed grid (I, J, K)."""
     image = torch.from_numpy(case.image.astype(np.float32))
     floor, ceiling = image.min(), image.max()
     truth = torch.from_numpy(case.truth.astype(np.float32))
@@ -178,7 +178,7 @@ def _resample_case(
     context = truth if case.context is None else torch.from_numpy(case.context.astype(np.float32))
     scaled = (image - floor) / (ceiling - floor).clamp(min=1e-6)
     arrays = torch.stack((scaled, truth, inside, context)[: 3 if case.context is None else 4])  # (3 or 4, I, J, K)
-    grid = sampling_grid(case, drawn.pose, shape)  # (1, I', J', K', 3)
+    grid = make_sampling_grid(case, drawn.pose, shape)  # (1, I', J', K', 3)
     posed = functional.grid_sample(arrays[None], grid, mode="bilinear", padding_mode="zeros", align_corners=False)[0]
     tissues = torch.zeros(shape, dtype=torch.long)
     if drawn.synthesis is not None:
@@ -189,12 +189,12 @@ def _resample_case(
     return posed[0], posed[1].clamp(0, 1), posed[2] > VISIBLE, tissues, posed[-1].clamp(0, 1)
 
 
-def sampling_grid(case: GridCase, pose: Pose, shape: Grid) -> torch.Tensor:
-    """Where each output voxel reads the case, in grid_sample's coordinates (order K, J, I): (1, I', J', K', 3)."""
+def make_sampling_grid(case: GridCase, pose: Pose, shape: Grid) -> torch.Tensor:
+    """Return where each output voxel reads the case, in grid_sample's coordinates (K, J, I): (1, I', J', K', 3)."""
     n_in = np.array(case.image.shape, dtype=np.float64)
     n_out = np.array(shape, dtype=np.float64)
     centre = (n_in - 1) / 2
-    anchor = centre + pose.toward_head * (_head_centre(case, centre) - centre) + pose.jitter_mm / case.spacing_mm
+    anchor = centre + pose.toward_head * (_find_head_centre(case, centre) - centre) + pose.jitter_mm / case.spacing_mm
     if case.middle is not None:
         anchor = np.asarray(case.middle) + pose.jitter_mm / case.spacing_mm
     elif not pose.jitter_mm.any() and pose.toward_head == 0:
@@ -206,8 +206,8 @@ def sampling_grid(case: GridCase, pose: Pose, shape: Grid) -> torch.Tensor:
     return functional.affine_grid(reordered, [1, 1, *shape], align_corners=False)
 
 
-def _head_centre(case: GridCase, fallback: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Centre of mass of the truth in voxels, the fallback where there is no head."""
+def _find_head_centre(case: GridCase, fallback: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Return the centre of mass of the truth in voxels, the fallback where there is no head."""
     mass = case.truth.astype(np.float32)
     total = float(mass.sum())
     if total <= 0:
@@ -216,8 +216,8 @@ def _head_centre(case: GridCase, fallback: npt.NDArray[np.float64]) -> npt.NDArr
     return np.array([float((profile * np.arange(len(profile))).sum()) / total for profile in profiles])
 
 
-def _as_part(served: torch.Tensor, seen: torch.Tensor, inside: torch.Tensor, case: GridCase) -> torch.Tensor:
-    """A region normalised as serving's are, by the whole volume's statistics, which the case's image has.
+def _normalise_region(served: torch.Tensor, seen: torch.Tensor, inside: torch.Tensor, case: GridCase) -> torch.Tensor:
+    """Normalise a region as serving does, by the whole volume's statistics, which the case's image has.
 
     What changed the looks is undone in mean and SD alone: `seen` is the region (I, J, K) before them, in [0, 1].
     """
@@ -228,8 +228,8 @@ def _as_part(served: torch.Tensor, seen: torch.Tensor, inside: torch.Tensor, cas
     return served * values.std() + values.mean()
 
 
-def _as_served(image: torch.Tensor, spec: PreprocessingSpec) -> torch.Tensor:
-    """Field of view and z-score of an image in [0, 1] by serving's own functions."""
+def _normalise_as_served(image: torch.Tensor, spec: PreprocessingSpec) -> torch.Tensor:
+    """Cut an image in [0, 1] to its field of view and normalise it to z-scores by serving's own functions."""
     values = image.numpy()
     inside = fill_cavities(values > FIELD_OF_VIEW_LEVEL)
     if inside.sum() < MIN_INSIDE or values[inside].std() == 0:

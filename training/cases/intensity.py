@@ -97,13 +97,13 @@ def gain(image: torch.Tensor, generator: torch.Generator, strength: float, cells
 
 
 def random_field(shape: torch.Size, cells: list[int], generator: torch.Generator) -> torch.Tensor:
-    """Gaussian noise on a coarse lattice, interpolated to the shape (I, J, K)."""
+    """Draw Gaussian noise on a coarse lattice, interpolated to the shape (I, J, K)."""
     coarse = torch.randn((1, 1, *cells), generator=generator)
     return functional.interpolate(coarse, size=tuple(shape), mode="trilinear", align_corners=False)[0, 0]
 
 
 def blur(image: torch.Tensor, generator: torch.Generator, sigma: tuple[float, ...]) -> torch.Tensor:
-    """Gaussian blur, one sigma in voxels per axis."""
+    """Blur with a Gaussian, one sigma in voxels per axis."""
     for axis, width in enumerate(sigma):
         reach = max(1, round(2.5 * width))
         taps = torch.exp(-0.5 * (torch.arange(-reach, reach + 1) / width) ** 2)
@@ -114,7 +114,7 @@ def blur(image: torch.Tensor, generator: torch.Generator, sigma: tuple[float, ..
 
 
 def contrast(image: torch.Tensor, generator: torch.Generator, gamma: float, low: float, high: float) -> torch.Tensor:
-    """A monotone curve: window, then power."""
+    """Apply a monotone curve: window, then power."""
     return ((image - low) / (high - low)).clamp(0, 1) ** gamma
 
 
@@ -138,7 +138,7 @@ def band(
 def erase(
     image: torch.Tensor, generator: torch.Generator, centre: tuple[float, ...], size: tuple[float, ...]
 ) -> torch.Tensor:
-    """Random erasing: a box of zeros, centre and size as fractions of the grid."""
+    """Erase a box, centre and size as fractions of the grid."""
     erased = image.clone()
     middle, half = np.array(centre) * image.shape, np.array(size) * image.shape / 2
     i, j, k = zip(np.maximum(0, (middle - half).astype(int)), (middle + half).astype(int) + 1, strict=True)
@@ -147,7 +147,7 @@ def erase(
 
 
 def _draw_shadow(rng: np.random.Generator) -> Look:
-    """An apex outside of the volume and a wedge of rays from it."""
+    """Draw an apex outside of the volume and a wedge of rays from it."""
     direction = rng.normal(size=3)
     direction /= np.linalg.norm(direction)
     narrow = rng.uniform(0.03, 0.18)
@@ -194,7 +194,7 @@ def shadow(image: torch.Tensor, generator: torch.Generator, wedge: Wedge) -> tor
 
 
 def _projection(axes: list[torch.Tensor], source: torch.Tensor, direction: torch.Tensor) -> torch.Tensor:
-    """Coordinate of each voxel (I, J, K) along a direction, measured from the source."""
+    """Return the coordinate of each voxel (I, J, K) along a direction, measured from the source."""
     i, j, k = ((axis - s) * d for axis, s, d in zip(axes, source, direction, strict=True))
     coordinate: torch.Tensor = i[:, None, None] + j[None, :, None] + k[None, None, :]
     return coordinate

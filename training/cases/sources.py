@@ -53,7 +53,7 @@ class CaseSource(Protocol):
     """Where cases come from; a folder of phantoms, or a hospital's own volumes."""
 
     def seeds(self) -> list[int]:
-        """Numbers of the cases that exist at this moment, ascending."""
+        """Return the numbers of the cases that exist at this moment, ascending."""
         ...
 
     def load(self, seed: int) -> Case:
@@ -61,7 +61,7 @@ class CaseSource(Protocol):
         ...
 
     def record(self, seed: int) -> dict[str, Any]:
-        """What is known of a case, without reading its voxels."""
+        """Return what is known of a case, without reading its voxels."""
         ...
 
 
@@ -72,7 +72,7 @@ class PhantomCache:
         self.folder = folder
 
     def seeds(self) -> list[int]:
-        """Seeds of the complete files that exist at this moment, ascending."""
+        """Return the seeds of the complete files that exist at this moment, ascending."""
         return sorted(int(path.stem) for path in self.folder.glob("*.npz") if path.stem.isdigit())
 
     def load(self, seed: int) -> Case:
@@ -88,7 +88,7 @@ class PhantomCache:
         return Case(seed, Volume(image, geometry), volumes[0], volumes[1], record)
 
     def record(self, seed: int) -> dict[str, Any]:
-        """How a phantom was made."""
+        """Return how a phantom was made."""
         with np.load(self.folder / f"{seed:08d}.npz", allow_pickle=False) as stored:
             record: dict[str, Any] = json.loads(str(stored["record"]))
         return record
@@ -103,7 +103,7 @@ class FilteredCases:
         self._kept: dict[int, bool] = {}
 
     def seeds(self) -> list[int]:
-        """Numbers of the cases that may be seen."""
+        """Return the numbers of the cases that may be seen."""
         kept = [seed for seed in self._source.seeds() if self._keeps(seed)]
         if not self._data.cases_at_most:
             return kept
@@ -116,7 +116,7 @@ class FilteredCases:
         return self._source.load(seed)
 
     def record(self, seed: int) -> dict[str, Any]:
-        """What is known of a case."""
+        """Return what is known of a case."""
         return self._source.record(seed)
 
     def _keeps(self, seed: int) -> bool:
@@ -129,8 +129,8 @@ class FilteredCases:
         return self._kept[seed]
 
 
-def allowed(source: CaseSource, data: DataConfig) -> CaseSource:
-    """The source itself, or without what the configuration excludes."""
+def filter_cases(source: CaseSource, data: DataConfig) -> CaseSource:
+    """Return the source, without what the configuration excludes."""
     limited = data.exclude_looks or data.exclude_families or data.cases_at_most
     return FilteredCases(source, data) if limited else source
 
@@ -156,14 +156,14 @@ class GridCases:
         self._scanned_at = -np.inf
 
     def seeds(self) -> Sequence[int]:
-        """Seeds that can be drawn now."""
+        """Return the seeds that can be drawn now."""
         if monotonic() - self._scanned_at > self._rescan_s:
             self._seeds = [seed for seed in self._source.seeds() if self._wanted(seed)]
             self._scanned_at = monotonic()
         return self._seeds
 
     def get(self, seed: int) -> GridCase:
-        """One case on the grid, from memory when it was prepared before."""
+        """Return one case on the grid, from memory where it was prepared before."""
         if seed not in self._prepared:
             if len(self._prepared) >= self._capacity:
                 self._prepared.pop(next(iter(self._prepared)))
@@ -171,7 +171,7 @@ class GridCases:
         return self._prepared[seed]
 
     def draw(self, rng: np.random.Generator) -> GridCase:
-        """A random case of those that exist now; DataError when there is none."""
+        """Draw a case of those that exist now; DataError where there is none."""
         seeds = self.seeds()
         if not seeds:
             raise DataError("no case in the wanted range of seeds; make phantoms first or change data.train")
@@ -180,23 +180,23 @@ class GridCases:
 
 def prepare(case: Case, spec: PreprocessingSpec) -> GridCase:
     """Run serving's preprocessing on a case and bring truth and tissues to the same grid."""
-    return grid_case(case, preprocess(case.image, spec), spec.spacing_mm)
+    return bring_to_grid(case, preprocess(case.image, spec), spec.spacing_mm)
 
 
-def grid_case(case: Case, prepared: Preprocessed, spacing_mm: float) -> GridCase:
-    """The case with truth and tissues on the grid of its prepared image."""
+def bring_to_grid(case: Case, prepared: Preprocessed, spacing_mm: float) -> GridCase:
+    """Return the case with truth and tissues on the grid of its prepared image."""
     return GridCase(
         seed=case.seed,
         image=prepared.tensor[0, 0].astype(np.float16),
         truth=resample_mask_like(case.truth, prepared).astype(np.float16),
-        tissues=nearest_labels(case.tissues, prepared),
+        tissues=resample_labels(case.tissues, prepared),
         field_of_view=prepared.field_of_view,
         spacing_mm=spacing_mm,
     )
 
 
-def nearest_labels(labels: Volume, prepared: Preprocessed) -> npt.NDArray[np.uint8]:
-    """Labels of the nearest voxel on the network grid (I, J, K); 0 outside of the volume."""
+def resample_labels(labels: Volume, prepared: Preprocessed) -> npt.NDArray[np.uint8]:
+    """Return the labels of the nearest voxel on the network grid (I, J, K); 0 outside of the volume."""
     oriented = prepared.orientation.apply(labels)
     to_source = np.linalg.inv(oriented.geometry.affine) @ prepared.geometry.affine
     result: npt.NDArray[np.uint8] = np.asarray(oriented.data, dtype=np.uint8)

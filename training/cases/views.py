@@ -16,21 +16,21 @@ FLAT = 0.05
 TRIES = 20
 
 
-def drawn_view(sample: Sample, config: NetworkConfig, rng: np.random.Generator) -> Sample:
-    """The part of a training sample that one step learns from; the sample itself for whole volumes.
+def draw_view(sample: Sample, config: NetworkConfig, rng: np.random.Generator) -> Sample:
+    """Draw the part of a training sample that one step learns from; the sample itself for whole volumes.
 
     Tiles: as many as hold the volume's voxels, at random places, (N, 1, T, T, T). Slices: `slices_per_step` of them.
     What lies outside the field of view is left out: the norm of a constant image has no gradient worth following.
     """
     if config.view == "tiles":
-        return _tiles(sample, config.tile_voxels, rng)
+        return _draw_tiles(sample, config.tile_voxels, rng)
     if config.view == "slices":
-        return _slices(sample, config.slices_per_step, rng)
+        return _draw_slices(sample, config.slices_per_step, rng)
     return sample
 
 
-def in_view(level: Level, config: NetworkConfig) -> Level:
-    """A level that answers whole volumes: for tiles by a sliding window whose overlaps are averaged by a Gaussian."""
+def run_in_view(level: Level, config: NetworkConfig) -> Level:
+    """Let a level run on whole volumes: for tiles by a sliding window whose overlaps are averaged by a Gaussian."""
     if config.view != "tiles":
         return level
     from monai.inferers.inferer import SlidingWindowInferer  # noqa: PLC0415  # seconds that only tiles need
@@ -48,16 +48,16 @@ def in_view(level: Level, config: NetworkConfig) -> Level:
     return probability
 
 
-def _tiles(sample: Sample, size: int, rng: np.random.Generator) -> Sample:
+def _draw_tiles(sample: Sample, size: int, rng: np.random.Generator) -> Sample:
     shape = sample.volume.shape[2:]
     edges = [min(size, n) for n in shape]
     count = max(1, round(float(np.prod(shape)) / float(np.prod(edges))))
-    boxes = [_drawn_box(sample.volume, edges, rng) for _ in range(count)]
+    boxes = [_draw_box(sample.volume, edges, rng) for _ in range(count)]
     return Sample(*(torch.cat([part[:, :, i, j, k] for i, j, k in boxes]) for part in (sample.volume, sample.truth)))
 
 
-def _drawn_box(volume: torch.Tensor, edges: list[int], rng: np.random.Generator) -> tuple[slice, slice, slice]:
-    """A random place where there is something to see; the middle where chance finds none."""
+def _draw_box(volume: torch.Tensor, edges: list[int], rng: np.random.Generator) -> tuple[slice, slice, slice]:
+    """Draw a place where there is something to see; the middle where chance finds none."""
     shape = volume.shape[2:]
     for _ in range(TRIES):
         start = [int(rng.integers(n - edge + 1)) for n, edge in zip(shape, edges, strict=True)]
@@ -68,7 +68,7 @@ def _drawn_box(volume: torch.Tensor, edges: list[int], rng: np.random.Generator)
     return i, j, k
 
 
-def _slices(sample: Sample, count: int, rng: np.random.Generator) -> Sample:
+def _draw_slices(sample: Sample, count: int, rng: np.random.Generator) -> Sample:
     seen = np.flatnonzero(sample.volume[0, 0].flatten(1).std(dim=1).numpy() > FLAT)
     if len(seen) == 0:
         seen = np.array([sample.volume.shape[2] // 2])

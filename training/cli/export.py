@@ -75,7 +75,7 @@ def _export(options: argparse.Namespace) -> None:
 
     run = RunFolder(options.run)
     data, store = options.data or run.phantoms, options.store or run.store
-    source: CaseSource = OwnData(data).source(run) if is_own(data) else PhantomCache(data)
+    source: CaseSource = OwnData(data).open_source(run) if is_own(data) else PhantomCache(data)
     candidate = export(run, source, store, datetime.now(UTC), options.note, options.name)
     named = options.name if options.name != "fetal_head" else None
     asked = (("--data", options.data), ("--store", options.store), ("--name", named))
@@ -148,14 +148,14 @@ def _choose_labelled(options: argparse.Namespace) -> tuple[Callable[[], Iterable
 
     if options.data is not None:
         own = OwnData(options.data, options.split)
-        return own.labelled(options.part)
+        return own.open_labelled(options.part)
     return lambda: (Labelled(p.record.seed, p.volume, p.truth) for p in validation_phantoms(options)), options.cases
 
 
 def _publish(options: argparse.Namespace) -> None:
     from training.evaluation.provenance import format_command
     from training.evaluation.report import Evaluation
-    from training.export.card import missing_interval
+    from training.export.card import explain_missing_interval
     from training.export.publish import publish
 
     def read(path: Path | None) -> Evaluation | None:
@@ -165,6 +165,6 @@ def _publish(options: argparse.Namespace) -> None:
     asked = (("--evaluation", options.evaluation), ("--baseline", options.baseline), ("--force", options.force))
     command = format_command("publish", asked, [options.candidate])
     model = publish(options.candidate, options.store, evaluation, baseline, options.force, command)
-    if (why := missing_interval(evaluation)) is not None:
+    if (why := explain_missing_interval(evaluation)) is not None:
         print(f"no 95 % interval goes with its volumes: {why}", file=sys.stderr)
     tell(options, model, model=model, no_interval=why)

@@ -14,7 +14,7 @@ from training.cli.shared import (
     wanted_phantoms,
     with_progress,
 )
-from training.config.presets import load_config, preset_names
+from training.config.presets import list_presets, load_config
 from training.config.training import ConfigError, TrainingConfig
 from training.fitting.run_folder import RunFolder
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 def add_fit(commands: Commands) -> None:
     """Add `fit`."""
     fit = commands.add_parser("fit", help="train the context levels of a preset")
-    fit.add_argument("preset", help=f"one of {', '.join(preset_names())}, or the path of a .toml file")
+    fit.add_argument("preset", help=f"one of {', '.join(list_presets())}, or the path of a .toml file")
     fit.add_argument(
         "--data",
         type=Path,
@@ -65,7 +65,7 @@ def _train(
     """Train; where a model was fine-tuned on own data, return how much of the change was kept."""
     from training.cases.sources import PhantomCache
     from training.export.rules import keep_rules
-    from training.export.weights import weights_of
+    from training.export.weights import load_weights
     from training.fitting import cascade as auto_context
     from training.own_data.dataset import OwnData, is_own
     from training.phantom.background import make_in_background
@@ -78,7 +78,7 @@ def _train(
         return None
     data: Path = options.data or run.phantoms
     if options.start is not None:
-        config = auto_context.start_from(config, run, weights_of(options.start, options.store), levels)
+        config = auto_context.start_from(config, run, load_weights(options.start, options.store), levels)
         keep_rules(options.start, options.store, run)
     with make_in_background(data, wanted_phantoms(config, options.no_phantoms)):
         auto_context.fit(config, PhantomCache(data), run, levels, options.resume)

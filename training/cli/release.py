@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from app.console import Commands
 from training.cli.shared import add_store, spacing_mm, tell
-from training.config.presets import load_config, preset_names
+from training.config.presets import list_presets, load_config
 from training.fitting.run_folder import RunFolder
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def add_release(commands: Commands) -> None:
     """Add `release`."""
     release = commands.add_parser("release", help="fit, export, gates, calibration, evaluation: all of it; resumable")
-    release.add_argument("preset", help=f"one of {', '.join(preset_names())}, or the path of a .toml file")
+    release.add_argument("preset", help=f"one of {', '.join(list_presets())}, or the path of a .toml file")
     release.add_argument(
         "--from", dest="start", help="continue from a model: fetal_head/7, fetal_head or a run's folder"
     )

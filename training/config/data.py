@@ -46,7 +46,7 @@ class SeedRange(Section):
         return self
 
     def __contains__(self, seed: object) -> bool:
-        """Whether the seed lies in the range."""
+        """Return whether the seed lies in the range."""
         return isinstance(seed, int) and self.first <= seed < self.stop
 
 

@@ -43,25 +43,25 @@ class NetworkConfig(Section):
     @property
     def encoder_channels(self) -> tuple[int, int, int, int]:
         """Channels of the four encoder blocks, 32-64-64-64 at width 1."""
-        return (self.scaled(32), self.scaled(64), self.scaled(64), self.scaled(64))
+        return (self.scale_channels(32), self.scale_channels(64), self.scale_channels(64), self.scale_channels(64))
 
     @property
     def attention_channels(self) -> int:
         """Channels of P, the shrunk features of an attention module."""
-        return self.scaled(32)
+        return self.scale_channels(32)
 
     @property
     def decoder_channels(self) -> int:
         """Channels that every attention module gives."""
-        return self.scaled(64)
+        return self.scale_channels(64)
 
     @property
     def shape_divisor(self) -> int:
         """What every extent of the network's grid must be a multiple of."""
         return 16 if self.architecture == "residual" else 8
 
-    def scaled(self, channels: int) -> int:
-        """Channels of the paper at this width, at least 1."""
+    def scale_channels(self, channels: int) -> int:
+        """Return the paper's channels at this width, at least 1."""
         return max(1, round(channels * self.width))
 
     @model_validator(mode="after")

@@ -18,18 +18,18 @@ def load_config(preset: str | Path) -> TrainingConfig:
     differs. Tables are merged, lists and values take the place of the other's. A name is never taken over.
     """
     try:
-        return TrainingConfig.model_validate(_content(_preset_file(preset, Path()), ()))
+        return TrainingConfig.model_validate(_read_content(_find_preset(preset, Path()), ()))
     except ValidationError as error:
         raise ConfigError(f"preset {preset} cannot be used: {error}") from error
 
 
-def preset_names() -> list[str]:
-    """Names of the presets that come with the package."""
+def list_presets() -> list[str]:
+    """Return the names of the presets that come with the package."""
     return sorted(path.stem for path in _presets().glob("*.toml"))
 
 
-def _content(file: Path, children: tuple[Path, ...]) -> dict[str, object]:
-    """What a preset holds, laid over what it extends; `children` are those that extend it."""
+def _read_content(file: Path, children: tuple[Path, ...]) -> dict[str, object]:
+    """Read a preset, laid over what it extends; `children` are those that extend it."""
     if file in children:
         circle = " -> ".join(path.name for path in (*children[children.index(file) :], file))
         raise ConfigError(f"presets must not extend each other in a circle, got {circle}")
@@ -42,27 +42,27 @@ def _content(file: Path, children: tuple[Path, ...]) -> dict[str, object]:
         return own
     if not isinstance(parent, str):
         raise ConfigError(f"extends in {file} must be the name or the path of one preset, got {parent!r}")
-    below = _content(_preset_file(parent, file.parent), (*children, file))
-    return _merged({key: value for key, value in below.items() if key != "name"}, own)
+    below = _read_content(_find_preset(parent, file.parent), (*children, file))
+    return _merge_extended({key: value for key, value in below.items() if key != "name"}, own)
 
 
-def _merged(below: dict[str, object], own: dict[str, object]) -> dict[str, object]:
-    """Both tables in one; of a key in both, the own value, unless both are tables."""
+def _merge_extended(below: dict[str, object], own: dict[str, object]) -> dict[str, object]:
+    """Merge both tables; of a key in both, the own value counts, unless both are tables."""
     both = below | own
     for key, value in own.items():
         if isinstance(value, dict) and isinstance(known := below.get(key), dict):
-            both[key] = _merged(known, value)
+            both[key] = _merge_extended(known, value)
     return both
 
 
-def _preset_file(preset: str | Path, folder: Path) -> Path:
-    """The file of a preset by its name, or by its path from a folder on; ConfigError where there is none."""
+def _find_preset(preset: str | Path, folder: Path) -> Path:
+    """Return the file of a preset by its name, or by its path from a folder on; ConfigError where there is none."""
     if Path(preset).suffix == ".toml":
         file = (folder / preset).resolve()
         expected = "an existing .toml file"
     else:
         file = _presets() / f"{preset}.toml"
-        expected = f"one of {', '.join(preset_names())} or a path to a .toml"
+        expected = f"one of {', '.join(list_presets())} or a path to a .toml"
     if not file.is_file():
         raise ConfigError(f"no preset {str(preset)!r}; expected {expected}")
     return file

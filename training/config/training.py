@@ -212,7 +212,7 @@ class TrainingConfig(Section):
         return len(self.level)
 
     def context_with_case(self, number: int) -> bool:
-        """Whether level `number` takes what the levels below say of the whole volume, not of what a step sees.
+        """Return whether level `number` takes what the levels below say of the whole volume, not of what a step sees.
 
         So it must where it sees a region, or where one of them has a grid or a region of its own.
         """
@@ -225,6 +225,6 @@ class TrainingConfig(Section):
         return tuple(n for n in range(1, self.context_levels + 1) if not given or given[n - 1] > 0)
 
     def with_minutes(self, minutes: float) -> "TrainingConfig":
-        """The same run with another wall-clock budget for every level."""
+        """Return the same run with another wall-clock budget for every level."""
         budget = BudgetConfig(minutes=(minutes,) * self.context_levels)
         return self.model_copy(update={"budget": budget})

@@ -13,9 +13,9 @@ from app.imaging.preprocess import Preprocessed, preprocess
 from app.imaging.quality import QualitySpec, assess
 from app.imaging.reliability import measure_reliability
 from app.imaging.volume import Volume
-from training.cases.views import in_view
+from training.cases.views import run_in_view
 from training.evaluation.cases import SegmenterResult
-from training.fitting.cascade import finished_levels, load_context_level
+from training.fitting.cascade import build_level, load_levels
 from training.fitting.checkpoint import LevelWeights
 from training.fitting.run_folder import RunFolder
 from training.networks.cascade import AutoContextCascade, on_arrays
@@ -32,14 +32,14 @@ class TorchSegmenter:
         """Use levels in order, and the service's default rules except for the threshold."""
         self.config = levels[0].config
         self.device = device or torch.device("cpu")
-        cascade = AutoContextCascade([load_context_level(level) for level in levels])
+        cascade = AutoContextCascade([build_level(level) for level in levels])
         self.cascade = cascade.requires_grad_(False).eval().to(self.device)
         self.rules = PostprocessingSpec(threshold=threshold)
 
     @classmethod
     def of_run(cls, run: RunFolder, device: torch.device | None = None) -> TorchSegmenter:
         """Load every level of a finished run; raise CheckpointError where one is missing."""
-        return cls(finished_levels(run), device)
+        return cls(load_levels(run), device)
 
     def __call__(self, volume: Volume, gestational_age_weeks: float | None) -> SegmenterResult:
         """Segment one volume on its own grid."""
@@ -54,6 +54,6 @@ class TorchSegmenter:
     def probabilities(self, volume: Volume) -> tuple[Preprocessed, tuple[Float32, ...]]:
         """Return the network's input and each level's probability, float32 (I, J, K)."""
         prepared = preprocess(volume, self.config.preprocessing)
-        runs = [on_arrays(in_view(level.probability, self.config.network), self.device) for level in self.cascade]
+        runs = [on_arrays(run_in_view(level.probability, self.config.network), self.device) for level in self.cascade]
         served = self.config.preprocessing
         return prepared, tuple(run_levels(self.config.level, runs, prepared.tensor[0, 0], served))

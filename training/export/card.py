@@ -9,21 +9,21 @@ from training.evaluation.tables import explain, format_repeated, format_table
 SIMULATED = "simulated"
 
 
-def model_card(manifest: ModelManifest, evaluation: Evaluation | None) -> str:
+def format_model_card(manifest: ModelManifest, evaluation: Evaluation | None) -> str:
     """Return `model_card.md` of a published model."""
-    training = manifest.training
+    training, data = manifest.training, _format_data(manifest.training.data, evaluation)
     commands = "\n".join(f"    {command}" for command in training.commands)
     return f"""# {manifest.name} {manifest.version}
 
 Segments the whole fetal head in 3D ultrasound volumes and gives its volume. {len(manifest.levels)} context levels,
-joined by auto-context; {_grid(manifest)}; weights stored as {manifest.precision}.
+joined by auto-context; {_format_grid(manifest)}; weights stored as {manifest.precision}.
 The networks are described under Training.
 
-{_data(training.data, evaluation)} For research; not a medical device; not to be used for decisions about patients.
+{data} For research; not a medical device; not to be used for decisions about patients.
 
 ## Training
 
-{_training(training)}
+{_format_training(training)}
 
 Preset `{training.preset}`. The commands, in order (with a wall-clock budget the steps depend on the machine):
 
@@ -31,14 +31,14 @@ Preset `{training.preset}`. The commands, in order (with a wall-clock budget the
 
 ## Accuracy
 
-{_accuracy(evaluation)}
+{_format_accuracy(evaluation)}
 
 The paper's column is its 50 clinical volumes: another kind of data, given for orientation, not for comparison.
 
 ## The interval around a volume
 
-{_interval(manifest, evaluation)}
-{_repeated(evaluation)}
+{_format_interval(manifest, evaluation)}
+{_format_repeated(evaluation)}
 ## Limits
 
 - Heads of 60 to 600 mL in fields of view of about 100 to 170 mm; a head that leaves the field of view is measured
@@ -48,31 +48,31 @@ The paper's column is its 50 clinical volumes: another kind of data, given for o
 """
 
 
-def _training(training: TrainingRecord) -> str:
-    """What was trained, how long and on how many cases, and what else is worth knowing."""
-    levels = [f"- Level {number}: {_level(level)}." for number, level in enumerate(training.levels, start=1)]
+def _format_training(training: TrainingRecord) -> str:
+    """Say what was trained, how long and on how many cases, and what else is worth knowing."""
+    levels = [f"- Level {number}: {_format_level(level)}." for number, level in enumerate(training.levels, start=1)]
     listed = "\n".join([*levels, *(f"- {note}" for note in training.notes)])
     return f"{training.description.rstrip('.')}.\n\n{listed}".rstrip()
 
 
-def _level(level: TrainedLevel) -> str:
+def _format_level(level: TrainedLevel) -> str:
     text = f"{level.steps} steps in {level.minutes:.0f} min on {level.cases} cases"
     if level.validation_dsc is None:
         return text
     return f"{text}, validation DSC {level.validation_dsc:.4f} on the network's grid"
 
 
-def _grid(manifest: ModelManifest) -> str:
-    """The levels' grids in words."""
+def _format_grid(manifest: ModelManifest) -> str:
+    """Name the levels' grids."""
     served = manifest.preprocessing
-    told = [f"{level.grid(served).spacing_mm} mm grid{_seen(level.region)}" for level in manifest.levels]
+    told = [f"{level.grid(served).spacing_mm} mm grid{_format_region(level.region)}" for level in manifest.levels]
     if len(set(told)) == 1:
         return told[0]
     return ", ".join(f"level {number} on a {words}" for number, words in enumerate(told, start=1))
 
 
-def _seen(region: RegionSpec | None) -> str:
-    """What a level sees there, where it is not the whole volume."""
+def _format_region(region: RegionSpec | None) -> str:
+    """Name the region that a level sees, where it is not the whole volume."""
     if region is None:
         return ""
     if region.extent_mm is None:
@@ -80,8 +80,8 @@ def _seen(region: RegionSpec | None) -> str:
     return f" in a cube of {region.extent_mm:g} mm around the head"
 
 
-def _data(trained_on: str, evaluation: Evaluation | None) -> str:
-    """What the model learned from and was measured on, and how far that goes."""
+def _format_data(trained_on: str, evaluation: Evaluation | None) -> str:
+    """Say what the model learned from and was measured on, and how far that goes."""
     measured_on = SIMULATED if evaluation is None else evaluation.data
     if (trained_on, measured_on) == (SIMULATED, SIMULATED):
         return (
@@ -94,7 +94,7 @@ def _data(trained_on: str, evaluation: Evaluation | None) -> str:
     )
 
 
-def _accuracy(evaluation: Evaluation | None) -> str:
+def _format_accuracy(evaluation: Evaluation | None) -> str:
     if evaluation is None:
         return "Not evaluated."
     sections = evaluation.sections
@@ -103,8 +103,8 @@ def _accuracy(evaluation: Evaluation | None) -> str:
     return f"{format_table(sections, evaluation.data)}\n\n{explain(sections, evaluation.data)}".rstrip()
 
 
-def missing_interval(evaluation: Evaluation | None) -> str | None:
-    """Why no interval can go with a volume; None where one can."""
+def explain_missing_interval(evaluation: Evaluation | None) -> str | None:
+    """Say why no interval can go with a volume; None where one can."""
     if evaluation is None or evaluation.test is None:
         return "the model was not measured on test cases"
     if evaluation.volume_interval is not None:
@@ -115,10 +115,10 @@ def missing_interval(evaluation: Evaluation | None) -> str | None:
     return "its evaluation.json has none; write it anew with `fetalhead-train evaluate`, which keeps what is measured"
 
 
-def _interval(manifest: ModelManifest, evaluation: Evaluation | None) -> str:
-    """What the interval is, and how often it held where it was not set."""
+def _format_interval(manifest: ModelManifest, evaluation: Evaluation | None) -> str:
+    """Give the interval and its empirical coverage on cases that it was not fitted to."""
     interval = manifest.volume_interval
-    if (why := missing_interval(evaluation)) is not None or interval is None or evaluation is None:
+    if (why := explain_missing_interval(evaluation)) is not None or interval is None or evaluation is None:
         return f"None is given: {why}."
     checks = {name: part.interval_held for name, part in evaluation.sections.items() if name != "test"}
     told = "; ".join(f"`{name}` {held}" for name, held in checks.items() if held is not None)
@@ -129,8 +129,8 @@ def _interval(manifest: ModelManifest, evaluation: Evaluation | None) -> str:
     )
 
 
-def _repeated(evaluation: Evaluation | None) -> str:
-    """The spread of repeated scans, with the command that measured it."""
+def _format_repeated(evaluation: Evaluation | None) -> str:
+    """Give the spread of repeated scans, with the command that measured it."""
     if evaluation is None or evaluation.reproducibility is None:
         return ""
     return f"""

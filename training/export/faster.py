@@ -19,7 +19,7 @@ from app.inference.runtime.session import RuntimeSettings
 from app.inference.segmenter import HeadSegmenter
 from training.export.candidate import read_manifest, write_manifest
 from training.export.graph.precision import half_file
-from training.export.speed_gate import LARGEST_DSC_LOSS, LIMITS, mean_loss, precision_gate, scores
+from training.export.speed_gate import LARGEST_DSC_LOSS, LIMITS, mean_loss, measure_precision, score_phantoms
 from training.phantom import Phantom
 
 UNMEASURED = PrecisionGate(cases=1, dsc_mean=0, dsc_min=0, volume_change_percent_max=0)
@@ -34,27 +34,27 @@ class Outcome:
     detail: str
 
     def __str__(self) -> str:
-        """One line."""
+        """Return one line for people."""
         return f"{self.what}: {'passed' if self.passed else 'not served'} ({self.detail})"
 
 
 def try_precisions(candidate: Path, cases: Iterable[Phantom]) -> Iterator[Outcome]:
     """Try bf16, then fp16; what passes its gate goes into the candidate."""
-    cases, stored = list(cases), _stored(candidate)
+    cases, stored = list(cases), _load_stored(candidate)
     exact = HeadSegmenter(stored, RuntimeSettings(precision="fp32"))
     try:
-        gate = precision_gate(exact, HeadSegmenter(stored, RuntimeSettings(precision="bf16")), cases)
+        gate = measure_precision(exact, HeadSegmenter(stored, RuntimeSettings(precision="bf16")), cases)
     except RuntimeUnavailable as error:
         yield Outcome("bf16", False, error.detail)
     else:
-        yield _judged(candidate, LowerPrecision(precision="bf16", gate=gate))
+        yield _judge(candidate, LowerPrecision(precision="bf16", gate=gate))
     files = [candidate / half_file(number) for number in range(1, len(stored.levels) + 1)]
     if not all(file.is_file() for file in files):
         yield Outcome("fp16", False, f"there is no {files[-1]}; export the run again")
         return
     halves = tuple(file.read_bytes() for file in files)
-    gate = precision_gate(exact, _in_half(stored, halves), cases)
-    yield _judged(candidate, _half(halves, gate))
+    gate = measure_precision(exact, _load_in_half(stored, halves), cases)
+    yield _judge(candidate, _describe_half(halves, gate))
 
 
 def try_boxes(candidate: Path, cases: Iterable[Phantom], margins_mm: Sequence[float]) -> Iterator[Outcome]:
@@ -64,21 +64,21 @@ def try_boxes(candidate: Path, cases: Iterable[Phantom], margins_mm: Sequence[fl
     written to the candidate. Levels that learned from regions of their own keep those.
     """
     cases = list(cases)
-    _write(candidate, {"levels": _with_region(_stored(candidate), None)})
-    stored = _stored(candidate)
+    _update_manifest(candidate, {"levels": _with_region(_load_stored(candidate), None)})
+    stored = _load_stored(candidate)
     if all(level.region for level in stored.manifest.levels[1:]):
         yield Outcome("box", False, "no level above the first sees the whole volume")
         return
-    whole = scores(HeadSegmenter(stored), cases)
+    whole = score_phantoms(HeadSegmenter(stored), cases)
     threshold = stored.manifest.postprocessing.threshold
     for margin_mm in sorted(margins_mm):
         region = RegionSpec(margin_mm=margin_mm, threshold=threshold)
         tried = stored.manifest.model_copy(update={"levels": _with_region(stored, region)})
-        lost = mean_loss(whole, scores(HeadSegmenter(replace(stored, manifest=tried)), cases))
+        lost = mean_loss(whole, score_phantoms(HeadSegmenter(replace(stored, manifest=tried)), cases))
         passed = lost <= LARGEST_DSC_LOSS
         if passed:
             gate = RegionGate(cases=len(cases), dsc_loss=lost)
-            _write(candidate, {"levels": _with_region(stored, region, gate)})
+            _update_manifest(candidate, {"levels": _with_region(stored, region, gate)})
         detail = f"{100 * lost:+.3f} DSC points lost on {len(cases)} phantoms"
         yield Outcome(f"box with a margin of {margin_mm:g} mm", passed, detail)
         if passed:
@@ -88,21 +88,21 @@ def try_boxes(candidate: Path, cases: Iterable[Phantom], margins_mm: Sequence[fl
 def _with_region(
     stored: StoredModel, region: RegionSpec | None, gate: RegionGate | None = None
 ) -> tuple[StoredLevel, ...]:
-    """The levels, those above the first that learned from the whole volume with this region."""
+    """Return the levels, with this region in those above the first that learned from the whole volume."""
     first, *others = stored.manifest.levels
     update = {"region": region, "region_gate": gate}
     own = [level.region is not None and level.region_gate is None for level in others]
     return (first, *(level if has else level.model_copy(update=update) for level, has in zip(others, own, strict=True)))
 
 
-def _judged(candidate: Path, lower: LowerPrecision) -> Outcome:
+def _judge(candidate: Path, lower: LowerPrecision) -> Outcome:
     """Write a precision to the candidate where its gate is passed."""
     gate = lower.gate
     passed = LIMITS.passed_by(gate)
     if passed:
-        before = _stored(candidate).manifest.lower_precisions
+        before = _load_stored(candidate).manifest.lower_precisions
         kept = tuple(other for other in before if other.precision != lower.precision)
-        _write(candidate, {"lower_precisions": (*kept, lower)})
+        _update_manifest(candidate, {"lower_precisions": (*kept, lower)})
     detail = (
         f"DSC against fp32 {gate.dsc_mean:.4f}, least {gate.dsc_min:.4f} (limit {LIMITS.dsc}), volume changed by up to "
         f"{gate.volume_change_percent_max:.2f} % (limit {LIMITS.volume_change_percent} %) on {gate.cases} phantoms"
@@ -110,17 +110,17 @@ def _judged(candidate: Path, lower: LowerPrecision) -> Outcome:
     return Outcome(lower.precision, passed, detail)
 
 
-def _in_half(stored: StoredModel, contents: tuple[bytes, ...]) -> HeadSegmenter:
-    """The candidate as it would be served in fp16.
+def _load_in_half(stored: StoredModel, contents: tuple[bytes, ...]) -> HeadSegmenter:
+    """Load the candidate as it would be served in fp16.
 
     It runs on the CPU provider, which rounds every tensor to half precision and adds up in single, as GPUs do.
     """
-    tried = stored.manifest.model_copy(update={"lower_precisions": (_half(contents, UNMEASURED),)})
+    tried = stored.manifest.model_copy(update={"lower_precisions": (_describe_half(contents, UNMEASURED),)})
     settings = RuntimeSettings(provider="cpu", precision="fp16")
     return HeadSegmenter(replace(stored, manifest=tried, others={"fp16": contents}), settings)
 
 
-def _half(contents: Sequence[bytes], gate: PrecisionGate) -> LowerPrecision:
+def _describe_half(contents: Sequence[bytes], gate: PrecisionGate) -> LowerPrecision:
     levels = tuple(
         NetworkFile(
             file=half_file(number),
@@ -132,10 +132,10 @@ def _half(contents: Sequence[bytes], gate: PrecisionGate) -> LowerPrecision:
     return LowerPrecision(precision="fp16", levels=levels, gate=gate)
 
 
-def _stored(candidate: Path) -> StoredModel:
+def _load_stored(candidate: Path) -> StoredModel:
     return ModelStore(candidate.parent.parent).resolve(candidate.parent.name, int(candidate.name))
 
 
-def _write(candidate: Path, update: dict[str, object]) -> None:
+def _update_manifest(candidate: Path, update: dict[str, object]) -> None:
     """Change the candidate's manifest."""
     write_manifest(candidate, read_manifest(candidate).model_copy(update=update))

@@ -20,7 +20,7 @@ class WorseModelError(ExportError):
 
 
 def require_no_worse(candidate: Evaluation | None, active: Evaluation | None, version: int) -> str:
-    """Compare mean DSC on the active version's test cases; returns the finding, raises WorseModelError."""
+    """Compare the mean DSC on the active version's test cases; return the finding, or raise WorseModelError."""
     if active is None or active.test is None:
         raise WorseModelError(
             f"version {version} has no evaluation to compare with; measure it on the same cases "
@@ -29,20 +29,20 @@ def require_no_worse(candidate: Evaluation | None, active: Evaluation | None, ve
     if candidate is None or candidate.test is None:
         raise WorseModelError(f"the candidate was not measured on the test cases; run `{MEASURE}`, {FORCE}")
     own, locked = candidate.test, active.test
-    cases = _locked_cases(own, locked, version)
+    cases = _find_common_cases(own, locked, version)
     ours = float(np.mean([own.dsc_by_case[case] for case in cases])) if cases else own.dsc.mean
     difference = ours - locked.dsc.mean
     text = (
         f"DSC {ours:.4f} against {locked.dsc.mean:.4f} of version {version} on the same {locked.cases} test cases "
-        f"({difference:+.4f}{_paired(own.dsc_by_case, locked.dsc_by_case)}); {_volumes(own, locked)}"
+        f"({difference:+.4f}{_compare_paired(own.dsc_by_case, locked.dsc_by_case)}); {_volumes(own, locked)}"
     )
     if difference < 0:
         raise WorseModelError(f"the candidate is worse: {text}; train it further, {FORCE}")
     return text
 
 
-def _locked_cases(own: EvaluationSection, locked: EvaluationSection, version: int) -> list[str]:
-    """The active version's test cases as the candidate knows them; none where both list no cases but the same range."""
+def _find_common_cases(own: EvaluationSection, locked: EvaluationSection, version: int) -> list[str]:
+    """Return the cases that both versions list; none where both list no cases but the same range."""
     wanted = list(locked.dsc_by_case) or _range(locked.seeds)
     if not own.dsc_by_case and not locked.dsc_by_case and own.seeds == locked.seeds:
         return []
@@ -61,8 +61,8 @@ def _range(seeds: str) -> list[str]:
     return [str(n) for n in range(int(first), int(last) + 1)] if first.isdecimal() and last.isdecimal() else []
 
 
-def _paired(own: Mapping[str, float], locked: Mapping[str, float]) -> str:
-    """What the cases that both measured say: the interval of the mean difference, and in how many it is lower."""
+def _compare_paired(own: Mapping[str, float], locked: Mapping[str, float]) -> str:
+    """Say how both differ on common cases: the interval of the mean difference, in how many cases it is lower."""
     common = sorted(own.keys() & locked.keys())
     if len(common) < FEWEST_PAIRED:
         return ""
@@ -73,7 +73,7 @@ def _paired(own: Mapping[str, float], locked: Mapping[str, float]) -> str:
 
 
 def _volumes(own: EvaluationSection, locked: EvaluationSection) -> str:
-    """Mean absolute error and bias of the volumes, and how much they changed."""
+    """Say the mean absolute error and bias of the volumes, and how much they changed."""
     error, before = own.volume_error_percent.mean, locked.volume_error_percent.mean
     changed = abs(own.volume_bias_ml) - abs(locked.volume_bias_ml)
     return (

@@ -18,8 +18,8 @@ from training.fitting.run_folder import RunFolder
 Options = tuple[tuple[str, object], ...]
 
 
-def training_record(weights: Sequence[LevelWeights], run: RunFolder, notes: Sequence[str]) -> TrainingRecord:
-    """What the manifest says about the training of a run's finished levels."""
+def make_training_record(weights: Sequence[LevelWeights], run: RunFolder, notes: Sequence[str]) -> TrainingRecord:
+    """Return what the manifest says about the training of a run's finished levels."""
     config = weights[0].config
     known = (step.data for step in config.steps if step.data != UNKNOWN)
     return TrainingRecord(
@@ -37,14 +37,16 @@ def training_record(weights: Sequence[LevelWeights], run: RunFolder, notes: Sequ
 
 
 def fit_commands(config: TrainingConfig, run: RunFolder) -> tuple[str, ...]:
-    """The commands that train such a run again, from the first preset that it goes back to."""
+    """Return the commands that train such a run again, from the first preset that it goes back to."""
     earlier = (RunFolder.of_preset(step.preset) for step in config.data.earlier)
     runs = (*earlier, RunFolder(shorten_path(run.path)))
     lines = []
     for step, start, folder in zip(config.steps, (None, *runs), runs, strict=False):
-        options = (*_own(step.data, folder), ("--from", start), *_elsewhere(step.preset, folder))
+        options = (*_list_data_options(step.data, folder), ("--from", start), *_list_run_option(step.preset, folder))
         lines.append(
-            format_command("fit", (*options, *(_budget(config) if folder is runs[-1] else ())), (step.preset,))
+            format_command(
+                "fit", (*options, *(_list_budget_option(config) if folder is runs[-1] else ())), (step.preset,)
+            )
         )
     return tuple(lines)
 
@@ -57,20 +59,20 @@ def record(candidate: Path, command: str) -> None:
 
 
 def with_commands(manifest: ModelManifest, commands: Sequence[str]) -> ModelManifest:
-    """The manifest with these commands in the place of its own."""
+    """Return the manifest with these commands in the place of its own."""
     return manifest.model_copy(update={"training": manifest.training.model_copy(update={"commands": tuple(commands)})})
 
 
-def _own(source: str, run: RunFolder) -> Options:
+def _list_data_options(source: str, run: RunFolder) -> Options:
     return () if source in {SIMULATED, UNKNOWN} else (("--data", "DIR"), ("--split", run.split))
 
 
-def _elsewhere(preset: str, run: RunFolder) -> Options:
+def _list_run_option(preset: str, run: RunFolder) -> Options:
     return () if run == RunFolder.of_preset(preset) else (("--run", run.path),)
 
 
-def _budget(config: TrainingConfig) -> Iterator[tuple[str, object]]:
-    """--minutes, where the preset's budget was replaced by one."""
+def _list_budget_option(config: TrainingConfig) -> Iterator[tuple[str, object]]:
+    """Yield --minutes, where the preset's budget was replaced by one."""
     try:
         usual = load_config(config.name).budget
     except ConfigError:

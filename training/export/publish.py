@@ -25,7 +25,7 @@ from training.cases.sources import CaseSource, GridCase, prepare
 from training.config.training import TrainingConfig
 from training.evaluation.report import Evaluation, EvaluationSection
 from training.export.candidate import read_manifest, write_manifest
-from training.export.card import model_card
+from training.export.card import format_model_card
 from training.export.errors import ExportError
 from training.export.gate import require_no_worse
 from training.export.graph.onnx import export_level
@@ -37,11 +37,11 @@ from training.export.graph.parity import (
 )
 from training.export.graph.precision import half_file, half_precision, half_weights, single_precision
 from training.export.graph.reparameterize import reparameterize
-from training.export.history import training_record, with_commands
+from training.export.history import make_training_record, with_commands
 from training.export.rules import with_rules
-from training.export.selftest import TOLERANCE, around_head, stored_vector
+from training.export.selftest import TOLERANCE, crop_around_head, make_test_vector
 from training.export.weights import WEIGHTS_FILE, pack_weights
-from training.fitting.cascade import finished_levels, load_cascade
+from training.fitting.cascade import load_cascade, load_levels
 from training.fitting.checkpoint import load_level
 from training.fitting.run_folder import RunFolder
 
@@ -76,7 +76,7 @@ class ExportedModel:
 
 
 def export(run: RunFolder, cases: CaseSource, store: Path, created: datetime, note: str = "", name: str = NAME) -> Path:
-    """Export all levels of a run as the candidate `store/<name>/1`, checked against torch; returns its folder.
+    """Export all levels of a run as the candidate `store/<name>/1`, checked against torch; return its folder.
 
     The note goes into the model card: what happened in the run that its commands do not tell.
     Raises ExportError for a folder that exists or a model that is too large, ParityError where torch and ONNX differ.
@@ -84,7 +84,7 @@ def export(run: RunFolder, cases: CaseSource, store: Path, created: datetime, no
     target = store / name / "1"
     if target.exists():
         raise ExportError(f"{target} exists already; export into an empty folder")
-    weights = finished_levels(run)
+    weights = load_levels(run)
     config = weights[0].config
     if config.network.view == "tiles":
         raise ExportError("a network of tiles is measured, not served; export one that sees whole volumes, or slices")
@@ -92,10 +92,12 @@ def export(run: RunFolder, cases: CaseSource, store: Path, created: datetime, no
     if not seeds:
         raise ExportError("parity and the test vector need at least one case; make phantoms first")
     prepared = [prepare(cases.load(seed), config.preprocessing) for seed in seeds]
-    model = exported(run, prepared)
-    files = _files(model)
-    training = training_record(weights, run, (*model.notes, *([note] if note else [])))
-    manifest = with_rules(_manifest(model, files, config, training, created), run).model_copy(update={"name": name})
+    model = export_levels(run, prepared)
+    files = _pack_files(model)
+    training = make_training_record(weights, run, (*model.notes, *([note] if note else [])))
+    manifest = with_rules(_make_manifest(model, files, config, training, created), run).model_copy(
+        update={"name": name}
+    )
     with _draft(target) as draft:
         for file, content in files.items():
             (draft / file).write_bytes(content)
@@ -134,14 +136,14 @@ def publish(
     `baseline` is the newest version's evaluation where its own, in the store, is of other cases.
     """
     manifest = read_manifest(candidate)
-    newest = _next_version(store / manifest.name) - 1
+    newest = _find_next_version(store / manifest.name) - 1
     if newest and not force:
-        require_no_worse(evaluation, baseline or _stored_evaluation(store / manifest.name / str(newest)), newest)
-    target = store / manifest.name / str(_next_version(store / manifest.name))
+        require_no_worse(evaluation, baseline or _read_evaluation(store / manifest.name / str(newest)), newest)
+    target = store / manifest.name / str(_find_next_version(store / manifest.name))
     update: dict[str, object] = {"version": int(target.name), "volume_interval": None}
     if evaluation is not None:
-        update |= {"accuracy": _accuracy(evaluation), "volume_interval": evaluation.volume_interval}
-    told = (*manifest.training.commands, *_measuring(evaluation), *([command] if command else []))
+        update |= {"accuracy": _summarise_accuracy(evaluation), "volume_interval": evaluation.volume_interval}
+    told = (*manifest.training.commands, *_list_measuring_commands(evaluation), *([command] if command else []))
     published = with_commands(manifest.model_copy(update=update), told)
     with _draft(target) as draft:
         for name in published.file_hashes:
@@ -149,15 +151,15 @@ def publish(
         if (candidate / WEIGHTS_FILE).is_file():
             shutil.copyfile(candidate / WEIGHTS_FILE, draft / WEIGHTS_FILE)
         write_manifest(draft, published)
-        (draft / CARD_FILE).write_text(model_card(published, evaluation), encoding="utf-8")
+        (draft / CARD_FILE).write_text(format_model_card(published, evaluation), encoding="utf-8")
         if evaluation is not None:
             text = evaluation.model_dump_json(indent=2, exclude_none=True) + "\n"
             (draft / EVALUATION_FILE).write_text(text, encoding="utf-8")
     return target
 
 
-def _measuring(evaluation: Evaluation | None) -> list[str]:
-    """The commands that measured what an evaluation holds."""
+def _list_measuring_commands(evaluation: Evaluation | None) -> list[str]:
+    """Return the commands that measured what an evaluation holds."""
     if evaluation is None:
         return []
     told = [part.command for part in evaluation.sections.values()]
@@ -165,12 +167,12 @@ def _measuring(evaluation: Evaluation | None) -> list[str]:
     return [command for command in (*told, *repeated) if command]
 
 
-def _stored_evaluation(folder: Path) -> Evaluation | None:
+def _read_evaluation(folder: Path) -> Evaluation | None:
     path = folder / EVALUATION_FILE
     return Evaluation.model_validate_json(path.read_text(encoding="utf-8")) if path.is_file() else None
 
 
-def exported(run: RunFolder, cases: Sequence[GridCase]) -> ExportedModel:
+def export_levels(run: RunFolder, cases: Sequence[GridCase]) -> ExportedModel:
     """Export, re-parameterise, compare with torch on cases and parts of them, choose the weights' precision."""
     config = load_level(run.level(1).weights).config
     levels, divisor = load_cascade(run, config.context_levels), config.network.shape_divisor
@@ -178,7 +180,7 @@ def exported(run: RunFolder, cases: Sequence[GridCase]) -> ExportedModel:
     graphs = [single_precision(found.model) for found in composed]
     halves, algebra = tuple(half_precision(found.model) for found in composed), str(composed[-1])
     cascade = ServedCascade([level.spec for level in config.level], config.preprocessing)
-    part = around_head(cases[0], divisor, cascade)
+    part = crop_around_head(cases[0], divisor, cascade)
     volumes: list[Float32] = [part, *(case.image.astype("float32")[None, None] for case in cases)]
     parity = require_parity(graphs, levels, volumes, cascade)
     smaller = [half_weights(graph) for graph in graphs]
@@ -187,16 +189,16 @@ def exported(run: RunFolder, cases: Sequence[GridCase]) -> ExportedModel:
     return ExportedModel(tuple(graphs), halves, "fp32", part, parity, cascade, algebra)
 
 
-def _files(model: ExportedModel) -> dict[str, bytes]:
+def _pack_files(model: ExportedModel) -> dict[str, bytes]:
     files = {f"context_level_{n}.onnx": graph.SerializeToString() for n, graph in enumerate(model.graphs, start=1)}
-    files[SELFTEST_FILE] = stored_vector(model.graphs, model.part, model.cascade).as_npz()
+    files[SELFTEST_FILE] = make_test_vector(model.graphs, model.part, model.cascade).as_npz()
     size = sum(map(len, files.values()))
     if size > MAX_BYTES:
         raise ExportError(f"the model has {size} bytes, at most {MAX_BYTES} are allowed; use a smaller network.width")
     return files
 
 
-def _manifest(
+def _make_manifest(
     model: ExportedModel, files: dict[str, bytes], config: TrainingConfig, training: TrainingRecord, created: datetime
 ) -> ModelManifest:
     hashes = {name: digest(content) for name, content in files.items()}
@@ -222,14 +224,14 @@ def _manifest(
     )
 
 
-def _accuracy(evaluation: Evaluation) -> AccuracySummary | None:
+def _summarise_accuracy(evaluation: Evaluation) -> AccuracySummary | None:
     if evaluation.test is None:
         return None
-    shifted = None if evaluation.shifted is None else _set_accuracy(evaluation.shifted)
-    return AccuracySummary(test=_set_accuracy(evaluation.test), shifted=shifted)
+    shifted = None if evaluation.shifted is None else _summarise_section(evaluation.shifted)
+    return AccuracySummary(test=_summarise_section(evaluation.test), shifted=shifted)
 
 
-def _set_accuracy(part: EvaluationSection) -> SetAccuracy:
+def _summarise_section(part: EvaluationSection) -> SetAccuracy:
     return SetAccuracy(
         cases=part.cases,
         dsc_mean=part.dsc.mean,
@@ -240,8 +242,8 @@ def _set_accuracy(part: EvaluationSection) -> SetAccuracy:
     )
 
 
-def _next_version(folder: Path) -> int:
-    """The integer after the newest version; 1 in an empty store."""
+def _find_next_version(folder: Path) -> int:
+    """Return the number after the newest version; 1 in an empty store."""
     versions = [int(path.name) for path in folder.glob("*") if path.name.isdigit()] if folder.is_dir() else []
     return max(versions, default=0) + 1
 

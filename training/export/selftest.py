@@ -27,19 +27,19 @@ class StoredVector:
     probability: Float32
 
     def as_npz(self) -> bytes:
-        """The bytes of `selftest.npz`."""
+        """Return the bytes of `selftest.npz`."""
         buffer = io.BytesIO()
         np.savez_compressed(buffer, volume=self.volume, probability=self.probability)
         return buffer.getvalue()
 
 
-def stored_vector(graphs: Sequence[onnx.ModelProto], volume: Float32, cascade: ServedCascade) -> StoredVector:
+def make_test_vector(graphs: Sequence[onnx.ModelProto], volume: Float32, cascade: ServedCascade) -> StoredVector:
     """Run the graphs that will be stored on every voxel of a volume (1, 1, I, J, K), as serving's self-test will."""
     return StoredVector(volume, run_graphs(graphs, volume, cascade.everywhere))
 
 
-def around_head(case: GridCase, divisor: int, cascade: ServedCascade) -> Float32:
-    """The part of the case around the middle of its head, float32 (1, 1, I, J, K).
+def crop_around_head(case: GridCase, divisor: int, cascade: ServedCascade) -> Float32:
+    """Return the part of the case around the middle of its head, float32 (1, 1, I, J, K).
 
     At most 3 x 3 x 2 steps of the divisor, or of 16 voxels, on the coarsest grid; every extent is a multiple of the
     divisor.

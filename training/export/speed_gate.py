@@ -22,14 +22,14 @@ class Limits:
     volume_change_percent: float
 
     def passed_by(self, gate: PrecisionGate) -> bool:
-        """Whether the worst case keeps both."""
+        """Return whether the worst case keeps both."""
         return gate.dsc_min >= self.dsc and gate.volume_change_percent_max <= self.volume_change_percent
 
 
 LIMITS = Limits(dsc=0.999, volume_change_percent=0.5)
 
 
-def precision_gate(exact: HeadSegmenter, faster: HeadSegmenter, phantoms: Iterable[Phantom]) -> PrecisionGate:
+def measure_precision(exact: HeadSegmenter, faster: HeadSegmenter, phantoms: Iterable[Phantom]) -> PrecisionGate:
     """Compare the masks of two precisions of one model; a case in which only one finds a head has a DSC of 0."""
     agreements, changes = [], []
     for phantom in phantoms:
@@ -45,11 +45,11 @@ def precision_gate(exact: HeadSegmenter, faster: HeadSegmenter, phantoms: Iterab
     )
 
 
-def scores(segmenter: HeadSegmenter, phantoms: Iterable[Phantom]) -> list[float]:
-    """The DSC of each phantom's mask against the truth."""
+def score_phantoms(segmenter: HeadSegmenter, phantoms: Iterable[Phantom]) -> list[float]:
+    """Return the DSC of each phantom's mask against the truth."""
     return [dsc(count_overlap(segmenter.segment(phantom.volume).mask, phantom.truth.data)) for phantom in phantoms]
 
 
 def mean_loss(before: Sequence[float], after: Sequence[float]) -> float:
-    """The mean DSC that is lost (below 0: gained)."""
+    """Return the mean DSC that is lost (below 0: gained)."""
     return round(float(np.mean(before) - np.mean(after)), 5)

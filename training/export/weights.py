@@ -21,7 +21,7 @@ from app.inference.model_store import ModelStore, StoredModel
 from training.config.presets import load_config
 from training.config.training import TrainingConfig
 from training.export.errors import ExportError
-from training.fitting.cascade import finished_levels
+from training.fitting.cascade import load_levels
 from training.fitting.checkpoint import LevelWeights
 from training.fitting.run_folder import RunFolder
 from training.fitting.state import new_level
@@ -34,7 +34,7 @@ KEPT_SINGLE = 64
 
 
 def pack_weights(levels: Sequence[LevelWeights]) -> bytes:
-    """The levels' states, `<level>/<name>`, and the configuration as JSON."""
+    """Pack the levels' states, `<level>/<name>`, and the configuration as JSON."""
     arrays: dict[str, np.ndarray[tuple[int, ...], np.dtype[np.generic]]] = {}
     for level in levels:
         for name, value in level.state.items():
@@ -48,43 +48,43 @@ def pack_weights(levels: Sequence[LevelWeights]) -> bytes:
 
 
 def unpack_weights(content: bytes) -> tuple[LevelWeights, ...]:
-    """What `pack_weights` wrote."""
+    """Read what `pack_weights` wrote."""
     with np.load(io.BytesIO(content), allow_pickle=False) as stored:
         config = TrainingConfig.model_validate(json.loads(str(stored["config"])))
         states: dict[int, dict[str, torch.Tensor]] = {}
         for key in stored.files:
             if key != "config":
                 level, _, name = key.partition("/")
-                states.setdefault(int(level), {})[name] = _tensor(stored[key])
-    return tuple(_level(number, states[number], config) for number in sorted(states))
+                states.setdefault(int(level), {})[name] = _to_tensor(stored[key])
+    return tuple(_make_level(number, states[number], config) for number in sorted(states))
 
 
-def weights_of(name: str, store: Path) -> tuple[LevelWeights, ...]:
-    """The levels of a run's folder, or of a published model such as `fetal_head/7` or `fetal_head` (the newest).
+def load_weights(name: str, store: Path) -> tuple[LevelWeights, ...]:
+    """Load the levels of a run's folder, or of a published model such as `fetal_head/7` or `fetal_head` (the newest).
 
     Raises ExportError where they were not kept.
     """
-    if (run := trained_run(name)) is not None:
-        return finished_levels(run)
-    stored = published_model(name, store)
+    if (run := find_run(name)) is not None:
+        return load_levels(run)
+    stored = find_model(name, store)
     path = stored.folder / WEIGHTS_FILE
-    return unpack_weights(path.read_bytes()) if path.is_file() else _from_graphs(stored)
+    return unpack_weights(path.read_bytes()) if path.is_file() else _read_graphs(stored)
 
 
-def trained_run(name: str) -> RunFolder | None:
-    """The run's folder that a name is; None where it is that of a published model."""
+def find_run(name: str) -> RunFolder | None:
+    """Return the run's folder that a name is; None where it is that of a published model."""
     run = RunFolder(Path(name))
     return run if run.is_trained else None
 
 
-def published_model(name: str, store: Path) -> StoredModel:
-    """The model of a store by a name such as `fetal_head/7` or `fetal_head` (the newest)."""
+def find_model(name: str, store: Path) -> StoredModel:
+    """Return the model of a store by a name such as `fetal_head/7` or `fetal_head` (the newest)."""
     model, _, version = name.partition("/")
     return ModelStore(store).resolve(model, int(version) if version.isdecimal() else None)
 
 
-def _from_graphs(stored: StoredModel) -> tuple[LevelWeights, ...]:
-    """The weights under their own names in graphs that were not composed."""
+def _read_graphs(stored: StoredModel) -> tuple[LevelWeights, ...]:
+    """Read the weights, which have their own names in graphs that were not composed."""
     manifest: ModelManifest = stored.manifest
     config = load_config(manifest.training.preset)
     levels = []
@@ -100,15 +100,15 @@ def _from_graphs(stored: StoredModel) -> tuple[LevelWeights, ...]:
                     f"{manifest.name} {manifest.version} was published without its trained weights ({name}); "
                     "name the folder of its run instead"
                 )
-            state[name] = _tensor(found).reshape(parameter.shape)
-        levels.append(_level(number, state, config))
+            state[name] = _to_tensor(found).reshape(parameter.shape)
+        levels.append(_make_level(number, state, config))
     return tuple(levels)
 
 
-def _tensor(array: np.ndarray[tuple[int, ...], np.dtype[np.generic]]) -> torch.Tensor:
+def _to_tensor(array: np.ndarray[tuple[int, ...], np.dtype[np.generic]]) -> torch.Tensor:
     halved = array.dtype == np.float16
     return torch.from_numpy(np.array(array, np.float32) if halved else np.array(array))
 
 
-def _level(number: int, state: dict[str, torch.Tensor], config: TrainingConfig) -> LevelWeights:
+def _make_level(number: int, state: dict[str, torch.Tensor], config: TrainingConfig) -> LevelWeights:
     return LevelWeights(number, state, config, steps=0, spent_s=0.0, cases=0, validation_dsc=None)

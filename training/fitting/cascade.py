@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from app.imaging.regions import RegionSpec
-from training.cases.sources import CaseSource, allowed
+from training.cases.sources import CaseSource, filter_cases
 from training.config.training import ConfigError, TrainingConfig
 from training.fitting.checkpoint import LevelWeights, load_level, resume_training, save_level
 from training.fitting.job import LevelJob
@@ -22,22 +22,22 @@ def fit(config: TrainingConfig, source: CaseSource, run: RunFolder, levels: tupl
 
 def fit_level(config: TrainingConfig, source: CaseSource, run: RunFolder, context_level: int, resume: bool) -> None:
     """Fit one level on its cases."""
-    job = level_job(config, source, run, context_level)
+    job = make_job(config, source, run, context_level)
     state = new_state(job)
     if resume and job.folder.checkpoint.is_file():
         resume_training(job, state)
     train(job, state)
 
 
-def level_job(config: TrainingConfig, source: CaseSource, run: RunFolder, context_level: int) -> LevelJob:
-    """What fitting one level needs; CheckpointError where a level below is not finished."""
+def make_job(config: TrainingConfig, source: CaseSource, run: RunFolder, context_level: int) -> LevelJob:
+    """Return what training one level needs; CheckpointError where a level below is not finished."""
     folder, first = run.level(context_level), context_level == 1
     start = folder.initial if folder.initial.is_file() else run.level(context_level - 1).weights
     begun = folder.initial.is_file() or (config.cascade.warm_start and not first)
     return LevelJob(
         config=config,
         context_level=context_level,
-        source=allowed(source, config.data),
+        source=filter_cases(source, config.data),
         wanted=config.data.train[context_level - 1].__contains__,
         below=None if first else load_cascade(run, context_level - 1),
         folder=folder,
@@ -48,14 +48,14 @@ def level_job(config: TrainingConfig, source: CaseSource, run: RunFolder, contex
 def start_from(
     config: TrainingConfig, run: RunFolder, start: Sequence[LevelWeights], levels: tuple[int, ...] = ()
 ) -> TrainingConfig:
-    """Let the levels of a run start from trained ones; returns the configuration, which says what those learned from.
+    """Let the levels of a run start from trained ones; return the configuration, which says what those learned from.
 
     Where only some `levels` are to be trained, the others are taken over as they are. ConfigError for levels of any
     other network, grid or region; but levels that saw the whole volume on level 1's grid may learn to see a region on a
     finer one.
     """
     known = start[0].config
-    for part in _differing(config, known, levels):
+    for part in _find_differences(config, known, levels):
         raise ConfigError(
             f"preset {config.name!r} has another {part} than what it is to be trained on from "
             f"(preset {known.name!r}); take that section over, or train from scratch"
@@ -70,8 +70,8 @@ def start_from(
     return config
 
 
-def _differing(config: TrainingConfig, known: TrainingConfig, levels: tuple[int, ...]) -> Iterator[str]:
-    """The parts of a configuration in which no level can go on from what is known."""
+def _find_differences(config: TrainingConfig, known: TrainingConfig, levels: tuple[int, ...]) -> Iterator[str]:
+    """Yield the parts of a configuration in which no level can go on from what is known."""
     if known.network != config.network:
         yield "[network]"
     if (known.preprocessing.clip, known.preprocessing.shape_divisor) != (
@@ -79,36 +79,36 @@ def _differing(config: TrainingConfig, known: TrainingConfig, levels: tuple[int,
         config.preprocessing.shape_divisor,
     ):
         yield "[preprocessing]"
-    first = _served(known, 1)
+    first = _describe_grid(known, 1)
     for number, _ in enumerate(zip(config.level, known.level, strict=False), start=1):
-        before, after = _served(known, number), _served(config, number)
+        before, after = _describe_grid(known, number), _describe_grid(config, number)
         learns = number > 1 and (not levels or number in levels)
         if before != after and not (learns and before == first):
             yield f"grid or region of level {number}"
 
 
-def _served(config: TrainingConfig, number: int) -> tuple[float, RegionSpec | None]:
-    """How fine a level's grid is, and its region."""
+def _describe_grid(config: TrainingConfig, number: int) -> tuple[float, RegionSpec | None]:
+    """Return how fine a level's grid is, and its region."""
     level = config.level[number - 1]
     return level.grid(config.preprocessing).spacing_mm, level.region
 
 
-def load_context_level(weights: LevelWeights) -> ContextLevel:
-    """A finished level, ready to be evaluated."""
+def build_level(weights: LevelWeights) -> ContextLevel:
+    """Build a finished level, ready to be evaluated."""
     level = new_level(weights.config)
     level.load_state_dict(weights.state)
     return level.eval()
 
 
-def finished_levels(run: RunFolder) -> tuple[LevelWeights, ...]:
-    """The weights of every level of a finished run; CheckpointError where one is missing."""
+def load_levels(run: RunFolder) -> tuple[LevelWeights, ...]:
+    """Load the weights of every level of a finished run; CheckpointError where one is missing."""
     first = load_level(run.level(1).weights)
     rest = range(2, first.config.context_levels + 1)
     return (first, *(load_level(run.level(n).weights) for n in rest))
 
 
 def load_cascade(run: RunFolder, levels: int) -> AutoContextCascade:
-    """The first so many finished levels of a run."""
+    """Build a cascade of the first finished levels of a run."""
     numbers = range(1, levels + 1)
-    finished = [load_context_level(load_level(run.level(n).weights)) for n in numbers]
+    finished = [build_level(load_level(run.level(n).weights)) for n in numbers]
     return AutoContextCascade(finished).requires_grad_(False).eval()

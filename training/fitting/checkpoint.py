@@ -58,7 +58,7 @@ def save_training(job: LevelJob, state: TrainingState) -> None:
 def resume_training(job: LevelJob, state: TrainingState) -> None:
     """Continue from the job's checkpoint; CheckpointError where there is none or it is of another preset."""
     content = _read(job.folder.checkpoint)
-    if _learning(TrainingConfig.model_validate_json(content["config"])) != _learning(job.config):
+    if _drop_runtime(TrainingConfig.model_validate_json(content["config"])) != _drop_runtime(job.config):
         raise CheckpointError(
             f"the checkpoint in {job.folder.path} was made with another configuration; "
             "resume with the same preset or train into an empty folder"
@@ -98,6 +98,6 @@ def _read(path: Path) -> dict[str, Any]:
     return content
 
 
-def _learning(config: TrainingConfig) -> TrainingConfig:
+def _drop_runtime(config: TrainingConfig) -> TrainingConfig:
     """Return a configuration without what may change between a run and its continuation: how the machine is used."""
     return config.model_copy(update={"runtime": RuntimeConfig()})

@@ -10,9 +10,9 @@ import numpy as np
 import torch
 
 from app.imaging.preprocess import PreprocessingSpec
-from training.cases.augment import Sample, augment, draw_augmentation, fitted
+from training.cases.augment import Sample, augment, draw_augmentation, fit_to_grid
 from training.cases.sources import Case, GridCase, GridCases, prepare
-from training.cases.views import drawn_view
+from training.cases.views import draw_view
 from training.config.training import Stage
 from training.fitting.job import LevelJob
 from training.fitting.regions import with_context
@@ -43,8 +43,8 @@ def draw_sample(job: LevelJob, case: GridCase, stage: Stage, rng: np.random.Gene
     if config.augmentation.enabled:
         sample = augment(case, draw_augmentation(rng, config.augmentation), stage.shape, job.spec(stage))
     else:
-        sample = fitted(case, stage.shape, job.spec(stage))
-    return with_levels_below(job, drawn_view(sample, config.network, rng))
+        sample = fit_to_grid(case, stage.shape, job.spec(stage))
+    return with_levels_below(job, draw_view(sample, config.network, rng))
 
 
 @torch.no_grad()

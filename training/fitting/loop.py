@@ -24,7 +24,7 @@ def train(job: LevelJob, state: TrainingState, stop_at_step: int | None = None) 
     with TrainingLog(job) as log:
         while (fraction := spent_fraction(job, progress, cases)) < 1 and progress.step != stop_at_step:
             begun, stage = monotonic(), job.stage(fraction)
-            cases = _on_grid(job, stage, cases)
+            cases = _move_to_grid(job, stage, cases)
             case = cases.training.draw(state.rng)
             sample = draw_sample(job, case, stage, state.rng)
             loss = take_step(job, state, sample, fraction)
@@ -35,7 +35,7 @@ def train(job: LevelJob, state: TrainingState, stop_at_step: int | None = None) 
 
             if progress.step % runtime.log_steps == 0:
                 rate = learning_rate(job.config.optimiser, fraction)
-                log.step(progress, fraction, _finite(float(loss), progress.step), rate, seconds)
+                log.step(progress, fraction, _require_finite(float(loss), progress.step), rate, seconds)
             if monotonic() - validated_at > 60 * runtime.validate_minutes:
                 begun = monotonic()
                 _validate(job, state, cases, stage, log)
@@ -46,7 +46,7 @@ def train(job: LevelJob, state: TrainingState, stop_at_step: int | None = None) 
                 saved_at = monotonic()
 
         stage = job.stage(fraction)
-        _validate(job, state, _on_grid(job, stage, cases), stage, log)
+        _validate(job, state, _move_to_grid(job, stage, cases), stage, log)
         save_training(job, state)
 
 
@@ -62,7 +62,7 @@ def spent_fraction(job: LevelJob, progress: Progress, cases: LevelCases) -> floa
     return min(1.0, progress.step / max(1, budget.epochs * len(cases.training.seeds())))
 
 
-def _on_grid(job: LevelJob, stage: Stage, cases: LevelCases) -> LevelCases:
+def _move_to_grid(job: LevelJob, stage: Stage, cases: LevelCases) -> LevelCases:
     """Return the cases on the grid of a stage; those on the grid before are released."""
     return cases if cases.spacing_mm == stage.spacing_mm else open_cases(job, stage)
 
@@ -74,7 +74,7 @@ def _validate(job: LevelJob, state: TrainingState, cases: LevelCases, stage: Sta
         log.validation(state.progress, stage.spacing_mm, scores)
 
 
-def _finite(loss: float, step: int) -> float:
+def _require_finite(loss: float, step: int) -> float:
     if not math.isfinite(loss):
         raise DataError(f"the loss became {loss} at step {step}; lower optimiser.learning_rate")
     return loss

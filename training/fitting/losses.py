@@ -17,25 +17,25 @@ class DeepSupervisionLoss(nn.Module):
         self.deep = config.deep_supervision
 
     def forward(self, logits: HeadLogits, truth: torch.Tensor) -> torch.Tensor:
-        """Loss of the heads against the soft truth (N, 1, I, J, K) in [0, 1]; of the main head alone if not deep."""
+        """Return the loss of the heads, or of the main one alone, against the soft truth (N, 1, I, J, K) in [0, 1]."""
         heads = logits if self.deep else (logits.main,)
-        losses = [self._head(logit.float(), downscaled(truth, logit.shape)) for logit in heads]
+        losses = [self._head(logit.float(), downscale(truth, logit.shape)) for logit in heads]
         return torch.stack(losses).sum()
 
     def _head(self, logit: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-        """Cross-entropy with soft labels, plus the soft Dice loss where configured."""
+        """Return the cross-entropy with soft labels, plus the soft Dice loss where configured."""
         loss = functional.binary_cross_entropy_with_logits(logit, target)
         return loss + soft_dice_loss(torch.sigmoid(logit), target) if self.with_dice else loss
 
 
-def downscaled(truth: torch.Tensor, shape: torch.Size) -> torch.Tensor:
-    """S_m(Y): the truth (N, 1, I, J, K) averaged onto a head's grid, whose axes divide the truth's."""
+def downscale(truth: torch.Tensor, shape: torch.Size) -> torch.Tensor:
+    """Compute S_m(Y): the truth (N, 1, I, J, K) averaged onto a head's grid, whose axes divide the truth's."""
     factors = [n // m for n, m in zip(truth.shape[2:], shape[2:], strict=True)]
     return functional.avg_pool3d(truth, factors) if max(factors) > 1 else truth
 
 
 def soft_dice_loss(probability: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-    """1 - Dice of soft masks (N, 1, I, J, K); one voxel of smoothing keeps empty masks finite.
+    """Return 1 - Dice of soft masks (N, 1, I, J, K); one voxel of smoothing keeps empty masks finite.
 
     |p| + |t| in the denominator, so that a soft target is best matched by its own mass.
     """
@@ -44,5 +44,5 @@ def soft_dice_loss(probability: torch.Tensor, target: torch.Tensor) -> torch.Ten
 
 
 def l2_as_weight_decay(l2: float) -> float:
-    """Weight decay of torch's Adam that adds the gradient of lambda * ||W||^2, which is 2 * lambda * W."""
+    """Return the weight decay of torch's Adam that adds the gradient of lambda * ||W||^2, which is 2 * lambda * W."""
     return 2 * l2

@@ -10,7 +10,7 @@ from app.imaging.preprocess import PreprocessingSpec, preprocess
 from app.imaging.regions import find_region
 from app.imaging.resample import resample
 from app.imaging.volume import Volume
-from training.cases.sources import Case, GridCase, grid_case
+from training.cases.sources import Case, GridCase, bring_to_grid
 from training.config.training import TrainingConfig
 from training.networks.cascade import AutoContextCascade, on_arrays
 
@@ -18,7 +18,7 @@ from training.networks.cascade import AutoContextCascade, on_arrays
 def with_context(
     case: Case, spec: PreprocessingSpec, config: TrainingConfig, below: AutoContextCascade, device: torch.device
 ) -> GridCase:
-    """The case on the grid of a stage, with what the levels below find on their own grids, as they are served.
+    """Return the case on the grid of a stage, with what the levels below find on their own grids, as they are served.
 
     `middle` is set where the level above them sees a region.
     """
@@ -30,5 +30,5 @@ def with_context(
     region, middle = config.level[len(levels)].region, None
     if region is not None:
         middle = find_region(context, region, spec.spacing_mm, spec.shape_divisor).middle
-    prepared = grid_case(case, here, spec.spacing_mm)
+    prepared = bring_to_grid(case, here, spec.spacing_mm)
     return replace(prepared, context=context.astype(np.float16), middle=middle)

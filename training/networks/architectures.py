@@ -20,7 +20,7 @@ ARCHITECTURES: dict[str, Build] = {
 
 
 def build_network(config: NetworkConfig) -> nn.Module:
-    """The network of a configuration; ConfigError for an unknown architecture."""
+    """Build the network of a configuration; ConfigError for an unknown architecture."""
     if config.architecture not in ARCHITECTURES:
         known = ", ".join(ARCHITECTURES)
         raise ConfigError(f"no network.architecture {config.architecture!r}; expected one of {known}")

@@ -34,7 +34,7 @@ class AttentionModule(nn.Module):
         return fused
 
     def _logits(self, shrunk: torch.Tensor) -> torch.Tensor:
-        """W / temperature, (N, 32, I, J, K)."""
+        """Return W / temperature, (N, 32, I, J, K)."""
         logits: torch.Tensor = self.weigh(shrunk)
         return logits if self.temperature == 1 else logits / self.temperature
 

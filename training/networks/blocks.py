@@ -49,7 +49,7 @@ class UpUnit(nn.Module):
 
 
 def same_padding(kernel: Kernel) -> Kernel:
-    """Padding that keeps the grid under a convolution of odd kernel."""
+    """Return the padding that keeps the grid under a convolution of odd kernel."""
     i, j, k = kernel
     return i // 2, j // 2, k // 2
 
@@ -73,6 +73,6 @@ def initialise(module: nn.Module) -> None:
 
 
 def fan_in(layer: nn.Conv3d | nn.ConvTranspose3d) -> float:
-    """Number of products that make one output value of a (transposed) convolution."""
+    """Return the number of products that make one output value of a (transposed) convolution."""
     taps = math.prod(layer.kernel_size) / math.prod(layer.stride if isinstance(layer, nn.ConvTranspose3d) else (1,))
     return layer.in_channels * taps

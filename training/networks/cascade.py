@@ -39,7 +39,7 @@ class AutoContextCascade(nn.Module):
         self.levels = nn.ModuleList(levels)
 
     def __iter__(self) -> Iterator[ContextLevel]:
-        """The levels in order."""
+        """Return the levels in order."""
         return iter(cast(Sequence[ContextLevel], self.levels))
 
     def forward(self, volume: torch.Tensor) -> torch.Tensor:
@@ -53,7 +53,7 @@ class AutoContextCascade(nn.Module):
 
 
 def on_arrays(probability: Probability, device: torch.device) -> RunNetwork:
-    """A level's probability as a function of arrays in the process's memory, computed on the device."""
+    """Return a level's probability as a function of arrays in the process's memory, computed on the device."""
 
     @torch.inference_mode()
     def run(image: Float32, context: Float32 | None) -> Float32:

@@ -21,11 +21,11 @@ class SliceNetwork(nn.Module):
 
 
 def as_slices(x: torch.Tensor) -> torch.Tensor:
-    """(N, C, I, J, K) -> (N I, C, 1, J, K)."""
+    """Map (N, C, I, J, K) to (N I, C, 1, J, K)."""
     return x.transpose(1, 2).flatten(0, 1).unsqueeze(2)
 
 
 def as_volumes(x: torch.Tensor, volumes: int) -> torch.Tensor:
-    """(N I, C, 1, J, K) -> (N, C, I, J, K)."""
+    """Map (N I, C, 1, J, K) to (N, C, I, J, K)."""
     _, channels, _, j, k = x.shape
     return x.reshape(volumes, -1, channels, j, k).transpose(1, 2)

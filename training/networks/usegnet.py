@@ -36,54 +36,54 @@ class USegNet(nn.Module):
         super().__init__()
         self.config = config
         c1, c2, c3, c4 = config.encoder_channels
-        k1, k2, k3, k4 = (self._kernel(k) for k in config.encoder_kernels)
+        k1, k2, k3, k4 = (self._make_kernel(k) for k in config.encoder_kernels)
         self.encoder1 = ConvBlock(1, c1, k1)
         self.encoder2 = ConvBlock(c1, c2, k2)
         self.encoder3 = ConvBlock(c2, c3, k3)
         self.encoder4 = ConvBlock(c3, c4, k4)
-        self.pool = nn.MaxPool3d(self._kernel(2))
+        self.pool = nn.MaxPool3d(self._make_kernel(2))
 
-        self.sam1, s1 = self._skip(1, c1)
-        self.sam2, s2 = self._skip(2, c2)
-        self.sam3, s3 = self._skip(3, c3)
+        self.sam1, s1 = self._make_skip(1, c1)
+        self.sam2, s2 = self._make_skip(2, c2)
+        self.sam3, s3 = self._make_skip(3, c3)
 
-        u1, u2, u3 = (self._kernel(k) for k in config.up_kernels)
+        u1, u2, u3 = (self._make_kernel(k) for k in config.up_kernels)
         self.up1 = UpUnit(c4, c3, u1)
-        self.uam1, m1 = self._merge(1, c3 + s3, k3)
+        self.uam1, m1 = self._make_merge(1, c3 + s3, k3)
         self.up2 = UpUnit(m1, c2, u2)
-        self.uam2, m2 = self._merge(2, c2 + s2, k2)
+        self.uam2, m2 = self._make_merge(2, c2 + s2, k2)
         self.up3 = UpUnit(m2, c1, u3)
-        self.uam3, m3 = self._merge(3, c1 + s1, k1)
+        self.uam3, m3 = self._make_merge(3, c1 + s1, k1)
 
         self.head_quarter = nn.Conv3d(m1, 1, 1)
         self.head_half = nn.Conv3d(m2, 1, 1)
         self.head_main = nn.Conv3d(m3, 1, 1)
         initialise(self)
 
-    def _kernel(self, size: int) -> Kernel:
-        """A cube, or a square in the plane of the slices."""
+    def _make_kernel(self, size: int) -> Kernel:
+        """Return a cube, or a square in the plane of the slices."""
         return (1 if self.config.view == "slices" else size, size, size)
 
-    def _skip(self, level: int, channels: int) -> tuple[nn.Module, int]:
-        """What the skip connection of an encoder level carries, and its channels."""
+    def _make_skip(self, level: int, channels: int) -> tuple[nn.Module, int]:
+        """Make what the skip connection of an encoder level carries; return it and its channels."""
         config = self.config
         if not config.skips:
             return nn.Identity(), 0
         if PAPER_NUMBER[level] not in config.sam:
             return nn.Identity(), channels
-        return self._attention(channels), config.decoder_channels
+        return self._make_attention(channels), config.decoder_channels
 
-    def _merge(self, number: int, channels: int, kernel: Kernel) -> tuple[nn.Module, int]:
-        """What follows concatenation `number`, and its channels."""
+    def _make_merge(self, number: int, channels: int, kernel: Kernel) -> tuple[nn.Module, int]:
+        """Make what follows concatenation `number`; return it and its channels."""
         config = self.config
         if number in config.uam:
-            return self._attention(channels), config.decoder_channels
+            return self._make_attention(channels), config.decoder_channels
         if config.merge == "block":
             return ConvBlock(channels, config.decoder_channels, kernel), config.decoder_channels
         return nn.Identity(), channels
 
-    def _attention(self, channels: int) -> AttentionModule:
-        """An attention module for features of so many channels."""
+    def _make_attention(self, channels: int) -> AttentionModule:
+        """Make an attention module for features of so many channels."""
         config = self.config
         return AttentionModule(
             channels,

@@ -16,7 +16,7 @@ import torch
 from training.evaluation.metrics import count_overlap, dsc
 from training.evaluation.torch_segmenter import DEFAULT_THRESHOLD, TorchSegmenter
 from training.export.rules import KeptChange, keep_change
-from training.fitting.cascade import finished_levels
+from training.fitting.cascade import load_levels
 from training.fitting.checkpoint import LevelWeights, save_level
 from training.fitting.run_folder import RunFolder
 from training.own_data.folder import OwnCase, read_case
@@ -33,37 +33,37 @@ class Beginning:
     levels: tuple[LevelWeights, ...]
     threshold: float
 
-    def towards(self, tuned: Sequence[LevelWeights], share: float) -> tuple[LevelWeights, ...]:
-        """The levels so far on the straight line to the tuned ones: 0 these, 1 those."""
+    def move_towards(self, tuned: Sequence[LevelWeights], share: float) -> tuple[LevelWeights, ...]:
+        """Return the levels so far on the straight line to the tuned ones: 0 these, 1 those."""
         pairs = zip(self.levels, tuned, strict=True)
-        return tuple(replace(level, state=_between(begun.state, level.state, share)) for begun, level in pairs)
+        return tuple(replace(level, state=_interpolate(begun.state, level.state, share)) for begun, level in pairs)
 
     def threshold_at(self, share: float) -> float:
-        """Training draws the threshold back to 0.5, the more, the more of it is kept."""
+        """Return the threshold for a share: training draws it back to 0.5, the more, the more of it is kept."""
         return round(self.threshold + share * (DEFAULT_THRESHOLD - self.threshold), 4)
 
 
 def average_run(run: RunFolder, beginning: Beginning, cases: Sequence[OwnCase], shown: ShownCases) -> KeptChange:
-    """Replace the weights of a finished run by those of the share that is best on the cases; says what was measured.
+    """Replace the weights of a finished run by those of the share that is best on the cases; return what was measured.
 
     Without cases all of the change is kept. The run's checkpoints stay as they are: trained on, it is averaged anew.
     """
-    tuned = finished_levels(run)
-    found = measured(beginning, tuned, cases, shown) if cases else {}
+    tuned = load_levels(run)
+    found = score_shares(beginning, tuned, cases, shown) if cases else {}
     share = max(SHARES, key=lambda one: found[one]) if found else 1.0
-    for level in beginning.towards(tuned, share):
+    for level in beginning.move_towards(tuned, share):
         save_level(level, run.level(level.context_level).weights)
     kept = KeptChange(share=share, threshold=beginning.threshold_at(share), cases=len(cases), dsc=found)
     keep_change(kept, run)
     return kept
 
 
-def measured(
+def score_shares(
     beginning: Beginning, tuned: Sequence[LevelWeights], cases: Sequence[OwnCase], shown: ShownCases
 ) -> dict[float, float]:
-    """Mean DSC over the cases by share, 0 (the model as published) among them."""
+    """Return the mean DSC over the cases by share, 0 (the model as published) among them."""
     segmenters = {
-        share: TorchSegmenter(beginning.towards(tuned, share), threshold=beginning.threshold_at(share))
+        share: TorchSegmenter(beginning.move_towards(tuned, share), threshold=beginning.threshold_at(share))
         for share in (0.0, *SHARES)
     }
     scores: dict[float, list[float]] = {share: [] for share in segmenters}
@@ -76,7 +76,9 @@ def measured(
     return {share: float(np.mean(values)) for share, values in scores.items()}
 
 
-def _between(begun: dict[str, torch.Tensor], tuned: dict[str, torch.Tensor], share: float) -> dict[str, torch.Tensor]:
+def _interpolate(
+    begun: dict[str, torch.Tensor], tuned: dict[str, torch.Tensor], share: float
+) -> dict[str, torch.Tensor]:
     return {
         name: torch.lerp(begun[name].to(value.dtype), value, share) if value.is_floating_point() else value
         for name, value in tuned.items()

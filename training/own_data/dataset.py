@@ -12,18 +12,18 @@ from training.evaluation.calibration import Labelled
 from training.evaluation.cases import CaseResult, Segment
 from training.evaluation.provenance import record_command
 from training.evaluation.writing import OWN_REPRODUCIBILITY, REPEATED, write_folder
-from training.export.rules import KeptChange, keep_rules, threshold_of
-from training.export.weights import weights_of
+from training.export.rules import KeptChange, keep_rules, read_threshold
+from training.export.weights import load_weights
 from training.fitting.run_folder import RunFolder
 from training.own_data.averaging import Beginning, ShownCases, average_run
-from training.own_data.fitting import OwnTraining, continued, numbered
+from training.own_data.fitting import OwnTraining, continue_preset, number_cases
 from training.own_data.folder import LAYOUTS, OwnCases, OwnFolder, read_folder
 from training.own_data.measuring import (
     evaluate_own,
-    labelled_own,
-    own_reproducibility,
-    repeat_own,
-    repeated_cases,
+    find_repeated,
+    measure_repeated,
+    read_labelled,
+    summarise_repeats,
     write_scans,
 )
 from training.own_data.split import split_cases
@@ -42,27 +42,27 @@ class OwnData:
 
     def fit(self, config: TrainingConfig, run: RunFolder, levels: tuple[int, ...], resume: bool) -> None:
         """Train from scratch."""
-        OwnTraining(config, split_cases(self._usable().cases, self.folder, self.split)).fit(run, levels, resume)
+        OwnTraining(config, split_cases(self._read_usable().cases, self.folder, self.split)).fit(run, levels, resume)
 
     def fine_tune(
         self, config: TrainingConfig, start: str, store: Path, run: RunFolder, resume: bool, shown: ShownCases
     ) -> KeptChange:
         """Train a published model, or a run, further; keep as much of that as is best on the validation cases."""
-        weights = weights_of(start, store)
-        split = split_cases(self._usable().cases, self.folder, self.split)
-        training = OwnTraining(continued(config, weights), split, weights)
+        weights = load_weights(start, store)
+        split = split_cases(self._read_usable().cases, self.folder, self.split)
+        training = OwnTraining(continue_preset(config, weights), split, weights)
         keep_rules(start, store, run)
         training.fit(run, tuple(range(1, len(weights) + 1)), resume)
-        return average_run(run, Beginning(weights, threshold_of(start, store)), split.validation, shown)
+        return average_run(run, Beginning(weights, read_threshold(start, store)), split.validation, shown)
 
-    def source(self, run: RunFolder) -> OwnCases:
-        """The cases as this run numbered them."""
-        split = split_cases(self._usable().cases, self.folder, run.split if run.split.is_file() else self.split)
-        return OwnCases(numbered(split))
+    def open_source(self, run: RunFolder) -> OwnCases:
+        """Return the cases as this run numbered them."""
+        split = split_cases(self._read_usable().cases, self.folder, run.split if run.split.is_file() else self.split)
+        return OwnCases(number_cases(split))
 
     def evaluate(self, part: str, segment: Segment, out: Path, shown: Shown, command: str) -> str:
-        """Measure the cases of a part against their labels, write the report, which tells the command; its table."""
-        cases = split_cases(self._usable().cases, self.folder, self.split).part(part)
+        """Measure the cases of a part against their labels, write the report with the command, return its table."""
+        cases = split_cases(self._read_usable().cases, self.folder, self.split).part(part)
         if not cases:
             raise ConfigError(f"no case in part {part!r} of {self.folder}")
         out.mkdir(parents=True, exist_ok=True)
@@ -72,23 +72,23 @@ class OwnData:
         record_command(out, part, command)
         return write_folder(out, "own")
 
-    def labelled(self, part: str) -> tuple[Callable[[], Iterable[Labelled]], int]:
-        """The cases of a part, to be read as often as wanted, and how many; ConfigError where there are too few."""
-        cases = split_cases(self._usable().cases, self.folder, self.split).part(part)
+    def open_labelled(self, part: str) -> tuple[Callable[[], Iterable[Labelled]], int]:
+        """Return the cases of a part, to be read as often as wanted, and how many; ConfigError for too few."""
+        cases = split_cases(self._read_usable().cases, self.folder, self.split).part(part)
         if len(cases) < FEWEST_CALIBRATING:
             raise ConfigError(
                 f"calibration needs {FEWEST_CALIBRATING} cases, part {part!r} of {self.folder} has {len(cases)}; "
                 "give more cases to it with --split"
             )
-        return lambda: labelled_own(cases), len(cases)
+        return lambda: read_labelled(cases), len(cases)
 
     def reproducibility(self, segment: Segment, out: Path, command: str) -> str:
-        """Measure patients with several scans, without labels, and keep every scan's volume; returns the tables."""
-        repeated = repeated_cases(self._usable(with_labels=False).cases)
+        """Measure patients with several scans, without labels, and keep every scan's volume; return the tables."""
+        repeated = find_repeated(self._read_usable(with_labels=False).cases)
         for who in repeated.left_out:
             print(f"left out: {who}", file=sys.stderr)
-        scans = list(repeat_own(repeated.groups, segment))
-        found = own_reproducibility(scans, repeated.left_out)
+        scans = list(measure_repeated(repeated.groups, segment))
+        found = summarise_repeats(scans, repeated.left_out)
         out.mkdir(parents=True, exist_ok=True)
         write_scans(out / SCANS_FILE, scans)
         text = found.model_dump_json(indent=2, exclude_none=True)
@@ -96,8 +96,8 @@ class OwnData:
         record_command(out, REPEATED, command)
         return write_folder(out, "own")
 
-    def _usable(self, with_labels: bool = True) -> OwnFolder:
-        """The folder's usable cases; what was left out is said on standard error."""
+    def _read_usable(self, with_labels: bool = True) -> OwnFolder:
+        """Read the folder's usable cases; what was left out is said on standard error."""
         found = read_folder(self.folder, with_labels)
         print(found.report(), file=sys.stderr)
         if not found.cases:
@@ -106,5 +106,5 @@ class OwnData:
 
 
 def is_own(folder: Path | None) -> bool:
-    """Whether a data folder holds images rather than simulated patients."""
+    """Return whether a data folder holds images rather than simulated patients."""
     return folder is not None and any((folder / images).is_dir() for images, _, _ in LAYOUTS)

@@ -25,22 +25,22 @@ class OwnTraining:
     def fit(self, run: RunFolder, levels: tuple[int, ...], resume: bool) -> None:
         """Train into the run's folder, which also keeps the split."""
         self.split.write(run.split)
-        config, cases = prepared(self)
+        config, cases = prepare_training(self)
         if self.start:
             config = auto_context.start_from(config, run, self.start)
         auto_context.fit(config, OwnCases(cases), run, levels, resume)
 
 
-def prepared(training: OwnTraining) -> tuple[TrainingConfig, tuple[OwnCase, ...]]:
-    """The configuration whose case numbers are those of the returned cases.
+def prepare_training(training: OwnTraining) -> tuple[TrainingConfig, tuple[OwnCase, ...]]:
+    """Return a configuration and the cases that its numbers mean.
 
     From scratch, each level has patients of its own; fine-tuning gives every level all of them, since the maps of a
     model that was trained elsewhere are not spoilt by a few steps on these cases.
     """
     split, config = training.split, training.config
     levels = config.context_levels
-    cases = numbered(split)
-    ends = _ends(cases[: len(split.train)], 1 if training.start else levels)
+    cases = number_cases(split)
+    ends = _find_ends(cases[: len(split.train)], 1 if training.start else levels)
     ranges = tuple(SeedRange(first=a, stop=b) for a, b in zip((0, *ends), ends, strict=False))
     first = len(split.train)
     data = config.data.model_copy(
@@ -59,13 +59,13 @@ def prepared(training: OwnTraining) -> tuple[TrainingConfig, tuple[OwnCase, ...]
     return TrainingConfig.model_validate(config.model_copy(update=update).model_dump()), cases
 
 
-def numbered(split: Split) -> tuple[OwnCase, ...]:
-    """The cases that a run sees, in the order of their numbers: those of training, then those of validation."""
-    return (*_by_patient(split.train), *split.validation)
+def number_cases(split: Split) -> tuple[OwnCase, ...]:
+    """Return the cases that a run sees, in the order of their numbers: those of training, then those of validation."""
+    return (*_order_by_patient(split.train), *split.validation)
 
 
-def continued(preset: TrainingConfig, start: tuple[LevelWeights, ...]) -> TrainingConfig:
-    """The preset's way of training with the network, cascade and grid of a published model."""
+def continue_preset(preset: TrainingConfig, start: tuple[LevelWeights, ...]) -> TrainingConfig:
+    """Return the preset's way of training with the network, cascade and grid of a published model."""
     known = start[0].config
     levels = len(start)
     budget = preset.budget
@@ -82,24 +82,24 @@ def continued(preset: TrainingConfig, start: tuple[LevelWeights, ...]) -> Traini
 
 
 def _last(stages: tuple[Stage, ...]) -> tuple[Stage]:
-    """The last stage alone."""
+    """Return the last stage alone."""
     return (stages[-1].model_copy(update={"until": 1.0}),)
 
 
 def _first(values: tuple[float, ...], levels: int) -> tuple[float, ...]:
-    """One value per level; the last one again where the preset has fewer."""
+    """Return one value per level; the last one again where the preset has fewer."""
     return tuple(values[min(n, len(values) - 1)] for n in range(levels)) if values else ()
 
 
-def _by_patient(cases: tuple[OwnCase, ...]) -> list[OwnCase]:
-    """A patient's cases beside one another, patients in an order that has nothing to do with their names."""
+def _order_by_patient(cases: tuple[OwnCase, ...]) -> list[OwnCase]:
+    """Put a patient's cases beside one another, patients in an order that has nothing to do with their names."""
     if not cases:
         raise ConfigError("no case to train on; put at least one patient into train")
     return sorted(cases, key=lambda case: (digest(case.patient), case.name))
 
 
-def _ends(cases: tuple[OwnCase, ...], parts: int) -> tuple[int, ...]:
-    """Where each level's cases end: as even as whole patients allow."""
+def _find_ends(cases: tuple[OwnCase, ...], parts: int) -> tuple[int, ...]:
+    """Return where each level's cases end: as even as whole patients allow."""
     borders = [n for n in range(1, len(cases)) if cases[n].patient != cases[n - 1].patient]
     if len(borders) < parts - 1:
         raise ConfigError(

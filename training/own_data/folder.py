@@ -19,7 +19,7 @@ from app.imaging.nifti.file import DecodeLimits, decode_nifti
 from app.imaging.volume import Volume
 from training.cases.sources import Case
 from training.config.training import ConfigError
-from training.own_data.patients import before_underscore, taken_apart, told_patients
+from training.own_data.patients import patient_by_name, read_tables, warn_of_split_scans
 
 LAYOUTS = (("images", "labels", ""), ("imagesTr", "labelsTr", "_0000"), ("imagesTs", "labelsTs", "_0000"))
 ENDINGS = (".nii.gz", ".nii")
@@ -46,7 +46,7 @@ class Problem:
     remedy: str
 
     def __str__(self) -> str:
-        """One line for people."""
+        """Return one line for people."""
         return f"{self.case}: {self.reason}; {self.remedy}"
 
 
@@ -60,7 +60,7 @@ class OwnFolder:
     warning: str | None = None
 
     def report(self) -> str:
-        """What was found, a line for every case that was left out."""
+        """Say what was found, with a line for every case that was left out."""
         patients = len({case.patient for case in self.cases})
         lines = [f"{self.root}: {len(self.cases)} usable cases of {patients} patients"]
         lines += [f"note: {self.warning}"] if self.warning else []
@@ -74,7 +74,7 @@ class OwnCases:
         self._cases = tuple(cases)
 
     def seeds(self) -> list[int]:
-        """Numbers of all cases."""
+        """Return the numbers of all cases."""
         return list(range(len(self._cases)))
 
     def load(self, seed: int) -> Case:
@@ -87,7 +87,7 @@ class OwnCases:
         return Case(seed, image, label, nothing, self.record(seed))
 
     def record(self, seed: int) -> dict[str, str]:
-        """Name and patient of a case."""
+        """Return the name and the patient of a case."""
         own = self._cases[seed]
         return {"case": own.name, "patient": own.patient}
 
@@ -101,21 +101,21 @@ def read_folder(root: Path, with_labels: bool = True) -> OwnFolder:
         raise ConfigError(f"{root} holds neither images/ nor imagesTr/; expected {_layouts()}")
     cases: list[OwnCase] = []
     problems: list[Problem] = []
-    told = told_patients(root)
+    told = read_tables(root)
     for images, labels, suffix in found:
         pictures, truths = _files(root / images, suffix), _files(root / labels, "")
         for name in sorted(pictures.keys() | truths.keys()):
             problem = _unpaired(name, pictures, truths, (images, labels)) if with_labels else None
             if name not in pictures and problem is None:
                 continue
-            patient = told.get(name) or (name if suffix else before_underscore(name))
+            patient = told.get(name) or (name if suffix else patient_by_name(name))
             case = None if problem else OwnCase(name, pictures[name], truths.get(name), patient)
             problem = problem or (check(case) if case else None)
             if problem is not None:
                 problems.append(problem)
             elif case is not None:
                 cases.append(case)
-    apart = taken_apart(c.name for c in cases if c.name not in told and c.patient == c.name)
+    apart = warn_of_split_scans(c.name for c in cases if c.name not in told and c.patient == c.name)
     return OwnFolder(root, tuple(sorted(cases, key=lambda case: case.name)), tuple(problems), apart)
 
 
@@ -131,7 +131,7 @@ def check(case: OwnCase) -> Problem | None:
 
 
 def read_case(case: OwnCase) -> tuple[Volume, Volume | None]:
-    """Image and label (u8, 0 or 1) on the same grid; ImagingError or ValueError where they cannot be used."""
+    """Read image and label (u8, 0 or 1) on one grid; ImagingError or ValueError where they cannot be used."""
     image = decode_nifti(case.image.read_bytes(), LIMITS).volume
     if case.label is None:
         return image, None
@@ -157,7 +157,7 @@ def _read_label(path: Path) -> Volume:
 
 
 def _files(folder: Path, suffix: str) -> dict[str, Path]:
-    """NIfTI files by case name; nnU-Net's channel suffix is no part of the name."""
+    """Return NIfTI files by case name; nnU-Net's channel suffix is no part of the name."""
     files = {}
     for path in sorted(folder.iterdir()) if folder.is_dir() else ():
         ending = next((e for e in ENDINGS if path.name.endswith(e)), None)

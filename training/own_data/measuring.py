@@ -13,7 +13,7 @@ from training.evaluation.calibration import Labelled
 from training.evaluation.cases import CaseResult, Facts, Segment, judge_case
 from training.evaluation.statistics.reproducibility import MIN_VIEWS, Reproducibility, summarise_spread
 from training.own_data.folder import OwnCase, read_case
-from training.own_data.patients import REMEDY, all_one
+from training.own_data.patients import REMEDY, explain_single_patient
 
 OWN = "own"
 
@@ -27,8 +27,8 @@ def evaluate_own(cases: Sequence[OwnCase], segment: Segment) -> Iterator[CaseRes
         yield judge_case(Facts(seed=number, case=case.name, family=OWN, look=OWN), image, label, segment)
 
 
-def labelled_own(cases: Sequence[OwnCase]) -> Iterator[Labelled]:
-    """Every case with its label, to calibrate on; ConfigError where one has none."""
+def read_labelled(cases: Sequence[OwnCase]) -> Iterator[Labelled]:
+    """Read every case with its label, to calibrate on; ConfigError where one has none."""
     for number, case in enumerate(cases):
         image, label = read_case(case)
         if label is None:
@@ -55,8 +55,8 @@ class RepeatedCases:
     left_out: tuple[str, ...]
 
 
-def repeated_cases(cases: Sequence[OwnCase]) -> RepeatedCases:
-    """The patients with as many scans as most of those who have several; ConfigError below 2 such patients."""
+def find_repeated(cases: Sequence[OwnCase]) -> RepeatedCases:
+    """Return the patients with as many scans as most of those who have several; ConfigError below 2 such patients."""
     by_patient: dict[str, list[OwnCase]] = {}
     for case in cases:
         by_patient.setdefault(case.patient, []).append(case)
@@ -67,7 +67,7 @@ def repeated_cases(cases: Sequence[OwnCase]) -> RepeatedCases:
         found = f"{len(by_patient)} patients with {sorted({len(c) for c in by_patient.values()})} scans"
         raise ConfigError(
             "repeated measurements need 2 or more patients with as many scans each, named such as P07_1 and P07_2; "
-            f"found {all_one({case.name: case.patient for case in cases}) or f'{found}; {REMEDY}'}"
+            f"found {explain_single_patient({case.name: case.patient for case in cases}) or f'{found}; {REMEDY}'}"
         )
     others = sorted((patient, len(found)) for patient, found in by_patient.items() if patient not in groups)
     left_out = tuple(
@@ -76,8 +76,8 @@ def repeated_cases(cases: Sequence[OwnCase]) -> RepeatedCases:
     return RepeatedCases(groups, left_out)
 
 
-def repeat_own(groups: dict[str, list[OwnCase]], segment: Segment) -> Iterator[RepeatedScan]:
-    """Every scan of every patient, measured; labels are not needed."""
+def measure_repeated(groups: dict[str, list[OwnCase]], segment: Segment) -> Iterator[RepeatedScan]:
+    """Measure every scan of every patient; labels are not needed."""
     for patient, cases in groups.items():
         for case in cases:
             image, _ = read_case(case)
@@ -86,8 +86,8 @@ def repeat_own(groups: dict[str, list[OwnCase]], segment: Segment) -> Iterator[R
             yield RepeatedScan(patient, case.name, volume_ml, answer.verdict, image.geometry.spacing_mm)
 
 
-def own_reproducibility(measured: Sequence[RepeatedScan], left_out: tuple[str, ...] = ()) -> Reproducibility:
-    """The spread of repeated measurements, by patient."""
+def summarise_repeats(measured: Sequence[RepeatedScan], left_out: tuple[str, ...] = ()) -> Reproducibility:
+    """Return the spread of repeated measurements over patients."""
     by_patient: dict[str, list[float]] = {}
     for scan in measured:
         by_patient.setdefault(scan.patient, []).append(scan.measured_ml)
@@ -97,7 +97,7 @@ def own_reproducibility(measured: Sequence[RepeatedScan], left_out: tuple[str, .
 
 
 def write_scans(path: Path, measured: Sequence[RepeatedScan]) -> None:
-    """The volume of every scan as a CSV."""
+    """Write the volume of every scan as a CSV."""
     with path.open("w", encoding="utf-8", newline="") as handle:
         writer = csv.writer(handle, lineterminator="\n")
         writer.writerow(["patient", "scan", "measured_ml", "verdict"])

@@ -18,13 +18,13 @@ RULE = "the patient is the name before its last underscore"
 REMEDY = f"say in {TABLES[0]} (columns name,patient) which case is of which patient, or name the cases otherwise"
 
 
-def before_underscore(name: str) -> str:
-    """The name before its last underscore, the whole name where there is none."""
+def patient_by_name(name: str) -> str:
+    """Return the name before its last underscore, the whole name where there is none."""
     return name.rpartition("_")[0] or name
 
 
-def told_patients(root: Path) -> dict[str, str]:
-    """The patient of each case that `patients.csv`, or else `split.csv`, of a folder names."""
+def read_tables(root: Path) -> dict[str, str]:
+    """Read the patient of each case that `patients.csv`, or else `split.csv`, of a folder names."""
     file = next((root / name for name in TABLES if (root / name).is_file()), None)
     if file is None:
         return {}
@@ -35,14 +35,14 @@ def told_patients(root: Path) -> dict[str, str]:
 
 
 def read_patients(file: Path) -> dict[str, str]:
-    """Patient by case of a CSV with the columns name and patient; empty where it has no such column."""
+    """Read the patient of each case of a CSV with the columns name and patient; none where it has no such column."""
     rows = list(csv.DictReader(file.read_text(encoding="utf-8").splitlines()))
     pairs = (((row.get("name") or "").strip(), (row.get("patient") or "").strip()) for row in rows)
     return {name: patient for name, patient in pairs if name and patient}
 
 
-def all_one(patients: Mapping[str, str]) -> str | None:
-    """Why several cases (patient by name) count as one patient, and what to do; None where they are of several."""
+def explain_single_patient(patients: Mapping[str, str]) -> str | None:
+    """Say why several cases (patient by name) count as one patient, and the remedy; None where they are of several."""
     names = sorted(patients)
     if len(names) < 2 or len(set(patients.values())) > 1:
         return None
@@ -53,11 +53,11 @@ def all_one(patients: Mapping[str, str]) -> str | None:
     )
 
 
-def taken_apart(names: Iterable[str]) -> str | None:
-    """A warning where cases that are patients of their own are named like several scans of some patients."""
+def warn_of_split_scans(names: Iterable[str]) -> str | None:
+    """Warn where cases that are patients of their own are named like several scans of some patients."""
     scans: dict[str, list[str]] = {}
     for name in sorted(names):
-        scans.setdefault(before_underscore(name), []).append(name)
+        scans.setdefault(patient_by_name(name), []).append(name)
     several = next((found for found in scans.values() if len(found) > 1), None)
     if several is None or len(scans) == 1:
         return None

@@ -12,7 +12,7 @@ from pathlib import Path
 from app.files import digest, write_atomically
 from training.config.training import ConfigError
 from training.own_data.folder import OwnCase
-from training.own_data.patients import REMEDY, all_one, read_patients
+from training.own_data.patients import REMEDY, explain_single_patient, read_patients
 
 PARTS = ("train", "validation", "test")
 SHARES = {"validation": 0.15, "test": 0.15}
@@ -29,7 +29,7 @@ class Split:
     test: tuple[OwnCase, ...]
 
     def part(self, name: str) -> tuple[OwnCase, ...]:
-        """A part by name."""
+        """Return a part by name."""
         cases: tuple[OwnCase, ...] = getattr(self, name)
         return cases
 
@@ -44,7 +44,7 @@ class Split:
 
 
 def split_cases(cases: Iterable[OwnCase], root: Path, file: Path | None = None) -> Split:
-    """The split of a file, of `split.csv` or `split.toml` in the folder, or else by a hash of the patients' names.
+    """Split by a file, by `split.csv` or `split.toml` in the folder, or else by a hash of the patients' names.
 
     A column `patient` in the file says whose cases are, beyond what the folder says.
 
@@ -62,8 +62,8 @@ def split_cases(cases: Iterable[OwnCase], root: Path, file: Path | None = None) 
 
 
 def _by_hash(patient_of: Mapping[str, str]) -> dict[str, str]:
-    """15 % of the patients to test and to validate, at least one each; the same patients always fall alike."""
-    if (why := all_one(patient_of)) is not None:
+    """Give 15 % of the patients to test and to validation, at least one each; they always fall alike."""
+    if (why := explain_single_patient(patient_of)) is not None:
         raise ConfigError(f"one patient cannot be split into train, validation and test: {why}")
     patients = set(patient_of.values())
     if len(patients) < MIN_PATIENTS:
@@ -80,7 +80,7 @@ def _by_hash(patient_of: Mapping[str, str]) -> dict[str, str]:
 
 
 def _read(file: Path) -> dict[str, str]:
-    """Part by case or patient: CSV with the columns name and part, or TOML with a list for each part."""
+    """Read the part of each case or patient: a CSV with columns name and part, or TOML with a list for each part."""
     text = file.read_text(encoding="utf-8")
     try:
         if file.suffix == ".toml":

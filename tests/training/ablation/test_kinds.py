@@ -7,7 +7,7 @@ import torch
 from tests.training.ablation.recipe import short_recipe
 from tests.training.results import shown
 from training.ablation.kinds import KindAblation, format_table
-from training.cases.sources import PhantomCache, allowed
+from training.cases.sources import PhantomCache, filter_cases
 from training.config.presets import load_config
 from training.fitting.checkpoint import load_level
 from training.phantom import SimulationRequest, simulate
@@ -27,9 +27,9 @@ def phantoms(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_excluded_looks_and_families_are_not_trained_on(phantoms: Path) -> None:
     cache, data = PhantomCache(phantoms), load_config("smoke").data
-    assert allowed(cache, data) is cache
+    assert filter_cases(cache, data) is cache
     without = {"exclude_looks": ("grainy",)}, {"exclude_families": ("freeform",)}
-    found = [allowed(cache, data.model_copy(update=update)).seeds() for update in without]
+    found = [filter_cases(cache, data.model_copy(update=update)).seeds() for update in without]
     assert found == [[2, 1_000_000], [0, 2, 1_000_000]]
 
 
@@ -37,9 +37,9 @@ def test_the_first_so_many_of_each_range_are_trained_on(phantoms: Path) -> None:
     data = load_config("smoke").data
     assert [len([s for s in (0, 1, 2) if s in cases]) for cases in data.train] == [3, 0]
     some = data.model_copy(update={"cases_at_most": (2, 5)})
-    assert allowed(PhantomCache(phantoms), some).seeds() == [0, 1, 1_000_000]
+    assert filter_cases(PhantomCache(phantoms), some).seeds() == [0, 1, 1_000_000]
     few = some.model_copy(update={"exclude_looks": ("compound",), "cases_at_most": (1, 0)})
-    assert allowed(PhantomCache(phantoms), few).seeds() == [0, 1_000_000]
+    assert filter_cases(PhantomCache(phantoms), few).seeds() == [0, 1_000_000]
 
 
 @pytest.mark.slow

@@ -6,7 +6,7 @@ import pytest
 
 from app.imaging.preprocess import preprocess
 from tests.training.spheres import write_sphere
-from training.cases.augment import fitted, unaugmented
+from training.cases.augment import fit_to_grid, make_plain_sample
 from training.cases.sources import (
     DataError,
     GridCases,
@@ -19,7 +19,7 @@ from training.config.training import TrainingConfig
 def test_dataset_array_equals_the_segmenters_array(cache: PhantomCache, smoke: TrainingConfig) -> None:
     case = cache.load(1)
     served = preprocess(case.image, smoke.preprocessing).tensor
-    stored = unaugmented(prepare(case, smoke.preprocessing)).volume.numpy()
+    stored = make_plain_sample(prepare(case, smoke.preprocessing)).volume.numpy()
     assert np.array_equal(stored, served.astype(np.float16).astype(np.float32))
 
 
@@ -43,7 +43,7 @@ def test_fitting_without_augmentation_changes_nothing_on_the_same_grid(
 ) -> None:
     case = prepare(cache.load(0), smoke.preprocessing)
     i, j, k = case.image.shape
-    sample = fitted(case, (i, j, k), smoke.preprocessing)
+    sample = fit_to_grid(case, (i, j, k), smoke.preprocessing)
     assert np.allclose(sample.volume.numpy()[0, 0], case.image, atol=0.02)
     assert np.allclose(sample.truth.numpy()[0, 0], case.truth, atol=1e-3)
 

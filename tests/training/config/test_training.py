@@ -3,19 +3,19 @@ from pathlib import Path
 
 import pytest
 
-from training.config.presets import load_config, preset_names
+from training.config.presets import list_presets, load_config
 from training.config.training import ConfigError, TrainingConfig
 from training.phantom.cohort import COHORTS
 
 
-@pytest.mark.parametrize("name", preset_names())
+@pytest.mark.parametrize("name", list_presets())
 def test_preset_is_valid_and_survives_a_round_trip(name: str) -> None:
     config = load_config(name)
     assert TrainingConfig.model_validate_json(config.model_dump_json()) == config
 
 
 def test_every_preset_is_named() -> None:
-    assert {"smoke", "cpu", "paper"} <= set(preset_names())
+    assert {"smoke", "cpu", "paper"} <= set(list_presets())
 
 
 def test_paper_preset_holds_the_published_values() -> None:
@@ -158,7 +158,7 @@ def test_last_stage_must_be_the_served_grid(smoke: TrainingConfig) -> None:
 
 
 def test_the_phantoms_of_a_preset_never_serve_two_purposes() -> None:
-    for preset in preset_names():
+    for preset in list_presets():
         config = load_config(preset)
         if config.phantoms is None:
             continue

@@ -14,7 +14,7 @@ from app.inference.segmenter import HeadSegmenter
 from tests.helpers.makers import publish_threshold_model, sphere_volume
 from training.export.faster import try_boxes, try_precisions
 from training.export.graph.precision import half_file, half_precision
-from training.export.speed_gate import LIMITS, precision_gate
+from training.export.speed_gate import LIMITS, measure_precision
 from training.phantom import Phantom, SimulationRequest, simulate
 
 ON_CPU = RuntimeSettings(provider="cpu", threads=1)
@@ -64,7 +64,7 @@ def test_the_worst_case_decides(least: float, change: float, expected: bool) -> 
 def test_a_model_agrees_with_itself(tmp_path: Path, phantom: Phantom) -> None:
     publish_threshold_model(tmp_path)
     segmenter = HeadSegmenter(ModelStore(tmp_path).resolve("fetal_head"), ON_CPU)
-    gate = precision_gate(segmenter, segmenter, [sphere(phantom)])
+    gate = measure_precision(segmenter, segmenter, [sphere(phantom)])
     assert (gate.cases, gate.dsc_min, gate.volume_change_percent_max) == (1, 1.0, 0.0)
 
 

@@ -20,11 +20,11 @@ from training.evaluation.cases import evaluate_cases, segment_in_process
 from training.evaluation.report import Evaluation, summarise_section
 from training.evaluation.statistics.prediction_interval import measure_coverage
 from training.evaluation.statistics.reproducibility import summarise_spread
-from training.export.card import missing_interval, model_card
+from training.export.card import explain_missing_interval, format_model_card
 from training.export.errors import ExportError
-from training.export.history import fit_commands, record, training_record
+from training.export.history import fit_commands, make_training_record, record
 from training.export.publish import export, publish
-from training.export.rules import kept_change
+from training.export.rules import read_kept_change
 from training.fitting.checkpoint import LevelWeights
 from training.fitting.run_folder import RunFolder
 from training.phantom.cohort import request_for
@@ -89,7 +89,7 @@ def test_what_a_run_was_handed_down_and_kept_is_in_its_candidate(finished_run: P
     assert manifest.quality.components.review == 17
     assert manifest.postprocessing.threshold == 0.43
     assert "Begun with the review limits of fetal_head 1." in manifest.training.notes
-    assert any(str(kept_change(RunFolder(finished_run))) in note for note in manifest.training.notes)
+    assert any(str(read_kept_change(RunFolder(finished_run))) in note for note in manifest.training.notes)
 
 
 def weights(smoke: TrainingConfig, *steps: tuple[str, str]) -> LevelWeights:
@@ -138,7 +138,7 @@ THREE, FOUR = "3 own volumes of 3 patients", "4 own volumes of 4 patients"
 def test_the_record_tells_every_training_in_its_order(
     steps: list[tuple[str, str]], run: str, fits: list[str], data: str, smoke: TrainingConfig
 ) -> None:
-    told = training_record([weights(smoke, *steps)], RunFolder(Path(run)), ["A note."])
+    told = make_training_record([weights(smoke, *steps)], RunFolder(Path(run)), ["A note."])
     assert [(step.preset, step.data) for step in told.steps] == steps
     assert list(told.commands) == [f"fetalhead-train fit {fit}" for fit in fits]
     assert (told.data, told.preset, told.description) == (data, "smoke", smoke.description)
@@ -166,7 +166,7 @@ def test_a_run_of_the_first_version_still_tells_its_trainings(
     stored["data"] = {k: v for k, v in stored["data"].items() if k != "earlier"}
     stored["data"] |= {"source": source, "continues": continues}
     config = TrainingConfig.model_validate_json(json.dumps(stored))
-    told = training_record([LevelWeights(1, {}, config, 1, 1.0, 8, None)], RunFolder(Path("runs/smoke")), [])
+    told = make_training_record([LevelWeights(1, {}, config, 1, 1.0, 8, None)], RunFolder(Path("runs/smoke")), [])
     assert list(told.commands) == [f"fetalhead-train fit {fit}" for fit in fits]
     assert told.data == source
 
@@ -181,11 +181,11 @@ def test_a_command_that_is_run_again_takes_the_place_of_the_first(tmp_path: Path
 
 def test_too_few_cases_publish_no_interval_and_the_card_says_why() -> None:
     few = Evaluation(test=summarise_section([result(n) for n in range(9)]))
-    assert missing_interval(few) == "9 test cases got a volume, at least 10 are needed; measure more"
-    assert missing_interval(None) == "the model was not measured on test cases"
+    assert explain_missing_interval(few) == "9 test cases got a volume, at least 10 are needed; measure more"
+    assert explain_missing_interval(None) == "the model was not measured on test cases"
     enough = Evaluation(test=summarise_section([result(n) for n in range(10)]))
-    assert "write it anew" in (missing_interval(enough) or "")
-    assert missing_interval(enough.model_copy(update={"volume_interval": VolumeInterval()})) is None
+    assert "write it anew" in (explain_missing_interval(enough) or "")
+    assert explain_missing_interval(enough.model_copy(update={"volume_interval": VolumeInterval()})) is None
 
 
 def test_publishing_says_that_no_interval_goes_with_the_volumes(
@@ -210,5 +210,5 @@ def test_the_card_tells_interval_and_reproducibility(tmp_path: Path, golden: Gol
         test=known, shifted=checked, volume_interval=manifest.volume_interval,
         reproducibility=summarise_spread([[100.0, 104.0], [200.0, 206.0]]),
     )  # fmt: skip
-    golden(model_card(manifest, evaluation), "model_card.md")
-    golden(model_card(manifest, None), "model_card_without_evaluation.md")
+    golden(format_model_card(manifest, evaluation), "model_card.md")
+    golden(format_model_card(manifest, None), "model_card_without_evaluation.md")

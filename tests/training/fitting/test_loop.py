@@ -6,7 +6,7 @@ import torch
 
 from training.cases.sources import GridCases, PhantomCache
 from training.config.training import BudgetConfig, ConfigError, TrainingConfig
-from training.export.weights import weights_of
+from training.export.weights import load_weights
 from training.fitting import cascade as auto_context
 from training.fitting.checkpoint import CheckpointError, load_level, resume_training
 from training.fitting.job import LevelJob
@@ -17,7 +17,7 @@ from training.fitting.step import learning_rate
 
 
 def first_level(config: TrainingConfig, cache: PhantomCache, folder: Path) -> tuple[LevelJob, TrainingState]:
-    job = auto_context.level_job(config, cache, RunFolder(folder), 1)
+    job = auto_context.make_job(config, cache, RunFolder(folder), 1)
     return job, new_state(job)
 
 
@@ -78,7 +78,7 @@ def test_second_level_starts_from_the_first_and_learns_on_its_maps(
     config = smoke.model_copy(update={"budget": BudgetConfig(steps=(2, 2))})
     auto_context.fit(config, cache, RunFolder(tmp_path), (1, 2), resume=False)
     first = load_level(tmp_path / "level_1" / "weights.pt")
-    job = auto_context.level_job(config, cache, RunFolder(tmp_path), 2)
+    job = auto_context.make_job(config, cache, RunFolder(tmp_path), 2)
     assert job.initial is not None
     assert all(torch.equal(value, first.state[name]) for name, value in job.initial.items())
     assert job.wanted(500000)
@@ -92,14 +92,14 @@ def test_a_run_is_trained_on_from_another_ones_levels(
 ) -> None:
     config = smoke.model_copy(update={"budget": BudgetConfig(steps=(2, 2))})
     auto_context.fit(config, cache, RunFolder(tmp_path / "first"), (1, 2), resume=False)
-    start = weights_of(str(tmp_path / "first"), tmp_path)
+    start = load_weights(str(tmp_path / "first"), tmp_path)
     longer = config.model_copy(update={"name": "longer", "seed": 8})
     run = tmp_path / "longer"
     started = auto_context.start_from(longer, RunFolder(run), start)
     assert [(step.preset, step.data) for step in started.steps] == [(config.name, "simulated"), ("longer", "simulated")]
     auto_context.fit(longer, cache, RunFolder(run), (1,), resume=False)
     for level in start:
-        job = auto_context.level_job(longer, cache, RunFolder(run), level.context_level)
+        job = auto_context.make_job(longer, cache, RunFolder(run), level.context_level)
         assert job.initial is not None
         assert all(torch.equal(value, level.state[name]) for name, value in job.initial.items())
     wider = longer.model_copy(update={"network": longer.network.model_copy(update={"width": 2.0})})
@@ -110,7 +110,7 @@ def test_a_run_is_trained_on_from_another_ones_levels(
 def test_levels_that_are_not_trained_are_taken_over(cache: PhantomCache, smoke: TrainingConfig, tmp_path: Path) -> None:
     config = smoke.model_copy(update={"budget": BudgetConfig(steps=(2, 2))})
     auto_context.fit(config, cache, RunFolder(tmp_path / "first"), (1, 2), resume=False)
-    start = weights_of(str(tmp_path / "first"), tmp_path)
+    start = load_weights(str(tmp_path / "first"), tmp_path)
     run, second = tmp_path / "second", config.model_copy(update={"budget": BudgetConfig(steps=(0, 1))})
     begun = auto_context.start_from(second, RunFolder(run), start, second.trained_levels)
     auto_context.fit(begun, cache, RunFolder(run), second.trained_levels, resume=False)
@@ -143,4 +143,4 @@ def test_only_the_first_level_goes_from_coarse_to_fine(
     first, _ = first_level(config, cache, tmp_path)
     assert [first.stage(fraction).spacing_mm for fraction in (0.0, 0.49, 0.5, 1.0)] == [9.0, 9.0, 6.0, 6.0]
     auto_context.fit(config, cache, RunFolder(tmp_path), (1,), resume=False)
-    assert auto_context.level_job(config, cache, RunFolder(tmp_path), 2).stage(0.0).spacing_mm == 6.0
+    assert auto_context.make_job(config, cache, RunFolder(tmp_path), 2).stage(0.0).spacing_mm == 6.0

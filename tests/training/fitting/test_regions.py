@@ -17,14 +17,14 @@ from app.imaging.volume import Volume
 from app.inference.model_store import ModelStore
 from app.inference.runtime.session import RuntimeSettings
 from app.inference.segmenter import HeadSegmenter
-from training.cases.augment import augment, draw_augmentation, fitted
+from training.cases.augment import augment, draw_augmentation, fit_to_grid
 from training.cases.sources import GridCase, PhantomCache
 from training.config.training import BudgetConfig, ConfigError, TrainingConfig
 from training.evaluation.metrics import count_overlap, dsc
 from training.evaluation.torch_segmenter import TorchSegmenter
-from training.export.card import model_card
+from training.export.card import format_model_card
 from training.export.publish import export
-from training.export.weights import weights_of
+from training.export.weights import load_weights
 from training.fitting import cascade as auto_context
 from training.fitting.checkpoint import load_level
 from training.fitting.level_cases import open_cases
@@ -97,7 +97,7 @@ def test_both_levels_are_trained_on_their_own_grids(
     second = load_level(tmp_path / "level_2" / "weights.pt")
     assert second.steps == 4
     assert second.validation_dsc is not None
-    job = auto_context.level_job(regional, cache, RunFolder(tmp_path), 2)
+    job = auto_context.make_job(regional, cache, RunFolder(tmp_path), 2)
     stages = [job.stage(fraction) for fraction in (0.0, 0.49, 0.5, 1.0)]
     assert [stage.spacing_mm for stage in stages] == [MIDDLE_MM, MIDDLE_MM, FINE_MM, FINE_MM]
     assert [stage.shape for stage in stages] == [(24, 24, 24)] * 2 + [(32, 32, 32)] * 2
@@ -120,7 +120,7 @@ def test_the_level_below_is_asked_once_on_its_own_grid_whatever_the_stage(
 
 def test_an_unchanged_cube_is_the_very_one_that_serving_cuts(cache: PhantomCache, regional: TrainingConfig) -> None:
     case, _ = bright_case(cache, regional)
-    sample = fitted(case, (32, 32, 32), regional.preprocessing)
+    sample = fit_to_grid(case, (32, 32, 32), regional.preprocessing)
     assert case.context is not None
     assert sample.context is not None
     region = regional.level[1].region
@@ -149,7 +149,7 @@ def test_cubes_lie_around_the_head_with_their_context(cache: PhantomCache, regio
 
 def test_validation_sees_what_serving_sees(cache: PhantomCache, regional: TrainingConfig, tmp_path: Path) -> None:
     auto_context.fit(regional, cache, RunFolder(tmp_path), (1,), resume=False)
-    job = auto_context.level_job(regional, cache, RunFolder(tmp_path), 2)
+    job = auto_context.make_job(regional, cache, RunFolder(tmp_path), 2)
     level, last = new_state(job).averaged, job.stage(1.0)
     validated: list[tuple[int, ...]] = []
     hook = level.register_forward_pre_hook(lambda _, given: validated.append(tuple(given[0].shape)))
@@ -225,8 +225,8 @@ def test_a_model_of_regions_is_served_as_it_was_trained(
         assert dsc(count_overlap(ours >= 0.5, theirs >= 0.5)) > 0.99
     assert not np.array_equal(found.level_probabilities[0], found.level_probabilities[1])
     told = f"level 1 on a {COARSE_MM} mm grid, level 2 on a {FINE_MM} mm grid in a cube of 120 mm around the head"
-    assert told in model_card(stored.manifest, None)
-    assert weights_of("fetal_head/1", tmp_path / "store")[0].config.level == regional.level
+    assert told in format_model_card(stored.manifest, None)
+    assert load_weights("fetal_head/1", tmp_path / "store")[0].config.level == regional.level
 
 
 def test_a_level_of_whole_volumes_may_learn_to_see_a_region_on_a_finer_grid(
@@ -234,7 +234,7 @@ def test_a_level_of_whole_volumes_may_learn_to_see_a_region_on_a_finer_grid(
 ) -> None:
     brief = smoke.model_copy(update={"budget": BudgetConfig(steps=(2, 2))})
     auto_context.fit(brief, cache, RunFolder(tmp_path / "a"), (1, 2), resume=False)
-    start = weights_of(str(tmp_path / "a"), tmp_path)
+    start = load_weights(str(tmp_path / "a"), tmp_path)
     finer = regional_config(smoke, budget=BudgetConfig(steps=(0, 1)), name="finer")
     assert finer.trained_levels == (2,)
     begun = auto_context.start_from(finer, RunFolder(tmp_path / "b"), start, finer.trained_levels)
@@ -243,10 +243,10 @@ def test_a_level_of_whole_volumes_may_learn_to_see_a_region_on_a_finer_grid(
     first, second = (load_level(tmp_path / "b" / f"level_{n}" / "weights.pt") for n in (1, 2))
     assert (first.steps, second.steps) == (2, 1)
     assert all(torch.equal(value, start[0].state[name]) for name, value in first.state.items())
-    given = auto_context.level_job(begun, cache, RunFolder(tmp_path / "b"), 2).initial
+    given = auto_context.make_job(begun, cache, RunFolder(tmp_path / "b"), 2).initial
     assert given is not None
     assert all(torch.equal(value, start[1].state[name]) for name, value in given.items())
     with pytest.raises(ConfigError, match="another grid or region of level 2"):
         auto_context.start_from(finer, RunFolder(tmp_path / "c"), start, (1,))
     with pytest.raises(ConfigError, match="another grid or region of level 2"):
-        auto_context.start_from(smoke, RunFolder(tmp_path / "d"), weights_of(str(tmp_path / "b"), tmp_path))
+        auto_context.start_from(smoke, RunFolder(tmp_path / "d"), load_weights(str(tmp_path / "b"), tmp_path))

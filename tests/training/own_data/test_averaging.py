@@ -12,7 +12,7 @@ from app.imaging.nifti.file import encode_volume
 from app.imaging.volume import Volume
 from tests.helpers.makers import sphere_volume
 from training.config.presets import load_config
-from training.export.rules import kept_change
+from training.export.rules import read_kept_change
 from training.fitting.checkpoint import LevelWeights, load_level, save_level
 from training.fitting.run_folder import RunFolder
 from training.own_data import averaging
@@ -76,7 +76,7 @@ def test_the_share_that_is_best_on_the_cases_is_kept(
 ) -> None:
     monkeypatch.setattr(averaging, "TorchSegmenter", outlines_best_at(best))
     assert averaged(tmp_path, (case,)).tolist() == [best, -best]
-    kept = kept_change(RunFolder(tmp_path))
+    kept = read_kept_change(RunFolder(tmp_path))
     assert kept is not None
     assert (kept.share, kept.cases) == (best, 1)
     assert kept.threshold == pytest.approx(0.4 + 0.1 * best)
@@ -89,18 +89,18 @@ def test_a_model_that_was_better_before_is_said_to_be(
 ) -> None:
     monkeypatch.setattr(averaging, "TorchSegmenter", outlines_best_at(0.0))
     assert averaged(tmp_path, (case,)).tolist() == [0.25, -0.25]
-    assert "no worse there" in str(kept_change(RunFolder(tmp_path)))
+    assert "no worse there" in str(read_kept_change(RunFolder(tmp_path)))
 
 
 def test_without_validation_volumes_all_of_it_is_kept(tmp_path: Path) -> None:
     assert averaged(tmp_path, ()).tolist() == [1.0, -1.0]
-    kept = kept_change(RunFolder(tmp_path))
+    kept = read_kept_change(RunFolder(tmp_path))
     assert kept is not None
     assert (kept.share, kept.threshold, kept.dsc) == (1.0, 0.5, {})
     assert "no validation volume" in str(kept)
 
 
 def test_counts_and_other_integers_are_the_tuned_ones() -> None:
-    between, _ = Beginning(levels(0.0), 0.5).towards(levels(1.0), 0.5)
+    between, _ = Beginning(levels(0.0), 0.5).move_towards(levels(1.0), 0.5)
     assert between.state["count"].item() == 3
     assert between.state["weight"].tolist() == [0.5, -0.5]

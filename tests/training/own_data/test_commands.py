@@ -13,8 +13,8 @@ from model_store import packaged_store
 from tests.helpers.makers import publish_threshold_model, sphere_ml, sphere_volume
 from training.cli import main as cli
 from training.export.publish import recalibrate
-from training.export.rules import kept_change, with_rules
-from training.export.weights import pack_weights, unpack_weights, weights_of
+from training.export.rules import read_kept_change, with_rules
+from training.export.weights import load_weights, pack_weights, unpack_weights
 from training.fitting.checkpoint import load_level
 from training.fitting.run_folder import RunFolder
 from training.fitting.state import new_level
@@ -116,7 +116,7 @@ def tuned(store: Path, folder: Path, preset: Path, tmp_path_factory: pytest.Temp
 
 
 def test_a_published_model_is_trained_on(store: Path, tuned: Path) -> None:
-    before = weights_of("fetal_head/1", store)
+    before = load_weights("fetal_head/1", store)
     level = load_level(tuned / "level_1" / "weights.pt")
     assert level.config.network == before[0].config.network
     assert [step.data for step in level.config.steps] == ["4 own volumes of 2 patients"] * 2
@@ -134,7 +134,7 @@ def test_what_is_trained_on_keeps_the_limits_it_began_with_and_part_of_the_chang
     assert cli.main(["fit", str(preset), "--data", str(folder), "--run", str(again), *source]) == 0
     for run in (tuned, again):
         candidate = with_rules(began, RunFolder(run))
-        kept = kept_change(RunFolder(run))
+        kept = read_kept_change(RunFolder(run))
         assert kept is not None
         assert (kept.cases, set(kept.dsc)) == (2, {0.0, *SHARES})
         assert candidate.postprocessing.threshold == pytest.approx(before + kept.share * (0.5 - before), abs=1e-4)
@@ -156,13 +156,13 @@ def test_kept_weights_are_the_trained_ones(published: Path) -> None:
 
 
 def test_the_first_published_model_can_be_trained_on() -> None:
-    levels = weights_of("usegnet_ds_has_ctx/1", packaged_store())
+    levels = load_weights("usegnet_ds_has_ctx/1", packaged_store())
     assert [level.context_level for level in levels] == [1, 2]
     assert levels[0].config.name == "cpu"
 
 
 def test_the_weights_of_the_published_release_can_be_trained_on() -> None:
-    levels = weights_of("fetal_head/7", packaged_store())
+    levels = load_weights("fetal_head/7", packaged_store())
     assert [level.context_level for level in levels] == [1, 2]
     assert levels[0].config.name == "release-longer"
     for level in levels:

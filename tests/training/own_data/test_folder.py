@@ -8,7 +8,7 @@ from app.imaging.nifti.file import encode_volume
 from app.imaging.volume import Volume, VolumeGeometry
 from training.config.training import ConfigError
 from training.own_data.folder import OwnCases, read_folder
-from training.own_data.measuring import repeated_cases
+from training.own_data.measuring import find_repeated
 from training.own_data.split import split_cases
 
 SHAPE = (24, 20, 22)
@@ -97,7 +97,7 @@ def test_a_rule_that_makes_all_cases_one_patient_is_named_with_its_remedy(tmp_pa
     with pytest.raises(ConfigError, match=re.escape(told)):
         split_cases(cases, tmp_path)
     with pytest.raises(ConfigError, match=re.escape(told)):
-        repeated_cases(cases)
+        find_repeated(cases)
     (tmp_path / "split.csv").write_text(
         "name,part\ncase_001,train\ncase_002,test\ncase_003,validation\ncase_004,train\n"
     )

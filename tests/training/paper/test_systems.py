@@ -74,7 +74,7 @@ def test_attention_stands_where_the_paper_puts_it(name: str, expected: list[str]
 def test_auxiliary_heads_sit_on_the_concatenation_where_the_uam_is_missing(base: TrainingConfig) -> None:
     channels = {name: network(name, base) for name in ("USegNet-DS", "UAM-1", "USegNet-DS-UAM")}
     heads = {name: (n.head_quarter.in_channels, n.head_half.in_channels) for name, n in channels.items()}
-    joined = 2 * base.network.scaled(64)
+    joined = 2 * base.network.scale_channels(64)
     assert heads == {
         "USegNet-DS": (joined, joined),
         "UAM-1": (base.network.decoder_channels, joined),

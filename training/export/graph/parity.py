@@ -29,7 +29,7 @@ class Parity:
     changed_fraction: float
 
     def worse(self, other: "Parity") -> "Parity":
-        """The worse of both in each number."""
+        """Return the worse of both in each number."""
         return Parity(
             max(self.max_difference, other.max_difference),
             max(self.changed_fraction, other.changed_fraction),
@@ -88,7 +88,7 @@ def compare(found: Float32, expected: Float32) -> Parity:
 def require_parity(
     graphs: Sequence[onnx.ModelProto], trained: AutoContextCascade, volumes: Sequence[Float32], cascade: ServedCascade
 ) -> Parity:
-    """The worst parity of any level on any volume, both sides given torch's context; ParityError beyond rounding.
+    """Return the worst parity of any level on any volume, both given torch's context; ParityError beyond rounding.
 
     Level by level, because a level may amplify the rounding of the one before it without either graph being wrong.
     """
@@ -114,6 +114,6 @@ def halving_is_harmless(
     volumes: Sequence[Float32],
     cascade: ServedCascade,
 ) -> bool:
-    """Whether float16 weights change no mask by more than 0.01 % of the head."""
+    """Return whether float16 weights change no mask by more than 0.01 % of the head."""
     results = (compare(run_graphs(halved, volume, cascade), run_graphs(graphs, volume, cascade)) for volume in volumes)
     return all(result.changed_fraction <= MAX_CHANGED_FRACTION for result in results)

@@ -76,7 +76,7 @@ def _instance_norm(op: Operators, x: ir.Value, scale: ir.Value, shift: ir.Value,
 
 
 def _axis_wise(op: Operators, x: ir.Value, scale: ir.Value, shift: ir.Value, epsilon: ir.Attr) -> ir.Value:
-    """(x - mean) / sqrt(variance + epsilon) * scale + shift, for each channel."""
+    """Write (x - mean) / sqrt(variance + epsilon) * scale + shift, for each channel."""
 
     def constant(values: npt.ArrayLike, part: str) -> ir.Value:
         added: ir.Value = op.initializer(ir.tensor(np.asarray(values)), f"{x.name}.{part}")

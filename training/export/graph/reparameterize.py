@@ -38,13 +38,13 @@ class Reparameterized:
     applied: tuple[tuple[str, int], ...]
 
     def __str__(self) -> str:
-        """For a model card, such as `compose_pointwise 4x`."""
+        """Return the text for a model card, such as `compose_pointwise 4x`."""
         return ", ".join(f"{name} {times}x" for name, times in self.applied) or "nothing to compose"
 
 
 def reparameterize(model: onnx.ModelProto) -> Reparameterized:
     """Apply every rule until none finds its pattern; the given graph is not changed."""
-    changed, times = rewrite(model, [_rewriting(rule) for rule in RULES])
+    changed, times = rewrite(model, [_make_rule(rule) for rule in RULES])
     applied = ((rule.__name__, found) for rule, found in zip(RULES, times, strict=True) if found)
     return Reparameterized(changed, tuple(applied))
 
@@ -59,7 +59,7 @@ class Convolution:
     attributes: Mapping[str, ir.Attr]
 
     @classmethod
-    def giving(cls, value: ir.Value) -> Convolution | None:
+    def find(cls, value: ir.Value) -> Convolution | None:
         """Return the convolution with constant weights and without groups that gives a value; None if none does."""
         node = value.producer()
         if node is None or node.op_type != "Conv" or node.attributes.get_int("group", 1) != 1:
@@ -87,7 +87,7 @@ class Convolution:
         kernel = np.tensordot(matrix, self.kernel, axes=1)
         return replace(self, kernel=kernel, bias=matrix @ self.bias + pointwise.bias)
 
-    def padded(self, *padding: int) -> Convolution:
+    def pad(self, *padding: int) -> Convolution:
         """Return this convolution with these zeros before and after each axis."""
         return replace(self, attributes={**self.attributes, "pads": ir.AttrInt64s("pads", padding * 2)})
 
@@ -102,13 +102,13 @@ class Convolution:
 
 
 def compose_pointwise(op: Operators, pointwise: Convolution, name: str) -> ir.Value | None:
-    """A convolution or a concatenation of some, then a linear 1^3: one convolution each, where that is cheaper.
+    """Make one of a convolution, or each of a concatenation, and the linear 1^3 convolution behind it, where cheaper.
 
     This is SAM's last convolution before the UAM's linear 1^3, 64 -> 64 and 96 -> 32 become 64 -> 32 and 32 -> 32; and
     the last UAM's before the main head, 64 -> 64, k^3 and 64 -> 1, 1^3 become 64 -> 1, k^3.
     """
-    shares = _shares(pointwise)
-    better = [_composed(share) or share for share in shares]
+    shares = _divide(pointwise)
+    better = [_compose(share) or share for share in shares]
     if better == shares:
         return None
     total: ir.Value = reduce(op.Add, (part.write(op, f"{name}.part{n}") for n, part in enumerate(better)))
@@ -116,7 +116,7 @@ def compose_pointwise(op: Operators, pointwise: Convolution, name: str) -> ir.Va
 
 
 def split_off_shifts(op: Operators, whole: Convolution, name: str) -> ir.Value | None:
-    """A k^3 convolution to one channel: k along the last axis to k^2 channels, then k^2 shifts that add them up.
+    """Split a k^3 convolution to one channel: k along the last axis to k^2 channels, then k^2 shifts that add them up.
 
     Processors compute output channels by the vector, 16 at once: of one channel alone they throw 15 away. So the k^2
     taps of the first two axes become channels of their own, and a convolution of zeros and ones puts them in place.
@@ -129,11 +129,11 @@ def split_off_shifts(op: Operators, whole: Convolution, name: str) -> ir.Value |
         return None
     taps = whole.kernel[0].transpose(1, 2, 0, 3).reshape(k * k, channels, 1, 1, k)
     shifts = np.eye(k * k).reshape(1, k * k, k, k, 1)
-    along = replace(whole, kernel=taps, bias=np.zeros(k * k)).padded(0, 0, p).write(op, f"{name}.taps")
-    return replace(whole, source=along, kernel=shifts).padded(p, p, 0).write(op, f"{name}.shifts")
+    along = replace(whole, kernel=taps, bias=np.zeros(k * k)).pad(0, 0, p).write(op, f"{name}.taps")
+    return replace(whole, source=along, kernel=shifts).pad(p, p, 0).write(op, f"{name}.shifts")
 
 
-def _shares(pointwise: Convolution) -> list[Convolution]:
+def _divide(pointwise: Convolution) -> list[Convolution]:
     """Return what a convolution makes of each part of a concatenation of channels; the result is their sum."""
     concat = pointwise.source.producer()
     if concat is None or concat.op_type != "Concat" or not _is_read_once(pointwise.source):
@@ -147,9 +147,9 @@ def _shares(pointwise: Convolution) -> list[Convolution]:
     return [replace(pointwise, source=s, kernel=k, bias=b) for s, k, b in zip(parts, kernels, biases, strict=True)]
 
 
-def _composed(pointwise: Convolution) -> Convolution | None:
+def _compose(pointwise: Convolution) -> Convolution | None:
     """Return a 1^3 convolution and the one before it, which nothing else reads, as one where that costs less."""
-    first, outputs = Convolution.giving(pointwise.source), len(pointwise.kernel)
+    first, outputs = Convolution.find(pointwise.source), len(pointwise.kernel)
     if first is None or not pointwise.is_pointwise or not _is_read_once(pointwise.source):
         return None
     pays = outputs * first.kernel[0].size < first.kernel.size + outputs * len(first.kernel)
@@ -160,14 +160,14 @@ def _is_read_once(value: ir.Value) -> bool:
     return len(value.uses()) == 1 and not value.is_graph_output()
 
 
-def _rewriting(rule: Rule) -> RewriteRule:
+def _make_rule(rule: Rule) -> RewriteRule:
     """Let a rule see every convolution of a graph."""
 
     def pattern(op: Operators, source: ir.Value) -> Any:
         return op.Conv(source, _allow_other_inputs=True, _outputs=["result"])
 
     def replacement(op: Operators, source: ir.Value, result: ir.Value) -> ir.Value | None:
-        found = Convolution.giving(result)
+        found = Convolution.find(result)
         return None if found is None else rule(op, found, str(result.name))
 
     return RewriteRule(pattern, replacement)
