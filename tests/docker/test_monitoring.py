@@ -32,6 +32,7 @@ def test_the_configuration_is_valid() -> None:
     assert f"{len(ALERTS)} rules found" in promtool("check", "config", ROOT / "docker/prometheus/prometheus.yml")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("file", RULE_TESTS, ids=lambda file: file.stem)
 def test_alerts_fire_when_they_should_and_only_then(file: Path) -> None:
     assert "SUCCESS" in promtool("test", "rules", file)

@@ -1,12 +1,11 @@
 """The paper's metrics against an independent implementation (MONAI) and against bodies whose answers are known."""
 
+import importlib
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
-from monai.metrics.hausdorff_distance import compute_hausdorff_distance
-from monai.metrics.meandice import compute_dice
-from monai.metrics.meaniou import compute_iou
-from monai.metrics.surface_distance import compute_average_surface_distance
 from scipy import stats
 
 from training.evaluation import metrics
@@ -35,26 +34,34 @@ def tensor(mask: np.ndarray) -> torch.Tensor:
     return torch.from_numpy(mask.astype(np.float32))[None, None]
 
 
+@pytest.fixture(scope="module")
+def monai() -> Any:
+    """Imported here, since that takes seconds."""
+    return importlib.import_module("monai.metrics")
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ESTIMATES)
-def test_overlap_is_monais(name: str) -> None:
+def test_overlap_is_monais(name: str, monai: Any) -> None:
     counts = metrics.count_overlap(ESTIMATES[name], TRUTH)
     pair = (tensor(ESTIMATES[name]), tensor(TRUTH))
-    assert metrics.dsc(counts) == pytest.approx(float(compute_dice(*pair)), abs=1e-6)
-    assert metrics.jaccard(counts) == pytest.approx(float(compute_iou(*pair)), abs=1e-6)
+    assert metrics.dsc(counts) == pytest.approx(float(monai.compute_dice(*pair)), abs=1e-6)
+    assert metrics.jaccard(counts) == pytest.approx(float(monai.compute_iou(*pair)), abs=1e-6)
     dsc = metrics.dsc(counts)
     assert metrics.conformity(counts) == pytest.approx(3 - 2 / dsc)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ESTIMATES)
-def test_distances_are_monais_in_millimetres(name: str) -> None:
+def test_distances_are_monais_in_millimetres(name: str, monai: Any) -> None:
     found = metrics.measure_boundary_distances(ESTIMATES[name], TRUTH, SPACING)
     a, b = tensor(ESTIMATES[name]), tensor(TRUTH)
     directed = [
-        float(compute_average_surface_distance(one, other, include_background=True, spacing=SPACING))
+        float(monai.compute_average_surface_distance(one, other, include_background=True, spacing=SPACING))
         for one, other in ((a, b), (b, a))
     ]
     assert found.adb_mm == pytest.approx(sum(directed) / 2, abs=1e-4)
-    farthest = float(compute_hausdorff_distance(a, b, include_background=True, spacing=SPACING))
+    farthest = float(monai.compute_hausdorff_distance(a, b, include_background=True, spacing=SPACING))
     assert found.hdb_mm == pytest.approx(farthest, abs=1e-4)
 
 

@@ -72,6 +72,7 @@ def test_learning_rate_warms_up_and_falls_to_one_per_cent(smoke: TrainingConfig)
     assert learning_rate(optimiser, 1.0) == pytest.approx(0.01 * peak)
 
 
+@pytest.mark.slow
 def test_second_level_starts_from_the_first_and_learns_on_its_maps(
     cache: PhantomCache, smoke: TrainingConfig, tmp_path: Path
 ) -> None:

@@ -90,6 +90,7 @@ def head_middle(case: GridCase) -> Float64:
     return middle * case.spacing_mm
 
 
+@pytest.mark.slow
 def test_both_levels_are_trained_on_their_own_grids(
     cache: PhantomCache, regional: TrainingConfig, tmp_path: Path
 ) -> None:
@@ -229,6 +230,7 @@ def test_a_model_of_regions_is_served_as_it_was_trained(
     assert load_weights("fetal_head/1", tmp_path / "store")[0].config.level == regional.level
 
 
+@pytest.mark.slow
 def test_a_level_of_whole_volumes_may_learn_to_see_a_region_on_a_finer_grid(
     cache: PhantomCache, smoke: TrainingConfig, tmp_path: Path
 ) -> None:

@@ -22,6 +22,7 @@ time.sleep(2)  # what is sent is sent by threads, in the background
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("provider", providers())
 def test_a_runtime_opens_no_connection_and_writes_no_file(provider: str, tmp_path: Path) -> None:
     home, calls = tmp_path / "home", tmp_path / "calls"
