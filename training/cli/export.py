@@ -108,11 +108,11 @@ def _focus(options: argparse.Namespace) -> None:
 
 
 def _calibrate(options: argparse.Namespace) -> None:
-    from app.inference.model_store import ModelStore
     from app.inference.runtime.session import RuntimeSettings
     from app.inference.segmenter import HeadSegmenter
     from training.evaluation import calibration
     from training.evaluation.provenance import format_command
+    from training.export.candidate import load_candidate
     from training.export.history import record
     from training.export.publish import recalibrate
 
@@ -120,8 +120,7 @@ def _calibrate(options: argparse.Namespace) -> None:
     scans, number = _choose_labelled(options)
 
     def segmenter() -> HeadSegmenter:
-        stored = ModelStore(candidate.parent.parent).resolve(candidate.parent.name, int(candidate.name))
-        return HeadSegmenter(stored, RuntimeSettings())
+        return HeadSegmenter(load_candidate(candidate), RuntimeSettings())
 
     threshold = calibration.find_unbiased_threshold(segmenter(), with_progress(scans(), number, "threshold"))
     recalibrate(candidate, {"threshold": threshold}, {})

@@ -1,9 +1,15 @@
-"""The manifest of a candidate, which changes at once or not at all."""
+"""A candidate in a run's store; its manifest changes at once or not at all."""
 
 from pathlib import Path
 
 from app.files import write_atomically
 from app.inference.manifest import MANIFEST_FILE, ModelManifest
+from app.inference.model_store import ModelStore, StoredModel
+
+
+def load_candidate(candidate: Path) -> StoredModel:
+    """Return the model in a candidate's folder."""
+    return ModelStore(candidate.parent.parent).resolve(candidate.parent.name, int(candidate.name))
 
 
 def read_manifest(candidate: Path) -> ModelManifest:
@@ -14,3 +20,8 @@ def read_manifest(candidate: Path) -> ModelManifest:
 def write_manifest(candidate: Path, manifest: ModelManifest) -> None:
     """Put a manifest in the place of the candidate's own."""
     write_atomically(candidate / MANIFEST_FILE, manifest.model_dump_json(indent=2) + "\n")
+
+
+def update_manifest(candidate: Path, **changes: object) -> None:
+    """Change fields of a candidate's manifest."""
+    write_manifest(candidate, read_manifest(candidate).model_copy(update=changes))

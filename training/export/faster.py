@@ -7,17 +7,11 @@ from pathlib import Path
 from app.files import digest
 from app.imaging.regions import RegionSpec
 from app.inference.errors import RuntimeUnavailable
-from app.inference.manifest import (
-    LowerPrecision,
-    NetworkFile,
-    PrecisionGate,
-    RegionGate,
-    StoredLevel,
-)
-from app.inference.model_store import ModelStore, StoredModel
+from app.inference.manifest import LowerPrecision, NetworkFile, PrecisionGate, RegionGate, StoredLevel
+from app.inference.model_store import StoredModel
 from app.inference.runtime.session import RuntimeSettings
 from app.inference.segmenter import HeadSegmenter
-from training.export.candidate import read_manifest, write_manifest
+from training.export.candidate import load_candidate, update_manifest
 from training.export.graph.precision import half_file
 from training.export.speed_gate import LARGEST_DSC_LOSS, LIMITS, mean_loss, measure_precision, score_phantoms
 from training.phantom import Phantom
@@ -40,7 +34,7 @@ class Outcome:
 
 def try_precisions(candidate: Path, cases: Iterable[Phantom]) -> Iterator[Outcome]:
     """Try bf16, then fp16; what passes its gate goes into the candidate."""
-    cases, stored = list(cases), _load_stored(candidate)
+    cases, stored = list(cases), load_candidate(candidate)
     exact = HeadSegmenter(stored, RuntimeSettings(precision="fp32"))
     try:
         gate = measure_precision(exact, HeadSegmenter(stored, RuntimeSettings(precision="bf16")), cases)
@@ -64,8 +58,8 @@ def try_boxes(candidate: Path, cases: Iterable[Phantom], margins_mm: Sequence[fl
     written to the candidate. Levels that learned from regions of their own keep those.
     """
     cases = list(cases)
-    _update_manifest(candidate, {"levels": _with_region(_load_stored(candidate), None)})
-    stored = _load_stored(candidate)
+    update_manifest(candidate, levels=_with_region(load_candidate(candidate), None))
+    stored = load_candidate(candidate)
     if all(level.region for level in stored.manifest.levels[1:]):
         yield Outcome("box", False, "no level above the first sees the whole volume")
         return
@@ -78,7 +72,7 @@ def try_boxes(candidate: Path, cases: Iterable[Phantom], margins_mm: Sequence[fl
         passed = lost <= LARGEST_DSC_LOSS
         if passed:
             gate = RegionGate(cases=len(cases), dsc_loss=lost)
-            _update_manifest(candidate, {"levels": _with_region(stored, region, gate)})
+            update_manifest(candidate, levels=_with_region(stored, region, gate))
         detail = f"{100 * lost:+.3f} DSC points lost on {len(cases)} phantoms"
         yield Outcome(f"box with a margin of {margin_mm:g} mm", passed, detail)
         if passed:
@@ -100,9 +94,9 @@ def _judge(candidate: Path, lower: LowerPrecision) -> Outcome:
     gate = lower.gate
     passed = LIMITS.passed_by(gate)
     if passed:
-        before = _load_stored(candidate).manifest.lower_precisions
+        before = load_candidate(candidate).manifest.lower_precisions
         kept = tuple(other for other in before if other.precision != lower.precision)
-        _update_manifest(candidate, {"lower_precisions": (*kept, lower)})
+        update_manifest(candidate, lower_precisions=(*kept, lower))
     detail = (
         f"DSC against fp32 {gate.dsc_mean:.4f}, least {gate.dsc_min:.4f} (limit {LIMITS.dsc}), volume changed by up to "
         f"{gate.volume_change_percent_max:.2f} % (limit {LIMITS.volume_change_percent} %) on {gate.cases} phantoms"
@@ -121,21 +115,8 @@ def _load_in_half(stored: StoredModel, contents: tuple[bytes, ...]) -> HeadSegme
 
 
 def _describe_half(contents: Sequence[bytes], gate: PrecisionGate) -> LowerPrecision:
-    levels = tuple(
-        NetworkFile(
-            file=half_file(number),
-            sha256=digest(content),
-            size=len(content),
-        )
+    files = tuple(
+        NetworkFile(file=half_file(number), sha256=digest(content), size=len(content))
         for number, content in enumerate(contents, start=1)
     )
-    return LowerPrecision(precision="fp16", levels=levels, gate=gate)
-
-
-def _load_stored(candidate: Path) -> StoredModel:
-    return ModelStore(candidate.parent.parent).resolve(candidate.parent.name, int(candidate.name))
-
-
-def _update_manifest(candidate: Path, update: dict[str, object]) -> None:
-    """Change the candidate's manifest."""
-    write_manifest(candidate, read_manifest(candidate).model_copy(update=update))
+    return LowerPrecision(precision="fp16", levels=files, gate=gate)

@@ -24,7 +24,7 @@ from app.inference.manifest import (
 from training.cases.sources import CaseSource, GridCase, prepare
 from training.config.training import TrainingConfig
 from training.evaluation.report import Evaluation, EvaluationSection
-from training.export.candidate import read_manifest, write_manifest
+from training.export.candidate import read_manifest, update_manifest, write_manifest
 from training.export.card import format_model_card
 from training.export.errors import ExportError
 from training.export.gate import require_no_worse
@@ -111,13 +111,11 @@ def export(run: RunFolder, cases: CaseSource, store: Path, created: datetime, no
 def recalibrate(candidate: Path, postprocessing: Mapping[str, float], quality: Mapping[str, Limit]) -> None:
     """Change rules of a candidate that is not yet published; its manifest changes at once or not at all."""
     current = read_manifest(candidate)
-    changed = current.model_copy(
-        update={
-            "postprocessing": current.postprocessing.model_copy(update=dict(postprocessing)),
-            "quality": current.quality.model_copy(update=dict(quality)),
-        }
+    update_manifest(
+        candidate,
+        postprocessing=current.postprocessing.model_copy(update=dict(postprocessing)),
+        quality=current.quality.model_copy(update=dict(quality)),
     )
-    write_manifest(candidate, changed)
 
 
 def publish(

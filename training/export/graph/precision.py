@@ -1,5 +1,7 @@
 """What a level's graph is served as: in single precision, with weights in half the space, in half precision."""
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 import onnx
@@ -31,7 +33,8 @@ def single_precision(model: onnx.ModelProto) -> onnx.ModelProto:
 
 def half_weights(model: onnx.ModelProto) -> onnx.ModelProto:
     """Store large weights as float16, cast back to float32 in the graph; ExportError where a weight overflows."""
-    half, casts = _copy(model), []
+    half = onnx.ModelProto()
+    half.CopyFrom(model)
     for tensor in half.graph.initializer:
         values = numpy_helper.to_array(tensor)
         if values.dtype != np.float32 or values.size <= SMALL:
@@ -40,22 +43,19 @@ def half_weights(model: onnx.ModelProto) -> onnx.ModelProto:
             raise ExportError(f"weight {tensor.name} does not fit into float16; store this model in float32")
         name = tensor.name
         tensor.CopyFrom(numpy_helper.from_array(values.astype(np.float16), f"{name}.half"))
-        casts.append(helper.make_node("Cast", [f"{name}.half"], [name], name=f"{name}.cast", to=TensorProto.FLOAT))
-    nodes = list(half.graph.node)
-    del half.graph.node[:]
-    half.graph.node.extend([*casts, *nodes])
+        cast = helper.make_node("Cast", [f"{name}.half"], [name], name=f"{name}.cast", to=TensorProto.FLOAT)
+        half.graph.node.insert(0, cast)
     onnx.checker.check_model(half)
     return half
 
 
 def half_precision(model: onnx.ModelProto) -> onnx.ModelProto:
     """Let convolutions compute in float16, for GPUs; inputs and outputs stay float32."""
-    single = _copy(model)
-    for number, node in enumerate(single.graph.node):
-        node.name = node.name or f"node_{number}"  # the converter calls its casts after the nodes beside them
-    half: onnx.ModelProto = convert_float_to_float16(
-        single, keep_io_types=True, op_block_list=[*DEFAULT_OP_BLOCK_LIST, *IN_SINGLE]
-    )
+    named, _ = rewrite(
+        model, ()
+    )  # a copy: the converter changes its model, and calls casts after the nodes beside them
+    blocked = [*DEFAULT_OP_BLOCK_LIST, *IN_SINGLE]
+    half: onnx.ModelProto = convert_float_to_float16(named, keep_io_types=True, op_block_list=blocked)
     return half
 
 
@@ -64,30 +64,24 @@ def half_file(number: int) -> str:
     return f"context_level_{number}.fp16.onnx"
 
 
-def _copy(model: onnx.ModelProto) -> onnx.ModelProto:
-    copy = onnx.ModelProto()
-    copy.CopyFrom(model)
-    return copy
+def _instance_norm(op: Operators, x: ir.Value, scale: ir.Value, shift: ir.Value, epsilon: ir.Attr) -> Any:
+    return op.InstanceNormalization(x, scale, shift, epsilon=epsilon, _outputs=["normed"])
 
 
-def _instance_norm(op: Operators, x: ir.Value, scale: ir.Value, shift: ir.Value, epsilon: ir.Attr) -> ir.Value:
-    normed: ir.Value = op.InstanceNormalization(x, scale, shift, epsilon=epsilon)
-    return normed
-
-
-def _axis_wise(op: Operators, x: ir.Value, scale: ir.Value, shift: ir.Value, epsilon: ir.Attr) -> ir.Value:
+def _axis_wise(
+    op: Operators, x: ir.Value, scale: ir.Value, shift: ir.Value, epsilon: ir.Attr, normed: ir.Value
+) -> ir.Value:
     """Write (x - mean) / sqrt(variance + epsilon) * scale + shift, for each channel."""
 
-    def constant(values: npt.ArrayLike, part: str) -> ir.Value:
-        added: ir.Value = op.initializer(ir.tensor(np.asarray(values)), f"{x.name}.{part}")
-        return added
+    def constant(values: npt.ArrayLike, part: str) -> Any:
+        return op.initializer(ir.tensor(np.asarray(values)), f"{normed.name}.{part}")
 
     def mean(values: ir.Value, part: str) -> ir.Value:
         for axis in (4, 3, 2):
             values = op.ReduceMean(values, constant([axis], f"{part}.axis{axis}"), keepdims=1)
         return values  # (N, C, 1, 1, 1)
 
-    def per_channel(weight: ir.Value, part: str) -> ir.Value:
+    def per_channel(weight: ir.Value, part: str) -> Any:
         return constant(np.asarray(weight.const_value).reshape(-1, 1, 1, 1), part)
 
     centred = op.Sub(x, mean(x, "mean"))  # (N, C, I, J, K)
