@@ -48,7 +48,7 @@ class ProgressBar:
         self._write()
 
 
-def with_bar(items: Iterable[T], total: int, title: str) -> Iterator[T]:
+def with_progress(items: Iterable[T], total: int, title: str) -> Iterator[T]:
     """Yield the items and show the number of finished ones."""
     with ProgressBar(title) as bar:
         bar.show(0.0, f"0 of {total}")

@@ -3,7 +3,7 @@ import sys
 
 import pytest
 
-from training.progress import ProgressBar, with_bar
+from training.progress import ProgressBar, with_progress
 
 
 class Terminal(io.StringIO):
@@ -13,7 +13,7 @@ class Terminal(io.StringIO):
 
 def drawn(stream: io.StringIO, monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.setattr(sys, "stderr", stream)
-    assert list(with_bar(range(5_000), 5_000, "scans")) == list(range(5_000))
+    assert list(with_progress(range(5_000), 5_000, "scans")) == list(range(5_000))
     return stream.getvalue()
 
 

@@ -16,6 +16,7 @@ from app.imaging.preprocess import FIELD_OF_VIEW_LEVEL, PreprocessingSpec, fill_
 from training.cases import intensity
 from training.cases.sources import GridCase
 from training.config.training import AugmentationConfig
+from training.phantom.views import draw_rotation
 
 Grid = tuple[int, int, int]
 VISIBLE = 0.5
@@ -84,7 +85,7 @@ def augment(case: GridCase, drawn: Augmentation, shape: Grid, spec: Preprocessin
     if drawn.synthesis is not None:
         image = intensity.synthesise(image, tissues, drawn.synthesis, generator)
     for look in drawn.looks:
-        image = look.apply(image, generator)
+        image = look(image, generator)
     if drawn.crop is not None:
         kept = _mask_crop(shape, drawn.crop)
         inside, truth, context = inside & kept, truth * kept, context * kept
@@ -115,7 +116,7 @@ def _draw_pose(rng: np.random.Generator, config: AugmentationConfig) -> Pose:
     """Draw rotation, scale, anisotropy and flips as one matrix."""
     matrix, toward_head = np.eye(3), 0.0
     if rng.random() < config.rotation_probability:
-        matrix, toward_head = rotation(rng, config.rotation_degrees), float(rng.uniform(0, 1))
+        matrix, toward_head = draw_rotation(rng, config.rotation_degrees), float(rng.uniform(0, 1))
     if config.half_turns:
         matrix = matrix @ np.diag([(1, 1, 1), (1, -1, -1), (-1, 1, -1), (-1, -1, 1)][rng.integers(4)])
     if config.flip:
@@ -123,16 +124,6 @@ def _draw_pose(rng: np.random.Generator, config: AugmentationConfig) -> Pose:
     size = np.exp(rng.uniform(*np.log(config.scale))) * np.exp(rng.normal(0, config.anisotropy, 3))
     jitter = rng.uniform(-config.translation_mm, config.translation_mm, 3)
     return Pose(matrix / size, toward_head, jitter)
-
-
-def rotation(rng: np.random.Generator, degrees: float) -> npt.NDArray[np.float64]:
-    """Draw a rotation by up to so many degrees about a random axis (3, 3); 180 gives every pose."""
-    axis = rng.normal(size=3)
-    x, y, z = axis / np.linalg.norm(axis)
-    angle = np.deg2rad(rng.uniform(-degrees, degrees))
-    cross = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
-    turned: npt.NDArray[np.float64] = np.eye(3) + np.sin(angle) * cross + (1 - np.cos(angle)) * cross @ cross
-    return turned
 
 
 def _draw_crop(rng: np.random.Generator) -> tuple[float, float]:

@@ -1,8 +1,8 @@
 """Looks: what probe, settings and shadows do to the intensities of a volume (I, J, K) in [0, 1]; painted volumes."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -13,16 +13,8 @@ from training.config.training import AugmentationConfig
 LABELS = 64
 
 
-@dataclass(frozen=True)
-class Look:
-    """One change of intensities with its drawn parameters."""
-
-    change: Callable[..., torch.Tensor]
-    parameters: dict[str, Any] = field(default_factory=dict)
-
-    def apply(self, image: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-        """Return the changed image (I, J, K)."""
-        return self.change(image, generator, **self.parameters)
+Look = Callable[[torch.Tensor, torch.Generator], torch.Tensor]
+"""One change of an image (I, J, K), its parameters drawn; the generator drives speckle and noise."""
 
 
 @dataclass(frozen=True)
@@ -42,23 +34,23 @@ def draw_looks(rng: np.random.Generator, config: AugmentationConfig) -> tuple[Lo
     uniform = rng.uniform
     looks: list[Look] = []
     if rng.random() < config.speckle_probability:
-        looks.append(Look(speckle, {"strength": uniform(0.1, 0.5), "grain": uniform(1, 3)}))
+        looks.append(partial(speckle, strength=uniform(0.1, 0.5), grain=uniform(1, 3)))
     if rng.random() < config.blur_probability:
-        looks.append(Look(blur, {"sigma": tuple(uniform(0.2, 1.2, 3))}))
+        looks.append(partial(blur, sigma=tuple(uniform(0.2, 1.2, 3))))
     if rng.random() < config.gain_probability:
-        looks.append(Look(gain, {"strength": uniform(0.1, 0.6), "cells": int(rng.integers(2, 6))}))
+        looks.append(partial(gain, strength=uniform(0.1, 0.6), cells=int(rng.integers(2, 6))))
     if rng.random() < config.shadow_probability:
         looks += [_draw_shadow(rng) for _ in range(rng.integers(1, 4))]
     if rng.random() < config.band_probability:
         axis, start = int(rng.integers(3)), uniform(0, 0.9)
-        looks.append(Look(band, {"axis": axis, "start": start, "width": uniform(0.02, 0.15), "left": uniform(0, 0.6)}))
+        looks.append(partial(band, axis=axis, start=start, width=uniform(0.02, 0.15), left=uniform(0, 0.6)))
     if rng.random() < config.contrast_probability:
         low, high = uniform(0, 0.04), uniform(0.65, 1.1)
-        looks.append(Look(contrast, {"gamma": float(np.exp(uniform(-0.8, 0.5))), "low": low, "high": high}))
+        looks.append(partial(contrast, gamma=float(np.exp(uniform(-0.8, 0.5))), low=low, high=high))
     if rng.random() < config.noise_probability:
-        looks.append(Look(noise, {"sigma": uniform(0.01, 0.08)}))
+        looks.append(partial(noise, sigma=uniform(0.01, 0.08)))
     if rng.random() < config.erase_probability:
-        looks.append(Look(erase, {"centre": tuple(uniform(0.1, 0.9, 3)), "size": tuple(uniform(0.1, 0.4, 3))}))
+        looks.append(partial(erase, centre=tuple(uniform(0.1, 0.9, 3)), size=tuple(uniform(0.1, 0.4, 3))))
     return tuple(looks)
 
 
@@ -159,7 +151,7 @@ def _draw_shadow(rng: np.random.Generator) -> Look:
         start=rng.uniform(0.2, 0.9),
         left=rng.uniform(0, 0.5),
     )
-    return Look(shadow, {"wedge": wedge})
+    return partial(shadow, wedge=wedge)
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from app.imaging.preprocess import Preprocessed, PreprocessingSpec, preprocess, resample_mask_like
-from app.imaging.volume import Float3, Volume, VolumeGeometry
+from app.imaging.volume import Float3, Volume
 from training.config.data import DataConfig
+from training.phantom.cohort import load_phantom, phantom_file
 
 
 class DataError(Exception):
@@ -66,7 +67,7 @@ class CaseSource(Protocol):
 
 
 class PhantomCache:
-    """A folder with one `{seed:08d}.npz` per phantom: image, truth, tissues (u8), affine (4, 4), record (JSON)."""
+    """A folder of phantoms, one file for each seed, see `phantom.cohort`."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -77,19 +78,15 @@ class PhantomCache:
 
     def load(self, seed: int) -> Case:
         """Read one phantom; DataError when it is not there."""
-        path = self.folder / f"{seed:08d}.npz"
+        path = phantom_file(self.folder, seed)
         if not path.is_file():
             raise DataError(f"no phantom {path}; make it with `fetalhead-train cohort {self.folder}`")
-        record = self.record(seed)
-        with np.load(path, allow_pickle=False) as stored:
-            image = stored["image"]
-            geometry = VolumeGeometry(image.shape, np.asarray(stored["affine"], dtype=np.float64))
-            volumes = [Volume(stored[name], geometry) for name in ("truth", "tissues")]
-        return Case(seed, Volume(image, geometry), volumes[0], volumes[1], record)
+        made = load_phantom(path)
+        return Case(seed, made.volume, made.truth, made.tissues, made.record.model_dump())
 
     def record(self, seed: int) -> dict[str, Any]:
         """Return how a phantom was made."""
-        with np.load(self.folder / f"{seed:08d}.npz", allow_pickle=False) as stored:
+        with np.load(phantom_file(self.folder, seed), allow_pickle=False) as stored:
             record: dict[str, Any] = json.loads(str(stored["record"]))
         return record
 

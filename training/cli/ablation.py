@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app.console import Commands, positive
-from training.cli.shared import spacing_mm, tell, wanted_phantoms, with_progress
+from training.cli.shared import spacing_mm, tell, wanted_phantoms
 from training.config.presets import load_config
 from training.config.training import TrainingConfig
+from training.progress import with_progress
 
 if TYPE_CHECKING:
     from training.cases.sources import CaseSource

@@ -7,7 +7,8 @@ import sys
 from pathlib import Path
 
 from app.console import Commands
-from training.cli.shared import tell, with_progress
+from training.cli.shared import tell
+from training.progress import with_progress
 
 
 def add_benchmark(commands: Commands) -> None:

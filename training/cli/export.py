@@ -10,14 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app.console import Commands, positive
-from training.cli.shared import (
-    add_split,
-    add_store,
-    spacing_mm,
-    tell,
-    validation_phantoms,
-    with_progress,
-)
+from training.cli.shared import add_split, add_store, spacing_mm, tell, validation_phantoms
+from training.progress import with_progress
 
 if TYPE_CHECKING:
     from training.evaluation.calibration import Labelled

@@ -7,16 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app.console import Commands
-from training.cli.shared import (
-    add_split,
-    add_store,
-    tell,
-    wanted_phantoms,
-    with_progress,
-)
+from training.cli.shared import add_split, add_store, tell, wanted_phantoms
 from training.config.presets import list_presets, load_config
 from training.config.training import ConfigError, TrainingConfig
 from training.fitting.run_folder import RunFolder
+from training.progress import with_progress
 
 if TYPE_CHECKING:
     from training.export.rules import KeptChange

@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterable
 from math import nan
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from model_store import packaged_store
 
@@ -17,9 +17,6 @@ if TYPE_CHECKING:
     from training.phantom import Phantom, SimulationRequest
 
 STORE = "FETALHEAD_MODEL_STORE"
-
-
-T = TypeVar("T")
 
 
 def add_store(command: argparse.ArgumentParser, use: str, written: bool = False) -> None:
@@ -39,13 +36,6 @@ def add_split(command: argparse.ArgumentParser) -> None:
 def tell(options: argparse.Namespace, text: object, **content: object) -> None:
     """Print a command's result for people, or with --json as one object, with paths as text."""
     print(json.dumps(content, default=str) if options.json else text, flush=True)
-
-
-def with_progress(items: Iterable[T], total: int, title: str) -> Iterable[T]:
-    """Return the items with a progress bar on standard error."""
-    from training.progress import with_bar
-
-    return with_bar(items, total, title)
 
 
 def validation_phantoms(options: argparse.Namespace) -> Iterable[Phantom]:

@@ -7,8 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from app.console import Commands, positive
-from training.cli.shared import spacing_mm, tell, with_progress
+from training.cli.shared import spacing_mm, tell
 from training.config.training import ConfigError
+from training.progress import with_progress
 
 
 class CohortChangedError(Exception):

@@ -17,16 +17,11 @@ from training.networks.cascade import AutoContextCascade, ContextLevel
 def fit(config: TrainingConfig, source: CaseSource, run: RunFolder, levels: tuple[int, ...], resume: bool) -> None:
     """Fit the given context levels in order; each leaves `weights.pt` in its folder of the run."""
     for context_level in levels:
-        fit_level(config, source, run, context_level, resume)
-
-
-def fit_level(config: TrainingConfig, source: CaseSource, run: RunFolder, context_level: int, resume: bool) -> None:
-    """Fit one level on its cases."""
-    job = make_job(config, source, run, context_level)
-    state = new_state(job)
-    if resume and job.folder.checkpoint.is_file():
-        resume_training(job, state)
-    train(job, state)
+        job = make_job(config, source, run, context_level)
+        state = new_state(job)
+        if resume and job.folder.checkpoint.is_file():
+            resume_training(job, state)
+        train(job, state)
 
 
 def make_job(config: TrainingConfig, source: CaseSource, run: RunFolder, context_level: int) -> LevelJob:

@@ -1,31 +1,25 @@
 """Deep supervision loss (paper eq. 2): the same soft truth, downscaled to the grid of each head."""
 
 import torch
-from torch import nn
 from torch.nn import functional
 
 from training.config.training import LossConfig
 from training.networks.usegnet import HeadLogits
 
 
-class DeepSupervisionLoss(nn.Module):
-    """Sum of the main and both auxiliary losses; the L2 term of eq. 2 is the optimiser's (see `l2_as_weight_decay`)."""
+def deep_supervision_loss(logits: HeadLogits, truth: torch.Tensor, config: LossConfig) -> torch.Tensor:
+    """Return the summed loss of the heads, or of the main one alone, against the soft truth (N, 1, I, J, K) in [0, 1].
 
-    def __init__(self, config: LossConfig) -> None:
-        super().__init__()
-        self.with_dice = config.kind == "dice_cross_entropy"
-        self.deep = config.deep_supervision
-
-    def forward(self, logits: HeadLogits, truth: torch.Tensor) -> torch.Tensor:
-        """Return the loss of the heads, or of the main one alone, against the soft truth (N, 1, I, J, K) in [0, 1]."""
-        heads = logits if self.deep else (logits.main,)
-        losses = [self._head(logit.float(), downscale(truth, logit.shape)) for logit in heads]
-        return torch.stack(losses).sum()
-
-    def _head(self, logit: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-        """Return the cross-entropy with soft labels, plus the soft Dice loss where configured."""
-        loss = functional.binary_cross_entropy_with_logits(logit, target)
-        return loss + soft_dice_loss(torch.sigmoid(logit), target) if self.with_dice else loss
+    Each head's is the cross-entropy with soft labels, plus the soft Dice loss where configured. The L2 term of eq. 2 is
+    the optimiser's, see `l2_as_weight_decay`.
+    """
+    total = torch.zeros((), device=truth.device)
+    for logit in logits if config.deep_supervision else (logits.main,):
+        target = downscale(truth, logit.shape)
+        total = total + functional.binary_cross_entropy_with_logits(logit.float(), target)
+        if config.kind == "dice_cross_entropy":
+            total = total + soft_dice_loss(torch.sigmoid(logit.float()), target)
+    return total
 
 
 def downscale(truth: torch.Tensor, shape: torch.Size) -> torch.Tensor:

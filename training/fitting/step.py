@@ -7,7 +7,7 @@ import torch
 from training.cases.augment import Sample
 from training.config.training import OptimiserConfig
 from training.fitting.job import LevelJob
-from training.fitting.losses import DeepSupervisionLoss
+from training.fitting.losses import deep_supervision_loss
 from training.fitting.state import TrainingState
 
 
@@ -19,7 +19,7 @@ def take_step(job: LevelJob, state: TrainingState, sample: Sample, fraction: flo
     state.level.train()
     with job.autocast():
         logits = state.level(sample.volume, sample.context)
-    loss: torch.Tensor = DeepSupervisionLoss(job.config.loss)(logits, sample.truth)
+    loss = deep_supervision_loss(logits, sample.truth, job.config.loss)
     state.optimiser.zero_grad(set_to_none=True)
     loss.backward()  # type: ignore[no-untyped-call]
     if config.clip_norm:

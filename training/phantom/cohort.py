@@ -94,10 +94,7 @@ def load_or_simulate(request: SimulationRequest, folder: Path | None) -> Phantom
     """Simulate the phantom of a request, or read it from the folder, where it is kept if one is given."""
     if folder is None:
         return simulate(request)
-    path = phantom_file(folder, request.seed)
-    if not path.is_file():
-        folder.mkdir(parents=True, exist_ok=True)
-        save_phantom(path, simulate(request))
+    (path,) = make_cohort(folder, (request,))
     return load_phantom(path)
 
 

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from importlib import resources
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -30,32 +32,23 @@ GREY_STEP = 16
 SIGNIFICANT = 4
 
 
-@dataclass(frozen=True)
-class FixedPart:
-    """A part of the fixed cohort: subjects of one kind, from one number on."""
-
-    name: str
-    kind: str
-    first: int
-    subjects: int
-
-
-PARTS = (
-    FixedPart("train", "train", 100_000, 600),
-    FixedPart("context", "train", 100_600, 600),
-    FixedPart("validation", "validation", 0, 50),
-    FixedPart("test", "test", 0, 200),
-    FixedPart("shifted", "shifted", 0, 100),
-)
+PARTS = {
+    "train": ("train", range(100_000, 100_600)),
+    "context": ("train", range(100_600, 101_200)),
+    "validation": ("validation", range(50)),
+    "test": ("test", range(200)),
+    "shifted": ("shifted", range(100)),
+}
+"""The parts of the fixed cohort: kind and numbers of their subjects; `context` are those of the second level."""
 REPRODUCIBILITY = 52
-"""Subjects, each scanned along three directions."""
+"""The number of subjects that are scanned along three directions each."""
 
 
 def list_fixed_cohort(spacing: float) -> Iterator[tuple[str, SimulationRequest]]:
-    """Yield part and scan, in order; `context` are the subjects of the second context level."""
-    for part in PARTS:
-        for number in range(part.first, part.first + part.subjects):
-            yield part.name, request_for(part.kind, number, spacing)
+    """Yield part and scan, in order."""
+    for part, (kind, numbers) in PARTS.items():
+        for number in numbers:
+            yield part, request_for(kind, number, spacing)
     for request in scan_directions(REPRODUCIBILITY, spacing):
         yield "reproducibility", request
 
@@ -94,12 +87,10 @@ def read_digests() -> Digests:
 
 def compute_digests(every: int = 1) -> Iterator[tuple[str, int, SimulationRequest, str]]:
     """Yield part, place in it, scan and scene digest of every so many scans."""
-    places: dict[str, int] = {}
-    for part, request in list_fixed_cohort(DIGEST_SPACING):
-        place = places.get(part, 0)
-        places[part] = place + 1
-        if place % every == 0:
-            yield part, place, request, digest_scene(request)
+    for part, scans in groupby(list_fixed_cohort(DIGEST_SPACING), key=itemgetter(0)):
+        for place, (_, request) in enumerate(scans):
+            if place % every == 0:
+                yield part, place, request, digest_scene(request)
 
 
 def average_blocks(values: NDArray[np.uint8]) -> NDArray[np.float64]:

@@ -50,10 +50,8 @@ class Head:
             return p
         span = _WARP_SPAN * 2 * self.subject.half_width
         position = [(c / np.float32(span) + np.float32(0.5)) * (_WARP_NODES - 1) for c in (p.x, p.y, p.z)]
-        shifts = [
-            ndimage.map_coordinates(component, position, order=1, mode="nearest") for component in self._fine_warp
-        ]
-        return p.displace(*shifts)
+        dx, dy, dz = (ndimage.map_coordinates(part, position, order=1, mode="nearest") for part in self._fine_warp)
+        return Points(p.x + dx, p.y + dy, p.z + dz)
 
     @cached_property
     def _fine_warp(self) -> NDArray[np.float32]:

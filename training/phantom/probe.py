@@ -7,7 +7,9 @@ centre of curvature of the array, r the distance from it, b the distance to the 
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -130,17 +132,34 @@ def _linspace(low: float, high: float, step: float) -> NDArray[np.float32]:
 def scan_convert(image: Field, grid: PolarGrid, probe: Probe, box: CartesianGrid) -> NDArray[np.uint8]:
     """Convert a polar image (R, T, P), 0..1, to the stored u8 volume: exactly 0 outside the fan, at least 1 inside."""
     volume = np.zeros(box.shape, np.uint8)
-    y, z = np.meshgrid(box.axis(1), box.axis(2), indexing="ij")
-    x = box.axis(0)
-    for start in range(0, box.shape[0], _SLAB):
-        part = x[start : start + _SLAB, None, None]
-        coords = probe.to_polar(part, y[None], z[None])
-        position = [(c - a[0]) / (a[1] - a[0]) for c, a in zip(coords, (grid.r, grid.theta, grid.phi), strict=True)]
-        inside = np.ones(np.broadcast_shapes(*(p.shape for p in position)), np.bool_)
-        for p, n in zip(position, grid.shape, strict=True):
-            inside &= (p >= 0) & (p <= n - 1)
-        picked = [np.broadcast_to(p, inside.shape)[inside] for p in position]
-        values = ndimage.map_coordinates(image, picked, order=1, mode="nearest")
-        slab = volume[start : start + _SLAB]
-        slab[inside] = np.clip(np.rint(values * 255), 1, 255).astype(np.uint8)
+    for rows, position in _locate(grid, probe, box):
+        inside = _holds(grid, position)
+        values = ndimage.map_coordinates(image, [p[inside] for p in position], order=1, mode="nearest")
+        volume[rows][inside] = np.clip(np.rint(values * 255), 1, 255).astype(np.uint8)
     return volume
+
+
+def convert_labels(labels: NDArray[np.uint8], grid: PolarGrid, probe: Probe, box: CartesianGrid) -> NDArray[np.uint8]:
+    """Convert the labels of the samples (R, T, P) to those of the stored volume; each voxel takes the nearest."""
+    volume = np.zeros(box.shape, np.uint8)
+    for rows, position in _locate(grid, probe, box):
+        nearest = [np.rint(p).astype(np.intp) for p in position]
+        inside = _holds(grid, nearest)
+        volume[rows][inside] = labels[tuple(n[inside] for n in nearest)]
+    return volume
+
+
+def _locate(grid: PolarGrid, probe: Probe, box: CartesianGrid) -> Iterator[tuple[slice, Sequence[Field]]]:
+    """Yield slabs of the volume, and where in the grid of samples each of their voxels lies."""
+    y, z = np.meshgrid(box.axis(1), box.axis(2), indexing="ij")
+    for start in range(0, box.shape[0], _SLAB):
+        rows = slice(start, start + _SLAB)
+        coords = probe.to_polar(box.axis(0)[rows, None, None], y[None], z[None])
+        axes = (grid.r, grid.theta, grid.phi)
+        yield rows, np.broadcast_arrays(*((c - a[0]) / (a[1] - a[0]) for c, a in zip(coords, axes, strict=True)))
+
+
+def _holds(grid: PolarGrid, position: Sequence[NDArray[Any]]) -> NDArray[np.bool_]:
+    """Return which positions lie between the first and the last sample of each axis."""
+    within = [(p >= 0) & (p <= n - 1) for p, n in zip(position, grid.shape, strict=True)]
+    return np.asarray(np.logical_and.reduce(within))

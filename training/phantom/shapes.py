@@ -20,36 +20,19 @@ class Points:
     y: Field
     z: Field
 
-    def move(self, rotation: NDArray[np.float64], origin: NDArray[np.float64]) -> Points:
-        """Return the points in the frame with the rows of `rotation` (3, 3) as axes and `origin` (3,) as origin."""
-        x, y, z = (
-            np.asarray(c - np.float32(o), np.float32) for c, o in zip((self.x, self.y, self.z), origin, strict=True)
-        )
-        r = rotation.astype(np.float32)
-        return Points(*(r[i, 0] * x + r[i, 1] * y + r[i, 2] * z for i in range(3)))
-
     def at(self, index: NDArray[np.intp]) -> Points:
         """Return the points at flat positions `index`."""
         return Points(self.x.ravel()[index], self.y.ravel()[index], self.z.ravel()[index])
 
-    def displace(self, dx: Field, dy: Field, dz: Field) -> Points:
-        """Return the points shifted by the fields."""
-        return Points(self.x + dx, self.y + dy, self.z + dz)
 
-
-def superellipsoid(
-    p: Points, centre: tuple[float, float, float], radii: tuple[float, float, float], power: float
+def ellipsoid(
+    p: Points, centre: tuple[float, float, float], radii: tuple[float, float, float], power: float = 2.0
 ) -> Field:
-    """Return the distance along the ray from the centre, exact at the surface; exponent 2 is an ellipsoid."""
+    """Return a (super)ellipsoid: the distance along the ray from the centre, exact at the surface."""
     u, v, w = ((c - np.float32(o)) / np.float32(r) for c, o, r in zip((p.x, p.y, p.z), centre, radii, strict=True))
     scale = gauge(u, v, w, power)
     length = np.sqrt((u * radii[0]) ** 2 + (v * radii[1]) ** 2 + (w * radii[2]) ** 2)
     return np.asarray(length * (1 - 1 / np.maximum(scale, 1e-3)), np.float32)
-
-
-def ellipsoid(p: Points, centre: tuple[float, float, float], radii: tuple[float, float, float]) -> Field:
-    """Return an ellipsoid, a `superellipsoid` with exponent 2."""
-    return superellipsoid(p, centre, radii, 2.0)
 
 
 def gauge(u: Field, v: Field, w: Field, power: float) -> Field:

@@ -13,7 +13,7 @@ from app.imaging.volume import Volume, VolumeGeometry
 from training.phantom.acoustics import form_image
 from training.phantom.head import Head
 from training.phantom.interior import paint_head
-from training.phantom.probe import CartesianGrid, PolarGrid, Probe, make_polar_grid, scan_convert
+from training.phantom.probe import PolarGrid, convert_labels, make_polar_grid, scan_convert
 from training.phantom.scene import Scene, SimulationRequest, draw_scene
 from training.phantom.shapes import Field, Points
 from training.phantom.surroundings import paint_surroundings, paint_trunk
@@ -83,11 +83,10 @@ def simulate(request: SimulationRequest) -> Phantom:
         volume[distance > scene.look.mask_margin] = 0
     truth = ((distance < 0) & (volume > 0)).astype(np.uint8)
     geometry = VolumeGeometry(box.shape, np.diag([box.spacing] * 3 + [1.0]))
-    tissues = _sample_tissues(labels, grid, probe, box)
     return Phantom(
         Volume(volume, geometry),
         Volume(truth, geometry),
-        Volume(tissues, geometry),
+        Volume(convert_labels(labels, grid, probe, box), geometry),
         _make_record(request, scene, contact),
     )
 
@@ -106,10 +105,7 @@ def whole_volume_ml(head: Head, step: float = 1.0) -> float:
 def paint(scene: Scene, grid: PolarGrid) -> tuple[NDArray[np.uint8], float]:
     """Paint the scene's tissue labels (R, T, P); return also the share of the skin that touches maternal tissue."""
     p = grid.points(scene.probe.sweep_offset)
-    centre = scene.pose.centre.astype(np.float32)
-    squared = (p.x - centre[0]) ** 2 + (p.y - centre[1]) ** 2 + (p.z - centre[2]) ** 2
-    near = np.flatnonzero(squared < np.float32((2.2 * scene.head.reach) ** 2))
-    local = scene.pose.to_head(p.at(near))
+    near, local = _find_near(scene, p, 2.2 * scene.head.reach)
     close = np.flatnonzero(scene.head.surrounds(local, _SKIN_MARGIN))
     unwarped = scene.head.unwarp(local.at(close))
     skin = np.full(p.x.shape, 1e3, np.float32)
@@ -138,11 +134,7 @@ def truth_distance(scene: Scene) -> Field:
     axes = [np.asarray(box.first[n] + coarse_step * (np.arange(shape[n]) - 1), np.float32) for n in range(3)]
     distance = np.full(shape, _FAR, np.float32)
     p = Points(*np.meshgrid(*axes, indexing="ij"))
-    centre = scene.pose.centre.astype(np.float32)
-    near = np.flatnonzero(
-        (p.x - centre[0]) ** 2 + (p.y - centre[1]) ** 2 + (p.z - centre[2]) ** 2 < (scene.head.reach + 25) ** 2
-    )
-    local = scene.pose.to_head(p.at(near))
+    near, local = _find_near(scene, p, scene.head.reach + 25)
     close = np.flatnonzero(scene.head.surrounds(local, _FAR))
     distance.reshape(-1)[near[close]] = scene.head.truth(local.at(close))
     distance = np.minimum(distance, _FAR)
@@ -152,21 +144,11 @@ def truth_distance(scene: Scene) -> Field:
     return resample(Volume(distance, VolumeGeometry(shape, affine)), fine, fill="edge", antialias=False).data
 
 
-def _sample_tissues(labels: NDArray[np.uint8], grid: PolarGrid, probe: Probe, box: CartesianGrid) -> NDArray[np.uint8]:
-    """Resample the painted labels to the stored grid, nearest sample."""
-    out = np.zeros(box.shape, np.uint8)
-    y, z = np.meshgrid(box.axis(1), box.axis(2), indexing="ij")
-    for i, x in enumerate(box.axis(0)):
-        coords = probe.to_polar(np.full_like(y, x), y, z)
-        index = [
-            np.rint((c - a[0]) / (a[1] - a[0])).astype(np.intp)
-            for c, a in zip(coords, (grid.r, grid.theta, grid.phi), strict=True)
-        ]
-        inside = np.ones(y.shape, np.bool_)
-        for v, n in zip(index, grid.shape, strict=True):
-            inside &= (v >= 0) & (v < n)
-        out[i][inside] = labels[index[0][inside], index[1][inside], index[2][inside]]
-    return out
+def _find_near(scene: Scene, p: Points, radius: float) -> tuple[NDArray[np.intp], Points]:
+    """Return the flat positions of the points within so many mm of the head's centre, and these in the head frame."""
+    x, y, z = (c - o for c, o in zip((p.x, p.y, p.z), scene.pose.centre.astype(np.float32), strict=True))
+    near = np.flatnonzero(x**2 + y**2 + z**2 < np.float32(radius**2))
+    return near, scene.pose.to_head(p.at(near))
 
 
 def _make_record(request: SimulationRequest, scene: Scene, contact: float) -> PhantomRecord:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.phantom.head import Head
-from training.phantom.shapes import Field, Points, capsule, superellipsoid
+from training.phantom.shapes import Field, Points, capsule, ellipsoid
 from training.phantom.tissues import Labels, Tissue
 
 
@@ -57,7 +57,9 @@ class HeadPose:
 
     def to_head(self, p: Points) -> Points:
         """Convert points from the probe frame to the head frame."""
-        return p.move(self.rotation, self.centre)
+        x, y, z = (np.asarray(c - np.float32(o), np.float32) for c, o in zip((p.x, p.y, p.z), self.centre, strict=True))
+        r = self.rotation.astype(np.float32)
+        return Points(*(r[i, 0] * x + r[i, 1] * y + r[i, 2] * z for i in range(3)))
 
     def to_probe(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
         """Convert points (n, 3) from the head frame to the probe frame."""
@@ -210,7 +212,7 @@ def paint_trunk(labels: Labels, q: Points, head: Head, s: Surroundings) -> None:
     length = long * c
     down = 1.62 * c + length
     centre = (0.0, -0.12 * b + (down - 0.7 * c) * (np.sin(angle) - 0.12), -down * np.cos(angle))
-    chest = superellipsoid(q, centre, (wide * a, deep * a, length), 2.4)
+    chest = ellipsoid(q, centre, (wide * a, deep * a, length), 2.4)
     labels[chest < 0] = Tissue.TRUNK
     ribs = (chest < -2.5) & (chest > -4.5) & (np.mod(q.z, 0.16 * c) < 0.05 * c)
     spine = np.sqrt(q.x**2 + (q.y - centre[1] + 0.7 * deep * a) ** 2) < 0.13 * a

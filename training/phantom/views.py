@@ -20,10 +20,9 @@ Head axes are x to the left, y to the front, z to the vertex; the probe looks al
 """
 WOBBLE_DEG = 15.0
 """The deviation from the exact direction, since no sonographer holds it exactly."""
-GROUPS = 52
 
 
-def scan_directions(groups: int = GROUPS, spacing: float = 0.38) -> Iterator[SimulationRequest]:
+def scan_directions(groups: int, spacing: float) -> Iterator[SimulationRequest]:
     """Yield the scans of `groups` fetuses, one per direction."""
     first = COHORTS["reproducibility"].first_seed
     for group in range(groups):
@@ -46,7 +45,7 @@ def draw_rotation_to_probe(direction: str, rng: np.random.Generator) -> NDArray[
     turn[toward, 2] = -1.0
     turn[across, 0] = 1.0
     turn[3 - toward - across] = np.cross(turn[(3 - toward - across + 1) % 3], turn[(3 - toward - across + 2) % 3])
-    return turn @ _rotate_about_depth(rng.uniform(0, 2 * np.pi)) @ _draw_wobble(rng)
+    return turn @ _rotate_about_depth(rng.uniform(0, 2 * np.pi)) @ draw_rotation(rng, WOBBLE_DEG)
 
 
 def _rotate_about_depth(angle: float) -> NDArray[np.float64]:
@@ -55,10 +54,11 @@ def _rotate_about_depth(angle: float) -> NDArray[np.float64]:
     return np.array([[c, s, 0], [-s, c, 0], [0, 0, 1]])
 
 
-def _draw_wobble(rng: np.random.Generator) -> NDArray[np.float64]:
+def draw_rotation(rng: np.random.Generator, degrees: float) -> NDArray[np.float64]:
+    """Draw a rotation by up to so many degrees about a random axis (3, 3); 180 gives every pose."""
     axis = rng.normal(size=3)
     x, y, z = axis / np.linalg.norm(axis)
-    angle = np.deg2rad(rng.uniform(-WOBBLE_DEG, WOBBLE_DEG))
+    angle = np.deg2rad(rng.uniform(-degrees, degrees))
     cross = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
     rotation: NDArray[np.float64] = np.eye(3) + np.sin(angle) * cross + (1 - np.cos(angle)) * cross @ cross
     return rotation

@@ -5,10 +5,11 @@ import pytest
 import torch
 
 from training.cases import intensity
-from training.cases.augment import augment, draw_augmentation, rotation
+from training.cases.augment import augment, draw_augmentation
 from training.cases.sources import GridCase, PhantomCache, prepare
 from training.config.presets import load_config
 from training.config.training import AugmentationConfig, TrainingConfig
+from training.phantom.views import draw_rotation
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +75,7 @@ def bounds(mask: torch.Tensor) -> list[tuple[int, int]]:
 
 
 def test_rotations_are_rotations() -> None:
-    turned = rotation(np.random.default_rng(4), 180)
+    turned = draw_rotation(np.random.default_rng(4), 180)
     assert np.allclose(turned @ turned.T, np.eye(3))
     assert np.linalg.det(turned) == pytest.approx(1)
 

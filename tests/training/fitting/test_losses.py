@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from training.config.training import LossConfig
-from training.fitting.losses import DeepSupervisionLoss, l2_as_weight_decay, soft_dice_loss
+from training.fitting.losses import deep_supervision_loss, l2_as_weight_decay, soft_dice_loss
 from training.networks.usegnet import HeadLogits
 
 
@@ -13,7 +13,7 @@ def heads(value: float) -> HeadLogits:
 
 
 def test_cross_entropy_of_an_undecided_network_is_log_2_per_head() -> None:
-    loss = DeepSupervisionLoss(LossConfig())(heads(0.0), torch.zeros(1, 1, 8, 8, 8))
+    loss = deep_supervision_loss(heads(0.0), torch.zeros(1, 1, 8, 8, 8), LossConfig())
     assert float(loss) == pytest.approx(3 * math.log(2))
 
 
@@ -21,7 +21,9 @@ def test_auxiliary_heads_are_compared_with_the_downscaled_truth() -> None:
     truth = torch.zeros(1, 1, 8, 8, 8)
     truth[..., :4] = 1
     right = HeadLogits(*(torch.where(torch.arange(n) < n // 2, 30.0, -30.0).expand(1, 1, n, n, n) for n in (8, 4, 2)))
-    assert float(DeepSupervisionLoss(LossConfig(kind="dice_cross_entropy"))(right, truth)) == pytest.approx(0, abs=1e-5)
+    assert float(deep_supervision_loss(right, truth, LossConfig(kind="dice_cross_entropy"))) == pytest.approx(
+        0, abs=1e-5
+    )
 
 
 def test_dice_of_half_overlap() -> None:
@@ -37,5 +39,5 @@ def test_weight_decay_has_the_gradient_of_the_l2_term() -> None:
 
 
 def test_without_deep_supervision_the_main_head_alone_counts() -> None:
-    loss = DeepSupervisionLoss(LossConfig(deep_supervision=False))(heads(0.0), torch.zeros(1, 1, 8, 8, 8))
+    loss = deep_supervision_loss(heads(0.0), torch.zeros(1, 1, 8, 8, 8), LossConfig(deep_supervision=False))
     assert float(loss) == pytest.approx(math.log(2))

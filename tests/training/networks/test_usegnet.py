@@ -3,10 +3,9 @@ import torch
 
 from training.config.network import NetworkConfig
 from training.config.presets import load_config
-from training.networks import AutoContextCascade, USegNet
 from training.networks.attention import AttentionModule
-from training.networks.cascade import ContextLevel
-from training.networks.usegnet import HeadLogits
+from training.networks.cascade import AutoContextCascade, ContextLevel
+from training.networks.usegnet import HeadLogits, USegNet
 
 TINY = NetworkConfig(width=0.125)
 
