@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from training.evaluation.report import Evaluation, EvaluationSection
-from training.evaluation.statistics.paired import bootstrap_interval
+from training.evaluation.statistics.paired import compare_paired
 from training.export.errors import ExportError
 
 FORCE = "or publish it all the same with --force"
@@ -66,9 +66,8 @@ def _compare_paired(own: Mapping[str, float], locked: Mapping[str, float]) -> st
     common = sorted(own.keys() & locked.keys())
     if len(common) < FEWEST_PAIRED:
         return ""
-    differences = np.array([own[case] - locked[case] for case in common])
-    low, high = bootstrap_interval(differences, seed=0)
-    lower = int((differences < 0).sum())
+    low, high = compare_paired(own, locked).ci95
+    lower = sum(own[case] < locked[case] for case in common)
     return f", 95 % interval {low:+.4f} to {high:+.4f} by bootstrap over cases, lower in {lower} of them"
 
 

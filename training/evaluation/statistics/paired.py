@@ -1,10 +1,11 @@
 """Paired comparison of two systems on the same cases.
 
-`paired_difference` compares two trained networks: its interval is over cases alone. `seeded_difference` compares two
-systems that were trained from several seeds each: its interval covers the variation between trainings, too.
+`compare_paired` compares two trained networks: its interval is over cases alone. `compare_seeded` compares two systems
+that were trained from several seeds each: its interval covers the variation between trainings, too.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TypeVar
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict
@@ -13,10 +14,9 @@ from scipy import stats
 from app.imaging.arrays import Float64
 from training.evaluation.cases import CaseResult
 
-RESAMPLES = 10_000
-BATCH = 500
-TWO_WAY_RESAMPLES = 50_000
-"""More resamples, since small p-values are multiplied by the number of comparisons."""
+RESAMPLES = 50_000
+"""Many, since small p-values are multiplied by the number of comparisons."""
+Case = TypeVar("Case", bound=int | str)
 
 
 class PairedDifference(BaseModel):
@@ -28,22 +28,6 @@ class PairedDifference(BaseModel):
     mean: float
     ci95: tuple[float, float]
     p: float
-
-
-def compare_paired(this: Mapping[int, float], other: Mapping[int, float], seed: int = 0) -> PairedDifference:
-    """Compare two systems case by case; percentile bootstrap over cases, two-sided Wilcoxon test.
-
-    Raises:
-        ValueError: they have no case in common.
-    """
-    common = sorted(this.keys() & other.keys())
-    if not common:
-        raise ValueError("the two systems have no case in common; evaluate both on the same cohort")
-    differences = np.array([this[case] - other[case] for case in common])
-    low, high = bootstrap_interval(differences, seed)
-    return PairedDifference(
-        cases=len(common), mean=float(differences.mean()), ci95=(low, high), p=_wilcoxon(differences)
-    )
 
 
 class SeededDifference(BaseModel):
@@ -69,8 +53,18 @@ class SeededDifference(BaseModel):
         return several and any(all(sign * value > 0 for value in (*self.ci95, *self.by_seed)) for sign in (-1, 1))
 
 
+def compare_paired(this: Mapping[Case, float], other: Mapping[Case, float]) -> PairedDifference:
+    """Compare two systems case by case; percentile bootstrap over cases, two-sided Wilcoxon test.
+
+    Raises:
+        ValueError: they have no case in common.
+    """
+    found = compare_seeded([this], [other], shared_seeds=False)
+    return PairedDifference(cases=found.cases, mean=found.mean, ci95=found.ci95, p=found.wilcoxon_p)
+
+
 def compare_seeded(
-    this: Sequence[Mapping[int, float]], other: Sequence[Mapping[int, float]], shared_seeds: bool, seed: int = 0
+    this: Sequence[Mapping[Case, float]], other: Sequence[Mapping[Case, float]], shared_seeds: bool
 ) -> SeededDifference:
     """Compare two systems by a metric of each case from each training seed: [{case: value}, one per seed].
 
@@ -87,7 +81,7 @@ def compare_seeded(
     if not common:
         raise ValueError("the two systems have no case in common; evaluate both on the same cohort")
     a, b = (np.array([[run[case] for case in common] for run in runs]) for runs in (this, other))  # (seeds, cases)
-    resampled = _resample_two_way(a, b, shared_seeds, np.random.default_rng(seed))
+    resampled = _resample_two_way(a, b, shared_seeds, np.random.default_rng(0))
     low, high = np.quantile(resampled, (0.025, 0.975))
     return SeededDifference(
         cases=len(common),
@@ -109,7 +103,7 @@ def holm(p: Sequence[float]) -> list[float]:
 
 
 def _resample_two_way(a: Float64, b: Float64, shared_seeds: bool, rng: np.random.Generator) -> Float64:
-    """Return resampled means of a - b (both seeds x cases): (TWO_WAY_RESAMPLES,)."""
+    """Return resampled means of a - b (both seeds x cases): (RESAMPLES,)."""
     seeds, cases = a.shape
     mine = _draw_weights(rng, seeds)
     others = mine if shared_seeds else _draw_weights(rng, seeds)
@@ -123,8 +117,8 @@ def _bootstrap_p(means: Float64) -> float:
 
 
 def _draw_weights(rng: np.random.Generator, n: int) -> Float64:
-    """Draw the weight of each of n in every resample: (TWO_WAY_RESAMPLES, n), rows sum to 1."""
-    return np.asarray(rng.multinomial(n, np.full(n, 1 / n), size=TWO_WAY_RESAMPLES) / n)
+    """Draw the weight of each of n in every resample: (RESAMPLES, n), rows sum to 1."""
+    return np.asarray(rng.multinomial(n, np.full(n, 1 / n), size=RESAMPLES) / n)
 
 
 def _widen(values: Float64) -> Float64:
@@ -145,14 +139,9 @@ def _wilcoxon(differences: Float64) -> float:
     return float(stats.wilcoxon(moved).pvalue) if len(moved) else 1.0
 
 
-def bootstrap_interval(values: Float64, seed: int) -> tuple[float, float]:
-    """Return the 95 % percentile interval of the mean, with cases drawn with replacement."""
-    rng = np.random.default_rng(seed)
-    means = [
-        values[rng.integers(len(values), size=(BATCH, len(values)))].mean(axis=1) for _ in range(RESAMPLES // BATCH)
-    ]
-    low, high = np.quantile(np.concatenate(means), (0.025, 0.975))
-    return float(low), float(high)
+def index_by_case(results: Iterable[CaseResult], metric: str) -> dict[int, float]:
+    """Return a metric of each case; leave out cases without it."""
+    return {result.seed: value for result in results if (value := getattr(result, metric)) is not None}
 
 
 def average_by_case(runs: Sequence[Sequence[CaseResult]], metric: str) -> dict[int, float]:
@@ -160,10 +149,6 @@ def average_by_case(runs: Sequence[Sequence[CaseResult]], metric: str) -> dict[i
 
     Averaging first keeps cases the unit of the test: several seeds of one case are not independent patients.
     """
-    found: dict[int, list[float]] = {}
-    for run in runs:
-        for result in run:
-            value = getattr(result, metric)
-            if value is not None:
-                found.setdefault(result.seed, []).append(float(value))
-    return {case: float(np.mean(values)) for case, values in found.items()}
+    found = [index_by_case(run, metric) for run in runs]
+    cases = dict.fromkeys(case for values in found for case in values)
+    return {case: float(np.mean([values[case] for values in found if case in values])) for case in cases}

@@ -131,7 +131,7 @@ def simulated_coverage(shared: bool, rng: np.random.Generator, times: int = 600)
 
 @pytest.mark.slow
 def test_intervals_over_three_seeds_hold_a_little_less_often_than_they_say(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(comparison, "TWO_WAY_RESAMPLES", 500)
+    monkeypatch.setattr(comparison, "RESAMPLES", 500)
     found = [simulated_coverage(shared, np.random.default_rng(1)) for shared in (False, True)]
     monkeypatch.setattr(comparison, "_widen", lambda values: values)
     narrow = [simulated_coverage(shared, np.random.default_rng(1)) for shared in (False, True)]
