@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,26 +14,27 @@ from training.config.training import TrainingConfig
 from training.progress import with_progress
 
 if TYPE_CHECKING:
+    from training.ablation.study import Ablation
     from training.cases.sources import CaseSource
+    from training.phantom import SimulationRequest
 
 
 def add_ablation(commands: Commands) -> None:
     """Add `ablation` and `randomisation`."""
-    ablation = commands.add_parser("ablation", help="train a preset without each look or family, and measure on those")
-    ablation.add_argument("preset", help="name or path of a preset")
-    ablation.add_argument("--kind", choices=("look", "family"), default="look")
-    ablation.add_argument(
-        "--seeds", type=positive, default=1, help="number of trainings of each, each from its own seed"
-    )
-    _add_shared(ablation, "runs/ablation/PRESET-KIND")
-    ablation.set_defaults(command=_ablate_kinds)
-    kinds = commands.add_parser("randomisation", help="train a preset without each kind of randomisation, and measure")
-    kinds.add_argument("preset", help="name or path of a preset")
-    _add_shared(kinds, "runs/randomisation/PRESET")
-    kinds.set_defaults(command=_ablate_randomisation)
+    kinds = commands.add_parser("ablation", help="train a preset without each look or family, and measure on those")
+    kinds.add_argument("--kind", choices=("look", "family"), default="look")
+    _add_shared(kinds, "runs/ablation/PRESET-KIND")
+    kinds.set_defaults(command=_ablate_kinds)
+    parts = commands.add_parser("randomisation", help="train a preset without each kind of randomisation, and measure")
+    _add_shared(parts, "runs/randomisation/PRESET")
+    parts.set_defaults(command=_ablate_randomisation)
 
 
 def _add_shared(command: argparse.ArgumentParser, root: str) -> None:
+    command.add_argument("preset", help="name or path of a preset")
+    command.add_argument(
+        "--seeds", type=positive, default=1, help="number of trainings of each, each from its own seed"
+    )
     command.add_argument("--phantoms", type=Path, help="folder of training scans (default: ROOT/phantoms)")
     command.add_argument("--root", type=Path, help=f"folder for runs and scans (default: {root})")
     command.add_argument("--cases", type=positive, default=40, help="test scans of each kind")
@@ -44,32 +44,44 @@ def _add_shared(command: argparse.ArgumentParser, root: str) -> None:
 
 
 def _ablate_kinds(options: argparse.Namespace) -> None:
-    from training.ablation.kinds import KindAblation, format_table
+    from training.ablation.parts import ablate_kind
 
     config = _load_config(options)
-    root: Path = options.root or Path("runs/ablation") / f"{config.name}-{options.kind}"
-    work = KindAblation(config, options.kind, root, options.cases, options.spacing, options.seeds)
-    _train(options, work.fit(_open_source(options, config, root)))
-    found = work.evaluate(with_progress)
-    _write_result(options, root, format_table(found), result=[one.model_dump(mode="json") for one in found])
+    root = options.root or Path("runs/ablation") / f"{config.name}-{options.kind}"
+    source = _open_source(options, config, root)
+    _carry_out(options, ablate_kind(config, options.kind, source, root, _list_scans(options, "test")), source)
 
 
 def _ablate_randomisation(options: argparse.Namespace) -> None:
-    from training.ablation.randomisation import RandomisationAblation, format_table
+    from training.ablation.parts import COHORTS, ablate_randomisation
 
     config = _load_config(options)
-    root: Path = options.root or Path("runs/randomisation") / config.name
-    work = RandomisationAblation(config, root, options.cases, options.spacing)
-    _train(options, work.fit(_open_source(options, config, root)))
-    full, found = work.evaluate(with_progress)
-    _write_result(
-        options, root, format_table(full, found), full=full, result=[one.model_dump(mode="json") for one in found]
-    )
+    root = options.root or Path("runs/randomisation") / config.name
+    scans = {cohort: _list_scans(options, cohort) for cohort in COHORTS}
+    _carry_out(options, ablate_randomisation(config, root, scans), _open_source(options, config, root))
+
+
+def _carry_out(options: argparse.Namespace, work: Ablation, source: CaseSource) -> None:
+    """Train, measure and write the result."""
+    from training.ablation.study import format_table
+
+    for name in work.fit(source, options.seeds):
+        print(f"{name}: trained", file=sys.stderr if options.json else sys.stdout, flush=True)
+    found = work.evaluate(with_progress, options.seeds)
+    text = format_table(found)
+    (work.root / "result.md").write_text(text + "\n", encoding="utf-8")
+    tell(options, text, result=[one.model_dump(mode="json") for one in found])
 
 
 def _load_config(options: argparse.Namespace) -> TrainingConfig:
     config = load_config(options.preset)
     return config if options.minutes is None else config.with_minutes(options.minutes)
+
+
+def _list_scans(options: argparse.Namespace, cohort: str) -> list[SimulationRequest]:
+    from training.phantom.cohort import request_for
+
+    return [request_for(cohort, number, options.spacing) for number in range(options.cases)]
 
 
 def _open_source(options: argparse.Namespace, config: TrainingConfig, root: Path) -> CaseSource:
@@ -82,13 +94,3 @@ def _open_source(options: argparse.Namespace, config: TrainingConfig, root: Path
     for _ in with_progress(make_cohort(folder, wanted), len(wanted), "phantoms"):
         pass
     return PhantomCache(folder)
-
-
-def _train(options: argparse.Namespace, names: Iterator[str]) -> None:
-    for name in names:
-        print(f"{name}: trained", file=sys.stderr if options.json else sys.stdout, flush=True)
-
-
-def _write_result(options: argparse.Namespace, root: Path, text: str, **content: object) -> None:
-    (root / "result.md").write_text(text + "\n", encoding="utf-8")
-    tell(options, text, **content)

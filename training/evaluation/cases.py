@@ -69,6 +69,8 @@ class SegmenterResult:
 
 Segment = Callable[[Volume, float | None], SegmenterResult]
 """A function (volume, gestational age in weeks or None) that returns a segmenter's result."""
+ShowProgress = Callable[[Iterable[CaseResult], int, str], Iterable[CaseResult]]
+"""A function (results, number, title) that returns the same results and shows a progress bar."""
 
 
 def evaluate_cases(

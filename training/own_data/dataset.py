@@ -9,7 +9,7 @@ from pathlib import Path
 
 from training.config.training import ConfigError, TrainingConfig
 from training.evaluation.calibration import Labelled
-from training.evaluation.cases import CaseResult, Segment
+from training.evaluation.cases import Segment, ShowProgress
 from training.evaluation.provenance import record_command
 from training.evaluation.writing import OWN_REPRODUCIBILITY, REPEATED, write_folder
 from training.export.rules import KeptChange, keep_rules, read_threshold
@@ -30,7 +30,6 @@ from training.own_data.split import split_cases
 
 FEWEST_CALIBRATING = 3
 SCANS_FILE = "repeated_scans.csv"
-Shown = Callable[[Iterable[CaseResult], int, str], Iterable[CaseResult]]
 
 
 @dataclass(frozen=True)
@@ -60,7 +59,7 @@ class OwnData:
         split = split_cases(self._read_usable().cases, self.folder, run.split if run.split.is_file() else self.split)
         return OwnCases(number_cases(split))
 
-    def evaluate(self, part: str, segment: Segment, out: Path, shown: Shown, command: str) -> str:
+    def evaluate(self, part: str, segment: Segment, out: Path, shown: ShowProgress, command: str) -> str:
         """Measure the cases of a part against their labels, write the report with the command, return its table."""
         cases = split_cases(self._read_usable().cases, self.folder, self.split).part(part)
         if not cases:

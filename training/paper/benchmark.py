@@ -7,16 +7,11 @@ from pathlib import Path
 from training.cases.sources import PhantomCache
 from training.config.presets import load_config
 from training.config.training import ConfigError, TrainingConfig
-from training.evaluation.cases import CaseResult
+from training.evaluation.cases import CaseResult, ShowProgress
 from training.evaluation.torch_segmenter import TorchSegmenter
 from training.fitting.job import pick_device
 from training.paper.figures.gallery import Gallery, choose_reference
-from training.paper.measure import (
-    ShowProgress,
-    collect_results,
-    evaluate_run,
-    read_results,
-)
+from training.paper.measure import collect_results, evaluate_run, read_results
 from training.paper.report import write_report
 from training.paper.runs import SystemRun, make_run
 from training.paper.scales import REPEATED, Scale

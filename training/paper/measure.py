@@ -1,11 +1,11 @@
 """Measurement of finished runs: every system on the same simulated scans, with the service's steps; resumable."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 
-from training.evaluation.cases import CaseResult, evaluate_cases
+from training.evaluation.cases import CaseResult, ShowProgress, evaluate_cases
 from training.evaluation.torch_segmenter import TorchSegmenter
 from training.fitting.checkpoint import load_level
 from training.paper.runs import SystemRun
@@ -14,8 +14,6 @@ from training.paper.tables import SystemResults
 from training.phantom import SimulationRequest
 
 AUXILIARY = ("head_half", "head_quarter")
-ShowProgress = Callable[[Iterable[CaseResult], int, str], Iterable[CaseResult]]
-"""A function (results, number, title) that returns the same results and shows a progress bar."""
 
 
 def evaluate_run(run: SystemRun, scale: Scale, cases: Path, progress: ShowProgress, device: torch.device) -> None:
