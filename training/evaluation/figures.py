@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 
 from training.evaluation.cases import CaseResult
 from training.evaluation.statistics.agreement import Agreement
@@ -26,7 +27,8 @@ def draw_bland_altman(results: Sequence[CaseResult], agreed: Agreement) -> str:
         page = Figure(figsize=(7.2, 4.6), layout="constrained")
         ax = page.subplots()
         _draw_cases(ax, results)
-        _draw_lines(ax, agreed)
+        band = draw_limits(ax, agreed, "mL", LINE)
+        band.set_label("95 % interval of bias and limits")
         ax.set_xlabel("mean of measured and true volume (mL)")
         ax.set_ylabel("measured - true volume (mL)")
         ax.set_title(
@@ -53,23 +55,17 @@ def _draw_cases(ax: Axes, results: Sequence[CaseResult]) -> None:
         dots.set_gid(f"cases_{verdict}")
 
 
-def _draw_lines(ax: Axes, agreed: Agreement) -> None:
-    """Draw bias and limits with the bands of their 95 % intervals, each labelled at the right."""
+def draw_limits(ax: Axes, agreed: Agreement, unit: str, colour: str) -> Rectangle:
+    """Draw bias and limits, named at the right, and bands of their 95 % intervals; return one of the bands."""
     bias, half, uncertain = agreed.bias_ml, agreed.loa_half_width_ml, agreed.loa_ci95_half_width_ml
+    limits = (("lower limit", bias - half, "top"), ("upper limit", bias + half, "bottom"))
     drawn = (
-        (bias, agreed.bias_ci95_ml, "-", "bias", "center"),
-        (bias - half, (bias - half - uncertain, bias - half + uncertain), "--", "lower limit", "top"),
-        (bias + half, (bias + half - uncertain, bias + half + uncertain), "--", "upper limit", "bottom"),
+        ("bias", bias, agreed.bias_ci95_ml, "-", "center"),
+        *((name, at, (at - uncertain, at + uncertain), "--", side) for name, at, side in limits),
     )
-    for value, (low, high), style, name, side in drawn:
-        ax.axhline(value, color=LINE, linewidth=1, linestyle=style)
-        band = ax.axhspan(low, high, color=LINE, alpha=0.12, linewidth=0)
-        ax.annotate(
-            f"{name}\n{value:+.1f}\n({low:+.1f} to {high:+.1f})",
-            (1.01, value),
-            xycoords=("axes fraction", "data"),
-            va=side,
-            fontsize=8,
-            annotation_clip=False,
-        )
-    band.set_label("95 % interval of bias and limits")
+    for name, value, (low, high), style, side in drawn:
+        ax.axhline(value, color=colour, linewidth=1.2, linestyle=style)
+        band = ax.axhspan(low, high, color=colour, alpha=0.12, linewidth=0)
+        text = f"{name}\n{value:+.1f} {unit}\n({low:+.1f} to {high:+.1f})"
+        ax.annotate(text, (1.01, value), xycoords=("axes fraction", "data"), va=side, fontsize=8, annotation_clip=False)
+    return band

@@ -1,19 +1,18 @@
 """The work of `fetalhead-train benchmark`: simulate, train and measure what is missing, then write a report."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from training.cases.sources import PhantomCache
 from training.config.presets import load_config
 from training.config.training import ConfigError, TrainingConfig
-from training.evaluation.cases import CaseResult, ShowProgress
+from training.evaluation.cases import ShowProgress
 from training.evaluation.torch_segmenter import TorchSegmenter
 from training.fitting.job import pick_device
 from training.paper.figures.gallery import Gallery, choose_reference
-from training.paper.measure import collect_results, evaluate_run, read_results
 from training.paper.report import write_report
-from training.paper.runs import SystemRun, make_run
+from training.paper.runs import SystemRun, collect_results, make_run
 from training.paper.scales import REPEATED, Scale
 from training.paper.systems import SYSTEMS, System, find_system
 from training.phantom import SimulationRequest
@@ -61,7 +60,7 @@ class Benchmark:
         device = pick_device(self.base.runtime.device)
         for run in self.runs():
             if run.is_finished():
-                evaluate_run(run, self.scale, self.root / "cases", progress, device)
+                run.evaluate(self.scale, self.root / "cases", progress, device)
 
     def report(self, folder: Path, note: str = "") -> Path:
         """Write tables and figures of the finished systems.
@@ -73,7 +72,7 @@ class Benchmark:
         if not finished:
             raise ConfigError(f"no finished system below {self.root}; run the benchmark without --no-train first")
         found = {name: collect_results(runs, self.scale) for name, runs in finished.items()}
-        repeated = self._read_repeated(finished)
+        repeated = [run.read_results(self.scale, "reproducibility") for run in finished.get(REPEATED, ())]
         place = found[choose_reference(found)].median_seed
         gallery = Gallery(
             found,
@@ -92,11 +91,6 @@ class Benchmark:
         for run in self.runs():
             by_name[run.system.name].append(run)
         return {name: runs for name, runs in by_name.items() if all(run.is_finished() for run in runs)}
-
-    def _read_repeated(self, finished: Mapping[str, Sequence[SystemRun]]) -> list[tuple[CaseResult, ...]]:
-        """Read the full system's results on repeated scans, one list per training seed."""
-        scans = self.scale.list_scans("reproducibility")
-        return [read_results(run, scans, "reproducibility") for run in finished.get(REPEATED, ())]
 
 
 def select_systems(names: str | None) -> tuple[System, ...]:

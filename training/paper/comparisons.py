@@ -1,17 +1,17 @@
 """Paired comparisons of systems that differ in one part, and which of the differences are resolved."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from training.evaluation.markdown import markdown_table
-from training.evaluation.statistics.paired import SeededDifference, compare_seeded, holm
+from training.evaluation.statistics.paired import SeededDifference, compare_seeded, holm, index_by_case
 from training.paper.systems import (
     COMPARISONS,
     SYSTEMS,
     SystemPair,
     lends_level_1,
 )
-from training.paper.tables import Column, SystemResults, format_p
+from training.paper.tables import Cell, SystemResults, format_p
 
 ALPHA = 0.05
 HEADER = (
@@ -42,22 +42,22 @@ class PairedComparison:
         return word if self.p < ALPHA else f"{word} before correction"
 
 
-COLUMNS: tuple[Column[PairedComparison], ...] = (
-    Column("system", lambda one: one.pair.system),
-    Column("against", lambda one: one.pair.against),
-    Column("part", lambda one: one.pair.part),
-    Column("shared_seeds", lambda one: lends_level_1(SYSTEMS[one.pair.against], SYSTEMS[one.pair.system])),
-    Column("cases", lambda one: one.difference.cases),
-    Column("dsc_difference_percent", lambda one: 100 * one.difference.mean),
-    Column("ci95_low", lambda one: 100 * one.difference.ci95[0]),
-    Column("ci95_high", lambda one: 100 * one.difference.ci95[1]),
-    Column("by_seed_percent", lambda one: " ".join(f"{100 * value:+.3f}" for value in one.difference.by_seed)),
-    Column("p", lambda one: one.difference.p),
-    Column("p_holm", lambda one: one.p),
-    Column("wilcoxon_p", lambda one: one.difference.wilcoxon_p),
-    Column("wilcoxon_p_holm", lambda one: one.wilcoxon_p),
-    Column("found", lambda one: one.finding),
-)
+COLUMNS: Mapping[str, Callable[[PairedComparison], Cell]] = {
+    "system": lambda one: one.pair.system,
+    "against": lambda one: one.pair.against,
+    "part": lambda one: one.pair.part,
+    "shared_seeds": lambda one: lends_level_1(SYSTEMS[one.pair.against], SYSTEMS[one.pair.system]),
+    "cases": lambda one: one.difference.cases,
+    "dsc_difference_percent": lambda one: 100 * one.difference.mean,
+    "ci95_low": lambda one: 100 * one.difference.ci95[0],
+    "ci95_high": lambda one: 100 * one.difference.ci95[1],
+    "by_seed_percent": lambda one: " ".join(f"{100 * value:+.3f}" for value in one.difference.by_seed),
+    "p": lambda one: one.difference.p,
+    "p_holm": lambda one: one.p,
+    "wilcoxon_p": lambda one: one.difference.wilcoxon_p,
+    "wilcoxon_p_holm": lambda one: one.wilcoxon_p,
+    "found": lambda one: one.finding,
+}
 """The CSV; differences in percentage points of DSC."""
 
 
@@ -72,7 +72,7 @@ def compare(measured: Mapping[str, SystemResults]) -> list[PairedComparison]:
 
 
 def _measure_difference(this: SystemResults, other: SystemResults) -> SeededDifference:
-    a, b = ([{r.seed: r.dsc for r in run} for run in found.test] for found in (this, other))
+    a, b = ([index_by_case(run, "dsc") for run in found.test] for found in (this, other))
     return compare_seeded(a, b, shared_seeds=lends_level_1(other.system, this.system))
 
 

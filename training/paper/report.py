@@ -1,6 +1,5 @@
 """The report of a comparison: a folder with tables, cases, figures and a page that explains them."""
 
-import csv
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -17,14 +16,8 @@ from training.paper.systems import (
     TABLE_1,
     TABLE_2,
 )
-from training.paper.tables import (
-    COLUMNS,
-    SystemResults,
-    format_csv,
-    format_markdown,
-    format_p,
-)
-from training.paper.volume_table import format_volumes, shorten, write_repeated
+from training.paper.tables import COLUMNS, SystemResults, format_markdown, format_p, write_csv
+from training.paper.volume_table import format_volumes, write_repeated
 
 CASE_FIELDS = (
     "seed", "gestational_age_weeks", "family", "look", "truncated", "true_ml", "measured_ml", "dsc", "jaccard",
@@ -107,7 +100,7 @@ def _write_table(path: Path, title: str, names: Sequence[str], measured: Mapping
     present = [measured[name] for name in names if name in measured]
     if not present:
         return ""
-    path.write_text(format_csv(COLUMNS, present), encoding="utf-8")
+    write_csv(path, COLUMNS, [[value(found) for value in COLUMNS.values()] for found in present])
     return f"## {title}\n\n{format_markdown(present)}"
 
 
@@ -128,7 +121,8 @@ def _write_comparisons(folder: Path, measured: Mapping[str, SystemResults]) -> s
     compared = comparisons.compare(measured)
     if not compared:
         return ""
-    (folder / "comparisons.csv").write_text(format_csv(comparisons.COLUMNS, compared), encoding="utf-8")
+    columns = comparisons.COLUMNS
+    write_csv(folder / "comparisons.csv", columns, [[value(one) for value in columns.values()] for one in compared])
     return comparisons.format_section(compared)
 
 
@@ -149,11 +143,11 @@ def _format_order(measured: Mapping[str, SystemResults]) -> str:
 
 
 def _write_cases(path: Path, measured: Mapping[str, SystemResults]) -> None:
-    with path.open("w", encoding="utf-8", newline="") as handle:
-        writer = csv.writer(handle, lineterminator="\n")
-        writer.writerow(["system", "training_seed", "part", *CASE_FIELDS])
-        for name, found in measured.items():
-            for part, runs in (("test", found.test), ("shifted", found.shifted)):
-                for seed, results in zip(found.seeds, runs, strict=True):
-                    for result in results:
-                        writer.writerow([name, seed, part, *(shorten(getattr(result, field)) for field in CASE_FIELDS)])
+    rows = [
+        (name, seed, part, *(getattr(result, field) for field in CASE_FIELDS))
+        for name, found in measured.items()
+        for part, runs in (("test", found.test), ("shifted", found.shifted))
+        for seed, results in zip(found.seeds, runs, strict=True)
+        for result in results
+    ]
+    write_csv(path, ("system", "training_seed", "part", *CASE_FIELDS), rows)

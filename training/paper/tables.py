@@ -1,12 +1,10 @@
 """Tables 1 and 2 of the paper with this comparison's figures, as Markdown and CSV."""
 
 import csv
-import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
-from math import inf, isnan
-from typing import Generic, TypeVar
+from math import inf, isnan, nan
+from pathlib import Path
 
 import numpy as np
 
@@ -15,14 +13,8 @@ from training.evaluation.markdown import markdown_table
 from training.evaluation.statistics.paired import average_by_case
 from training.paper.systems import System
 
-HEADER = (
-    "System", "DSC [%]", "Conf [%]", "Jacc [%]", "Adb [mm]", "Hdb [mm]", "Volume error [%]", "DSC shifted [%]",
-    "Parameters [M]", "Time [s]",
-)  # fmt: skip
 MISSED = "Heads missed"
-
 Cell = str | int | float | None
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -37,14 +29,10 @@ class SystemResults:
     minutes: float
     """Training time, mean over seeds."""
 
-    def by_case(self, metric: str) -> dict[int, float]:
-        """Return a metric of each test case, averaged over seeds."""
-        return average_by_case(self.test, metric)
-
-    def mean(self, metric: str) -> float:
-        """Return a metric's mean over test cases; NaN where no case has the metric."""
-        values = list(self.by_case(metric).values())
-        return float(np.mean(values)) if values else float("nan")
+    def mean(self, metric: str, shifted: bool = False) -> float:
+        """Return a metric's mean over cases, each averaged over seeds; NaN where no case has the metric."""
+        values = average_by_case(self.shifted if shifted else self.test, metric).values()
+        return float(np.mean(list(values))) if values else nan
 
     @property
     def dsc_by_seed(self) -> tuple[float, ...]:
@@ -55,12 +43,7 @@ class SystemResults:
     def median_seed(self) -> int:
         """The place of the training seed with the median DSC (of two in the middle the lower one)."""
         scores = self.dsc_by_seed
-        return sorted(range(len(scores)), key=lambda place: scores[place])[(len(scores) - 1) // 2]
-
-    @property
-    def volume_error_percent(self) -> float:
-        """Mean absolute relative volume error on the test cases."""
-        return float(np.mean([100 * abs(r.measured_ml - r.true_ml) / r.true_ml for run in self.test for r in run]))
+        return scores.index(sorted(scores)[(len(scores) - 1) // 2])
 
     @property
     def missed(self) -> int:
@@ -73,84 +56,70 @@ class SystemResults:
         return float(np.median([np.median([r.seconds for r in run]) for run in self.test]))
 
     @property
-    def shifted_dsc(self) -> float | None:
-        """Mean DSC on the shifted cases."""
-        values = list(average_by_case(self.shifted, "dsc").values())
-        return float(np.mean(values)) if values else None
-
-    @property
-    def seed_sd(self) -> float | None:
+    def seed_sd_percent(self) -> float | None:
         """SD (n - 1) of the mean DSC over training seeds."""
         means = self.dsc_by_seed
-        return float(np.std(means, ddof=1)) if len(means) > 1 else None
+        return 100 * float(np.std(means, ddof=1)) if len(means) > 1 else None
 
 
 @dataclass(frozen=True)
-class Column(Generic[T]):
-    """A column of a CSV: its name, and its value for what a row is about."""
+class Metric:
+    """A metric by which systems are ranked: its columns in CSV and Markdown, its field of a case, what it is in."""
 
     name: str
-    value: Callable[[T], Cell]
-
-
-@dataclass(frozen=True)
-class Metric(Column[SystemResults]):
-    """A metric by which systems are ranked, and its value in the paper."""
-
-    value: Callable[[SystemResults], float]
+    title: str
+    field: str
+    factor: int
     more_is_better: bool
-    paper: str | None
-    """The field of the paper's row."""
+
+    def measure(self, found: SystemResults) -> float:
+        """Return the mean over test cases; NaN where no case has the metric."""
+        return self.factor * found.mean(self.field)
+
+    def read_paper(self, found: SystemResults) -> float | None:
+        """Return the paper's value for the system, None where it has none."""
+        value: float | None = getattr(found.system.paper, self.field, None)
+        return value
 
     def find_best(self, measured: Sequence[SystemResults]) -> SystemResults:
         """Return the system with the best value; NaN is the worst."""
         sign = 1 if self.more_is_better else -1
-        return max(measured, key=lambda found: -inf if isnan(self.value(found)) else sign * self.value(found))
-
-
-def _read_paper(found: SystemResults, field: str | None) -> float | None:
-    """Return a field of the paper's row, None where the paper has none."""
-    value: float | None = getattr(found.system.paper, field or "", None)
-    return value
-
-
-def _scale(value: float | None) -> float | None:
-    return None if value is None else 100 * value
+        return max(measured, key=lambda found: -inf if isnan(value := self.measure(found)) else sign * value)
 
 
 METRICS = (
-    Metric("dsc_percent", lambda found: 100 * found.mean("dsc"), True, "dsc"),
-    Metric("conformity_percent", lambda found: 100 * found.mean("conformity"), True, "conformity"),
-    Metric("jaccard_percent", lambda found: 100 * found.mean("jaccard"), True, "jaccard"),
-    Metric("adb_mm", lambda found: found.mean("adb_mm"), False, "adb_mm"),
-    Metric("hdb_mm", lambda found: found.mean("hdb_mm"), False, "hdb_mm"),
-    Metric("volume_error_percent", lambda found: found.volume_error_percent, False, None),
+    Metric("dsc_percent", "DSC [%]", "dsc", 100, True),
+    Metric("conformity_percent", "Conf [%]", "conformity", 100, True),
+    Metric("jaccard_percent", "Jacc [%]", "jaccard", 100, True),
+    Metric("adb_mm", "Adb [mm]", "adb_mm", 1, False),
+    Metric("hdb_mm", "Hdb [mm]", "hdb_mm", 1, False),
+    Metric("volume_error_percent", "Volume error [%]", "volume_error_percent", 1, False),
 )
-COLUMNS: tuple[Column[SystemResults], ...] = (
-    Column("system", lambda found: found.system.name),
-    Column("seeds", lambda found: len(found.test)),
-    Column("cases", lambda found: len(found.test[0])),
-    *METRICS,
-    Column("dsc_shifted_percent", lambda found: _scale(found.shifted_dsc)),
-    Column("dsc_sd_over_seeds_percent", lambda found: _scale(found.seed_sd)),
-    Column("without_head", lambda found: found.missed),
-    Column("parameters", lambda found: found.parameters),
-    Column("training_minutes", lambda found: found.minutes),
-    Column("seconds", lambda found: found.seconds),
-    *(Column(f"paper_{metric.name}", partial(_read_paper, field=metric.paper)) for metric in METRICS if metric.paper),
-    Column("paper_seconds", partial(_read_paper, field="seconds")),
-)
+HEADER = ("System", *(metric.title for metric in METRICS), "DSC shifted [%]", "Parameters [M]", "Time [s]")
+COLUMNS: Mapping[str, Callable[[SystemResults], Cell]] = {
+    "system": lambda found: found.system.name,
+    "seeds": lambda found: len(found.test),
+    "cases": lambda found: len(found.test[0]),
+    **{metric.name: metric.measure for metric in METRICS},
+    "dsc_shifted_percent": lambda found: 100 * found.mean("dsc", shifted=True),
+    "dsc_sd_over_seeds_percent": lambda found: found.seed_sd_percent,
+    "without_head": lambda found: found.missed,
+    "parameters": lambda found: found.parameters,
+    "training_minutes": lambda found: found.minutes,
+    "seconds": lambda found: found.seconds,
+    **{f"paper_{metric.name}": metric.read_paper for metric in METRICS[:-1]},
+    "paper_seconds": lambda found: getattr(found.system.paper, "seconds", None),
+}
+"""The CSV: names of its columns and their values."""
 
 
-def format_csv(columns: Sequence[Column[T]], items: Sequence[T]) -> str:
-    """Return a CSV with a header line and a row for each item; numbers to six digits."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([column.name for column in columns])
-    for item in items:
-        values = (column.value(item) for column in columns)
-        writer.writerow([float(f"{v:.6g}") if isinstance(v, float) else v for v in values])
-    return text.getvalue()
+def write_csv(path: Path, header: Iterable[str], rows: Iterable[Iterable[object]]) -> None:
+    """Write a CSV with a header line; numbers to six digits."""
+    with path.open("w", encoding="utf-8", newline="") as handle:
+        writer = csv.writer(handle, lineterminator="\n")
+        writer.writerow(header)
+        for row in rows:
+            writer.writerow([float(f"{value:.6g}") if isinstance(value, float) else value for value in row])
 
 
 def format_markdown(measured: Sequence[SystemResults]) -> str:
@@ -166,13 +135,13 @@ def format_markdown(measured: Sequence[SystemResults]) -> str:
 
 
 def _format_cells(found: SystemResults, best: Sequence[SystemResults]) -> list[str]:
-    texts = [_format_number(metric.value(found)) for metric in METRICS]
-    if found.seed_sd is not None:
-        texts[0] += f" ± {_format_number(100 * found.seed_sd)}"
+    texts = [_format_number(metric.measure(found)) for metric in METRICS]
+    if found.seed_sd_percent is not None:
+        texts[0] += f" ± {_format_number(found.seed_sd_percent)}"
     return [
         found.system.name,
         *(f"**{text}**" if found is winner else text for text, winner in zip(texts, best, strict=True)),
-        _format_number(_scale(found.shifted_dsc)),
+        _format_number(100 * found.mean("dsc", shifted=True)),
         f"{found.parameters / 1e6:.2f}",
         f"{found.seconds:.2g}",
         f"{found.missed} of {sum(map(len, found.test))}",
@@ -180,8 +149,8 @@ def _format_cells(found: SystemResults, best: Sequence[SystemResults]) -> list[s
 
 
 def _format_paper_cells(found: SystemResults) -> list[str]:
-    values = [_format_number(_read_paper(found, metric.paper)) for metric in METRICS]
-    cells = ["in the paper", *values, "", "", _format_number(_read_paper(found, "seconds")), ""]
+    values = [_format_number(metric.read_paper(found)) for metric in METRICS]
+    cells = ["in the paper", *values, "", "", _format_number(getattr(found.system.paper, "seconds", None)), ""]
     return [f"*{cell}*" if cell else "" for cell in cells]
 
 

@@ -1,6 +1,5 @@
 """Agreement and reproducibility of head volumes by training seed: mean over seeds, and their range."""
 
-import csv
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -10,7 +9,7 @@ from training.evaluation.cases import CaseResult
 from training.evaluation.markdown import markdown_table
 from training.evaluation.statistics.agreement import measure_agreement
 from training.evaluation.statistics.reproducibility import Reproducibility, summarise_reproducibility
-from training.paper.tables import SystemResults
+from training.paper.tables import SystemResults, write_csv
 from training.phantom.views import direction_of
 
 REPEATED_FIELDS = ("subject_seed", "seed", "gestational_age_weeks", "true_ml", "measured_ml", "dsc", "verdict")
@@ -67,15 +66,9 @@ def format_over_seeds(values: Sequence[float], form: str) -> str:
 
 def write_repeated(path: Path, repeated: Sequence[Sequence[CaseResult]], seeds: Sequence[int]) -> None:
     """Write every volume of the repeated scans as CSV, by training seed, fetus and direction."""
-    with path.open("w", encoding="utf-8", newline="") as handle:
-        writer = csv.writer(handle, lineterminator="\n")
-        writer.writerow(["training_seed", "direction", *REPEATED_FIELDS])
-        for seed, results in zip(seeds, repeated, strict=True):
-            for result in results:
-                values = [getattr(result, field) for field in REPEATED_FIELDS]
-                writer.writerow([seed, direction_of(result.seed), *map(shorten, values)])
-
-
-def shorten(value: object) -> object:
-    """Round a float to five digits for a CSV; return anything else unchanged."""
-    return float(f"{value:.5g}") if isinstance(value, float) else value
+    rows = [
+        (seed, direction_of(result.seed), *(getattr(result, field) for field in REPEATED_FIELDS))
+        for seed, results in zip(seeds, repeated, strict=True)
+        for result in results
+    ]
+    write_csv(path, ("training_seed", "direction", *REPEATED_FIELDS), rows)

@@ -27,7 +27,7 @@ def test_every_case_axis_and_line_is_there_and_labelled() -> None:
         "bias",
         "upper limit",
         "lower limit",
-        f"{agreed.bias_ml:+.1f}",
+        f"{agreed.bias_ml:+.1f} mL",
     ):
         assert wanted in words, words
     assert "95 % interval of bias and limits" in words

@@ -7,12 +7,7 @@ import pytest
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from training.paper.figures.meshes import (
-    MeshRow,
-    MeshView,
-    draw_meshes,
-    measure_distances,
-)
+from training.paper.figures.meshes import MeshView, draw_meshes, measure_distances
 
 CUBIC = (1.0, 1.0, 1.0)
 
@@ -29,7 +24,7 @@ def test_a_ball_three_mm_larger_is_three_mm_away_everywhere() -> None:
 
 
 def pages(*views: MeshView) -> Figure:
-    return draw_meshes([MeshRow("case 7", views)], "title")
+    return draw_meshes({"case 7": views}, "title")
 
 
 def bars(page: Figure) -> list[Any]:

@@ -1,6 +1,6 @@
 """Distances from the found surface to the true one, painted on the head's mesh (figures 4 and 5)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +13,7 @@ from mpl_toolkits.mplot3d.art3d import Poly3DCollection
 from numpy.typing import NDArray
 
 from app.imaging.arrays import Float64
-from training.evaluation.probes.surface import Surface, extract_surface
+from training.evaluation.probes.surface import extract_surface
 from training.paper.figures.page import make_page
 
 LIGHT = np.array([0.4, -0.5, 0.77])
@@ -40,14 +40,6 @@ class MeshView:
 
 
 @dataclass(frozen=True)
-class MeshRow:
-    """Estimates to compare, left to right, and their common title."""
-
-    title: str
-    views: Sequence[MeshView]
-
-
-@dataclass(frozen=True)
 class SurfaceDistances:
     """A mesh and each vertex's distance to the true surface, mm."""
 
@@ -56,31 +48,25 @@ class SurfaceDistances:
     distances: Float64
 
 
-@dataclass(frozen=True)
-class RowScale:
-    """The common scale of a row's meshes: the end of the colours, and the diagonal of the largest mesh, mm."""
-
-    colours: Normalize
-    diagonal_mm: float
-
-
-def draw_meshes(rows: Sequence[MeshRow], title: str) -> Figure:
-    """Draw one mesh per view, in the given rows; the meshes of a row share colours and size, to be comparable.
+def draw_meshes(rows: Mapping[str, Sequence[MeshView]], title: str) -> Figure:
+    """Draw one mesh per view, in rows by title; the meshes of a row share colours and size, to be comparable.
 
     The colours end at the quantile `COLOURED` of the row's distances: one outlier would leave the rest in one colour.
     """
-    columns = max(len(row.views) for row in rows)
+    columns = max(map(len, rows.values()))
     page = make_page(PANEL * columns + 0.9, (PANEL + 0.45) * len(rows) + 0.7, title)
     page.set_layout_engine("constrained", rect=DRAWN_ON)
-    for part, row in zip(page.subfigures(len(rows), 1, squeeze=False)[:, 0], rows, strict=True):
-        part.suptitle(f"\n{row.title}", fontsize=9)
-        meshes = [measure_distances(view) for view in row.views]
-        shared = _choose_row_scale([mesh for mesh in meshes if mesh is not None])
-        axes: list[Any] = [part.add_subplot(1, columns, n + 1, projection="3d") for n in range(len(row.views))]
-        for ax, view, mesh in zip(axes, row.views, meshes, strict=True):
-            _paint(ax, view.title, mesh, shared)
-        scale = ScalarMappable(shared.colours, "turbo")
-        bar = part.colorbar(scale, ax=axes, shrink=0.7, aspect=14, pad=0.01, extend="max")
+    for part, (name, views) in zip(page.subfigures(len(rows), 1, squeeze=False)[:, 0], rows.items(), strict=True):
+        part.suptitle(f"\n{name}", fontsize=9)
+        meshes = [measure_distances(view) for view in views]
+        found = [mesh for mesh in meshes if mesh is not None]
+        distances = np.concatenate([np.zeros(1), *(mesh.distances for mesh in found)])
+        colours = Normalize(0, max(float(np.quantile(distances, COLOURED)), 1e-6))
+        diagonal_mm = max((float(np.linalg.norm(np.ptp(mesh.vertices, 0))) for mesh in found), default=1.0)
+        axes: list[Any] = [part.add_subplot(1, columns, n + 1, projection="3d") for n in range(len(views))]
+        for ax, view, mesh in zip(axes, views, meshes, strict=True):
+            _paint(ax, view.title, mesh, colours, diagonal_mm)
+        bar = part.colorbar(ScalarMappable(colours, "turbo"), ax=axes, shrink=0.7, aspect=14, pad=0.01, extend="max")
         bar.set_label("distance [mm]", fontsize=8)
         bar.ax.tick_params(labelsize=8)
     return page
@@ -90,22 +76,12 @@ def measure_distances(view: MeshView) -> SurfaceDistances | None:
     """Return the estimate's surface with its distances to the truth's; None where one of them is empty."""
     if not view.estimate.any() or not view.truth.any():
         return None
-    found, true = (_extract_surface(mask, view.spacing_mm) for mask in (view.estimate, view.truth))
+    step = max(1, round(FINEST_MM / min(view.spacing_mm)))
+    found, true = (extract_surface(mask, view.spacing_mm, step) for mask in (view.estimate, view.truth))
     return SurfaceDistances(found.vertices, found.faces, np.abs(true.depth_mm(found.vertices)))
 
 
-def _extract_surface(mask: NDArray[Any], spacing_mm: tuple[float, float, float]) -> Surface:
-    return extract_surface(mask, spacing_mm, step=max(1, round(FINEST_MM / min(spacing_mm))))
-
-
-def _choose_row_scale(meshes: Sequence[SurfaceDistances]) -> RowScale:
-    if not meshes:
-        return RowScale(Normalize(0, 1), 1.0)
-    largest = float(np.quantile(np.concatenate([mesh.distances for mesh in meshes]), COLOURED))
-    return RowScale(Normalize(0, max(largest, 1e-6)), max(float(np.linalg.norm(np.ptp(m.vertices, 0))) for m in meshes))
-
-
-def _paint(ax: Any, title: str, mesh: SurfaceDistances | None, shared: RowScale) -> None:
+def _paint(ax: Any, title: str, mesh: SurfaceDistances | None, colours: Normalize, diagonal_mm: float) -> None:
     ax.set_axis_off()
     ax.patch.set_visible(False)
     if mesh is None:
@@ -115,14 +91,14 @@ def _paint(ax: Any, title: str, mesh: SurfaceDistances | None, shared: RowScale)
     mean, largest = mesh.distances.mean(), mesh.distances.max()
     ax.set_title(f"{title}\nmean {mean:.1f}, largest {largest:.1f} mm", fontsize=8, pad=10)
     triangles = mesh.vertices[mesh.faces]  # (m, 3, 3)
-    colours = colormaps["turbo"](shared.colours(mesh.distances[mesh.faces].mean(axis=1)))
-    colours[:, :3] *= _shade(triangles)[:, None]
-    painted = Poly3DCollection(triangles, facecolors=colours, edgecolors="none", antialiased=False)
+    shown = colormaps["turbo"](colours(mesh.distances[mesh.faces].mean(axis=1)))
+    shown[:, :3] *= _shade(triangles)[:, None]
+    painted = Poly3DCollection(triangles, facecolors=shown, edgecolors="none", antialiased=False)
     painted.set_clip_on(False)
     ax.add_collection3d(painted)
     low, high = mesh.vertices.min(axis=0), mesh.vertices.max(axis=0)
     ax.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]), zlim=(low[2], high[2]))
-    ax.set_box_aspect(high - low, zoom=ZOOM * float(np.linalg.norm(high - low)) / shared.diagonal_mm)
+    ax.set_box_aspect(high - low, zoom=ZOOM * float(np.linalg.norm(high - low)) / diagonal_mm)
 
 
 def _shade(triangles: Float64) -> Float64:

@@ -17,8 +17,9 @@ from scipy.ndimage import gaussian_filter
 from app.imaging.arrays import Float32
 from training.paper.figures.page import SYSTEM_COLOURS, make_page
 
-TRUTH_COLOUR = "white"
-TRUTH_STYLE, SYSTEM_STYLES = "-", ("-", (0, (4, 1.5)), (0, (1, 1)), (0, (4, 1, 1, 1)))
+COLOURS = ("white", *SYSTEM_COLOURS)
+STYLES: tuple[Any, ...] = ("-", "-", (0, (4, 1.5)), (0, (1, 1)), (0, (4, 1, 1, 1)))
+"""Of outlines: first the truth's, then the systems'."""
 PLACES = (0.3, 0.5, 0.7)
 AXES = "ijk"
 HALF = 0.5
@@ -47,58 +48,44 @@ class CaseView:
 
 @dataclass(frozen=True)
 class SlicePlane:
-    """A slice across one axis: the grid's spacing in it, and the visible window, all in mm.
+    """A slice across one axis: the grid's spacing in it, and the visible window's ends, all in mm.
 
     Pairs are (across, down); voxel 0 lies at 0 mm.
     """
 
     axis: int
     spacing_mm: tuple[float, float]
-    middle_mm: tuple[float, float]
-    window_mm: tuple[float, float]
+    across_mm: tuple[float, float]
+    down_mm: tuple[float, float]
 
     @property
     def name(self) -> str:
         """The names of its two axes."""
         return "-".join(letter for n, letter in enumerate(AXES) if n != self.axis)
 
-    @property
-    def limits(self) -> tuple[tuple[float, float], tuple[float, float]]:
-        """The window's ends across and down."""
-        across, down = ((m - side / 2, m + side / 2) for m, side in zip(self.middle_mm, self.window_mm, strict=True))
-        return across, down
-
 
 def draw_contours(cases: Sequence[CaseView]) -> Figure:
     """Draw figure 6: three parallel slices through the head of each case, with truth and estimates outlined."""
-    names = list(cases[0].answers)
-    width, height = (max(pair) for pair in zip(*(_measure_window(case, 0) for case in cases), strict=True))
-    rows = PANEL * height / width * len(cases)
+    side = max(_measure_window(case, 0) for case in cases)
+    rows = PANEL * len(cases)
     title = "Outlines in planes j-k of the served orientation, at 30, 50 and 70 % of the head's extent along i"
     page = make_page(PANEL * len(PLACES) + 0.5, rows + 1.0, title)
     parts = page.subfigures(2, 1, squeeze=False, height_ratios=(rows, 0.35))
     panels, below = parts[:, 0]
     axes = panels.subplots(len(cases), len(PLACES), squeeze=False)
     for row, case in zip(axes, cases, strict=True):
-        plane = _make_plane(case, 0, (width, height))
+        plane = _make_plane(case, 0, side)
         for ax, number in zip(row, _choose_slices(case.truth), strict=True):
             _show(ax, case.image[number], plane)
-            _draw_outline(ax, case.truth[number], plane, TRUTH_COLOUR)
-            for name, colour, style in zip(names, SYSTEM_COLOURS, SYSTEM_STYLES, strict=False):
-                _draw_outline(ax, case.answers[name][number], plane, colour, style)
+            for mask, colour, style in zip((case.truth, *case.answers.values()), COLOURS, STYLES, strict=False):
+                _draw_outline(ax, mask[number], plane, colour, style)
         _draw_scale_bar(row[0], plane)
-        row[0].set_ylabel("\n".join((case.name, *_format_scores(case))), fontsize=8)
-    handles = [_make_handle("truth", TRUTH_COLOUR, TRUTH_STYLE)]
-    handles += [_make_handle(*words) for words in zip(names, SYSTEM_COLOURS, SYSTEM_STYLES, strict=False)]
-    below.legend(
-        handles=handles,
-        loc="center",
-        fontsize=8,
-        ncols=len(handles),
-        facecolor="0.4",
-        labelcolor="white",
-        handlelength=3,
-    )
+        scores = (f"{name}: DSC {case.dsc[name]:.3f}" for name in case.answers)
+        row[0].set_ylabel("\n".join((case.name, *scores)), fontsize=8)
+    drawn = zip(("truth", *cases[0].answers), COLOURS, STYLES, strict=False)
+    handles = [Line2D([], [], color=colour, ls=style, label=name) for name, colour, style in drawn]
+    colours = {"facecolor": "0.4", "labelcolor": "white"}
+    below.legend(handles=handles, loc="center", fontsize=8, ncols=len(handles), handlelength=3, **colours)
     return page
 
 
@@ -107,31 +94,23 @@ def draw_probabilities(case: CaseView) -> Figure:
     columns = 1 + len(case.answers)
     page = make_page(PANEL * columns + 1.2, PANEL * len(AXES) + 1.0, f"Probability of the head, {case.name}")
     axes = page.subplots(len(AXES), columns, squeeze=False)
-    side = max(max(_measure_window(case, axis)) for axis in range(len(AXES)))
-    centre = _find_centre(case.truth)
+    side = max(_measure_window(case, axis) for axis in range(len(AXES)))
+    centre = [round(sum(_find_extent(case.truth, axis)) / 2) for axis in range(len(AXES))]
     picture: Any = None
     for axis, row in enumerate(axes):
-        plane = _make_plane(case, axis, (side, side))
+        plane = _make_plane(case, axis, side)
         image, truth = (np.take(a, centre[axis], axis) for a in (case.image, case.truth))
         _show(row[0], image, plane)
-        _draw_outline(row[0], truth, plane, TRUTH_COLOUR)
+        _draw_outline(row[0], truth, plane)
         _draw_scale_bar(row[0], plane)
         row[0].set_ylabel(f"plane {plane.name}", fontsize=9)
         for ax, probability in zip(row[1:], case.answers.values(), strict=True):
             picture = _draw(ax, np.take(probability, centre[axis], axis), plane, "viridis", 1.0)
-            _draw_outline(ax, truth, plane, TRUTH_COLOUR)
+            _draw_outline(ax, truth, plane)
     for ax, name in zip(axes[0], ("image", *case.answers), strict=True):
         ax.set_title(name if name == "image" else f"{name}, DSC {case.dsc[name]:.3f}", fontsize=9)
     page.colorbar(picture, ax=axes, shrink=0.5, label="probability")
     return page
-
-
-def _format_scores(case: CaseView) -> list[str]:
-    return [f"{name}: DSC {case.dsc[name]:.3f}" for name in case.answers]
-
-
-def _make_handle(name: str, colour: str, style: Any) -> Line2D:
-    return Line2D([], [], color=colour, ls=style, label=name)
 
 
 def _choose_slices(truth: Float32) -> list[int]:
@@ -146,34 +125,18 @@ def _find_extent(truth: Float32, axis: int) -> tuple[int, int]:
     return (int(used[0]), int(used[-1])) if used.size else (0, truth.shape[axis] - 1)
 
 
-def _find_centre(truth: Float32) -> tuple[int, int, int]:
-    inside = np.argwhere(truth > HALF)
-    i, j, k = (inside.mean(axis=0) if len(inside) else np.array(truth.shape) / 2).round().astype(int)
-    return int(i), int(j), int(k)
+def _measure_window(case: CaseView, axis: int) -> float:
+    """Return the side of a square window around the head across an axis, with a margin, mm."""
+    extents = [(_find_extent(case.truth, n), case.spacing_mm[n]) for n in range(len(AXES)) if n != axis]
+    return max((last - first) * step for (first, last), step in extents) + 2 * MARGIN_MM
 
 
-def _measure_window(case: CaseView, axis: int) -> tuple[float, float]:
-    """Return the sides of a window around the head across an axis, with a margin, limited to the scan."""
-    x, y = (min((last - first) * step + 2 * MARGIN_MM, n * step) for first, last, n, step in _measure_plane(case, axis))
-    return x, y
-
-
-def _measure_plane(case: CaseView, axis: int) -> list[tuple[int, int, int, float]]:
-    """Return the head's first and last index, the number of voxels and the spacing along both axes of a plane."""
-    return [
-        (*_find_extent(case.truth, n), case.truth.shape[n], case.spacing_mm[n]) for n in range(len(AXES)) if n != axis
-    ]
-
-
-def _make_plane(case: CaseView, axis: int, window_mm: tuple[float, float]) -> SlicePlane:
-    """Return the window around the head, moved into the scan where it reaches beyond."""
-    middles = []
-    for (first, last, n, step), side in zip(_measure_plane(case, axis), window_mm, strict=True):
-        lowest, highest = side / 2 - step / 2, n * step - step / 2 - side / 2
-        middle = (first + last) / 2 * step
-        middles.append((lowest + highest) / 2 if lowest > highest else min(max(middle, lowest), highest))
-    (_, _, _, dx), (_, _, _, dy) = _measure_plane(case, axis)
-    return SlicePlane(axis, (dx, dy), (middles[0], middles[1]), window_mm)
+def _make_plane(case: CaseView, axis: int, side_mm: float) -> SlicePlane:
+    """Return the square window around the head."""
+    i, j = (n for n in range(len(AXES)) if n != axis)
+    middles = [sum(_find_extent(case.truth, n)) / 2 * case.spacing_mm[n] for n in (i, j)]
+    across, down = ((middle - side_mm / 2, middle + side_mm / 2) for middle in middles)
+    return SlicePlane(axis, (case.spacing_mm[i], case.spacing_mm[j]), across, down)
 
 
 def _show(ax: Axes, image: Float32, plane: SlicePlane) -> None:
@@ -187,13 +150,12 @@ def _draw(ax: Axes, values: Float32, plane: SlicePlane, colours: str, brightest:
     picture = ax.imshow(
         values.T, cmap=colours, vmin=0, vmax=brightest, origin="lower", extent=edges, interpolation="bilinear"
     )
-    (left, right), (low, high) = plane.limits
-    ax.set(xticks=[], yticks=[], xlim=(left, right), ylim=(low, high), aspect="equal")
+    ax.set(xticks=[], yticks=[], xlim=plane.across_mm, ylim=plane.down_mm, aspect="equal")
     ax.set_facecolor(picture.get_cmap()(0.0))
     return picture
 
 
-def _draw_outline(ax: Axes, mask: Float32, plane: SlicePlane, colour: str, style: Any = TRUTH_STYLE) -> None:
+def _draw_outline(ax: Axes, mask: Float32, plane: SlicePlane, colour: str = COLOURS[0], style: Any = STYLES[0]) -> None:
     """Draw the contour at one half, smoothed and closed at the scan's end, with a dark rim for bright tissue."""
     if mask.max() > HALF:
         padded = gaussian_filter(np.pad(mask, 2), SMOOTHING)
@@ -204,7 +166,7 @@ def _draw_outline(ax: Axes, mask: Float32, plane: SlicePlane, colour: str, style
 
 def _draw_scale_bar(ax: Axes, plane: SlicePlane) -> None:
     """Draw a bar of `BAR_MM` in the lower left corner."""
-    (left, right), (low, _) = plane.limits
+    (left, right), (low, _) = plane.across_mm, plane.down_mm
     gap = 0.04 * (right - left)
     rim = [withStroke(linewidth=3.5, foreground="black")]
     bar = [left + gap, left + gap + BAR_MM], [low + gap] * 2

@@ -8,14 +8,10 @@ from matplotlib.figure import Figure
 
 from app.imaging.arrays import Float64
 from training.evaluation.cases import CaseResult
+from training.evaluation.figures import draw_limits
 from training.evaluation.statistics.agreement import Agreement, measure_agreement
 from training.evaluation.statistics.reproducibility import summarise_reproducibility
-from training.paper.figures.page import (
-    BLUE,
-    SYSTEM_COLOURS,
-    VERMILION,
-    make_page,
-)
+from training.paper.figures.page import BLUE, SYSTEM_COLOURS, VERMILION, make_page
 from training.phantom.views import DIRECTIONS, direction_of
 
 MARKERS = ("o", "s", "^")
@@ -56,7 +52,12 @@ def draw_repeated(results: Sequence[CaseResult], name: str) -> Figure:
     true = [float(np.mean([r.true_ml for r in g])) for g in groups]
     ax.hlines(true, places - 0.35, places + 0.35, color="black", lw=1.5, label="truth in view, mean", zorder=2)
     for direction, marker, colour in zip(DIRECTIONS, MARKERS, (BLUE, *SYSTEM_COLOURS[::2]), strict=False):
-        points = [(n, r.measured_ml) for n, g in zip(places, groups, strict=True) for r in g if _is_along(r, direction)]
+        points = [
+            (n, r.measured_ml)
+            for n, g in zip(places, groups, strict=True)
+            for r in g
+            if direction_of(r.seed) == direction
+        ]
         ax.plot(*zip(*points, strict=True), marker, color=colour, mec="black", mew=0.4, ms=5.5, ls="", label=direction)
     ax.set(xlabel="fetus, by true volume", ylabel="volume [mL]", xticks=places)
     ax.tick_params(axis="x", labelsize=8)
@@ -66,45 +67,25 @@ def draw_repeated(results: Sequence[CaseResult], name: str) -> Figure:
     return page
 
 
-def _is_along(result: CaseResult, direction: str) -> bool:
-    return direction_of(result.seed) == direction
-
-
 def _draw_correlation(ax: Axes, measured: Float64, true: Float64, found: Agreement) -> None:
     ends = [0.0, 1.05 * float(max(measured.max(), true.max()))]
     ax.plot(ends, ends, color="0.5", lw=1, ls="--", label="identity")
     if np.ptp(true) > 0:
         slope, offset = np.polyfit(true, measured, 1)
         line = np.array([true.min(), true.max()])
-        ax.plot(
-            line,
-            slope * line + offset,
-            color=VERMILION,
-            lw=1.2,
-            label=f"least squares: {slope:.2f} x {_format_signed(offset)} mL",
-        )
+        label = f"least squares: {slope:.2f} x {offset:+.1f} mL"
+        ax.plot(line, slope * line + offset, color=VERMILION, lw=1.2, label=label)
     ax.plot(true, measured, "o", ms=4, alpha=0.7, color=BLUE, mew=0)
     ax.set(xlim=ends, ylim=ends, xlabel="true volume [mL]", ylabel="measured volume [mL]", aspect="equal")
     ax.set_title(f"Pearson r {found.pearson:.3f}, concordance {found.concordance:.3f}", fontsize=9)
     ax.legend(frameon=False, fontsize=8, loc="upper left")
 
 
-def _format_signed(value: float) -> str:
-    return f"{'-' if value < 0 else '+'} {abs(value):.1f}"
-
-
 def _draw_bland_altman(ax: Axes, means: Float64, differences: Float64, found: Agreement, unit: str) -> None:
     """Draw differences with their bias and limits, each with its 95 % interval; lines are named outside the frame."""
     ax.axhline(0, color="0.8", lw=0.8)
     ax.plot(means, differences, "o", ms=4, alpha=0.7, color=BLUE, mew=0)
-    half, uncertain = found.loa_half_width_ml, found.loa_ci95_half_width_ml
-    limits = {name: found.bias_ml + sign * half for name, sign in (("+1.96 SD", 1), ("-1.96 SD", -1))}
-    lines = {"bias": (found.bias_ml, found.bias_ci95_ml, "-")}
-    lines |= {name: (at, (at - uncertain, at + uncertain), "--") for name, at in limits.items()}
-    for name, (value, (low, high), style) in lines.items():
-        ax.axhline(value, color=VERMILION, lw=1.2, ls=style)
-        ax.axhspan(low, high, color=VERMILION, alpha=0.12, lw=0)
-        text = f"{name}\n{value:+.1f} {unit}"
-        ax.annotate(text, (1.02, value), xycoords=("axes fraction", "data"), fontsize=8, va="center", ha="left")
+    draw_limits(ax, found, unit, VERMILION)
     ax.set(xlabel="mean of measured and true volume [mL]")
-    ax.set_title(f"bias and 95 % limits of agreement: {found.bias_ml:+.1f} ± {half:.1f} {unit}", fontsize=9)
+    limits = f"{found.bias_ml:+.1f} ± {found.loa_half_width_ml:.1f} {unit}"
+    ax.set_title(f"bias and 95 % limits of agreement: {limits}", fontsize=9)
