@@ -32,7 +32,9 @@ BLACK_BELOW = 0.02
 POCKET_MM = 15.0
 """Fill this deep inside the fan's hull is fluid; the curved face of a probe leaves at most 12 mm."""
 HULL_STEP_MM = 4.5
-"""The hull, and the pockets in it, need no finer grid."""
+"""Whether there are pockets is seen on a grid as coarse as this."""
+FLAT = 1e-4
+"""Steps of the grid by which a voxel may lie beyond a face of the hull, since faces are rounded to as much."""
 
 
 @dataclass(frozen=True)
@@ -115,17 +117,23 @@ def fill_pockets(field_of_view: Bool, spacing_mm: float) -> Bool:
     A field of view without such a pocket is returned itself.
     """
     step = max(1, round(HULL_STEP_MM / spacing_mm))
-    coarse, step_mm = field_of_view[::step, ::step, ::step], step * spacing_mm
-    hull = _hull(coarse)
-    missing = hull & ~coarse
-    steps_deep = distance_transform_edt(np.pad(hull, 1))[1:-1, 1:-1, 1:-1] - 0.5
-    deep = missing & (steps_deep * step_mm > POCKET_MM)
+    coarse = field_of_view[::step, ::step, ::step]
+    coarse_hull = _hull(coarse)
+    if not _find_deep(coarse_hull & ~coarse, coarse_hull, step * spacing_mm).any():
+        return field_of_view
+    hull = _hull(field_of_view)
+    missing = hull & ~field_of_view
+    deep = _find_deep(missing, hull, spacing_mm)
     if not deep.any():
         return field_of_view
-    pocket = missing & (distance_transform_edt(~deep) * step_mm <= 2 * POCKET_MM)
-    for axis, length in enumerate(field_of_view.shape):
-        pocket = np.repeat(pocket, step, axis=axis).take(range(length), axis=axis)
-    return field_of_view | pocket
+    return field_of_view | (missing & (distance_transform_edt(~deep) * spacing_mm <= 2 * POCKET_MM))
+
+
+def _find_deep(missing: Bool, hull: Bool, spacing_mm: float) -> Bool:
+    """Return what is missing further inside the hull than the curved face of a probe reaches."""
+    steps_deep = distance_transform_edt(np.pad(hull, 1))[1:-1, 1:-1, 1:-1] - 0.5
+    deep: Bool = missing & (steps_deep * spacing_mm > POCKET_MM)
+    return deep
 
 
 def _fill_value(data: NDArray[Any]) -> float | None:
@@ -146,18 +154,22 @@ def _outside(data: NDArray[Any], echoes: EchoRange) -> Bool:
 
 
 def _hull(mask: Bool) -> Bool:
-    """Return the convex hull of a mask (I, J, K), which is the mask itself where it is flat or empty."""
+    """Return the convex hull of a mask (I, J, K), filled line by line; a mask that is flat or empty is its own hull."""
     points = np.concatenate([_ends(mask, axis) for axis in AXES])
     try:
         planes = np.unique(ConvexHull(np.unique(points, axis=0)).equations.round(4), axis=0)
     except (QhullError, ValueError):
         return mask
-    left = np.argwhere(~mask)
-    for plane in planes:
-        left = left[left @ plane[:3] + plane[3] <= 0]
-    hull = mask.copy()
-    hull[tuple(left.T)] = True
-    return hull
+    i, j = (side.ravel() for side in np.indices(mask.shape[:2]))
+    reach = np.outer(i, planes[:, 0]) + np.outer(j, planes[:, 1]) + planes[:, 3]
+    slope = planes[:, 2]
+    up, down, along = slope > FLAT, slope < -FLAT, np.abs(slope) <= FLAT
+    first = np.max(-reach[:, down] / slope[down], axis=1, initial=0)
+    last = np.min(-reach[:, up] / slope[up], axis=1, initial=mask.shape[2] - 1)
+    last[(reach[:, along] > FLAT).any(axis=1)] = -1
+    k = np.arange(mask.shape[2])
+    within: Bool = (k >= first[:, None] - FLAT) & (k <= last[:, None] + FLAT)
+    return within.reshape(mask.shape) | mask
 
 
 def _ends(mask: Bool, axis: int) -> NDArray[np.intp]:
