@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -15,6 +16,8 @@ from app.imaging.volume import Float3, Index3
 
 NiftiVersion = Literal[1, 2]
 
+LONGEST_QUATERNION_EXCESS = 1e-3
+"""By how much a rounded quaternion may be longer than 1: programs write them with as few as three digits."""
 HEADER_BYTES: dict[NiftiVersion, int] = {1: 348, 2: 540}
 MAGIC: dict[NiftiVersion, tuple[int, bytes]] = {1: (344, b"n+1\0"), 2: (4, b"n+2\0\r\n\x1a\n")}
 PAIR_MAGIC = (b"ni1\0", b"ni2\0")
@@ -41,18 +44,32 @@ OTHER_TYPES = {
     2048: "complex numbers",
     2304: "RGBA colours",
 }
-OTHER_FORMATS = (
-    (128, b"DICM", "DICOM"),
-    (0, b"KRETZFILE", "Kretz"),
-    (0, b"NRRD", "NRRD"),
-    (0, b"ObjectType", "MetaImage"),
-    (0, b"PK\x03\x04", "zip"),
-    (0, b"BZh", "bzip2"),
-    (0, b"\xfd7zXZ", "xz"),
-    (0, b"\x89PNG", "PNG"),
-    (0, b"\x89HDF", "HDF5"),
-)
 CONVERT = "convert the scan to NIfTI (.nii or .nii.gz)"
+FETCH_SIGNED_IN = "open the address in a browser, sign in, and download the scan itself"
+NOT_NIFTI = (
+    (128, b"DICM", "a DICOM file", CONVERT),
+    (0, b"KRETZFILE", "a Kretz file", CONVERT),
+    (0, b"NRRD", "an NRRD file", CONVERT),
+    (0, b"ObjectType", "a MetaImage file", CONVERT),
+    (0, b"PK\x03\x04", "a zip archive", "unpack it, and send the scan in it"),
+    (0, b"BZh", "a bzip2 file", CONVERT),
+    (0, b"\xfd7zXZ", "an xz file", CONVERT),
+    (0, b"\x28\xb5\x2f\xfd", "a Zstandard file", CONVERT),
+    (0, b"\x89PNG", "a PNG picture", CONVERT),
+    (0, b"\xff\xd8\xff", "a JPEG picture", CONVERT),
+    (0, b"%PDF", "a PDF document", CONVERT),
+    (0, b"\x89HDF", "an HDF5 file", CONVERT),
+    (0, b"\x1f\x8b", "gzip within gzip", "unpack it once with gunzip, and send the result"),
+    (0, b"version https://git-lfs", "a Git LFS pointer", "fetch the scan itself with git lfs pull"),
+    (0, b"/annex/objects/", "a git-annex pointer", "fetch the scan itself with git annex get"),
+    (0, b"../", "a link that was saved as a file", "send the file that it points to"),
+    (0, b"<!doctype html", "an HTML page", FETCH_SIGNED_IN),
+    (0, b"<html", "an HTML page", FETCH_SIGNED_IN),
+    (0, b"<?xml", "an XML document", FETCH_SIGNED_IN),
+    (0, b"<error", "an XML document", FETCH_SIGNED_IN),
+    (0, b"{", "a JSON document", FETCH_SIGNED_IN),
+)
+"""What else arrives under the name of a scan: the place of its mark, the mark in any case, what it is, what helps."""
 
 
 @dataclass(frozen=True)
@@ -87,13 +104,21 @@ def recognise_header(beginning: bytes) -> tuple[NiftiVersion, str, int]:
         for order in ("<", ">"):
             if np.frombuffer(beginning[:4].ljust(4), dtype=f"{order}i4")[0] == length:
                 return version, order, length
-    known = [name for at, magic, name in OTHER_FORMATS if beginning[at : at + len(magic)] == magic]
-    raise NotAVolumeFile(
+    text = beginning.removeprefix(b"\xef\xbb\xbf").lstrip()
+    for at, magic, name, remedy in NOT_NIFTI:
+        found = beginning[at : at + len(magic)] if at else text[: len(magic)]
+        if found.lower() == magic.lower():
+            raise _not_nifti(f"this is {name}", beginning, remedy)
+    raise _not_nifti("the file does not begin as NIfTI does", beginning, CONVERT)
+
+
+def _not_nifti(detail: str, beginning: bytes, remedy: str) -> NotAVolumeFile:
+    return NotAVolumeFile(
         "not_nifti",
-        f"this is a {known[0]} file" if known else "the file does not begin as NIfTI does",
+        detail,
         expected="NIfTI-1 or NIfTI-2, plain or gzipped",
         got=f"a file that begins with the bytes {beginning[:4].hex(' ')}",
-        remedy=CONVERT,
+        remedy=remedy,
     )
 
 
@@ -132,11 +157,19 @@ def _read_geometry(header: Nifti1Header, version: NiftiVersion) -> NiftiHeader:
         pixdim=tuple(float(value) for value in fields["pixdim"]),
         units_code=int(fields["xyzt_units"]) & 7,
         qform_code=int(fields["qform_code"]),
-        quaternion=(float(fields["quatern_b"]), float(fields["quatern_c"]), float(fields["quatern_d"])),
+        quaternion=_read_quaternion(*(float(fields[f"quatern_{letter}"]) for letter in "bcd")),
         qoffset=(float(fields["qoffset_x"]), float(fields["qoffset_y"]), float(fields["qoffset_z"])),
         sform_code=int(fields["sform_code"]),
         srow=tuple(tuple(float(value) for value in fields[name]) for name in ("srow_x", "srow_y", "srow_z")),
     )
+
+
+def _read_quaternion(b: float, c: float, d: float) -> Float3:
+    """Return the quaternion, shortened to 1 where rounding left it longer: half a turn, which has a = 0."""
+    length = math.hypot(b, c, d)
+    if not 1 < length <= 1 + LONGEST_QUATERNION_EXCESS:
+        return b, c, d
+    return b / length, c / length, d / length
 
 
 def _read_shape(dim: NDArray[Any]) -> Index3:
@@ -147,12 +180,13 @@ def _read_shape(dim: NDArray[Any]) -> Index3:
     while len(sizes) > 3 and sizes[-1] == 1:
         sizes.pop()
     if len(sizes) > 3:
+        detail, remedy = _explain_extra_axes(sizes)
         raise NotMeasurable(
             "several_volumes",
-            "the file holds more than one volume",
-            expected="one volume (trailing dimensions of 1)",
+            detail,
+            expected="one volume of three axes (further axes of length 1 may follow them)",
             got=" x ".join(map(str, sizes)),
-            remedy="send one volume of the series",
+            remedy=remedy,
         )
     if len(sizes) < 3 or 1 in sizes:
         raise NotMeasurable(
@@ -162,6 +196,15 @@ def _read_shape(dim: NDArray[Any]) -> Index3:
             got=" x ".join(map(str, sizes)),
         )
     return sizes[0], sizes[1], sizes[2]
+
+
+def _explain_extra_axes(sizes: list[int]) -> tuple[str, str]:
+    """Return what more than three axes mean, and what to do about it."""
+    if len(sizes) == 5 and sizes[3] == 1:
+        return f"each voxel has {sizes[4]} components, such as colours", "save one component, the grey values"
+    if sizes[0] == 1 and len([size for size in sizes if size > 1]) == 3:
+        return "an axis of length 1 stands in front of the volume's three", "remove it, or move it to the end"
+    return "the file holds more than one volume", "send one volume of the series"
 
 
 def _read_encoding(header: Nifti1Header, version: NiftiVersion, order: str) -> Encoding:

@@ -19,6 +19,7 @@ from app.imaging.nifti.file import (
     decode_nifti,
     encode_nifti,
     encode_volume,
+    read_mask_file,
 )
 from app.imaging.volume import VolumeGeometry
 from tests.helpers.geometries import oblique
@@ -84,7 +85,12 @@ UNREADABLE: dict[str, tuple[Callable[[], bytes], type[ImagingError], str]] = {
     "voxel offset NaN": (lambda: good(vox_offset=np.nan), UnreadableFile, "bad_voxel_offset"),
     "voxel offset beyond the end": (lambda: good(vox_offset=1e6), UnreadableFile, "bad_voxel_offset"),
     "voxel offset beyond every end": (lambda: good(vox_offset=1e30), UnreadableFile, "bad_voxel_offset"),
-    "zeros after the gzip stream": (lambda: gzip.compress(good()) + bytes(10), UnreadableFile, "excess_bytes"),
+    "zeros and more after the gzip stream": (
+        lambda: gzip.compress(good()) + bytes(600) + b"x",
+        UnreadableFile,
+        "excess_bytes",
+    ),
+    "zeros after the voxels": (lambda: good() + bytes(512), UnreadableFile, "excess_bytes"),
     "one byte after the gzip stream": (lambda: gzip.compress(good()) + b"\x1f", UnreadableFile, "excess_bytes"),
 }
 
@@ -162,6 +168,19 @@ def test_a_refusal_names_a_remedy(name: str) -> None:
         (lambda: nifti_bytes(grey((8, 8, 8)), np.diag([1.2, 1.2, 1.2, 1])), ["20 mm", "9.6 x 9.6 x 9.6 mm"]),
         (NOT_MEASURABLE["60 cm"][0], ["400 mm", "600 x 54 x 60 mm"]),
         (shifted_qform, ["2 mm apart"]),
+        (lambda: gzip.compress(gzip.compress(good())), ["gzip within gzip", "gunzip"]),
+        (lambda: b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n", ["Git LFS", "git lfs pull"]),
+        (lambda: b"/annex/objects/SHA256E-s1--0.nii.gz\n", ["git-annex", "git annex get"]),
+        (lambda: b"../.git/annex/objects/x/SHA256E-s1--0.nii.gz", ["a link that was saved as a file"]),
+        (lambda: b"\n <!DOCTYPE HTML><html><title>Sign in</title>", ["an HTML page", "sign in"]),
+        (lambda: b"\xef\xbb\xbf<html><head>", ["an HTML page"]),
+        (lambda: b'<?xml version="1.0"?><Error><Code>AccessDenied</Code></Error>', ["an XML document", "sign in"]),
+        (lambda: b'{"detail": "Not authenticated"}', ["a JSON document", "sign in"]),
+        (lambda: bytes(128) + b"DICM" + bytes(600), ["a DICOM file"]),
+        (lambda: b"\xff\xd8\xff\xe0" + bytes(600), ["a JPEG picture"]),
+        (lambda: nifti_bytes(grey((16, 18, 20, 1, 3))), ["each voxel has 3 components", "grey values"]),
+        (lambda: nifti_bytes(grey((1, 16, 18, 20))), ["an axis of length 1", "in front", "1 x 16 x 18 x 20"]),
+        (lambda: nifti_bytes(grey((16, 18, 20, 3))), ["more than one volume"]),
         (lambda: good(vox_offset=1e6), ["beyond the file's end", "byte 1000000"]),
         (lambda: good(vox_offset=1e30), ["beyond any file's end"]),
         (lambda: good(pixdim=[1, 2.0, 2.1, 2.0, 0, 0, 0, 0]), ["2 x 2 x 2 mm", "2 x 2.1 x 2 mm"]),
@@ -172,6 +191,36 @@ def test_a_refusal_says_what_was_found_in_its_unit(payload: Callable[[], bytes],
         decode_nifti(payload())
     assert [word for word in words if word not in str(caught.value)] == []
     assert "b'" not in str(caught.value)
+
+
+@pytest.mark.parametrize("zeros", [1, 10, 772, 1 << 20])
+def test_zeros_after_the_gzip_stream_are_blocks_filled_up(zeros: int) -> None:
+    padded = decode_nifti(gzip.compress(good()) + bytes(zeros))
+    assert np.array_equal(padded.volume.data, decode_nifti(good()).volume.data)
+
+
+@pytest.mark.parametrize("rounded", [0.70710677, 0.70710692, 0.70711, 0.7073])
+@pytest.mark.parametrize("sform_code", [0, 1])
+def test_half_a_turn_may_have_a_rounded_quaternion(rounded: float, sform_code: int) -> None:
+    turned = {
+        "srow_x": [-2.0, 0, 0, 0],
+        "srow_y": [0, 0, 2.0, 0],
+        "srow_z": [0, 2.0, 0, 0],
+        "pixdim": [1.0, 2, 2, 2] + [0] * 4,
+    }
+    offsets = {f"qoffset_{axis}": 0.0 for axis in "xyz"}
+    quaternion = {"quatern_b": 0.0, "quatern_c": rounded, "quatern_d": rounded}
+    file = decode_nifti(good(**turned, **offsets, **quaternion, sform_code=sform_code))
+    expected = [[-2, 0, 0, 0], [0, 0, 2, 0], [0, 2, 0, 0], [0, 0, 0, 1]]
+    np.testing.assert_allclose(file.volume.geometry.affine, expected, atol=1e-6)
+    written = read_mask_file(encode_nifti(np.zeros(file.volume.data.shape, np.uint8), file.header))
+    np.testing.assert_allclose(written.header.get_qform(), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("cosine", [0.0012, 0.005])
+def test_the_slight_shear_of_a_registration_changes_no_volume(cosine: float) -> None:
+    geometry = decode_nifti(good(srow_x=[2.0, 2.0 * cosine, 0, 0], qform_code=0)).volume.geometry
+    assert geometry.voxel_volume_mm3 == pytest.approx(8.0, rel=1e-4)
 
 
 def test_a_refusal_shows_nothing_of_the_gzip_library() -> None:
