@@ -20,7 +20,9 @@ SPACING_TOLERANCE: Final = 0.01
 """How far, relative to it, a file's spacing may lie from one that is sent beside it."""
 SPACING_SUPPLIED: Final = "spacing_supplied"
 SPACING_SUSPICIOUS: Final = "spacing_suspicious"
-"""Codes of the flags of a file without a spacing, and of one whose spacing looks like a placeholder."""
+FILL_AMBIGUOUS: Final = "fill_ambiguous"
+"""Codes of the flags of a file without a spacing, of one whose spacing looks like a placeholder, and of one that has a
+value outside the fan that echoes have, too."""
 SUBJECT: Final = r"^[A-Za-z0-9._-]{1,64}$"
 NUMBER: Final = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
 

@@ -23,6 +23,8 @@ from app.imaging.volume import AXES, Volume
 SAMPLES = 300_000
 RARE = 1e-4
 """Share of the echoes that may lie beyond the range which counts, at either end."""
+RARE_ECHOES = 0.1
+"""How far beyond that range echoes reach, as a share of it."""
 BORDER_SHARE = 0.1
 """A value that fills at least this share of the box's faces is the fill value."""
 WIDEST_GAP = 0.5
@@ -65,6 +67,11 @@ class EchoRange:
         return self.fill is None or 0 <= self.low - self.fill <= WIDEST_GAP * self.span
 
     @property
+    def has_echoes_like_fill(self) -> bool:
+        """Whether echoes may have the fill value, too, so that the fan's edge has to be guessed."""
+        return self.fill is not None and self.low < self.fill <= self.high + RARE_ECHOES * self.span
+
+    @property
     def floor(self) -> float:
         """The smallest value that a voxel may have."""
         if self.fill is None:
@@ -94,12 +101,12 @@ def find_echo_range(data: NDArray[Any]) -> EchoRange:
     return EchoRange(low, high, fill)
 
 
-def clean_values(volume: Volume) -> Volume:
+def clean_values(volume: Volume, echoes: EchoRange | None = None) -> Volume:
     """Return the volume with black outside its fan and without voxels far beyond its echoes; mostly it is that already.
 
-    Echoes keep their values. Raises as `find_echo_range` does.
+    Echoes keep their values; their range is found where it is not given. Raises as `find_echo_range` does.
     """
-    data, echoes = volume.data, find_echo_range(volume.data)
+    data, echoes = volume.data, echoes or find_echo_range(volume.data)
     top, floor = echoes.high + echoes.span, echoes.floor
     if echoes.has_black_outside and float(data.max()) <= top and float(data.min()) >= floor:
         return volume

@@ -10,9 +10,20 @@ from typing import Final
 
 import numpy as np
 
-from app.contract.report import DISAGREEMENT, MASK, PREVIEW, PROBABILITY, Input, Measurement, Report, segmentation_path
-from app.contract.upload import Upload, VolumeFields
+from app.contract.report import (
+    DISAGREEMENT,
+    MASK,
+    PREVIEW,
+    PROBABILITY,
+    Flag,
+    Input,
+    Measurement,
+    Report,
+    segmentation_path,
+)
+from app.contract.upload import FILL_AMBIGUOUS, Upload, VolumeFields
 from app.contract.value import VERDICTS
+from app.imaging.field_of_view import EchoRange, clean_values, find_echo_range
 from app.imaging.nifti.file import DecodeLimits, NiftiFile, decode_nifti, encode_fractions, encode_nifti
 from app.imaging.volume import Volume
 from app.inference.manifest import ModelManifest
@@ -43,10 +54,26 @@ class Identity:
 
 
 def decode(upload: Upload, limits: DecodeLimits) -> DecodedUpload:
-    """Read the file of an upload, or raise an ImagingError."""
+    """Read the file of an upload and clean its values, or raise an ImagingError."""
     started = time.perf_counter()
-    file = decode_nifti(upload.payload, limits, spacing_mm=upload.fields.spacing_mm)
+    file = _clean(decode_nifti(upload.payload, limits, spacing_mm=upload.fields.spacing_mm))
     return DecodedUpload(file, upload.fields, upload.sha256, time.perf_counter() - started)
+
+
+def _clean(file: NiftiFile) -> NiftiFile:
+    """Return the file with black outside the fan, and with a flag where the fan's edge was guessed."""
+    echoes = find_echo_range(file.volume.data)
+    flags = (*file.flags, _flag_fill(echoes)) if echoes.has_echoes_like_fill else file.flags
+    return replace(file, volume=clean_values(file.volume, echoes), flags=flags)
+
+
+def _flag_fill(echoes: EchoRange) -> Flag:
+    return Flag(
+        code=FILL_AMBIGUOUS,
+        detail=f"outside the fan the volume holds the value {echoes.fill:g}, which echoes have, too; "
+        "the fan's edge was guessed",
+        remedy="export the scan with 0 outside the fan, or compare the outline with the image",
+    )
 
 
 def measure(decoded: DecodedUpload, segmenter: HeadSegmenter) -> Measurement:

@@ -14,7 +14,7 @@ from nibabel.nifti2 import Nifti2Image
 from numpy.typing import NDArray
 
 from app.contract.report import Flag
-from app.contract.upload import SPACING_MM, SPACING_SUSPICIOUS
+from app.contract.upload import FILL_AMBIGUOUS, SPACING_MM, SPACING_SUSPICIOUS
 from app.contract.value import Verdict
 from app.imaging.errors import NotMeasurable, TooLarge, UnreadableFile
 from app.imaging.nifti.affine import locate
@@ -52,7 +52,7 @@ class NiftiFile:
     @property
     def verdict(self) -> Verdict:
         """The best verdict that a measurement of this file may have."""
-        return "review" if any(flag.code == SPACING_SUSPICIOUS for flag in self.flags) else "ok"
+        return "review" if any(flag.code in (SPACING_SUSPICIOUS, FILL_AMBIGUOUS) for flag in self.flags) else "ok"
 
 
 def decode_nifti(payload: bytes, limits: DecodeLimits | None = None, spacing_mm: Float3 | None = None) -> NiftiFile:

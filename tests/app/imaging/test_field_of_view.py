@@ -8,10 +8,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from app.contract.upload import Upload, VolumeFields
 from app.imaging.errors import NotMeasurable
 from app.imaging.field_of_view import clean_values, fill_pockets, find_echo_range
+from app.imaging.nifti.file import DecodeLimits, NiftiFile, encode_volume
 from app.imaging.preprocess import PreprocessingSpec, preprocess
 from app.imaging.volume import Volume, VolumeGeometry
+from app.measuring.measure import decode
 from training.phantom import SimulationRequest, simulate
 
 SPEC = PreprocessingSpec(spacing_mm=3.2, shape_divisor=16)
@@ -140,3 +143,26 @@ def test_bright_echoes_that_equal_the_value_outside_stay() -> None:
     plain = clean_values(Volume(data, VolumeGeometry.from_spacing(data.shape, (1.0, 1.0, 1.0)))).data
     assert (plain[10:14, 10:14, 10:14] == 255).all()
     assert (plain[:5] == 0).all()
+
+
+@pytest.mark.parametrize("value", [-1024, 32767])
+def test_the_picture_does_not_show_what_stands_outside_the_fan(scan: Volume, value: int) -> None:
+    plain, other = (
+        decode(Upload(encode_volume(volume), VolumeFields()), DecodeLimits()) for volume in (scan, filled(scan, value))
+    )
+    np.testing.assert_array_equal(other.file.volume.data, plain.file.volume.data)
+    assert other.file.flags == plain.file.flags
+
+
+def test_a_fill_value_that_echoes_have_is_a_doubt(scan: Volume) -> None:
+    file = read(filled(scan, 255))
+    assert file.verdict == "review"
+    assert [(flag.code, "255" in flag.detail) for flag in file.flags] == [("fill_ambiguous", True)]
+
+
+def read(volume: Volume) -> NiftiFile:
+    return decode(Upload(encode_volume(volume), VolumeFields()), DecodeLimits()).file
+
+
+def filled(volume: Volume, value: int) -> Volume:
+    return Volume(np.where(volume.data == 0, value, volume.data.astype(np.int16)).astype(np.int16), volume.geometry)

@@ -51,6 +51,7 @@ const FLAGS: Record<string, string> = {
   units_assumed: "Millimetres were assumed",
   spacing_suspicious: "The voxel size is probably a placeholder",
   spacing_supplied: "The voxel size was typed in",
+  fill_ambiguous: "The edge of the fan was guessed",
 };
 
 /** What to do at this page, where the service's own words speak of requests. */
