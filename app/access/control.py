@@ -33,14 +33,14 @@ class Access:
         return self.open and not self._settings.allow_unauthenticated
 
     def check(self) -> None:
-        """Raises an AccessError where the service must not start like this."""
+        """Raise an AccessError if the service must not start with these settings."""
         if self.local_only and not is_loopback(self._settings.host):
             raise UnprotectedError(self._settings.host)
         if self._keys is not None:
             self._keys.load()
 
     async def identify(self, token: str | None) -> Principal:
-        """The caller that presents a key or a token.
+        """Return the caller who presents a key or a token.
 
         Raises:
             TokenRefusedError: it proves nothing, or there is none.

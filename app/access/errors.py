@@ -3,7 +3,7 @@
 AccessError
 +-- KeyFileError                 the file of API keys cannot be read, or a line of it
 +-- UnprotectedError             the service would be open to a network
-+-- TokenRefusedError            a bearer token is none of ours, expired or forged
++-- TokenRefusedError            a key or token is missing, unknown, expired or forged
 +-- NoRoleError                  a good token that names no role of this service
 +-- ProviderUnreachableError     the identity provider's keys cannot be fetched
 """
@@ -24,14 +24,14 @@ class UnprotectedError(AccessError):
 
     def __init__(self, host: str) -> None:
         super().__init__(
-            f"FETALHEAD_HOST {host!r} is reached from other machines, and authentication is off. Set "
-            "FETALHEAD_API_KEYS_FILE (fetalhead keys add) or FETALHEAD_OIDC_ISSUER; or say that you want it open: "
+            f"FETALHEAD_HOST {host!r} can be reached from other machines, and authentication is off. Set "
+            "FETALHEAD_API_KEYS_FILE (fetalhead keys add) or FETALHEAD_OIDC_ISSUER; or allow everybody in: "
             "FETALHEAD_ALLOW_UNAUTHENTICATED=true."
         )
 
 
 class TokenRefusedError(AccessError):
-    """What was presented proves nothing."""
+    """The key or token is missing, unknown, expired or forged."""
 
 
 class NoRoleError(AccessError):

@@ -1,6 +1,6 @@
 """The file of API keys: one line per key with its holder's name, its role, its SHA-256 and the day it expires.
 
-A key is 256 random bits, so a plain hash of it cannot be turned back; the key itself is shown once and stored nowhere.
+A key is 256 random bits, so it cannot be recovered from its plain hash; the key itself is shown once and never stored.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ LINE_WORDS: Final = (3, 4)
 
 @dataclass(frozen=True)
 class ApiKey:
-    """One line of the file; `expires` is the last day on which it is good (UTC), None where it is good for ever."""
+    """One line of the file; `expires` is the last day on which the key is valid (UTC), None if it never expires."""
 
     name: str
     role: Role
@@ -42,46 +42,46 @@ class ApiKey:
 
     @property
     def expired(self) -> bool:
-        """Whether its last day is over."""
+        """Whether its last day has passed."""
         return self.expires is not None and datetime.now(UTC).date() > self.expires
 
     def line(self) -> str:
-        """The key as the file holds it."""
+        """Return the key as the file holds it."""
         words = [self.name, self.role.word, self.sha256]
         return " ".join(words if self.expires is None else [*words, self.expires.isoformat()])
 
 
 class KeyFile:
-    """Reads and changes the file; a change replaces the file in one step, so that no reader meets half of it."""
+    """The file, read and changed; a change replaces it in one step, so that no reader sees half of it."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
 
     def read(self) -> tuple[ApiKey, ...]:
-        """Every key of the file; KeyFileError where it cannot be read or a line is no key."""
+        """Return every key of the file; raise KeyFileError if it cannot be read or a line is not a key."""
         try:
             if self.path.stat().st_mode & stat.S_IWOTH:
-                raise KeyFileError(f"{self.path} may be written by everybody; chmod 600 it.")
+                raise KeyFileError(f"{self.path} can be written by everybody; run chmod 600 on it.")
             lines = self.path.read_text("utf-8").splitlines()
         except (OSError, UnicodeDecodeError) as error:
-            reason = getattr(error, "strerror", None) or "no UTF-8 text"
+            reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
             raise KeyFileError(f"FETALHEAD_API_KEYS_FILE {self.path} cannot be read: {reason}.") from error
         return tuple(
-            self._parsed(number, line)
+            self._parse(number, line)
             for number, line in enumerate(lines, start=1)
             if line.strip() and not line.lstrip().startswith("#")
         )
 
     def add(self, name: str, role: Role, expires: date | None = None) -> str:
-        """Makes a key for a holder, who may have others, and gives it: nobody can learn it later."""
+        """Add a key for a holder, who may have others, and return it; it cannot be looked up later."""
         if not NAME.fullmatch(name):
-            raise KeyFileError(f"{name!r} is no name: expected 1 to 64 letters, digits and . _ @ -")
+            raise KeyFileError(f"{name!r} is not a valid name: expected 1 to 64 letters, digits and . _ @ -")
         key = PREFIX + secrets.token_urlsafe(SECRET_BYTES)
         self._write([*self._read_or_none(), ApiKey(name, role, digest(key), expires)])
         return key
 
     def revoke(self, name_or_fingerprint: str) -> int:
-        """Removes a holder's keys, or the one with a fingerprint; gives how many."""
+        """Remove a holder's keys, or the one with a fingerprint; return how many were removed."""
         keys = self.read()
         kept = [key for key in keys if name_or_fingerprint not in (key.name, key.fingerprint)]
         if len(kept) < len(keys):
@@ -98,24 +98,24 @@ class KeyFile:
         except OSError as error:
             raise KeyFileError(f"FETALHEAD_API_KEYS_FILE {self.path} cannot be written: {error.strerror}.") from error
 
-    def _parsed(self, number: int, line: str) -> ApiKey:
+    def _parse(self, number: int, line: str) -> ApiKey:
         words = line.split()
-        role = Role.named(words[1]) if len(words) in LINE_WORDS else None
+        role = Role.find(words[1]) if len(words) in LINE_WORDS else None
         if role is None or not NAME.fullmatch(words[0]) or not SHA256.fullmatch(words[2]):
-            expected = f"name, role ({', '.join(ROLE_WORDS)}), SHA-256 in hexadecimal and perhaps a day"
-            raise KeyFileError(f"Line {number} of {self.path} is no key: expected {expected}.")
+            expected = f"name, role ({', '.join(ROLE_WORDS)}), SHA-256 in hexadecimal and, optionally, a last day"
+            raise KeyFileError(f"Line {number} of {self.path} is not a key: expected {expected}.")
         try:
             expires = date.fromisoformat(words[3]) if words[3:] else None
         except ValueError as error:
-            raise KeyFileError(f"Line {number} of {self.path} ends with no day such as 2027-12-31.") from error
+            raise KeyFileError(f"Line {number} of {self.path} does not end with a day such as 2027-12-31.") from error
         return ApiKey(words[0], role, words[2], expires)
 
 
 class ApiKeys:
-    """The keys that open the service: read anew when the file changes.
+    """The keys that open the service, read again when the file changes.
 
-    A file that became unreadable to this program (a slip of an editor) leaves the keys as they were, and `problem` says
-    so; a file that is gone lets nobody in.
+    If the file can no longer be read (after a faulty edit, say), the keys stay as they were and `problem` says why; if
+    it is deleted, no key is accepted.
     """
 
     def __init__(self, path: Path) -> None:
@@ -125,13 +125,13 @@ class ApiKeys:
         self.problem: str | None = None
 
     def load(self) -> None:
-        """Reads the file; KeyFileError where it cannot be used."""
+        """Read the file; raise KeyFileError if it cannot be used."""
         seen = self._state()
         self._keys = {key.sha256: key for key in self._file.read()}
         self._seen, self.problem = seen, None
 
     def find(self, key: str) -> Principal | None:
-        """The holder of a key, None where no valid line has its hash."""
+        """Return the holder of a key, or None if no valid line has its hash."""
         self._refresh()
         found = self._keys.get(digest(key))
         return None if found is None or found.expired else Principal(found.name, found.role)

@@ -21,7 +21,7 @@ from app.access.roles import Principal, Role
 log = logging.getLogger("fetalhead.access")
 
 ALGORITHMS: Final = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
-"""Signatures that need a private key; never `none`, never one that shares a secret."""
+"""Signatures made with a private key; never `none`, never one with a shared secret."""
 REQUIRED: Final = ("exp", "iss", "aud", "sub")
 LEEWAY_S: Final = 30
 KEYS_GOOD_FOR_S: Final = 600.0
@@ -29,13 +29,13 @@ LEAST_BETWEEN_FETCHES_S: Final = 15.0
 FETCH_TIMEOUT_S: Final = 5.0
 ROLE_PREFIX: Final = "fetalhead-"
 UNUSABLE: Final = (httpx.HTTPError, jwt.PyJWTError, OSError, AttributeError, KeyError, TypeError, ValueError)
-"""What asking a provider may come to: no answer, no JSON, or JSON that holds no keys."""
+"""The errors of asking a provider: no answer, no JSON, or JSON without keys."""
 SUBJECT: Final = re.compile(r"[\x21-\x7e]{1,100}")
 
 
 @dataclass(frozen=True)
 class OidcSettings:
-    """Whose tokens are taken. `roles_claim` is a path of members, such as `realm_access.roles`."""
+    """The provider whose tokens are accepted; `roles_claim` is a path of members, such as `realm_access.roles`."""
 
     issuer: str
     audience: str
@@ -54,7 +54,7 @@ class OidcTokens:
         """Return the caller that a token names.
 
         Raises:
-            TokenRefusedError: the token is none of the provider's, not for this service, expired or forged.
+            TokenRefusedError: the token is not the provider's, not for this service, expired or forged.
             NoRoleError: it names no role of this service.
             ProviderUnreachableError: there are no keys to verify it with.
         """
@@ -72,7 +72,7 @@ class OidcTokens:
         except jwt.PyJWTError as error:
             raise TokenRefusedError(type(error).__name__) from error
         if not SUBJECT.fullmatch(claims["sub"]):
-            raise TokenRefusedError("the claim sub is no identifier")
+            raise TokenRefusedError("the claim sub is not an identifier")
         role = _role(claims, self._settings.roles_claim)
         if role is None:
             raise NoRoleError(f"the claim {self._settings.roles_claim} holds no role of this service")
@@ -83,11 +83,11 @@ class OidcTokens:
             async with self._lock:  # a provider that hangs takes one thread, not all of them
                 return await asyncio.to_thread(self._keys.find, key_id)
         except jwt.PyJWKClientError as error:
-            raise TokenRefusedError("the token's key is none of the provider's") from error
+            raise TokenRefusedError("the token's key is not one of the provider's") from error
 
 
 class _PublishedKeys(jwt.PyJWKClient):
-    """A provider's keys, found by discovery; those that were fetched last serve while the provider is away."""
+    """A provider's keys, found by discovery; the last ones fetched are used while the provider cannot be reached."""
 
     def __init__(self, issuer: str) -> None:
         super().__init__(
@@ -103,7 +103,7 @@ class _PublishedKeys(jwt.PyJWKClient):
         self._last: jwt.PyJWKSet | None = None
 
     def find(self, key_id: str | None) -> jwt.PyJWK:
-        """Return the key of this identifier, or the only key; raises PyJWKClientError where there is none."""
+        """Return the key with this identifier, or the only key; raise PyJWKClientError if there is none."""
         if key_id is not None:
             return self.get_signing_key(key_id)
         keys = [key for key in self.get_jwk_set().keys if key.public_key_use in (None, "sig")]
@@ -112,7 +112,7 @@ class _PublishedKeys(jwt.PyJWKClient):
         return keys[0]
 
     def fetch_data(self) -> jwt.PyJWKSet:
-        """Return the published keys, asked for once in a few seconds at most; raises ProviderUnreachableError."""
+        """Return the published keys, fetched at most once in 15 seconds; raise ProviderUnreachableError."""
         if self._tried is None or time.monotonic() - self._tried > LEAST_BETWEEN_FETCHES_S:
             self._tried = time.monotonic()
             try:
@@ -133,13 +133,13 @@ class _PublishedKeys(jwt.PyJWKClient):
 
 
 def is_private(url: str) -> bool:
-    """Whether nobody on the way can read or change what comes from a URL: https, or this very machine."""
+    """Whether nobody on the way can read or change what comes from a URL: https, or this machine itself."""
     parts = urlsplit(url)
     return parts.scheme == "https" or (parts.scheme == "http" and is_loopback(parts.hostname or ""))
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a host is this very machine, to itself."""
+    """Whether a host name or address means this machine itself."""
     try:
         return ip_address(host.strip("[]")).is_loopback
     except ValueError:
@@ -150,7 +150,7 @@ def _key_id(token: str) -> str | None:
     try:
         header = jwt.get_unverified_header(token)
     except jwt.PyJWTError as error:
-        raise TokenRefusedError("no token at all") from error
+        raise TokenRefusedError("not a token") from error
     if header.get("alg") not in ALGORITHMS:
         raise TokenRefusedError("the token's algorithm is not accepted")
     key_id = header.get("kid")
@@ -158,11 +158,11 @@ def _key_id(token: str) -> str | None:
 
 
 def _role(claims: Mapping[str, Any], path: str) -> Role | None:
-    """The highest role of this service that a claim holds."""
+    """Return the highest role of this service that a claim holds."""
     found: Any = claims
     for member in path.split("."):
         found = found.get(member) if isinstance(found, Mapping) else None
     words = [found] if isinstance(found, str) else found if isinstance(found, list) else []
     texts = [word.removeprefix(ROLE_PREFIX) for word in words if isinstance(word, str) and word.startswith(ROLE_PREFIX)]
-    roles = [role for role in map(Role.named, texts) if role is not None]
+    roles = [role for role in map(Role.find, texts) if role is not None]
     return max(roles, default=None)

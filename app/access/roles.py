@@ -23,10 +23,10 @@ class Role(IntEnum):
         return self.name.lower()
 
     @classmethod
-    def named(cls, word: str) -> Role | None:
-        """The role with a name, None where there is none.
+    def find(cls, word: str) -> Role | None:
+        """Return the role with a name, or None if there is none.
 
-        >>> Role.named("operator").word
+        >>> Role.find("operator").word
         'operator'
         """
         return next((role for role in cls if role.word == word), None)

@@ -47,7 +47,7 @@ class TestFile:
             file.read()
 
     def test_a_name_that_could_break_the_file(self, file: KeyFile) -> None:
-        with pytest.raises(KeyFileError, match="no name"):
+        with pytest.raises(KeyFileError, match="not a valid name"):
             file.add("a b\nroot admin", Role.READER)
 
     def test_one_of_two_keys_of_a_holder_is_revoked_by_its_fingerprint(self, file: KeyFile) -> None:
