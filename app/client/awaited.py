@@ -1,4 +1,4 @@
-"""The client for asyncio: the same methods, each awaited while a thread of its own asks the service."""
+"""The client for asyncio: the same methods, each awaited while a thread asks the service."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-def _awaited(
+def _make_async(
     method: Callable[Concatenate[FetalHead, P], T],
 ) -> Callable[Concatenate[AsyncFetalHead, P], Coroutine[Any, Any, T]]:
     @wraps(method)
@@ -25,9 +25,9 @@ def _awaited(
 
 
 class AsyncFetalHead:
-    """The same service, asked from asyncio: made as `FetalHead` is, every method awaited.
+    """A client for asyncio: constructed like `FetalHead`, with every method awaited.
 
-    Each call takes a thread. One that is cancelled is no longer waited for, but its thread stays until the answer.
+    Each call occupies a thread. A cancelled call is no longer awaited, but its thread runs until the answer arrives.
     """
 
     def __init__(
@@ -40,15 +40,15 @@ class AsyncFetalHead:
     ) -> None:
         self.blocking = FetalHead(url, api_key=api_key, timeout_s=timeout_s, retries=retries)
 
-    segment = _awaited(FetalHead.segment)
-    result = _awaited(FetalHead.result)
-    volumes = _awaited(FetalHead.volumes)
-    erase = _awaited(FetalHead.erase)
-    models = _awaited(FetalHead.models)
-    activate = _awaited(FetalHead.activate)
-    ready = _awaited(FetalHead.ready)
-    content = _awaited(FetalHead.content)
-    close = _awaited(FetalHead.close)
+    segment = _make_async(FetalHead.segment)
+    result = _make_async(FetalHead.result)
+    volumes = _make_async(FetalHead.volumes)
+    erase = _make_async(FetalHead.erase)
+    models = _make_async(FetalHead.models)
+    activate = _make_async(FetalHead.activate)
+    ready = _make_async(FetalHead.ready)
+    content = _make_async(FetalHead.content)
+    close = _make_async(FetalHead.close)
 
     async def __aenter__(self) -> Self:
         return self

@@ -1,4 +1,4 @@
-"""The client for ordinary code: each method asks the service, and waits for the answer."""
+"""The client for ordinary code: each method sends a request and waits for the answer."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ DEFAULT_URL: Final = "http://127.0.0.1:8000"
 URL_VARIABLE: Final = "FETALHEAD_URL"
 KEY_VARIABLE: Final = "FETALHEAD_API_KEY"
 TIMEOUT_S: Final = 660.0
-"""Longer than the service lets a request wait by default, so that its own answer comes first."""
+"""Longer than the service lets a request wait by default, so that the service's own answer comes first."""
 CONNECT_TIMEOUT_S: Final = 10.0
 FIRST_POLL_S, LAST_POLL_S = 0.2, 5.0
 LOOPBACK: Final = ("all://127.0.0.1", "all://localhost", "all://[::1]")
@@ -39,13 +39,13 @@ Parsed = TypeVar("Parsed", bound=BaseModel)
 
 
 class FetalHead:
-    """A running service, asked from ordinary code; safe to use from several threads.
+    """A client of a running service; safe to use from several threads.
 
     Args:
         url: where the service listens; by default `FETALHEAD_URL`, or port 8000 of this machine.
         api_key: an API key or a bearer token; by default `FETALHEAD_API_KEY`.
         timeout_s: how long one answer may take, in seconds.
-        retries: how patiently 429, 503 and broken connections are borne.
+        retries: how often, and with what pauses, 429, 503 and broken connections are tried again.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class FetalHead:
             base_url=url or os.environ.get(URL_VARIABLE) or DEFAULT_URL,
             headers={"User-Agent": f"fetalhead-client/{version('fetalhead')}"},
             timeout=httpx.Timeout(timeout_s, connect=CONNECT_TIMEOUT_S),
-            mounts=dict.fromkeys(LOOPBACK),  # no proxy of the environment stands between a machine and itself
+            mounts=dict.fromkeys(LOOPBACK),  # a proxy from the environment must not serve the machine itself
         )
         if key := api_key or os.environ.get(KEY_VARIABLE):
             self._http.headers["Authorization"] = f"Bearer {key}"
@@ -74,18 +74,18 @@ class FetalHead:
         subject: str | None = None,
         spacing_mm: Sequence[float] | None = None,
     ) -> Result:
-        """Measure a volume and wait for the result, even where the service says that it is not ready in time.
+        """Measure a volume and wait for the result, even if the service answers that it is not ready in time.
 
-        Sending is safe to repeat: what was measured once is not measured again.
+        Sending is safe to repeat: the same upload is not measured twice.
 
         Args:
             volume: a path, the bytes of a NIfTI file, or an image of nibabel.
-            gestational_age_weeks: 10 to 42, where it is known; a size that contradicts it is flagged.
-            subject: a pseudonym under which repeated measurements belong together.
-            spacing_mm: three numbers, only for a file without a spacing of its own.
+            gestational_age_weeks: 10 to 42, if known; a size that contradicts it is flagged.
+            subject: a pseudonym that groups the measurements of one fetus.
+            spacing_mm: three numbers, only for a file that has no spacing of its own.
 
         Raises:
-            FetalHeadError: the service refuses it, or cannot be reached.
+            FetalHeadError: the service refuses the volume, or cannot be reached.
             OSError: the file cannot be read.
         """
         headers = {"Accept": "application/zip", "Idempotency-Key": uuid.uuid4().hex}
@@ -99,14 +99,14 @@ class FetalHead:
         return Result.from_zip(answer.content)
 
     def result(self, segmentation_id: str) -> Result:
-        """Return the result of an earlier segmentation; wait for one that is under way."""
+        """Return the result of an earlier segmentation; wait if it is under way."""
         path = f"/segmentations/{segmentation_id}"
         pause_s = FIRST_POLL_S
         while (answer := self._exchange("GET", path)).json().get("status") != "completed":
             _check_under_way(answer)
             time.sleep(pause_s)
             pause_s = min(pause_s * 1.5, LAST_POLL_S)
-        return Result(_parsed(Report, answer), self.content(f"{path}/mask"), self.content(f"{path}/preview.png"))
+        return Result(_parse(Report, answer), self.content(f"{path}/mask"), self.content(f"{path}/preview.png"))
 
     def volumes(
         self,
@@ -117,7 +117,7 @@ class FetalHead:
         verdict: Verdict | None = None,
         cursor: str | None = None,
     ) -> VolumePage:
-        """Return what was measured, newest first, with a summary; `cursor` is the `next` of the page before."""
+        """Return a page of measurements, newest first, with a summary; `cursor` is the `next` of the previous page."""
         asked = {
             "subject": subject,
             "since": None if since is None else since.isoformat(),
@@ -126,23 +126,23 @@ class FetalHead:
             "cursor": cursor,
         }
         query = {name: value for name, value in asked.items() if value is not None}
-        return _parsed(VolumePage, self._exchange("GET", "/volume", params=query))
+        return _parse(VolumePage, self._exchange("GET", "/volume", params=query))
 
     def erase(self, segmentation_id: str) -> None:
         """Cancel a segmentation that is under way; erase a finished one."""
         self._exchange("DELETE", f"/segmentations/{segmentation_id}")
 
     def models(self) -> ModelList:
-        """Return the models of the service's store."""
-        return _parsed(ModelList, self._exchange("GET", "/models"))
+        """Return the models in the service's store."""
+        return _parse(ModelList, self._exchange("GET", "/models"))
 
     def activate(self, version: int) -> Readiness:
-        """Have another version served, once it passed its self-test; for the role admin."""
-        return _parsed(Readiness, self._exchange("PUT", "/models/active", json={"version": version}))
+        """Switch the service to another version, once it has passed its self-test; needs the role admin."""
+        return _parse(Readiness, self._exchange("PUT", "/models/active", json={"version": version}))
 
     def ready(self) -> Readiness:
-        """Return which model the service runs, and on what; wait while it starts."""
-        return _parsed(Readiness, self._exchange("GET", "/health/ready"))
+        """Return which model the service runs, and on which provider; wait while it starts."""
+        return _parse(Readiness, self._exchange("GET", "/health/ready"))
 
     def content(self, path: str) -> bytes:
         """Return a file of the service, such as `/segmentations/{id}/preview.png`."""
@@ -161,7 +161,7 @@ class FetalHead:
     def _exchange(
         self, method: str, path: str, opened: Callable[[], BinaryIO] | None = None, **request: Any
     ) -> httpx.Response:
-        """Send a request until it is answered with more than "try later"; raise a `FetalHeadError` for a refusal."""
+        """Send a request until the answer is not "try later"; raise a `FetalHeadError` if it is refused."""
         answer: httpx.Response | httpx.TransportError
         for attempt in count(1):
             try:
@@ -173,24 +173,24 @@ class FetalHead:
             if pause_s is None:
                 break
             time.sleep(pause_s)
-        return _checked(answer)
+        return _check(answer)
 
 
 def _form(**fields: object) -> dict[str, str]:
-    """Return the fields as a form carries them; one that cannot be used is refused as the service would refuse it."""
+    """Return the fields as a form carries them; refuse an invalid one as the service would."""
     try:
         return VolumeFields.parse(**fields).texts()
     except FieldError as error:
         raise problem_error(field_problem(error).problem) from error
 
 
-def _parsed(kind: type[Parsed], answer: httpx.Response) -> Parsed:
-    """Return the answer as a value; what a newer service says beyond it is dropped."""
+def _parse(kind: type[Parsed], answer: httpx.Response) -> Parsed:
+    """Return the answer as a value, without members that only a newer service knows."""
     return kind.model_validate_json(answer.content, extra="ignore")
 
 
-def _checked(answer: httpx.Response | httpx.TransportError) -> httpx.Response:
-    """Return an answer that is a success, or raise the error that it amounts to."""
+def _check(answer: httpx.Response | httpx.TransportError) -> httpx.Response:
+    """Return a successful answer, or raise the error that the answer stands for."""
     if isinstance(answer, httpx.TransportError):
         asked, reason = f"{answer.request.method} {answer.request.url}", str(answer) or type(answer).__name__
         raise ServiceUnreachable(f"{asked} got no answer: {reason}. {UNREACHABLE}") from answer
@@ -203,8 +203,8 @@ def _checked(answer: httpx.Response | httpx.TransportError) -> httpx.Response:
 
 
 def _check_under_way(answer: httpx.Response) -> None:
-    """Raise why a segmentation without a result will never have one."""
-    state = _parsed(Unfinished, answer)
+    """Raise an error if a segmentation without a result will never have one."""
+    state = _parse(Unfinished, answer)
     if state.problem is not None:
         raise problem_error(state.problem)
     if state.status == "cancelled":

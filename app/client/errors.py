@@ -1,4 +1,4 @@
-"""What goes wrong between a client and the service.
+"""Errors between a client and the service.
 
 FetalHeadError
 ├── ServiceUnreachable  no answer at all
@@ -8,7 +8,7 @@ FetalHeadError
     ├── AccessDenied    401, 403
     ├── NotFound        404
     ├── Conflict        409
-    ├── Overloaded      429, 503, and it stayed so through every retry
+    ├── Overloaded      429, 503, even after every retry
     ├── TookTooLong     408, 504
     └── ServiceFailed   every other status
 """
@@ -24,11 +24,11 @@ EXCERPT = 200
 
 
 class FetalHeadError(Exception):
-    """Base of everything that this client raises by itself."""
+    """Base of the errors that this client raises."""
 
 
 class ServiceUnreachable(FetalHeadError):  # noqa: N818
-    """The service cannot be reached; the message says where it was looked for and why that failed."""
+    """The service cannot be reached; the message names the address and the reason."""
 
 
 class WasCancelled(FetalHeadError):  # noqa: N818
@@ -36,7 +36,7 @@ class WasCancelled(FetalHeadError):  # noqa: N818
 
 
 class ServiceProblem(FetalHeadError):  # noqa: N818
-    """The service said no; `problem` holds what it said (RFC 9457)."""
+    """The service answered with a problem (RFC 9457), held in `problem`."""
 
     def __init__(self, problem: Problem) -> None:
         self.problem = problem
@@ -57,11 +57,11 @@ class ServiceProblem(FetalHeadError):  # noqa: N818
 
 
 class VolumeRefused(ServiceProblem):
-    """The file or a field beside it cannot be measured: sending it again as it is will not help."""
+    """The file cannot be measured or a field is invalid: sending it again unchanged will not help."""
 
 
 class AccessDenied(ServiceProblem):
-    """No key, a wrong one, or one without the right."""
+    """No key, a wrong one, or one whose role is too low."""
 
 
 class NotFound(ServiceProblem):
@@ -69,15 +69,15 @@ class NotFound(ServiceProblem):
 
 
 class Conflict(ServiceProblem):
-    """The request contradicts what is there, such as a result that is not ready."""
+    """The request conflicts with the current state, such as a result that is not ready."""
 
 
 class Overloaded(ServiceProblem):
-    """The service takes no more work now, or has no model that it can run."""
+    """The service takes no more work now, or has no model to run."""
 
 
 class TookTooLong(ServiceProblem):
-    """The upload or the measurement took longer than the service waits; `location` is where the result will be."""
+    """The upload or the measurement took longer than the service waits; the result will be at `location`."""
 
     location: str | None = None
 
@@ -97,17 +97,17 @@ KINDS: dict[int, type[ServiceProblem]] = {
 
 
 def error_of(answer: httpx.Response) -> ServiceProblem:
-    """The error that an answer with status 4xx or 5xx amounts to."""
+    """Return the error that an answer with status 4xx or 5xx stands for."""
     return KINDS.get(answer.status_code, ServiceFailed)(_problem(answer))
 
 
 def problem_error(problem: Problem) -> ServiceProblem:
-    """The error that a stored problem amounts to."""
+    """Return the error that a stored problem stands for."""
     return KINDS.get(problem.status, ServiceFailed)(problem)
 
 
 def _problem(answer: httpx.Response) -> Problem:
-    """What the answer says; something between client and service may have answered in its stead."""
+    """Return the answer's problem; something between client and service may have answered instead."""
     try:
         return Problem.model_validate_json(answer.content)
     except ValidationError:
@@ -117,5 +117,5 @@ def _problem(answer: httpx.Response) -> Problem:
             status=answer.status_code,
             detail=f"{answer.url} answered {answer.status_code}: {answer.text[:EXCERPT].strip() or 'nothing'}",
             code="no_problem_document",
-            remedy="Check that the URL is that of the service, and what stands between it and you.",
+            remedy="Check that the URL is the service's, and which proxies lie between you and it.",
         )

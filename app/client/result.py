@@ -1,4 +1,4 @@
-"""What a measurement gives: the mask as an image, the report, the picture; shown as such in a notebook."""
+"""The result of a measurement: the mask as an image, the report and the preview; displayed in a notebook."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from app.imaging.nifti.file import read_mask_file
 
 @dataclass(frozen=True, eq=False)
 class Result:
-    """One measured head; `mask_file` and `preview_png` are the files as the service made them."""
+    """One measured head; `mask_file` and `preview_png` are the files as the service sent them."""
 
     report: Report
     mask_file: bytes
@@ -29,7 +29,7 @@ class Result:
 
     @classmethod
     def from_zip(cls, archive: bytes) -> Result:
-        """The result in an answer of the media type application/zip."""
+        """Return the result in an answer of the media type application/zip."""
         with zipfile.ZipFile(io.BytesIO(archive)) as files:
             report = Report.model_validate_json(files.read(REPORT), extra="ignore")
             return cls(report, files.read(MASK), files.read(PREVIEW))
@@ -40,7 +40,7 @@ class Result:
         return read_mask_file(self.mask_file)
 
     def save(self, folder: str | Path) -> Path:
-        """Write mask.nii.gz, report.json and preview.png into a folder, which is made where it is missing."""
+        """Write mask.nii.gz, report.json and preview.png into a folder, which is created if needed."""
         target = Path(folder)
         target.mkdir(parents=True, exist_ok=True)
         write_atomically(target / MASK, self.mask_file)
@@ -49,10 +49,10 @@ class Result:
         return target
 
     def __str__(self) -> str:
-        """The volume with its interval, and the verdict."""
+        """Return the volume with its interval, and the verdict."""
         report = self.report
         if report.head_volume_ml is None:
-            return f"no volume is given: {report.verdict}"
+            return f"no volume: {report.verdict}"
         interval = report.head_volume_interval_ml
         between = "" if interval is None else f" ({interval[0]:.0f} to {interval[1]:.0f})"
         return f"{report.head_volume_ml:.1f} mL{between}, {report.verdict}"

@@ -1,4 +1,4 @@
-"""When a request is sent again, and after how long."""
+"""Whether a request is sent again, and after how long."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from app.client.errors import error_of
 
 TRY_LATER = (429, 503)
 WITHOUT_REMEDY = frozenset(("model_failed",))
-"""Problems with status 503 that waiting does not mend."""
+"""Problems with status 503 that waiting does not solve."""
 
 
 @dataclass(frozen=True)
 class Retries:
-    """How patient a client is: attempts per request, of them without any answer, and the longest pause, in seconds."""
+    """The limits of retrying: attempts per request, attempts without any answer, and the longest pause in seconds."""
 
     attempts: int = 6
     unanswered: int = 3
     longest_pause_s: float = 60.0
 
     def pause_s(self, answer: httpx.Response | httpx.TransportError, attempt: int) -> float | None:
-        """Return the seconds until the next attempt; None where there shall be none."""
+        """Return the seconds until the next attempt, or None if there is none."""
         if attempt >= self.attempts:
             return None
         backoff = min(2.0 ** (attempt - 1) / 2, self.longest_pause_s)
@@ -38,7 +38,7 @@ class Retries:
 
 
 def _retry_after(value: str) -> float | None:
-    """Return seconds from now; the header holds seconds or a date (RFC 9110, section 10.2.3)."""
+    """Return the seconds from now; the header holds seconds or a date (RFC 9110, section 10.2.3)."""
     if value.strip().isdecimal():
         return float(value)
     try:

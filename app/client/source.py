@@ -1,4 +1,4 @@
-"""What can be sent to be measured: a file on disk, its bytes, or an image that nibabel knows."""
+"""What can be measured: a file on disk, its bytes, or an image of nibabel."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ FASTEST = 1
 
 
 def opener(source: Source) -> Callable[[], BinaryIO]:
-    """A function that opens the volume for reading, as often as it is called. A file is not read into memory."""
+    """Return a function that opens the volume for reading, once per call. A file is not read into memory."""
     if isinstance(source, SpatialImage):
-        return partial(io.BytesIO, _packed(source))
+        return partial(io.BytesIO, _compress(source))
     if isinstance(source, bytes):
         return partial(io.BytesIO, source)
-    return partial(_opened, Path(source))
+    return partial(_open, Path(source))
 
 
-def _opened(path: Path) -> BinaryIO:
+def _open(path: Path) -> BinaryIO:
     return path.open("rb")
 
 
-def _packed(image: SpatialImage) -> bytes:
-    """The image as .nii.gz; a kind of image that is not NIfTI becomes NIfTI."""
+def _compress(image: SpatialImage) -> bytes:
+    """Return the image as .nii.gz; an image of another format is converted to NIfTI."""
     nifti: Any = image if isinstance(image, Nifti1Image) else Nifti1Image.from_image(image)
     content = cast(SerializableImage, nifti).to_bytes()
     return igzip.compress(content, compresslevel=FASTEST, mtime=0)

@@ -224,7 +224,7 @@ class TestNotebook:
         told = replace(result, report=result.report.model_copy(update={"flags": (flag,), "head_volume_ml": None}))
         assert "&lt;script&gt;" in told._repr_html_()
         assert "look at it" in told._repr_html_()
-        assert "no volume is given" in str(told)
+        assert "no volume: ok" in str(told)
 
 
 def test_no_proxy_stands_between_a_machine_and_itself(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
