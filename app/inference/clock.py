@@ -1,4 +1,4 @@
-"""How long the stages of one measurement take, and who wants to know that they begin."""
+"""The times of the stages of one measurement, announced as they begin."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ OnStage = Callable[[str], None]
 
 
 class Clock:
-    """Times stages and announces them; ends the work before a stage where that is wished."""
+    """A timer of stages, which announces each one and ends the work before it if asked to."""
 
     def __init__(self, on_stage: OnStage | None = None, stop: Stop | None = None) -> None:
-        """`on_stage` hears each stage's name as it begins."""
+        """Start timing; `on_stage` is called with each stage's name as it begins."""
         self._on_stage = on_stage
         self.stop = stop
         self._began = time.perf_counter()
@@ -23,7 +23,7 @@ class Clock:
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
-        """While a stage runs; raises `Stopped` instead where `stop` asked for it."""
+        """Announce and time a stage; raise `Stopped` instead if `stop` was asked to end the work."""
         if self.stop is not None:
             self.stop.check()
         if self._on_stage is not None:

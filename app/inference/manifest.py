@@ -1,4 +1,4 @@
-"""What a published model says about itself: its files, its rules and its validated accuracy."""
+"""The manifest of a published model: its files, its rules and its validated accuracy."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from app.imaging.regions import RegionSpec
 
 MANIFEST_FILE = "manifest.json"
 REMOVED = ("locator", "tiling", "first_level")
-"""What manifests of earlier versions may hold, and must leave empty: nothing serves it any more."""
+"""Members of earlier manifests that must be empty: nothing serves them any more."""
 
 FileName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$")]
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
@@ -22,7 +22,7 @@ ModelName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_]{1,64}$")]
 
 
 class _Part(BaseModel):
-    """Read from a file: frozen, and unknown keys are refused."""
+    """A value read from a file: frozen, and without unknown keys."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -36,7 +36,7 @@ class NetworkFile(_Part):
 
 
 class RegionGate(_Part):
-    """What it costs to see the region alone, of a level that learned from whole volumes."""
+    """The loss of a level that sees only the region, but learned from whole volumes."""
 
     cases: int = Field(ge=1, description="phantoms on which the loss was measured")
     dsc_loss: float = Field(description="mean DSC of the whole volume minus mean DSC of the region, as a fraction")
@@ -58,7 +58,7 @@ class SelfTest(_Part):
 
 
 class PrecisionGate(_Part):
-    """How near a lower precision stays to single precision, on phantoms; it is served only where it passed."""
+    """How close a lower precision stays to single precision, on phantoms; it is served only if it passed."""
 
     cases: int = Field(ge=1)
     dsc_mean: float
@@ -67,7 +67,7 @@ class PrecisionGate(_Part):
 
 
 class LowerPrecision(_Part):
-    """An arithmetic below single precision that passed its gate; `levels` is empty where it needs no files."""
+    """A precision below single that passed its gate; `levels` is empty if it needs no files."""
 
     precision: Literal["bf16", "fp16"]
     levels: tuple[NetworkFile, ...] = ()
@@ -75,14 +75,14 @@ class LowerPrecision(_Part):
 
 
 class TrainingStep(_Part):
-    """One of the trainings that led to a model, each going on from the last."""
+    """One of the trainings that led to a model, each continuing from the previous one."""
 
     preset: str
     data: str = Field(description="what was learned from, such as 'simulated'")
 
 
 class TrainedLevel(_Part):
-    """What the last training of a level took, and what it came to."""
+    """The length and the result of a level's last training."""
 
     steps: int = Field(ge=0)
     minutes: float = Field(ge=0)
@@ -91,7 +91,7 @@ class TrainedLevel(_Part):
 
 
 class TrainingRecord(_Part):
-    """Where the model comes from; what has a default is missing from the manifests of earlier versions."""
+    """Where the model comes from; earlier manifests lack the members with a default."""
 
     data: str = Field(description="what it was trained on, such as 'simulated'")
     preset: str
@@ -135,7 +135,7 @@ class VolumeInterval(_Part):
 
 
 class ModelManifest(_Part):
-    """Everything that serving a model needs to know; export writes it, serving obeys it."""
+    """Everything needed to serve a model; written by export."""
 
     schema_version: Literal[1] = 1
     name: ModelName
@@ -157,18 +157,18 @@ class ModelManifest(_Part):
 
     @model_validator(mode="before")
     @classmethod
-    def _of_earlier_versions(cls, content: Any) -> Any:
+    def _convert_earlier_version(cls, content: Any) -> Any:
         if not isinstance(content, dict):
             return content
         needed = [name for name in REMOVED if content.get(name) is not None]
         if needed:
-            raise ValueError(f"it asks for what was removed since ({', '.join(needed)}); serve it with fetalhead 0.1")
-        return _as_now({name: value for name, value in content.items() if name not in REMOVED})
+            raise ValueError(f"it uses removed features ({', '.join(needed)}); serve it with fetalhead 0.1")
+        return _convert({name: value for name, value in content.items() if name not in REMOVED})
 
     @model_validator(mode="after")
-    def _levels_that_can_be(self) -> Self:
+    def _check_levels(self) -> Self:
         if self.levels[0].region is not None:
-            raise ValueError("the first level has none below it that could find a region: its region must be null")
+            raise ValueError("the first level has no level below it to find a region: its region must be null")
         served, own = self.preprocessing.spacing_mm, [level.grid_spacing_mm for level in self.levels]
         if any(spacing is not None and spacing <= served for spacing in own):
             raise ValueError(f"a level's own grid must be coarser than the served one of {served} mm, got {own}")
@@ -176,24 +176,24 @@ class ModelManifest(_Part):
 
     @property
     def file_hashes(self) -> dict[str, str]:
-        """The SHA-256 of every file that the manifest vouches for, by name."""
+        """The SHA-256 of every file of the model, by name."""
         others = [level for lower in self.lower_precisions for level in lower.levels]
         parts: list[NetworkFile | SelfTest] = [*self.levels, *others, self.selftest]
         return {part.file: part.sha256 for part in parts}
 
     def lower_precision(self, precision: str) -> LowerPrecision | None:
-        """This precision's gate and files, None where the model did not pass it."""
+        """Return this precision's gate and files, or None if the model did not pass it."""
         return next((lower for lower in self.lower_precisions if lower.precision == precision), None)
 
 
 class _Focus(RegionGate):
-    """What earlier versions had in the place of regions: one margin for all levels above the first."""
+    """The region of earlier versions: one margin for all levels above the first."""
 
     margin_mm: float
 
 
-def _as_now(content: dict[str, Any]) -> dict[str, Any]:
-    """Return a manifest of an earlier version, laid out as now; gates of int8 are left out, the model has others."""
+def _convert(content: dict[str, Any]) -> dict[str, Any]:
+    """Convert a manifest of an earlier version; gates of int8 are left out, the model has others."""
     known = dict(content)
     if isinstance(lower := known.get("lower_precisions"), list):
         known["lower_precisions"] = [

@@ -22,7 +22,7 @@ PUBLISH_AGAIN = "restore the version's folder from where it was published"
 
 @dataclass(frozen=True, eq=False)
 class StoredModel:
-    """A manifest and the very bytes whose hashes it vouches for; `others` are the levels of lower precisions."""
+    """A manifest and its verified files; `others` are the levels of lower precisions."""
 
     manifest: ModelManifest
     levels: tuple[bytes, ...]
@@ -35,21 +35,21 @@ class StoredModel:
         return self.others.get(precision) or self.levels
 
     def model_card(self) -> str | None:
-        """Return the model card (Markdown), None where there is none; raise `DamagedModel` where it is no text."""
+        """Return the model card (Markdown) or None; raise `DamagedModel` if it is not text."""
         return _text(self.folder / MODEL_CARD_FILE)
 
     def evaluation(self) -> Any:
-        """Return the parsed evaluation.json, None where there is none; raise `DamagedModel` where it is no JSON."""
+        """Return the parsed evaluation.json or None; raise `DamagedModel` if it is not JSON."""
         path = self.folder / EVALUATION_FILE
         text = _text(path)
         try:
             return None if text is None else json.loads(text)
         except ValueError as error:
-            raise DamagedModel("bad_evaluation", f"{_shown(path)} is no JSON", PUBLISH_AGAIN) from error
+            raise DamagedModel("bad_evaluation", f"{_short(path)} is not JSON", PUBLISH_AGAIN) from error
 
 
 class ModelStore:
-    """A folder of published models; looks at the disk anew at each call."""
+    """A folder of published models, read from disk at each call."""
 
     def __init__(self, root: Path) -> None:
         """`root` holds one folder per model name."""
@@ -69,26 +69,26 @@ class ModelStore:
         try:
             manifest = ModelManifest.model_validate_json(_read(path))
         except ValidationError as error:
-            raise DamagedModel("bad_manifest", f"{_shown(path)}: {error}", PUBLISH_AGAIN) from error
+            raise DamagedModel("bad_manifest", f"{_short(path)}: {error}", PUBLISH_AGAIN) from error
         if (manifest.name, manifest.version) != (name, version):
             found = f"{manifest.name} version {manifest.version}"
-            raise DamagedModel("bad_manifest", f"{_shown(path)} describes {found}", PUBLISH_AGAIN)
+            raise DamagedModel("bad_manifest", f"{_short(path)} describes {found}", PUBLISH_AGAIN)
         return manifest
 
     def resolve(self, name: str, version: int | None = None) -> StoredModel:
         """Return a version, the newest by default, every file of it read once and checked against its hash."""
         manifest = self.manifest(name, self._newest(name) if version is None else version)
         folder = self._folder(name, manifest.version)
-        levels = _verified_levels(folder, manifest.levels)
+        levels = _read_levels(folder, manifest.levels)
         lower = manifest.lower_precisions
-        others: dict[str, tuple[bytes, ...]] = {part.precision: _verified_levels(folder, part.levels) for part in lower}
-        selftest = _verified(folder / manifest.selftest.file, manifest.selftest.sha256)
+        others: dict[str, tuple[bytes, ...]] = {part.precision: _read_levels(folder, part.levels) for part in lower}
+        selftest = _read_verified(folder / manifest.selftest.file, manifest.selftest.sha256)
         return StoredModel(manifest, levels, selftest, folder, others)
 
     def _newest(self, name: str) -> int:
         versions = self.versions(name)
         if not versions:
-            remedy = "publish a model, or point FETALHEAD_MODEL_STORE to the store that holds it"
+            remedy = "publish a model, or set FETALHEAD_MODEL_STORE to the store that holds it"
             raise ModelNotFound("model_not_found", f"the model store holds no model named {name!r}", remedy)
         return versions[-1]
 
@@ -100,37 +100,37 @@ class ModelStore:
         return self.root / name / str(version)
 
 
-def _verified_levels(folder: Path, levels: Iterable[NetworkFile]) -> tuple[bytes, ...]:
-    return tuple(_verified(folder / level.file, level.sha256) for level in levels)
+def _read_levels(folder: Path, levels: Iterable[NetworkFile]) -> tuple[bytes, ...]:
+    return tuple(_read_verified(folder / level.file, level.sha256) for level in levels)
 
 
-def _verified(path: Path, expected: str) -> bytes:
+def _read_verified(path: Path, expected: str) -> bytes:
     content = _read(path)
     found = digest(content)
     if found != expected:
-        raise DamagedModel("hash_mismatch", f"{_shown(path)} has SHA-256 {found}, not {expected}", PUBLISH_AGAIN)
+        raise DamagedModel("hash_mismatch", f"{_short(path)} has SHA-256 {found}, not {expected}", PUBLISH_AGAIN)
     return content
 
 
 def _text(path: Path) -> str | None:
-    """A file that a model may do without."""
+    """Return the text of an optional file, or None if there is none."""
     try:
         return _read(path).decode() if path.is_file() else None
     except UnicodeDecodeError as error:
-        raise DamagedModel("file_unreadable", f"{_shown(path)} is no text in UTF-8", PUBLISH_AGAIN) from error
+        raise DamagedModel("file_unreadable", f"{_short(path)} is not text in UTF-8", PUBLISH_AGAIN) from error
 
 
 def _read(path: Path) -> bytes:
     if not path.is_file():
-        raise DamagedModel("file_missing", f"{_shown(path)} is missing", PUBLISH_AGAIN)
+        raise DamagedModel("file_missing", f"{_short(path)} is missing", PUBLISH_AGAIN)
     if path.stat().st_size > LARGEST_FILE:
-        raise DamagedModel("file_too_large", f"{_shown(path)} is larger than {LARGEST_FILE} bytes", PUBLISH_AGAIN)
+        raise DamagedModel("file_too_large", f"{_short(path)} is larger than {LARGEST_FILE} bytes", PUBLISH_AGAIN)
     try:
         return path.read_bytes()
     except OSError as error:
-        raise DamagedModel("file_unreadable", f"{_shown(path)}: {error.strerror}", PUBLISH_AGAIN) from error
+        raise DamagedModel("file_unreadable", f"{_short(path)}: {error.strerror}", PUBLISH_AGAIN) from error
 
 
-def _shown(path: Path) -> str:
-    """Model, version and file; where the store lies is nobody's business but the operator's."""
+def _short(path: Path) -> str:
+    """Return model, version and file; the location of the store is not disclosed."""
     return "/".join(path.parts[-3:])

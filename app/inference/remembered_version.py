@@ -1,4 +1,4 @@
-"""Which version was activated last: one small file in the data folder, so that a restart serves it again."""
+"""The version activated last, kept in a small file in the data folder so that a restart serves it again."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ class _Activation(BaseModel):
 
 
 def remember_version(data: Path, name: str, version: int) -> None:
-    """Write the file, whole or not at all; raises OSError where the folder cannot be written."""
+    """Write the file atomically; raise OSError if the folder cannot be written."""
     content = _Activation(name=name, version=version).model_dump_json()
     data.mkdir(parents=True, exist_ok=True)
     write_atomically(data / FILE, content)
 
 
 def remembered_version(data: Path, name: str) -> int | None:
-    """Return the version that was activated last, None where none was, or of another model; raise `DamagedModel`."""
+    """Return the version of this model that was activated last, or None; raise `DamagedModel`."""
     path = data / FILE
     if not path.is_file():
         return None

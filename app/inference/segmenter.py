@@ -1,4 +1,4 @@
-"""A head measured: preprocess, context level by context level, restore, assess."""
+"""Measuring a head: preprocess, run the context levels, restore, assess."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from app.inference.clock import Clock, OnStage
 from app.inference.errors import DamagedModel, SelfTestFailed
 from app.inference.manifest import ModelManifest
 from app.inference.model_store import StoredModel
-from app.inference.precision import chosen_precision
+from app.inference.precision import choose_precision
 from app.inference.runtime.engine import CUDA
 from app.inference.runtime.memory import give_back
 from app.inference.runtime.network import Names, Networks
@@ -38,9 +38,9 @@ USUAL_EXTENT_MM = (167.2, 147.4, 98.0)
 
 @dataclass(frozen=True, eq=False)
 class Segmentation:
-    """The mask, u8 (0/1) on the source's grid, and everything that was measured.
+    """The mask, u8 (0/1) on the source's grid, and all measurements.
 
-    `head_volume_ml` and its interval are None where the verdict is "reject". `mask_volume_ml` is the mask's volume
+    `head_volume_ml` and its interval are None if the verdict is "reject". `mask_volume_ml` is the mask's volume
     whatever the verdict: for evaluation, never for a report. `level_probabilities` are float32 (I, J, K) on
     `preprocessed.geometry`.
     """
@@ -59,45 +59,45 @@ class Segmentation:
 
 
 class HeadSegmenter:
-    """A published model, loaded and ready to measure; one inference at a time is its caller's business."""
+    """A published model, loaded and ready to measure; its caller must run one inference at a time."""
 
     def __init__(self, model: StoredModel, settings: RuntimeSettings | None = None) -> None:
-        """Load every context level; raise an `InferenceError` where one cannot be served."""
+        """Load every context level; raise an `InferenceError` if one cannot be served."""
         settings = settings or RuntimeSettings()
         self.model = model
         self.manifest: ModelManifest = model.manifest
-        self._wanted = chosen_precision(settings, self.manifest)
+        self._wanted = choose_precision(settings, self.manifest)
         self._settings = replace(settings, precision=self._wanted)
         names = Names(self.manifest.input_name, self.manifest.context_name, self.manifest.output_name)
         self._networks = Networks(model.levels_for(self._wanted), names, self._settings)
 
     @property
     def provider(self) -> str:
-        """The execution provider that really runs; all of them where levels differ."""
+        """The execution provider in use; all of them if the levels differ."""
         return self._networks.provider
 
     @property
     def precision(self) -> str:
-        """The arithmetic's precision, of the first level."""
+        """The precision of the first level."""
         return self._wanted if self._wanted == "fp16" else self._networks.precision
 
     @property
     def is_fallback(self) -> bool:
-        """Whether it runs on another provider, or less fast, than was asked for; for "auto", than could be."""
+        """Whether provider or precision differ from what was requested or, for "auto", from the fastest."""
         return self.provider != preferred_provider(self._settings.provider) or self.precision != self._wanted
 
     def rest(self) -> None:
-        """For the pause after a volume: give what was freed back to the system."""
+        """Return freed memory to the system; for the pause after a volume."""
         give_back()
 
     def warm_up(self) -> None:
-        """On a GPU, run once on an empty volume of the usual size: memory is taken and kernels are chosen before work.
+        """On a GPU, run once on a volume of the usual size, so that memory and kernels are allocated before work.
 
-        Elsewhere the first volume is measured as fast as the second.
+        On a CPU the first volume takes no longer than the second.
         """
         if self.provider != CUDA:
             return
-        self._levels(self._everywhere, _striped_volume(self.manifest.preprocessing), Clock())
+        self._levels(self._whole_volume, _striped_volume(self.manifest.preprocessing), Clock())
 
     def selftest(self) -> float:
         """Run the stored test vector on every voxel; return the largest difference, or raise `SelfTestFailed`.
@@ -105,7 +105,7 @@ class HeadSegmenter:
         In single precision the difference counts, in a lower one the DSC of the masks.
         """
         volume, expected = _test_vector(self.model)
-        found = self._levels(self._everywhere, volume, Clock())[-1]
+        found = self._levels(self._whole_volume, volume, Clock())[-1]
         difference = float(np.abs(found - expected[0, 0]).max())
         limits, threshold = self.manifest.selftest, self.manifest.postprocessing.threshold
         agreement = dsc(found >= threshold, expected[0, 0] >= threshold)
@@ -126,9 +126,9 @@ class HeadSegmenter:
         on_stage: OnStage | None = None,
         stop: Stop | None = None,
     ) -> Segmentation:
-        """Measure one volume; `on_stage` hears each stage's name as it begins.
+        """Measure one volume; `on_stage` is called with each stage's name as it begins.
 
-        Raises `NotMeasurable`; `Stopped` soon after `stop` was asked to end the work.
+        Raise `NotMeasurable`; `Stopped` soon after `stop` was asked to end the work.
         """
         clock = Clock(on_stage, stop)
         rules = self.manifest.postprocessing
@@ -163,8 +163,8 @@ class HeadSegmenter:
         return self._levels(self.manifest.levels, tensor, clock or Clock())
 
     @property
-    def _everywhere(self) -> list[LevelSpec]:
-        """The levels, seeing the whole volume."""
+    def _whole_volume(self) -> list[LevelSpec]:
+        """The levels, without regions."""
         return [level.everywhere for level in self.manifest.levels]
 
     def _levels(self, levels: Sequence[LevelSpec], tensor: Float32, clock: Clock) -> tuple[Float32, ...]:
@@ -178,7 +178,7 @@ class HeadSegmenter:
 
 
 def _striped_volume(rules: PreprocessingSpec) -> Float32:
-    """A volume of stripes (1, 1, I, J, K) of the usual extent on this grid: a constant one could not be normalised."""
+    """Return a striped volume (1, 1, I, J, K) of the usual extent; a constant one could not be normalised."""
     divisor = rules.shape_divisor
     i, j, k = (divisor * math.ceil(extent / rules.spacing_mm / divisor) for extent in USUAL_EXTENT_MM)
     volume = np.zeros((1, 1, i, j, k), np.float32)

@@ -1,4 +1,4 @@
-"""What a runtime has to offer, so that the rest need not know which one runs."""
+"""The interface of a runtime, the same for all of them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ FLOAT = "tensor(float)"
 
 
 Tensors = Mapping[str, Float32]
-"""What a network takes, by the names of its inputs."""
+"""A network's inputs, by name."""
 
 
 @dataclass(frozen=True)
@@ -39,4 +39,4 @@ class Engine(Protocol):
         """Return an output; raise `Stopped` soon after `stop` asked for it."""
 
     def release(self) -> None:
-        """Give back the memory that runs have taken; the next run takes it anew."""
+        """Free the memory that runs have allocated; the next run allocates it again."""

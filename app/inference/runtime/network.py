@@ -1,6 +1,6 @@
-"""The networks of the context levels, and how much memory their runs have taken.
+"""The networks of the context levels, and how much memory their runs have allocated.
 
-A runtime keeps what a run has taken for the next one: about 1.4 GB for the paper's network on a volume of 44 million
+A runtime keeps the memory of a run for the next one: about 1.4 GB for the paper's network on a volume of 44 million
 voxels.
 """
 
@@ -19,19 +19,19 @@ MEGABYTE = 1_000_000
 
 
 class Network:
-    """A session that runs a network, and what is known of its memory; for one thread at a time."""
+    """A network and the memory that it takes; for one thread at a time."""
 
     def __init__(self, content: bytes, inputs: tuple[str, ...], output: str, settings: RuntimeSettings) -> None:
-        """Load it; raise an `InferenceError` where it cannot be served."""
+        """Load it; raise an `InferenceError` if it cannot be served."""
         self._session = OnnxSession(content, inputs, output, settings)
         self.provider, self.precision = self._session.provider, self._session.precision
         self.working_bytes = 0
-        """What its runs have added to the process and still hold; 0 where the system does not say."""
+        """The memory that its runs have allocated and still hold; 0 if the system does not say."""
         self._largest_run = 0
         self._share = 0.0
 
     def run(self, tensors: Tensors, stop: Stop | None = None) -> Float32:
-        """Return the output, as `OnnxSession.run` does; a run that ends otherwise leaves no memory taken."""
+        """Return the output, as `OnnxSession.run` does; a failed run frees its memory."""
         before = resident_bytes()
         try:
             answer = self._session.run(tensors, stop)
@@ -44,18 +44,18 @@ class Network:
         return answer
 
     def expected_bytes(self, tensors: Tensors) -> float:
-        """Return the working memory of a run on these tensors, by those that were measured; 0 before the first one."""
+        """Return the expected working memory of a run on these tensors, from earlier runs; 0 before the first one."""
         return self._share * max(tensor.nbytes for tensor in tensors.values())
 
     def release(self) -> None:
-        """Give back what its runs have taken."""
+        """Free the memory of its runs."""
         self._session.release()
         self.working_bytes = self._largest_run = 0
 
 
 @dataclass(frozen=True)
 class Names:
-    """What the networks call their inputs and their output."""
+    """The names of the networks' inputs and output."""
 
     image: str
     context: str
@@ -66,7 +66,7 @@ class Networks:
     """The networks of all levels, in order; together they keep no more working memory than the settings say."""
 
     def __init__(self, contents: Sequence[bytes], names: Names, settings: RuntimeSettings) -> None:
-        """Load them; raise an `InferenceError` where one cannot be served."""
+        """Load them; raise an `InferenceError` if one cannot be served."""
         first, later = (names.image,), (names.image, names.context)
         self._networks = [
             Network(content, later if index else first, names.output, settings)
@@ -77,15 +77,15 @@ class Networks:
 
     @property
     def provider(self) -> str:
-        """The execution provider that really runs; all of them where levels differ."""
+        """The execution provider in use; all of them if the levels differ."""
         providers = [network.provider for network in self._networks]
         return providers[0] if len(set(providers)) == 1 else "+".join(providers)
 
     def run(self, index: int, stop: Stop | None, image: Float32, context: Float32 | None) -> Float32:
         """Return a level's probability; all tensors are float32 (1, 1, I, J, K).
 
-        A run that needs more working memory than is kept at all has that of the other levels. Afterwards the network
-        gives its own back where all of them together hold more than is kept.
+        Before a run that needs more working memory than may be kept, the other levels free theirs. After it, the
+        network frees its own if all of them together hold more than may be kept.
         """
         network, inputs = self._networks[index], {self._names.image: image}
         if context is not None:

@@ -25,10 +25,10 @@ OPTIONS: dict[str, dict[str, str]] = {
 
 
 class OnnxRuntimeEngine:
-    """A network on one provider, which runs all of it."""
+    """A network that runs entirely on one provider."""
 
     def __init__(self, content: bytes, provider: str, threads: int) -> None:
-        """Load the very bytes given; whatever ONNX Runtime raises is the caller's to name."""
+        """Load a network from its bytes; the caller handles what ONNX Runtime raises."""
         self._runtime = _import_onnxruntime()
         self._content, self.provider, self._threads = content, provider, threads
         session = self._session = self._open()
@@ -45,7 +45,7 @@ class OnnxRuntimeEngine:
         return answer
 
     def release(self) -> None:
-        """Close the session of a CPU: the one way to its memory. A GPU's is not the process's, and stays."""
+        """Close a CPU session, the only way to free its memory; a GPU session stays, its memory is the GPU's."""
         if self.provider == CPU:
             self._session = None
 
@@ -64,7 +64,7 @@ class OnnxRuntimeEngine:
 
 
 def onnxruntime_providers() -> tuple[str, ...]:
-    """Return those of ONNX Runtime's providers that are installed and used here."""
+    """Return the installed providers of ONNX Runtime that are supported here."""
     try:
         available = _import_onnxruntime().get_available_providers()
     except ImportError:

@@ -1,4 +1,4 @@
-"""A network on a CPU in OpenVINO, called through its own package, which can end a run between two nodes."""
+"""A network on a CPU in OpenVINO, whose own package can end a run between two nodes."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ DEVICE = "CPU"
 
 
 class OpenVinoEngine:
-    """A network whose convolutions compute in single precision, or in bf16 where that is asked for."""
+    """A network whose convolutions compute in single precision, or in bf16 on request."""
 
     provider = OPENVINO
 
     def __init__(self, content: bytes, threads: int, bf16: bool) -> None:
-        """Load the very bytes given; whatever OpenVINO raises is the caller's to name."""
+        """Load a network from its bytes; the caller handles what OpenVINO raises."""
         self._runtime = _import_openvino()
         self._content = content
         self._config = {
-            # Always given: processors with bf16 units would otherwise be free to use them.
+            # Always given: OpenVINO would otherwise use bf16 units where the processor has them.
             "INFERENCE_PRECISION_HINT": "bf16" if bf16 else "f32",
             "INFERENCE_NUM_THREADS": threads,
             "ENABLE_CPU_PINNING": False,
@@ -37,19 +37,19 @@ class OpenVinoEngine:
     def run(self, tensors: Tensors, output: str, stop: Stop) -> Float32:
         """Return an output; raise `Stopped` within one node of the network.
 
-        A run that ends before its end leaves the shapes of one volume in some nodes and those of another in the rest,
-        which OpenVINO does not mend: the next run loads the network anew.
+        An interrupted run leaves some nodes with the shapes of one volume and others with those of another, from
+        which OpenVINO does not recover: the next run loads the network again.
         """
         network = self._network = self._network or self._open()
         try:
             return self._run(network, tensors, output, stop)
         except Exception:
             self._network = None
-            network.release_memory()  # what was raised keeps the network itself until it is dealt with
+            network.release_memory()  # the exception keeps the network itself until it is handled
             raise
 
     def release(self) -> None:
-        """Give back the memory of the largest run so far, which OpenVINO keeps for the next one."""
+        """Free the memory of the largest run so far, which OpenVINO keeps for the next one."""
         if self._network is not None:
             self._network.release_memory()
 
@@ -58,14 +58,14 @@ class OpenVinoEngine:
         return core.compile_model(core.read_model(self._content), DEVICE, self._config)
 
     def _run(self, network: Any, tensors: Tensors, output: str, stop: Stop) -> Float32:
-        request = network.create_infer_request()  # a new one each time, which does not keep the tensors of the last run
+        request = network.create_infer_request()  # a new one each time: it would keep the tensors of the last run
         inputs = {name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}
         for name, values in inputs.items():
             request.set_tensor(name, self._runtime.Tensor(values, shared_memory=True))
         with stop.ending(request.cancel):
             request.start_async()
             if stop.reason is not None:
-                request.cancel()  # what was asked for before the start had nothing to end
+                request.cancel()  # a request to stop before the start had nothing to cancel
             request.wait()
         answer: Float32 = request.get_tensor(output).data.copy()
         return answer
@@ -76,7 +76,7 @@ class OpenVinoEngine:
 
 
 def openvino_providers() -> tuple[str, ...]:
-    """Return OpenVINO's name where it is installed."""
+    """Return OpenVINO's name if it is installed."""
     try:
         _import_openvino()
     except ImportError:

@@ -1,4 +1,4 @@
-"""One network, loaded into the fastest runtime that really runs it."""
+"""One network, loaded into the fastest runtime that can run it."""
 
 from __future__ import annotations
 
@@ -23,22 +23,22 @@ CANDIDATES: dict[ProviderChoice, tuple[str, ...]] = {
     "cpu": (CPU,),
 }
 EXTERNAL_DATA_KEY = re.compile(rb"(\x0a|\x8a\x80*\x00)(\x08|\x88\x80*\x00)location")
-"""How ONNX's protocol buffers spell the key that names a tensor's external file, padded numbers included."""
+"""How ONNX's protocol buffers encode the key of a tensor's external file, padded numbers included."""
 TENSOR_AXES = 5
 BF16_FLAGS = {"avx512_bf16", "amx_bf16"}
-"""What Linux calls the instructions that multiply bf16."""
+"""Linux's names of the instructions that multiply bf16."""
 INSTALL = "install fetalhead[cpu], or fetalhead[gpu] where there is a CUDA device"
 MEMORY_MISSING = re.compile(
     r"failed to allocate|can ?not allocate|could not allocate|bad_?alloc|out of memory|out_of_memory|alloc_failed", re.I
 )
-"""How the runtimes say that memory is missing: ONNX Runtime's arena, OpenVINO, CUDA and cuDNN."""
+"""How the runtimes report a lack of memory: ONNX Runtime's arena, OpenVINO, CUDA and cuDNN."""
 
 
 @dataclass(frozen=True)
 class RuntimeSettings:
-    """Where and how exactly a network runs. `threads` 0 takes every core that the process may use.
+    """Where and with what precision a network runs. `threads` 0 takes every core that the process may use.
 
-    `precision` "auto" takes the fastest arithmetic that the model's manifest vouches for. `kept_mb` is how much working
+    `precision` "auto" takes the fastest precision that the model's manifest allows. `kept_mb` is how much working
     memory (MB) all networks of a model together keep from one volume to the next.
     """
 
@@ -49,21 +49,21 @@ class RuntimeSettings:
 
     @property
     def effective_threads(self) -> int:
-        """The number of threads that are really asked for."""
+        """The number of threads to use."""
         return self.threads or len(os.sched_getaffinity(0))
 
 
 class OnnxSession:
-    """A network that takes and gives float32 tensors (1, 1, I, J, K).
+    """A network that maps float32 tensors (1, 1, I, J, K) to a float32 tensor.
 
-    `settings.precision` is what its convolutions may use on OpenVINO: "bf16" allows bf16, all else is fp32.
-    `precision` tells the arithmetic of a graph of floating-point weights.
+    On OpenVINO, `settings.precision` "bf16" allows bf16 in convolutions; everything else is fp32. `precision` is the
+    one in use.
     """
 
     def __init__(self, content: bytes, inputs: tuple[str, ...], output: str, settings: RuntimeSettings) -> None:
-        """Load the very bytes given; raise `DamagedModel` where their inputs and output are not those named."""
+        """Load a network from its bytes; raise `DamagedModel` if its inputs and output have other names."""
         if EXTERNAL_DATA_KEY.search(content):
-            detail = "the network keeps weights in another file, whose hash nobody checked"
+            detail = "the network keeps weights in another file, whose hash was not checked"
             raise DamagedModel("external_data", detail, "export it with its weights inside")
         self._engine = _load(content, settings)
         self.provider = self._engine.provider
@@ -72,19 +72,16 @@ class OnnxSession:
         _check_interface(self._engine, inputs, output)
 
     def run(self, tensors: Tensors, stop: Stop | None = None) -> Float32:
-        """Return the output for one tensor per input name; raise `Stopped` soon after `stop` asked for it.
-
-        What is stopped ends between two nodes of the network.
-        """
+        """Return the output for one tensor per input name; raise `Stopped` between two nodes if `stop` asked for it."""
         try:
             return self._engine.run(tensors, self._output, stop or Stop())
-        except Exception as error:  # the runtimes have no class of their own for memory that is missing, only words
+        except Exception as error:  # the runtimes have no exception class for a lack of memory, only messages
             if MEMORY_MISSING.search(str(error)):
                 raise OutOfMemory from error
             raise
 
     def release(self) -> None:
-        """Give back the memory that runs have taken; the next run takes it anew."""
+        """Free the memory that runs have allocated; the next run allocates it again."""
         self._engine.release()
 
 
@@ -94,19 +91,19 @@ def allows_bf16(precision: PrecisionChoice) -> bool:
 
 
 def processor_has_bf16(information: Path = Path("/proc/cpuinfo")) -> bool:
-    """Whether the processor multiplies bf16; elsewhere it would be emulated, and slower than single precision."""
+    """Whether the processor has bf16 instructions; emulated, bf16 is slower than single precision."""
     if not information.exists():
         return False
     return not BF16_FLAGS.isdisjoint(information.read_text(encoding="utf-8").split())
 
 
 def is_runtime_installed() -> bool:
-    """Whether there is any runtime at all."""
+    """Whether any runtime is installed."""
     return bool(_installed())
 
 
 def available_providers() -> tuple[str, ...]:
-    """Return the providers that are installed; raise `RuntimeUnavailable` where none is."""
+    """Return the installed providers; raise `RuntimeUnavailable` if there are none."""
     available = _installed()
     if not available:
         raise RuntimeUnavailable("no_runtime", "no runtime for ONNX networks is installed", INSTALL)
@@ -124,7 +121,7 @@ def _installed() -> tuple[str, ...]:
 
 
 def _load(content: bytes, settings: RuntimeSettings) -> Engine:
-    """Return the network on the first candidate that takes the whole of it."""
+    """Load the network on the first candidate that runs all of it."""
     available = available_providers()
     failures = []
     for provider in CANDIDATES[settings.provider]:
@@ -133,7 +130,7 @@ def _load(content: bytes, settings: RuntimeSettings) -> Engine:
             continue
         try:
             return _open(content, provider, settings)
-        except Exception as error:  # the runtimes raise a class of their own for every fault
+        except Exception as error:  # the runtimes raise a different class for every fault
             failures.append(f"{provider}: {error}")
     if CPU in CANDIDATES[settings.provider] and CPU in available:
         raise DamagedModel("not_loadable", "; ".join(failures), "export the network again")
@@ -160,5 +157,5 @@ def _check_interface(engine: Engine, inputs: tuple[str, ...], output: str) -> No
 
 
 def _by_name(ports: Iterable[Port], wanted: tuple[str, ...]) -> dict[str, Port]:
-    """Return each port by the name that is wanted of it, or by any of its own."""
+    """Return each port by its wanted name, or else by any of its names."""
     return {min(port.names & set(wanted) or port.names, default=""): port for port in ports}

@@ -1,4 +1,4 @@
-"""Ending work that is under way: between its steps, and within a network's run."""
+"""Ending work that is under way: between its stages, and within a network's run."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Reason = Literal["cancelled", "timeout", "shutdown"]
 
 
 class Stopped(Exception):  # noqa: N818
-    """The work was ended; `reason` says by what."""
+    """The work was ended, for this reason."""
 
     def __init__(self, reason: Reason) -> None:
         super().__init__(f"the work was stopped: {reason}")
@@ -19,7 +19,7 @@ class Stopped(Exception):  # noqa: N818
 
 
 class Stop:
-    """A wish to end one piece of work, made by any thread at any time; the first reason counts."""
+    """A request to end one piece of work, by any thread at any time; the first reason counts."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -28,31 +28,31 @@ class Stop:
 
     @property
     def reason(self) -> Reason | None:
-        """Why the work shall end, None where it shall not."""
+        """Why the work must end, or None."""
         return self._reason
 
     def ask(self, reason: Reason) -> None:
-        """Has the work end: at its next `check`, or between two nodes of the network that is running."""
+        """Ask the work to end: at its next `check`, or between two nodes of the running network."""
         with self._lock:
             self._reason = self._reason or reason
             if self._end is not None:
                 self._end()
 
     def check(self) -> None:
-        """Raises Stopped where the work shall end."""
+        """Raise Stopped if the work must end."""
         if self._reason is not None:
             raise Stopped(self._reason)
 
     @contextmanager
     def ending(self, end: Callable[[], object]) -> Iterator[None]:
-        """While a network runs, which `end` ends from any thread; raises Stopped where it did, or shall not begin."""
+        """Let `end` interrupt a run from any thread; raise Stopped if it did, or if the run must not begin."""
         with self._lock:
             self.check()
             self._end = end
         try:
             yield
         except Exception:
-            self.check()  # the runtimes have no class of their own for a run that was ended
+            self.check()  # the runtimes have no exception class for a run that was ended
             raise
         finally:
             with self._lock:

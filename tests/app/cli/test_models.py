@@ -53,7 +53,7 @@ class TestModels:
         (folder / "evaluation.json").write_text("{bad")
         monkeypatch.setenv("FETALHEAD_MODEL_STORE", str(tmp_path / "altered"))
         assert main(["models", "verify"]) == FAILED
-        assert "evaluation.json is no JSON" in capsys.readouterr().out
+        assert "evaluation.json is not JSON" in capsys.readouterr().out
 
     def test_a_reader_that_leaves_ends_it_without_a_word(self) -> None:
         for program in ("app.cli.main", "training.cli.main"):

@@ -45,7 +45,7 @@ def test_what_was_removed_may_be_named_by_an_earlier_version_but_not_asked_for(
 ) -> None:
     content = json.loads(manifest.model_dump_json())
     assert ModelManifest.model_validate_json(json.dumps(content | {name: None})) == manifest
-    with pytest.raises(ValidationError, match=rf"removed since \({name}\)"):
+    with pytest.raises(ValidationError, match=rf"removed features \({name}\)"):
         ModelManifest.model_validate_json(json.dumps(content | {name: {"margin_mm": 8}}))
 
 

@@ -11,7 +11,7 @@ import pytest
 from app.inference.errors import RuntimeUnavailable
 from app.inference.manifest import LowerPrecision, ModelManifest, NetworkFile, PrecisionGate
 from app.inference.model_store import ModelStore, StoredModel
-from app.inference.precision import chosen_precision
+from app.inference.precision import choose_precision
 from app.inference.runtime.engine import OPENVINO
 from app.inference.runtime.session import OnnxSession, RuntimeSettings, available_providers, processor_has_bf16
 from app.inference.segmenter import HeadSegmenter
@@ -52,12 +52,12 @@ def settings(provider: Any, precision: Any = "auto") -> RuntimeSettings:
 def test_auto_takes_bf16_where_the_model_passed_its_gate(
     stored: StoredModel, vouched: tuple[str, ...], expected: str
 ) -> None:
-    assert chosen_precision(settings("openvino"), vouching(stored.manifest, *vouched)) == expected
+    assert choose_precision(settings("openvino"), vouching(stored.manifest, *vouched)) == expected
 
 
 @pytest.mark.parametrize("precision", ["auto", "fp32"])
 def test_the_plain_processor_provider_computes_in_single_precision(stored: StoredModel, precision: str) -> None:
-    assert chosen_precision(settings("cpu", precision), vouching(stored.manifest, "bf16", "fp16")) == "fp32"
+    assert choose_precision(settings("cpu", precision), vouching(stored.manifest, "bf16", "fp16")) == "fp32"
 
 
 @pytest.mark.parametrize(("provider", "precision"), [("cpu", "bf16"), ("cpu", "fp16"), ("openvino", "fp16")])
@@ -68,7 +68,7 @@ def test_what_cannot_run_is_refused_with_its_reason(stored: StoredModel, provide
 
 
 def test_fp16_runs_where_the_model_holds_it(stored: StoredModel) -> None:
-    assert chosen_precision(settings("cpu", "fp16"), vouching(stored.manifest, "fp16")) == "fp16"
+    assert choose_precision(settings("cpu", "fp16"), vouching(stored.manifest, "fp16")) == "fp16"
 
 
 @needs_bf16
