@@ -1,4 +1,4 @@
-"""A published model, loaded as the settings ask for it."""
+"""Loading a published model as the settings ask for it."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from app.settings import Settings
 
 
 def starting_version(settings: Settings) -> int | None:
-    """The version to start with: the setting's, else the one activated last, else None for the newest."""
+    """Return the version to start with: the setting's, else the one activated last, else None for the newest."""
     if settings.model_version is not None:
         return settings.model_version
     return remembered_version(settings.data_dir, settings.model_name)
 
 
 def load_segmenter(settings: Settings, version: int | None = None) -> HeadSegmenter:
-    """A version, or the one to start with, after its self-test; or an InferenceError."""
+    """Load a version, or the one to start with, and run its self-test; raise an InferenceError if either fails."""
     wanted = starting_version(settings) if version is None else version
     model = ModelStore(settings.model_store).resolve(settings.model_name, wanted)
     segmenter = HeadSegmenter(model, runtime_settings(settings))
@@ -29,7 +29,7 @@ def load_segmenter(settings: Settings, version: int | None = None) -> HeadSegmen
 
 
 def runtime_settings(settings: Settings) -> RuntimeSettings:
-    """Where and how exactly the networks run."""
+    """Return where and with what precision the networks run."""
     return RuntimeSettings(settings.provider, settings.threads, settings.precision, settings.kept_memory_mb)
 
 

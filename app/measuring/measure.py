@@ -37,7 +37,7 @@ LEVELS_TO_COMPARE: Final = 2
 
 @dataclass(frozen=True)
 class DecodedUpload:
-    """An upload whose file was read."""
+    """An upload with its decoded file."""
 
     file: NiftiFile
     fields: VolumeFields
@@ -47,7 +47,7 @@ class DecodedUpload:
 
 @dataclass(frozen=True)
 class Identity:
-    """What a report is found by; made anew for one that was not announced before."""
+    """The identifier and time of a report; new ones by default."""
 
     id: str = field(default_factory=lambda: str(uuid.uuid4()))
     created_at: datetime = field(default_factory=lambda: datetime.now(UTC))
@@ -102,7 +102,7 @@ def finish(
 
 
 def encode_layers(segmentation: Segmentation) -> dict[str, bytes]:
-    """Return the probability and, of two context levels, how far they disagree; as .nii.gz by file name."""
+    """Return the probability and, given two context levels, their disagreement; as .nii.gz by file name."""
     levels, geometry = segmentation.level_probabilities, segmentation.preprocessed.geometry
     layers = {PROBABILITY: encode_fractions(Volume(levels[-1], geometry))}
     if len(levels) >= LEVELS_TO_COMPARE:
@@ -112,7 +112,7 @@ def encode_layers(segmentation: Segmentation) -> dict[str, bytes]:
 
 
 def _judge_with_file(file: NiftiFile, segmentation: Segmentation) -> Segmentation:
-    """Add what the file makes doubtful to what the measurement does; first comes what the verdict is owed to."""
+    """Add the file's flags to those of the measurement, first those that decided the verdict."""
     own, found = file.flags, segmentation.flags
     flags = (*found, *own) if segmentation.verdict == "reject" else (*own, *found)
     return replace(segmentation, verdict=max(file.verdict, segmentation.verdict, key=VERDICTS.index), flags=flags)

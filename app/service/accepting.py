@@ -1,4 +1,4 @@
-"""A request on its way into the service: its body is read, its volume decoded, its row stored and its work begun."""
+"""Accepting a request: its body is read, its volume decoded, its row stored and its segmentation begun."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ReadUpload = Callable[[], Awaitable[Upload]]
 
 @dataclass(frozen=True)
 class Sender:
-    """Who sends a request, and the key under which it is computed once, if they name one."""
+    """Who sends a request, and its idempotency key, if there is one."""
 
     owner: str
     key: str | None = None
@@ -30,12 +30,12 @@ class Sender:
 async def accept(service: ServiceState, sender: Sender, read: ReadUpload) -> StoredSegmentation:
     """Return the segmentation of an upload, under way from now on, or the earlier one that its key belongs to.
 
-    `read` is called once there is a place for what it gives.
+    `read` is called once there is a place for the upload.
 
     Raises:
-        ProblemError: the service takes nothing now.
+        ProblemError: the service takes no requests now.
         ImagingError: the volume cannot be measured.
-        RecordsError: the key belongs to other content, or the database is away.
+        RecordsError: the key belongs to other content, or the database cannot be reached.
     """
     upload = await _read_repeated(service, sender, read)
     if upload is not None and (earlier := await _find_earlier(service, sender, upload)):
@@ -48,7 +48,7 @@ async def accept(service: ServiceState, sender: Sender, read: ReadUpload) -> Sto
 
 
 async def _read_repeated(service: ServiceState, sender: Sender, read: ReadUpload) -> Upload | None:
-    """Read a body whose key belongs to an earlier request: it takes no place and needs no model."""
+    """Read a body whose key belongs to an earlier request; this takes no place and needs no model."""
     if sender.key is None or not await asyncio.to_thread(service.repository.has_key, sender.key, sender.owner):
         return None
     service.jobs.places.require_open()

@@ -1,7 +1,7 @@
-"""The work of the service: one inference at a time, a bounded number of requests held.
+"""Segmentations under way: one inference at a time, for a bounded number of requests.
 
 Decoding, inference and finishing (encoding, drawing, storing) each have one thread, so that the file of the next
-request is decoded while the network works on the one before; the event loop only waits.
+request is decoded while the network works on the previous one; the event loop only waits.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ from app.service.places import Place, Places
 
 Result = TypeVar("Result")
 STOPPING_S = 5.0
-"""Time that ended work gets to notice, at shutdown."""
+"""Time that interrupted work has to stop, at shutdown."""
 DATABASE_PAUSES_S = (0.5, 1.0, 2.0, 4.0, 8.0)
 log = logging.getLogger("fetalhead.jobs")
 
 
 @dataclass(eq=False)
 class Job:
-    """One segmentation on its way; `problem` says why it has no result."""
+    """A segmentation under way; `problem` says why it has no result."""
 
     id: str
     created_at: datetime
@@ -51,7 +51,7 @@ class Job:
     inference: Future[Segmentation] | None = None
 
     def enter(self, stage: str) -> None:
-        """Notes the stage that begins; ends the work of a job that shall not go on."""
+        """Note the stage that begins; raise Stopped if the job was asked to end."""
         self.stop.check()
         self.stages_done += self.stage is not None
         self.stage = stage
@@ -59,15 +59,15 @@ class Job:
 
 @dataclass(frozen=True)
 class Limits:
-    """How many requests are held, and for how long one may be computed."""
+    """How many requests are held, and how long one may be computed."""
 
     held: int
-    """Waiting ones and the one being measured together."""
+    """Waiting requests and the one being measured together."""
     computation_s: float
 
 
 class Jobs:
-    """Runs segmentations, in the order in which they came."""
+    """The queue of segmentations, run in the order in which they came."""
 
     def __init__(self, repository: Repository, metrics: Metrics, limits: Limits) -> None:
         self._repository = repository
@@ -76,7 +76,7 @@ class Jobs:
         self._pace = Pace()
         self.places = Places(limits.held, self._pace)
         self.repeating = asyncio.Semaphore(limits.held)
-        """For bodies that repeat an earlier request: read, compared, and not computed."""
+        """For bodies that repeat an earlier request: they are read and compared, but not computed."""
         self._live: dict[str, Job] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._decoding = ThreadPoolExecutor(1, "decoding")
@@ -90,11 +90,11 @@ class Jobs:
         return self.places.is_empty
 
     async def decode(self, work: Callable[[], Result]) -> Result:
-        """The result of `work`, done in the thread for decoding."""
+        """Return the result of `work`, done in the decoding thread."""
         return await asyncio.get_running_loop().run_in_executor(self._decoding, work)
 
     async def load(self, work: Callable[[], Result]) -> Result:
-        """The result of `work`, done in the thread for inference."""
+        """Return the result of `work`, done in the inference thread."""
         return await asyncio.get_running_loop().run_in_executor(self._inference, work)
 
     async def begin(
@@ -102,9 +102,9 @@ class Jobs:
     ) -> StoredSegmentation:
         """Store an accepted request and begin its segmentation, which keeps the place until it is done.
 
-        Returns the earlier one, and begins nothing, where its key belongs to one.
+        Return the earlier one, and begin nothing, if its key belongs to one.
         """
-        job = self._live[new.id] = Job(new.id, new.created_at)  # first: whoever finds the row must find the job, too
+        job = self._live[new.id] = Job(new.id, new.created_at)  # first: whoever finds the row must find the job too
         stored: StoredSegmentation | None = None
         try:
             stored = await asyncio.to_thread(self._repository.accept, new)
@@ -116,11 +116,11 @@ class Jobs:
         return stored
 
     def find(self, segmentation_id: str) -> Job | None:
-        """The segmentation with this id, if it is on its way."""
+        """Return the segmentation with this id, if it is under way."""
         return self._live.get(segmentation_id)
 
     def end(self, segmentation_id: str, reason: Reason = "cancelled") -> None:
-        """Ends a segmentation: a waiting one at once, one that is being computed as soon as that can be stopped."""
+        """End a segmentation: a waiting one at once, one being computed as soon as it can be stopped."""
         job = self._live.get(segmentation_id)
         if job is None:
             return
@@ -129,7 +129,7 @@ class Jobs:
             self._metrics.queue_depth.dec()
 
     async def close(self, timeout_s: float) -> None:
-        """Lets the work under way finish, then ends what is left: it will have failed, and says why."""
+        """Let the work under way finish, then end what is left; it is stored as failed, with the reason."""
         self.places.close()
         if self._tasks and not self._interrupted:
             await asyncio.wait(self._tasks, timeout=timeout_s)
@@ -140,7 +140,7 @@ class Jobs:
             executor.shutdown(wait=False, cancel_futures=True)
 
     def interrupt(self) -> None:
-        """Ends everything under way, as far as it can be stopped."""
+        """End everything under way, as far as it can be stopped."""
         self._interrupted = True
         for segmentation_id in list(self._live):
             self.end(segmentation_id, "shutdown")
@@ -164,7 +164,7 @@ class Jobs:
             segmentation = await asyncio.wrap_future(job.inference)
             await loop.run_in_executor(self._finishing, self._finish, job, decoded, segmenter, segmentation)
         except (Stopped, asyncio.CancelledError):
-            await loop.run_in_executor(self._finishing, self._ended, job)
+            await loop.run_in_executor(self._finishing, self._store_end, job)
         except Exception as error:
             await loop.run_in_executor(self._finishing, self._fail, job, error)
         finally:
@@ -179,7 +179,7 @@ class Jobs:
         timer = threading.Timer(self._limits.computation_s, job.stop.ask, ("timeout",))
         timer.start()
         try:
-            with self._metrics.in_flight.track_inprogress(), self._pace.measured():
+            with self._metrics.in_flight.track_inprogress(), self._pace.measure():
                 volume, weeks = decoded.file.volume, decoded.fields.gestational_age_weeks
                 return segmenter.segment(volume, weeks, on_stage=job.enter, stop=job.stop)
         finally:
@@ -188,17 +188,17 @@ class Jobs:
     def _finish(self, job: Job, decoded: DecodedUpload, segmenter: HeadSegmenter, segmentation: Segmentation) -> None:
         job.enter("encode")
         measurement = finish(decoded, segmenter, segmentation, Identity(job.id, job.created_at))
-        if not _patiently(lambda: self._repository.complete(job.id, measurement)):
+        if not _keep_trying(lambda: self._repository.complete(job.id, measurement)):
             raise Stopped("cancelled")
         self._observe(measurement.report, decoded)
 
     def _pause(self, segmenter: HeadSegmenter) -> None:
-        """Has freed memory given back, where no request is waiting that would be delayed by it."""
+        """Return freed memory to the system, unless a request is waiting that this would delay."""
         if not self._live and not self.places.is_closed:
             self._inference.submit(segmenter.rest)
 
-    def _ended(self, job: Job) -> None:
-        """Notes what a job that was ended has come to."""
+    def _store_end(self, job: Job) -> None:
+        """Store why a job was ended."""
         reason = job.stop.reason or "cancelled"
         self._metrics.stopped.labels(reason).inc()
         log.info("segmentation ended", extra={"fields": {"segmentation": job.id, "reason": reason}})
@@ -210,9 +210,9 @@ class Jobs:
 
     def _fail(self, job: Job, error: Exception) -> None:
         problem = translate_error(error)
-        job.problem = told = problem.problem
+        job.problem = stored = problem.problem
         self._metrics.failed.labels(problem.kind.code).inc()
-        _patiently(lambda: self._repository.fail(job.id, told))
+        _keep_trying(lambda: self._repository.fail(job.id, stored))
 
     def _observe(self, report: Report, decoded: DecodedUpload) -> None:
         metrics = self._metrics
@@ -229,8 +229,8 @@ class Jobs:
         log.info("segmentation completed", extra={"fields": fields})
 
 
-def _patiently(work: Callable[[], Result]) -> Result:
-    """The result of work on the database, which may be away for seconds: a finished measurement is worth a wait."""
+def _keep_trying(work: Callable[[], Result]) -> Result:
+    """Return the result of work on the database, tried again for seconds: a finished measurement is worth a wait."""
     for pause_s in DATABASE_PAUSES_S:
         try:
             return work()

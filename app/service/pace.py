@@ -1,4 +1,4 @@
-"""How long computations take here: what `Retry-After` names."""
+"""How long computations take on this machine, for the header `Retry-After`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ NEWEST_WEIGHT = 0.3
 
 
 class Pace:
-    """How long a computation takes here, and for how long the present one will go on. Used by two threads."""
+    """The mean time of a computation, and how long the present one will still take. Used by two threads."""
 
     def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
         self._clock = clock
@@ -18,8 +18,8 @@ class Pace:
         self._began: float | None = None
 
     @contextmanager
-    def measured(self) -> Iterator[None]:
-        """Times a computation; recent ones count more."""
+    def measure(self) -> Iterator[None]:
+        """Time a computation; recent ones count more."""
         self._began = began = self._clock()
         try:
             yield
@@ -29,7 +29,7 @@ class Pace:
             self._began = None
 
     def rest_s(self) -> float:
-        """Seconds until the present computation is expected to be done; 0 where nothing is known."""
+        """Return the seconds until the present computation should be done; 0 if nothing is known."""
         began, mean_s = self._began, self._mean_s
         if mean_s is None:
             return 0.0

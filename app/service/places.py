@@ -1,4 +1,4 @@
-"""The places that requests are held in, from their first byte until their result is stored."""
+"""The places that requests occupy, from their first byte until their result is stored."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from app.service.pace import Pace
 
 
 class Place:
-    """A place, given back once, by whoever has it last."""
+    """A place, given back once, by its last holder."""
 
     def __init__(self, release: Callable[[], None]) -> None:
         self._release = release
@@ -30,10 +30,10 @@ class Place:
 
 
 class Places:
-    """As many places as there are: waiting requests and the one being measured together."""
+    """All places: for the waiting requests and the one being measured together."""
 
     def __init__(self, count: int, pace: Pace) -> None:
-        """Open them; `pace` says when the next one is likely to be free."""
+        """Open so many places; `pace` says when the next one is likely to be free."""
         self._count = count
         self._pace = pace
         self._taken = 0
@@ -45,7 +45,7 @@ class Places:
         return self._taken == 0
 
     def close(self) -> None:
-        """Give no more places; what has one keeps it."""
+        """Give no more places; a request that has one keeps it."""
         self.is_closed = True
 
     def require_open(self) -> None:

@@ -1,4 +1,4 @@
-"""The model that is served: loaded and tested after the start, exchanged while requests are under way."""
+"""The model that is served: loaded and tested after the start, replaced while requests are under way."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ class Failure:
 
 
 class ServedModel:
-    """Starting, then ready or failed; requests are served only once it is ready.
+    """The model being served: starting, then ready or failed; requests are served only once it is ready.
 
-    A request keeps the model that it began with: an exchange lets what is under way finish on the old one.
+    A request keeps the model that it began with: after a switch, requests under way finish on the old one.
     """
 
     def __init__(self, settings: Settings, metrics: Metrics) -> None:
@@ -42,19 +42,19 @@ class ServedModel:
         metrics.model_ready.set(0)
 
     def load(self) -> None:
-        """Loads the model and runs its self-test; what goes wrong is kept for `require`. Blocks for seconds."""
+        """Load the model and run its self-test; keep a failure for `require`. Blocks for seconds."""
         with self._loading:
             loaded = self._attempt(None)
             if isinstance(loaded, Failure):
                 self._failure = loaded
             else:
-                self._exchange(loaded)
+                self._replace(loaded)
 
     def activate(self, version: int) -> None:
-        """Exchanges the model for a version that passes its self-test, and remembers it. Blocks for seconds.
+        """Switch to a version that passes its self-test, and remember it. Blocks for seconds.
 
         Raises:
-            ProblemError: `unknown_model` or `activation_failed`; the model that was served before stays.
+            ProblemError: `unknown_model` or `activation_failed`; the previous model stays.
         """
         with self._loading:
             loaded = self._attempt(version)
@@ -63,25 +63,25 @@ class ServedModel:
                 raise _refusal(version, loaded)
             try:
                 remember_version(self._settings.data_dir, self._settings.model_name, version)
-            except OSError as error:  # what would not survive a restart is not begun
+            except OSError as error:  # a version that a restart would not serve again is not activated
                 self._metrics.activations.labels("failed").inc()
                 failure = Failure("not_remembered", f"FETALHEAD_DATA_DIR cannot be written: {error.strerror}")
                 raise _refusal(version, failure) from error
-            self._exchange(loaded)
+            self._replace(loaded)
             self._metrics.activations.labels("succeeded").inc()
 
     def require(self) -> HeadSegmenter:
-        """The model; or the problem that says why there is none."""
+        """Return the model, or raise the problem that says why there is none."""
         if self._segmenter is not None:
             return self._segmenter
         headers = {"Retry-After": str(RETRY_AFTER_S)}
         if self._failure is not None:
-            detail = f"The model is not served ({self._failure.code}); the service's log tells more."
+            detail = f"The model is not served ({self._failure.code}); the service's log says more."
             raise ProblemError("model_failed", detail, headers=headers)
         raise ProblemError("not_ready", headers=headers)
 
     def readiness(self) -> Readiness:
-        """What is served and on what it runs; or the problem that says why nothing is."""
+        """Return the model that is served and its provider, or raise the problem that says why there is none."""
         segmenter = self.require()
         return Readiness(
             model=describe_model(segmenter.manifest),
@@ -92,22 +92,22 @@ class ServedModel:
         )
 
     def is_active(self, name: str, version: int) -> bool:
-        """Whether this is the version that is served."""
+        """Whether this version is served."""
         served = self._segmenter
         return served is not None and (served.manifest.name, served.manifest.version) == (name, version)
 
     def _attempt(self, version: int | None) -> HeadSegmenter | Failure:
-        """A model that passed its self-test (None: the one to start with); or why there is none."""
+        """Return a version (None: the one to start with) that passed its self-test, or why it failed."""
         try:
             return load_segmenter(self._settings, version)
         except InferenceError as error:
             log.error("model failed", extra={"fields": {"code": error.code, "detail": error.detail}})
             return Failure(error.code, error.detail)
-        except Exception as error:  # whatever a runtime raises: the process lives on and says that it cannot measure
+        except Exception as error:  # any error of a runtime: the process goes on and answers that it cannot measure
             log.error("model failed", extra={"fields": describe_exception(error)})
             return Failure("unforeseen", type(error).__name__)
 
-    def _exchange(self, segmenter: HeadSegmenter) -> None:
+    def _replace(self, segmenter: HeadSegmenter) -> None:
         self._segmenter, self._failure = segmenter, None
         self._announce(segmenter)
 
@@ -126,5 +126,5 @@ class ServedModel:
 def _refusal(version: int, failure: Failure) -> ProblemError:
     if failure.code == "model_not_found":
         return ProblemError("unknown_model", got=f"version {version}")
-    detail = f"Version {version} is not served ({failure.code}); the service's log tells more."
+    detail = f"Version {version} is not served ({failure.code}); the service's log says more."
     return ProblemError("activation_failed", detail)

@@ -1,4 +1,4 @@
-"""The server of `fetalhead serve`: told to stop, it finishes what it has begun and goes on answering meanwhile."""
+"""The server of `fetalhead serve`: told to stop, it finishes its work and keeps answering meanwhile."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from app.service.jobs import Jobs
 from app.settings import Settings
 
 LAST_ANSWERS_S = 5
-"""Time that the last answers get to be sent, once all work is done or ended."""
+"""Time for the last answers to be sent, once all work is done or ended."""
 log = logging.getLogger("fetalhead.server")
 
 
 class Server(uvicorn.Server):
-    """Keeps its port while work is under way: results can be fetched, new volumes get 503 with `Retry-After`."""
+    """A server that keeps its port while work is under way: results can be fetched, new volumes get 503."""
 
     def __init__(self, app: FastAPI, settings: Settings) -> None:
-        """Prepare; `run` serves until the process is told to stop."""
+        """Configure the server; `run` serves until the process is told to stop."""
         super().__init__(
             uvicorn.Config(
                 app,
@@ -44,9 +44,9 @@ class Server(uvicorn.Server):
         self._deadline: float | None = None
 
     async def on_tick(self, counter: int) -> bool:
-        """Whether to stop now; asked ten times a second."""
-        told = await super().on_tick(counter)
-        return told and (self.force_exit or self._is_drained())
+        """Return whether to stop now; called ten times a second."""
+        asked = await super().on_tick(counter)
+        return asked and (self.force_exit or self._is_drained())
 
     def _is_drained(self) -> bool:
         jobs: Jobs = self._app.state.service.jobs
@@ -61,25 +61,25 @@ class Server(uvicorn.Server):
 
 
 def why_not_listening(host: str, port: int) -> str | None:
-    """Why nothing can listen at this address, or None; uvicorn would say so amidst its log."""
+    """Return why nothing can listen at this address, or None; uvicorn would only log it."""
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         socket.create_server((str(address[0]), int(address[1])), family=family).close()
     except OSError as error:
-        number = error.errno or 0  # negative where the host's name is not known, and not the system's
+        number = error.errno or 0  # negative, and not a system error, if the host's name is unknown
         return os.strerror(number) if number > 0 else error.strerror
     return None
 
 
 SWITCH_INTERVAL_S = 0.001
-"""How long a computing thread may keep the lock while the event loop asks for it; Python's own value is 0.005."""
+"""How long a computing thread may keep the lock while the event loop waits for it; Python's default is 0.005."""
 
 
 def shorten_pauses() -> None:
-    """Has the process answer evenly from now on; called once, when all is imported and before requests come.
+    """Shorten the pauses in which nothing is answered; called once, after all imports and before the first request.
 
-    What was made so far (modules, routes, schemas: some 150,000 objects) lives as long as the process. It is taken out
-    of the sight of the collector, which otherwise walks through it with the lock held: 75 ms of a core each time.
+    The objects that exist by then (modules, routes, schemas: some 150,000) live as long as the process. They are hidden
+    from the garbage collector, which otherwise traverses them with the lock held: 75 ms of a core each time.
     """
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     gc.collect()

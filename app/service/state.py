@@ -1,4 +1,4 @@
-"""What is shared by all that the service does: one state per application, made by its lifespan."""
+"""The state that all requests share: one per application, made by its lifespan."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from app.settings import Settings
 
 @dataclass(frozen=True)
 class ServiceState:
-    """Everything that answering a request may need."""
+    """Everything needed to answer a request."""
 
     settings: Settings
     metrics: Metrics
@@ -37,7 +37,7 @@ class ServiceState:
 
     @property
     def reviews(self) -> Reviews:
-        """What readers made of them."""
+        """Readers' decisions about them."""
         return self.records.reviews
 
     @property

@@ -1,4 +1,4 @@
-"""What the service does by itself: order after a start, and retention from then on."""
+"""The service's own upkeep: recovery after a start, then retention."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ log = logging.getLogger("fetalhead.upkeep")
 
 
 def recover(records: Records) -> None:
-    """Mark what an earlier process left unfinished as failed, and remove its half-written files."""
+    """Mark segmentations that an earlier process left unfinished as failed; remove its half-written files."""
     interrupted = records.repository.recover(ProblemError("interrupted").problem)
     found = records.housekeeping.repair()
     records.anchor.sweep()
@@ -29,7 +29,7 @@ def recover(records: Records) -> None:
 
 
 async def retain(records: Records, days: int, period_s: float = PERIOD_S) -> None:
-    """Erase measurements older than so many days, now and every hour; 0 keeps everything."""
+    """Erase measurements older than this many days, now and every hour; 0 keeps everything."""
     while days:
         try:
             erased = await asyncio.to_thread(records.housekeeping.purge, days)
@@ -40,7 +40,7 @@ async def retain(records: Records, days: int, period_s: float = PERIOD_S) -> Non
 
 
 async def watch_loop(metrics: Metrics) -> None:
-    """Measures how late the event loop is, which is how late every answer is."""
+    """Measure how late the event loop is, which is how late every answer is."""
     loop = asyncio.get_running_loop()
     while True:
         due = loop.time() + BEAT_S

@@ -99,10 +99,10 @@ class TestPace:
         now = 0.0
         pace = Pace(lambda: now)
         assert pace.rest_s() == 0
-        with pace.measured():
+        with pace.measure():
             now += 10
         assert pace.rest_s() == 10
-        with pace.measured():
+        with pace.measure():
             now += 4
             assert pace.rest_s() == 6
             now += 16
