@@ -11,7 +11,7 @@ from fastapi import FastAPI, Security
 from fastapi.security import APIKeyHeader, HTTPBearer
 
 from app.access.control import Access
-from app.api.documentation import describe_own_answers, problems
+from app.api.documentation import describe_only_own_answers, problems
 from app.api.errors import install_handlers
 from app.api.middleware import Headed, Observed
 from app.api.routes import growth, health, models, pages, report_pdf, reviews, segment, segmentations, subjects, volumes
@@ -58,7 +58,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         app.include_router(module.router, responses=problems(*refusals, "database_unavailable"))
     for module in (growth, models, health, pages):
         app.include_router(module.router, responses=problems(*refusals))
-    describe_own_answers(app)
+    describe_only_own_answers(app)
     pages.mount_static(app)
     return app
 

@@ -21,21 +21,21 @@ ZIP = "application/zip"
 LATER_S = "60"
 UNAVAILABLE = 503
 STAGES = 6
-"""Stages that a segmentation reports on its way, for its progress."""
+"""Stages that a segmentation goes through, to report its progress."""
 
 
 def completed_answer(repository: Repository, report: Report, media_type: str) -> Response:
     """Return the answer to a completed segmentation; blocks while it reads files."""
     headers = {"Location": segmentation_path(report.id), **summary_headers(report)}
     if media_type == GZIP:
-        return Response(repository.read_artifact(report.id, MASK), media_type=GZIP, headers=headers | named(MASK))
+        return Response(repository.read_artifact(report.id, MASK), media_type=GZIP, headers=headers | save_as(MASK))
     if media_type == ZIP:
-        return Response(archive(repository, report), media_type=ZIP, headers=headers | named("segmentation.zip"))
+        return Response(make_archive(repository, report), media_type=ZIP, headers=headers | save_as("segmentation.zip"))
     return JSONResponse(report.model_dump(mode="json"), headers=headers)
 
 
 def unfinished_answer(stored: StoredSegmentation, job: Job | None) -> Unfinished:
-    """The state of a segmentation without a result (yet)."""
+    """Return the state of a segmentation that has no result (yet)."""
     if stored.status == "completed":
         raise ValueError(f"segmentation {stored.id} is completed")
     progress = None
@@ -52,7 +52,7 @@ def unfinished_answer(stored: StoredSegmentation, job: Job | None) -> Unfinished
 
 
 def summary_headers(report: Report) -> dict[str, str]:
-    """Return the result as headers, for clients that take the mask alone; without a volume on reject."""
+    """Return the result as headers, for clients that fetch only the mask; a reject has no volume."""
     headers = {
         "X-Segmentation-Id": report.id,
         "X-Verdict": report.verdict,
@@ -63,8 +63,8 @@ def summary_headers(report: Report) -> dict[str, str]:
     return headers
 
 
-def failure(problem: Problem) -> ProblemError:
-    """Return the problem that a segmentation was stored with, to be answered."""
+def stored_problem(problem: Problem) -> ProblemError:
+    """Return the error that answers with the stored problem of a segmentation."""
     error = ProblemError(problem.code, headers={"Retry-After": LATER_S} if problem.status == UNAVAILABLE else {})
     error.problem = problem
     return error
@@ -73,13 +73,13 @@ def failure(problem: Problem) -> ProblemError:
 def require_report(stored: StoredSegmentation) -> Report:
     """Return the report, or raise the problem that says why there is none (yet)."""
     if stored.problem is not None:
-        raise failure(stored.problem)
+        raise stored_problem(stored.problem)
     if stored.report is None:
         raise ProblemError("not_completed", f"The segmentation is {stored.status}.", got=stored.status)
     return stored.report
 
 
-def archive(repository: Repository, report: Report) -> bytes:
+def make_archive(repository: Repository, report: Report) -> bytes:
     """Return mask, report and preview in a zip; blocks while it reads files."""
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as members:  # its members are compressed already
@@ -89,6 +89,6 @@ def archive(repository: Repository, report: Report) -> bytes:
     return file.getvalue()
 
 
-def named(name: str) -> dict[str, str]:
-    """The header that has a browser save an answer under a name."""
+def save_as(name: str) -> dict[str, str]:
+    """Return the header that makes a browser save an answer under a name."""
     return {"Content-Disposition": f'attachment; filename="{name}"'}

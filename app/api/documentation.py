@@ -10,11 +10,11 @@ from app.problems.catalogue import PROBLEMS
 from app.problems.problem import MEDIA_TYPE, ProblemError
 
 FOREIGN: Final = ("HTTPValidationError", "ValidationError")
-"""Schemas of FastAPI's own way of refusing a request, which is never used here."""
+"""Schemas of FastAPI's own errors, which this service never sends."""
 
 
-def describe_own_answers(app: FastAPI) -> None:
-    """Has the OpenAPI document leave out the 422 that FastAPI adds wherever none is described."""
+def describe_only_own_answers(app: FastAPI) -> None:
+    """Remove from the OpenAPI document the 422 that FastAPI adds where none is described."""
     generate = app.openapi
 
     def document() -> dict[str, Any]:
@@ -26,7 +26,7 @@ def describe_own_answers(app: FastAPI) -> None:
 
 
 def problems(*codes: str) -> dict[int | str, dict[str, Any]]:
-    """The `responses` of an endpoint that may answer with these problems."""
+    """Return the `responses` of an endpoint that may answer with these problems."""
     responses: dict[int | str, dict[str, Any]] = {}
     for kind in (PROBLEMS[code] for code in codes):
         response = responses.setdefault(

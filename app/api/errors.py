@@ -1,6 +1,6 @@
 """Every exception answered as RFC 9457 `application/problem+json`.
 
-RequestValidationError  from FastAPI: 422; a body that is no JSON 400
+RequestValidationError  from FastAPI: 422; a body that is not JSON 400
 HTTPException           from Starlette: unknown path 404, wrong method 405
 anything else           as `app.problems.translate` has it
 """
@@ -12,7 +12,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from app.api.validation import MALFORMED_JSON, complaint
+from app.api.validation import MALFORMED_JSON, describe_error
 from app.imaging.errors import ImagingError
 from app.problems.problem import MEDIA_TYPE, ProblemError
 from app.problems.translate import translate_error
@@ -22,13 +22,13 @@ HTTP_CODES = {404: "not_found", 405: "method_not_allowed"}
 
 
 def install_handlers(app: FastAPI) -> None:
-    """Has every exception answered as a problem."""
+    """Answer every exception as a problem."""
     for kind in (ProblemError, ImagingError, RecordsError, RequestValidationError, HTTPException):
         app.add_exception_handler(kind, _handle)
 
 
 def problem_response(request: Request, problem: ProblemError) -> JSONResponse:
-    """The answer; also counted as a refusal."""
+    """Return the problem as an answer, and count it as a refusal."""
     metrics = getattr(request.app.state, "metrics", None)
     if metrics is not None:
         metrics.rejected.labels(problem.kind.code).inc()
@@ -50,7 +50,7 @@ def _validation_problem(error: RequestValidationError) -> ProblemError:
     first = error.errors()[0]
     if first["type"] == MALFORMED_JSON:
         return ProblemError("malformed_json")
-    detail, expected = complaint(first)
+    detail, expected = describe_error(first)
     return ProblemError("invalid_parameter", detail, expected=expected)
 
 

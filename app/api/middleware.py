@@ -1,4 +1,4 @@
-"""Around every request: hardening headers, metrics, a log line, HEAD, and an answer to the unforeseen."""
+"""Around every request: security headers, metrics, a log line, HEAD, and an answer to unexpected errors."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ log = logging.getLogger("fetalhead.requests")
 
 
 class Observed:
-    """ASGI middleware. Routes are named by their template: no identifier or query becomes a label or a log line."""
+    """ASGI middleware that counts and logs requests by route template, without identifiers or queries."""
 
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
         self._app = app
         self._metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serves one request."""
+        """Serve one request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -53,7 +53,7 @@ class Observed:
             await self._app(scope, receive, send_hardened)
         except Exception as error:
             problem = translate_error(error)
-            if status:  # the answer has begun: nothing better can be sent any more
+            if status:  # the answer has begun: no other status can be sent
                 raise
             response = problem_response(Request(scope), problem)
             await response(scope, receive, send_hardened)
@@ -70,13 +70,13 @@ class Observed:
 
 
 class Headed:
-    """ASGI middleware. HEAD is answered as GET is, without the body: load balancers ask so."""
+    """ASGI middleware that answers HEAD like GET without the body, which load balancers ask for."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serves one request."""
+        """Serve one request."""
         if scope["type"] != "http" or scope["method"] != "HEAD":
             await self._app(scope, receive, send)
             return
@@ -92,7 +92,7 @@ class Headed:
 
 
 def route_template(scope: Scope) -> str:
-    """The path template of the route that served a request, such as `/models/{version}`."""
+    """Return the path template of the route that served a request, such as `/models/{version}`."""
     route = scope.get("route")
     path = getattr(route, "path", None)
     return path if isinstance(path, str) else "other"

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 
 def preferred_type(accept: str | None, offers: Sequence[str]) -> str | None:
-    """The offer that the client likes best, the earlier one on a tie; None where it accepts none of them.
+    """Return the offer that the client prefers, the earlier one on a tie; None if it accepts none of them.
 
     >>> preferred_type("application/zip;q=0.5, application/gzip", ["application/json", "application/zip"])
     'application/zip'
@@ -15,12 +15,12 @@ def preferred_type(accept: str | None, offers: Sequence[str]) -> str | None:
     """
     if accept is None or not accept.strip():
         return offers[0]
-    ranges = [_parsed(part) for part in accept.split(",") if part.strip()]
+    ranges = [_parse(part) for part in accept.split(",") if part.strip()]
     best = max(offers, key=lambda offer: (_quality(offer, ranges), -offers.index(offer)))
     return best if _quality(best, ranges) > 0 else None
 
 
-def _parsed(media_range: str) -> tuple[str, float]:
+def _parse(media_range: str) -> tuple[str, float]:
     name, *parameters = (piece.strip().lower() for piece in media_range.split(";"))
     quality = 1.0
     for parameter in parameters:

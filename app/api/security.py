@@ -1,6 +1,6 @@
-"""Before every request: who calls, and with what role. What no rule names needs a role.
+"""Authentication and roles, checked before every request.
 
-It runs before anything of the body is read and before routing, so that a route added later is closed, not open.
+This runs before the body is read and before routing, so that a route added later is closed, not open.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from app.api.upload import drain
 from app.problems.problem import ProblemError
 
 PUBLIC: Final = re.compile(r"/|/health/(live|ready)|/openapi\.json|/(docs|problems|static|viewer)(/.*)?")
-"""Paths that show nothing of a measurement."""
+"""Paths that reveal nothing about a measurement."""
 METRICS: Final = "/metrics"
 ADMINISTRATION: Final = re.compile(r"/(models|subjects)(/.*)?")
 """Paths that only admins may change."""
@@ -31,7 +31,7 @@ CHALLENGE: Final = {"WWW-Authenticate": 'Bearer realm="fetalhead"'}
 
 
 class Guarded:
-    """ASGI middleware; puts the caller into `request.state.principal`."""
+    """ASGI middleware that puts the caller into `request.state.principal`."""
 
     def __init__(self, app: ASGIApp, access: Access, metrics_public: bool) -> None:
         self._app = app
@@ -39,10 +39,10 @@ class Guarded:
         self._metrics_public = metrics_public
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serves one request, or refuses it."""
+        """Serve one request, or refuse it."""
         if scope["type"] == "http":
             try:
-                scope.setdefault("state", {})["principal"] = await self._admitted(scope)
+                scope.setdefault("state", {})["principal"] = await self._admit(scope)
             except ProblemError as problem:
                 request = Request(scope, receive)
                 await drain(request)
@@ -50,18 +50,18 @@ class Guarded:
                 return
         await self._app(scope, receive, send)
 
-    async def _admitted(self, scope: Scope) -> Principal:
+    async def _admit(self, scope: Scope) -> Principal:
         headers, path = Headers(scope=scope), scope["path"]
         if self._access.open:
             _refuse_other_sites(headers, self._access.local_only)
             return ANONYMOUS
         if _is_public(scope["method"], path, self._metrics_public):
             return Principal("anonymous", Role.READER)
-        principal = await self._identified(_presented(headers))
+        principal = await self._identify(_presented_token(headers))
         require(principal, needed_role(scope["method"], path))
         return principal
 
-    async def _identified(self, token: str | None) -> Principal:
+    async def _identify(self, token: str | None) -> Principal:
         try:
             return await self._access.identify(token)
         except NoRoleError as error:
@@ -73,7 +73,7 @@ class Guarded:
 
 
 def needed_role(method: str, path: str) -> Role:
-    """The least role that a request needs: readers read, operators change, admins administer.
+    """Return the lowest role that a request needs: readers read, operators change, admins administer.
 
     >>> needed_role("POST", "/segment").word, needed_role("PUT", "/models/active").word
     ('operator', 'admin')
@@ -84,13 +84,13 @@ def needed_role(method: str, path: str) -> Role:
 
 
 def require(principal: Principal, role: Role) -> None:
-    """Raises the problem `forbidden` where the caller's role is too low."""
+    """Raise the problem `forbidden` if the caller's role is too low."""
     if principal.role < role:
         raise ProblemError("forbidden", expected=f"the role {role.word}", got=f"the role {principal.role.word}")
 
 
 def require_owner(principal: Principal, owner: str | None) -> None:
-    """Raises the problem `forbidden` where something is neither the caller's own nor the caller an admin."""
+    """Raise the problem `forbidden` unless the caller is the owner or an admin."""
     if principal.role < Role.ADMIN and owner != principal.name:
         raise ProblemError(
             "forbidden", "This segmentation is another caller's.", expected=f"its owner, or the role {Role.ADMIN.word}"
@@ -98,7 +98,7 @@ def require_owner(principal: Principal, owner: str | None) -> None:
 
 
 def caller(request: Request) -> Principal:
-    """Who sent the request."""
+    """Return who sent the request."""
     principal: Principal = request.state.principal
     return principal
 
@@ -110,7 +110,7 @@ def _is_public(method: str, path: str, metrics_public: bool) -> bool:
     return method in READING and (PUBLIC.fullmatch(path) is not None or (metrics_public and path == METRICS))
 
 
-def _presented(headers: Headers) -> str | None:
+def _presented_token(headers: Headers) -> str | None:
     scheme, _, token = headers.get("authorization", "").partition(" ")
     if scheme.lower() == "bearer" and token.strip():
         return token.strip()
@@ -118,10 +118,10 @@ def _presented(headers: Headers) -> str | None:
 
 
 def _refuse_other_sites(headers: Headers, local_only: bool) -> None:
-    """Keeps other sites' pages from using a service that asks nobody who he is.
+    """Keep other sites' pages from using a service without authentication.
 
-    A page of another site may send forms here (it names its origin), or have its own name resolved to this machine
-    (the request then names that host).
+    A page of another site may send forms here (the request names its origin), or let its own name resolve to this
+    machine (the request names that host).
     """
     host = urlsplit(f"//{headers.get('host', '')}").hostname or ""
     origin = headers.get("origin")

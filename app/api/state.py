@@ -1,4 +1,4 @@
-"""The service's state, as the routes get it."""
+"""The service's state, as a dependency of the routes."""
 
 from __future__ import annotations
 

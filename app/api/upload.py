@@ -1,6 +1,6 @@
 """Reading `multipart/form-data` into memory, bounded while it streams in.
 
-Nothing is written to a disk, and the names that clients give their files are dropped unread.
+Nothing is written to disk, and the file names that clients send are ignored.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect, Request
 
-from app.api.validation import not_known
+from app.api.validation import describe_unknown
 from app.contract.upload import FieldError, Upload, VolumeFields
 from app.problems.catalogue import PROBLEMS
 from app.problems.problem import ProblemError, field_problem
@@ -24,13 +24,13 @@ VOLUME_FIELD: Final = "volume"
 TEXT_FIELDS: Final = tuple(VolumeFields.model_fields)
 MAX_TEXT_BYTES: Final = 256
 ENVELOPE_BYTES: Final = 16 * 1024
-"""What boundaries, part headers and text fields may take beside the volume."""
+"""Room for boundaries, part headers and text fields beside the volume."""
 DRAIN_BYTES: Final = 8 * 1024 * 1024
 DRAIN_SECONDS: Final = 2.0
 
 
 async def read_upload(request: Request, max_bytes: int, timeout_s: float) -> Upload:
-    """Return the upload, or raise a ProblemError that says what is wrong with it."""
+    """Return the upload, or raise the ProblemError that describes what is wrong with it."""
     _refuse_other_media(request)
     limit = max_bytes + ENVELOPE_BYTES
     _refuse_declared_length(request, limit)
@@ -47,16 +47,16 @@ async def read_upload(request: Request, max_bytes: int, timeout_s: float) -> Upl
         parts = [(name, await cast(UploadFile, part).read()) for name, part in form.multi_items()]
     finally:
         await form.close()
-    return _validated(parts)
+    return _validate(parts)
 
 
 async def drain(request: Request) -> None:
-    """Reads and drops a little of a body that was refused, so that the client gets to read the answer.
+    """Read and discard the beginning of a refused body, so that the client can read the answer.
 
     A client that is still sending when the connection closes sees a reset instead of the problem.
     """
     if request.headers.get("expect"):
-        return  # it waits for our leave before it sends anything
+        return  # the client waits for permission before it sends anything
     left = DRAIN_BYTES
     try:
         async with asyncio.timeout(DRAIN_SECONDS):
@@ -69,7 +69,7 @@ async def drain(request: Request) -> None:
 
 
 class _FormParser(MultiPartParser):
-    """Starlette's parser, made to take every part for a file, named as such or not, and to keep it in memory."""
+    """Starlette's parser, changed to treat every part as a file and keep it in memory."""
 
     spool_max_size = sys.maxsize  # nothing goes to the disk: the stream is bounded
 
@@ -97,7 +97,7 @@ class _FormParser(MultiPartParser):
 
 
 async def read_body(request: Request, max_bytes: int, timeout_s: float) -> bytes:
-    """The body; or the problem `body_too_large`, `upload_timeout` or `bad_request`."""
+    """Return the body, or raise the problem `body_too_large`, `upload_timeout` or `bad_request`."""
     received = bytearray()
     try:
         async with asyncio.timeout(timeout_s):
@@ -135,38 +135,38 @@ def _too_large(limit: int, declared: int | None = None) -> ProblemError:
     return ProblemError("body_too_large", expected=f"at most {limit} bytes", got=got)
 
 
-def _validated(parts: list[tuple[str, bytes]]) -> Upload:
+def _validate(parts: list[tuple[str, bytes]]) -> Upload:
     _refuse_wrong_parts(parts)
     fields = dict(parts)
     texts = {name: fields.get(name, b"").decode("utf-8", "replace").strip() for name in TEXT_FIELDS}
     try:
-        known = VolumeFields.parse(**{name: text for name, text in texts.items() if text})
+        values = VolumeFields.parse(**{name: text for name, text in texts.items() if text})
     except FieldError as error:
         raise field_problem(error) from error
-    return Upload(fields[VOLUME_FIELD], known)
+    return Upload(fields[VOLUME_FIELD], values)
 
 
 def _refuse_wrong_parts(parts: list[tuple[str, bytes]]) -> None:
-    unknown, met = [], set()
+    unknown, known = [], set()
     for name, content in parts:
-        if name in met:
+        if name in known:
             raise ProblemError("repeated_field", f"The field {name} is there more than once.", expected="one of each")
         if name in TEXT_FIELDS and len(content) > MAX_TEXT_BYTES:
             raise ProblemError(
                 "invalid_field", f"The field {name} is too long.", expected=f"at most {MAX_TEXT_BYTES} bytes"
             )
         if name in (VOLUME_FIELD, *TEXT_FIELDS):
-            met.add(name)
+            known.add(name)
         else:
             unknown.append(name)
     if unknown:
-        raise _unknown_field(unknown[0], VOLUME_FIELD in met)
-    if VOLUME_FIELD not in met:
+        raise _unknown_field(unknown[0], VOLUME_FIELD in known)
+    if VOLUME_FIELD not in known:
         raise ProblemError("missing_volume")
 
 
 def _unknown_field(name: str, has_volume: bool) -> ProblemError:
-    detail, remedy = not_known("field", name), None
+    detail, remedy = describe_unknown("field", name), None
     if not has_volume:
         detail, remedy = f"{detail} The field {VOLUME_FIELD} is missing.", PROBLEMS["missing_volume"].remedy
     expected = f"the fields {VOLUME_FIELD}, {', '.join(TEXT_FIELDS)}"

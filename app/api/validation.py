@@ -1,4 +1,4 @@
-"""What pydantic finds wrong with a request, said in words for whoever sent it."""
+"""Pydantic's validation errors in words for the sender of a request."""
 
 from __future__ import annotations
 
@@ -16,37 +16,37 @@ NO_OBJECT: Final = frozenset(("model_attributes_type", "model_type", "dict_type"
 MALFORMED_JSON: Final = "json_invalid"
 
 
-def complaint(found: Mapping[str, Any]) -> tuple[str, str | None]:
-    """What is wrong and what was expected, of one of pydantic's errors; the value itself is never told.
+def describe_error(found: Mapping[str, Any]) -> tuple[str, str | None]:
+    """Return what is wrong and what was expected, from one of pydantic's errors, without the value itself.
 
-    >>> complaint({"type": "extra_forbidden", "loc": ("query", "colour"), "msg": "Extra inputs are not permitted"})
+    >>> describe_error({"type": "extra_forbidden", "loc": ("query", "colour"), "msg": "Extra inputs are not permitted"})
     ('The parameter colour is not known here.', None)
     """
     kind, place, *path = found["type"], *map(str, found["loc"])
     what = f"The {PLACES.get(place, 'member')} {'.'.join(path)}" if path else "The body"
     if kind in NO_OBJECT:
-        return f"{what} is no JSON object.", 'a JSON object, such as {"name": value}, sent as application/json'
+        return f"{what} is not a JSON object.", 'a JSON object, such as {"name": value}, sent as application/json'
     if kind == "extra_forbidden":
-        return not_known(place, path[-1]), None
+        return describe_unknown(place, path[-1]), None
     if kind == "missing":
         return f"{what} is missing.", None
-    return f"{what} cannot be used.", readable(str(found["msg"]))
+    return f"{what} cannot be used.", shorten(str(found["msg"]))
 
 
-def not_known(place: str, name: str) -> str:
-    """That a name is not known; it is repeated where it looks like one of a program's, not of a person's.
+def describe_unknown(place: str, name: str) -> str:
+    """Return that a name is not known; quote it only if it looks like a program's name, not a person's.
 
-    >>> not_known("query", "colour"), not_known("query", "Jane Doe")
+    >>> describe_unknown("query", "colour"), describe_unknown("query", "Jane Doe")
     ('The parameter colour is not known here.', 'A parameter is not known here.')
     """
     what = PLACES.get(place, place)
     return f"The {what} {name} is not known here." if NAME.fullmatch(name) else f"A {what} is not known here."
 
 
-def readable(message: str) -> str:
-    """What was expected, without pydantic's way of saying so.
+def shorten(message: str) -> str:
+    """Return what was expected, in shorter words than pydantic's.
 
-    >>> readable("Input should be less than or equal to 1000"), readable("Value error, a reason is needed")
+    >>> shorten("Input should be less than or equal to 1000"), shorten("Value error, a reason is needed")
     ('less than or equal to 1000', 'a reason is needed')
     """
     for beginning in BEGINNINGS:
@@ -61,9 +61,9 @@ EXPECTED: Final = "a date or time of ISO 8601, such as 2026-03-01 or 2026-03-01T
 
 
 def parse_moment(text: str) -> datetime:
-    """The moment in UTC, which is also meant where no zone is named; or a ValueError.
+    """Return the moment in UTC, also assumed if no zone is named; raise a ValueError.
 
-    A blank before the zone's digits is a plus that was not written as %2B.
+    A blank before the zone's digits is read as a plus that was not encoded as %2B.
 
     >>> parse_moment("2026-03-01T09:30:00 01:00").isoformat()
     '2026-03-01T08:30:00+00:00'
@@ -79,8 +79,8 @@ def parse_moment(text: str) -> datetime:
         raise ValueError(f"{EXPECTED}, of the years 1 to 9999 in UTC") from error
 
 
-def _parsed(value: Any) -> Any:
+def _parse(value: Any) -> Any:
     return parse_moment(value) if isinstance(value, str) else value
 
 
-Moment = Annotated[datetime, BeforeValidator(_parsed)]
+Moment = Annotated[datetime, BeforeValidator(_parse)]

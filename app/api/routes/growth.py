@@ -20,7 +20,7 @@ SOURCE: Final = (
 
 @router.get("/growth", summary="Derived head volume by gestational age")
 async def growth() -> GrowthBand:
-    """The band from 14 to 40 weeks. No accepted reference chart of head volume exists; this one is derived."""
+    """Return the band from 14 to 40 weeks. It is derived: no accepted reference chart of head volume exists."""
     first, last = VALID_WEEKS
     weeks = [first + step / STEPS_A_WEEK for step in range(int((last - first) * STEPS_A_WEEK) + 1)]
     return GrowthBand(points=tuple(map(_point, weeks)), z=HALF_WIDTH_Z, source=SOURCE, label=LABEL)

@@ -1,4 +1,4 @@
-"""Whether the process lives, whether it can measure, and what it has counted."""
+"""/health and /metrics: whether the process runs, whether it can measure, and its metrics."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ router = APIRouter(tags=["operation"])
 
 @router.get("/health/live", summary="The process answers")
 async def live() -> Liveness:
-    """The process answers; restart it where this fails."""
+    """Answer as long as the process runs; restart it if this fails."""
     return Liveness(version=version("fetalhead"))
 
 
@@ -24,7 +24,7 @@ async def live() -> Liveness:
     "/health/ready", summary="The model can measure", responses=problems("not_ready", "model_failed", "stopping")
 )
 async def ready(state: State) -> Readiness:
-    """The model passed its self-test, and on what it runs; send requests only where this is 200."""
+    """Return the model and its provider once it has passed its self-test; send requests only if this is 200."""
     state.jobs.places.require_open()
     return state.model.readiness()
 
@@ -33,5 +33,5 @@ async def ready(state: State) -> Readiness:
     "/metrics", summary="Prometheus metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}}
 )
 async def metrics(state: State) -> Response:
-    """Metrics in Prometheus' text format."""
+    """Return the metrics in Prometheus' text format."""
     return Response(state.metrics.exposition(), headers={"Content-Type": CONTENT_TYPE_LATEST})

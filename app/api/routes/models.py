@@ -1,4 +1,4 @@
-"""/models: what is published, what each model says about itself, and which one is served."""
+"""/models: the published models, the details of each, and which one is served."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ router = APIRouter(prefix="/models", tags=["models"])
 
 @router.get("", summary="Published models")
 async def list_models(state: State) -> ModelList:
-    """The published models, the oldest first."""
+    """Return the published models, oldest first."""
     return await run_in_threadpool(_list, state)
 
 
@@ -32,10 +32,10 @@ async def list_models(state: State) -> ModelList:
     responses=problems("unknown_model", "activation_failed", "invalid_parameter"),
 )
 async def put_active(activation: Activation, state: State, principal: Caller) -> Readiness:
-    """Loads a version, runs its self-test, then exchanges the model; role admin.
+    """Load a version, run its self-test, then switch to it; needs the role admin.
 
-    What is under way finishes on the model it began with; the old one stays where the new one fails. The choice
-    outlives a restart, unless `FETALHEAD_MODEL_VERSION` names a version.
+    Requests under way finish on the model they began with. If the new model fails, the old one stays. The choice
+    survives a restart, unless `FETALHEAD_MODEL_VERSION` names a version.
     """
     await run_in_threadpool(state.model.activate, activation.version)
     readiness = state.model.readiness()
@@ -46,7 +46,7 @@ async def put_active(activation: Activation, state: State, principal: Caller) ->
 
 @router.get("/{version}", summary="One model", responses=problems("unknown_model", "invalid_parameter", "model_failed"))
 async def get_model(version: Annotated[int, Path(ge=1)], state: State) -> ModelDetail:
-    """One model: manifest, model card and validated accuracy."""
+    """Return one model: manifest, model card and validated accuracy."""
     return await run_in_threadpool(_detail, state, version)
 
 

@@ -1,4 +1,4 @@
-"""Pages for people: the viewer, the API's documentation (without any other host), the problems."""
+"""Pages for people: the viewer, the API's documentation (with no other host), the problems."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ STATIC = Path(__file__).parents[1] / "static"
 VIEWER = Path(app.viewer.__file__).parent / "static"
 VIEWER_PAGE = "index.html"
 FOREVER = "public, max-age=31536000, immutable"
-"""The viewer's assets carry a hash of their content in their names."""
+"""The viewer's assets have a hash of their content in their names."""
 OWN_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
@@ -59,10 +59,10 @@ router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 
 
 class ViewerAssets(StaticFiles):
-    """The viewer's scripts and styles, which browsers may keep."""
+    """The viewer's scripts and styles, which browsers may cache."""
 
     async def get_response(self, path: str, scope: Scope) -> Response:
-        """The file, or 404."""
+        """Return the file, or 404."""
         response = await super().get_response(path, scope)
         if not path.endswith(".txt"):
             response.headers["Cache-Control"] = FOREVER
@@ -70,7 +70,7 @@ class ViewerAssets(StaticFiles):
 
 
 def mount_static(application: FastAPI) -> None:
-    """Serves the pages' scripts and styles from this installation."""
+    """Serve the pages' scripts and styles from this installation."""
     application.mount("/static", StaticFiles(directory=STATIC))
     application.mount("/docs/assets", StaticFiles(directory=str(files("fastapi_offline") / "static")))
     application.mount("/viewer/assets", ViewerAssets(directory=VIEWER / "assets", check_dir=False))
@@ -78,7 +78,7 @@ def mount_static(application: FastAPI) -> None:
 
 @router.get("/")
 async def viewer() -> HTMLResponse:
-    """The viewer; where it was not built, a plain form that says so."""
+    """Return the viewer or, if it was not built, a plain form that says so."""
     if (VIEWER / VIEWER_PAGE).is_file():
         return _page((VIEWER / VIEWER_PAGE).read_text("utf-8"), VIEWER_POLICY)
     return _page((STATIC / "landing.html").read_text("utf-8"))
@@ -86,13 +86,13 @@ async def viewer() -> HTMLResponse:
 
 @router.get("/docs")
 async def documentation() -> HTMLResponse:
-    """The API, to be read and tried."""
+    """Return the interactive documentation of the API."""
     return _page(DOCS, DOCS_POLICY)
 
 
 @router.get("/problems")
 async def problem_list() -> HTMLResponse:
-    """Every problem that the service answers with."""
+    """Return the list of every problem that the service answers with."""
     rows = "".join(map(_row, PROBLEMS.values()))
     table = f"<table><tr><th>Status</th><th>Code</th><th>Meaning</th></tr>{rows}</table>"
     return _page(PAGE.format(title="Problems", body=table))
@@ -100,7 +100,7 @@ async def problem_list() -> HTMLResponse:
 
 @router.get("/problems/{code}")
 async def problem_page(code: str) -> HTMLResponse:
-    """One problem: what it means and how to mend it."""
+    """Return the page of a problem: its meaning and its remedy."""
     if code not in PROBLEMS:
         raise ProblemError("not_found")
     return _page(PAGE.format(title=escape(PROBLEMS[code].title), body=_description(PROBLEMS[code])))

@@ -31,7 +31,7 @@ router = APIRouter()
     },
 )
 async def get_report(segmentation_id: SegmentationId, state: State) -> Response:
-    """One page: three planes, the surface, the numbers, the model, the flags and the notice."""
+    """Return one page: three planes, the surface, the numbers, the model, the flags and the notice."""
     if not is_installed():
         raise ProblemError("report_not_installed")
     stored = await run_in_threadpool(state.repository.find, segmentation_id)

@@ -1,4 +1,4 @@
-"""What readers make of a measurement: POST its decision, PUT an edited mask in place of the model's."""
+"""Reviews of a measurement: POST a decision, PUT an edited mask in place of the model's."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from app.api.routes.segmentations import SegmentationId
 from app.api.security import Caller
 from app.api.state import State
 from app.api.upload import drain, read_body
-from app.api.validation import MALFORMED_JSON, complaint
+from app.api.validation import MALFORMED_JSON, describe_error
 from app.contract.report import MASK, Report
 from app.contract.review import Decision, DecisionList, Edit, NewDecision
 from app.contract.value import round_volume
@@ -54,11 +54,11 @@ DECISION_BODY: dict[str, Any] = {
     ),
 )
 async def post_decision(segmentation_id: SegmentationId, request: Request, state: State, principal: Caller) -> Decision:
-    """Records a reader's decision: the model's mask is accepted, the edited one is taken, or both are rejected.
+    """Record a reader's decision: accept the model's mask, use the edited one, or reject both.
 
-    Every decision is kept; the latest counts. The reason is for people, and stays out of the audit trail.
+    Every decision is kept; the latest counts. The reason is for people; the audit trail does not hold it.
     """
-    wanted = _decision_request(await read_body(request, MAX_DECISION_BYTES, state.settings.upload_timeout_s))
+    wanted = _parse_decision(await read_body(request, MAX_DECISION_BYTES, state.settings.upload_timeout_s))
     require_report(await run_in_threadpool(state.repository.find, segmentation_id))
     return await run_in_threadpool(state.reviews.decide, segmentation_id, wanted, principal.name)
 
@@ -69,7 +69,7 @@ async def post_decision(segmentation_id: SegmentationId, request: Request, state
     responses=problems("unknown_segmentation", "not_completed"),
 )
 async def get_decisions(segmentation_id: SegmentationId, state: State) -> DecisionList:
-    """The decisions about a measurement, oldest first."""
+    """Return the decisions about a measurement, oldest first."""
     require_report(await run_in_threadpool(state.repository.find, segmentation_id))
     history = await run_in_threadpool(state.reviews.history, segmentation_id)
     return DecisionList(decisions=tuple(history))
@@ -96,9 +96,9 @@ async def get_decisions(segmentation_id: SegmentationId, state: State) -> Decisi
     ),
 )
 async def put_mask(segmentation_id: SegmentationId, request: Request, state: State, principal: Caller) -> Edit:
-    """Takes a mask (.nii or .nii.gz, the request's body) on the grid of the model's, and computes its volume.
+    """Store a mask (.nii or .nii.gz, the request's body) on the grid of the model's mask, and compute its volume.
 
-    The model's mask and every earlier edited one are kept; the report keeps the volume that was measured.
+    The model's mask and all earlier edited ones are kept; the report keeps the measured volume.
     """
     report = require_report(await run_in_threadpool(state.repository.find, segmentation_id))
     if request.headers.get("content-type", "").lower().startswith("multipart/"):
@@ -110,14 +110,14 @@ async def put_mask(segmentation_id: SegmentationId, request: Request, state: Sta
     return await run_in_threadpool(state.reviews.store_mask, segmentation_id, mask.content, volume_ml, principal.name)
 
 
-def _decision_request(body: bytes) -> NewDecision:
+def _parse_decision(body: bytes) -> NewDecision:
     try:
         return NewDecision.model_validate_json(body)
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         if first["type"] == MALFORMED_JSON:
             raise ProblemError("malformed_json") from error
-        detail, expected = complaint({**first, "loc": ("body", *first["loc"])})
+        detail, expected = describe_error({**first, "loc": ("body", *first["loc"])})
         raise ProblemError("invalid_decision", detail, expected=expected) from error
 
 

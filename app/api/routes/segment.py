@@ -16,7 +16,7 @@ from app.api.negotiation import preferred_type
 from app.api.security import Caller
 from app.api.state import State
 from app.api.upload import TEXT_FIELDS, drain, read_upload
-from app.api.validation import not_known
+from app.api.validation import describe_unknown
 from app.contract.report import Report, segmentation_path
 from app.contract.service import Unfinished
 from app.contract.upload import VolumeFields
@@ -28,7 +28,7 @@ from app.service.jobs import Job
 router = APIRouter(tags=["segmentation"])
 OFFERS = (JSON, GZIP, ZIP)
 CLIENT_LEFT = 499
-"""What is counted where the client left before its answer; nobody receives it."""
+"""The status counted if the client left before its answer; nobody receives it."""
 FORM: dict[str, Any] = {
     "requestBody": {
         "required": True,
@@ -96,18 +96,18 @@ async def segment(
         str | None, Header(min_length=1, max_length=255, description="Same key, same content: computed once.")
     ] = None,
 ) -> Response:
-    """Segments the head in a volume and measures it."""
+    """Segment the head in a volume and measure it."""
     settings, sender = state.settings, accepting.Sender(principal.name, idempotency_key)
     try:
         _refuse_query(request)
-        media_type = _media_type(accept)
+        media_type = _choose_type(accept)
         read = partial(read_upload, request, settings.max_upload_bytes, settings.upload_timeout_s)
         stored = await accepting.accept(state, sender, read)
         job = state.jobs.find(stored.id)
         if job is not None and _asks_async(prefer):
             return _answer_accepted(stored, job)
         if job is not None and await _client_left(request, job, settings.request_timeout_s):
-            if sender.key is None:  # nobody can ask for the result again; with a key, the client will
+            if sender.key is None:  # without a key nobody can ask for the result again
                 await run_in_threadpool(state.repository.cancel, stored.id, sender.owner)
                 state.jobs.end(stored.id)
             return Response(status_code=CLIENT_LEFT)
@@ -120,19 +120,19 @@ async def segment(
 
 
 def _refuse_query(request: Request) -> None:
-    """What stands in the query would be lost: everything about a volume is a field of the form."""
+    """Refuse query parameters: they would be ignored, as every option is a field of the form."""
     name = next(iter(request.query_params), None)
     if name is None:
         return
     raise ProblemError(
         "invalid_parameter",
-        not_known("query", name),
+        describe_unknown("query", name),
         expected="no parameters in the address",
         remedy=f"Send it as a field of the form: curl -F {name}=..." if name in TEXT_FIELDS else "Leave it out.",
     )
 
 
-def _media_type(accept: str | None) -> str:
+def _choose_type(accept: str | None) -> str:
     chosen = preferred_type(accept, OFFERS)
     if chosen is None:
         raise ProblemError("not_acceptable", expected=", ".join(OFFERS))
@@ -150,7 +150,7 @@ def _answer_accepted(stored: StoredSegmentation, job: Job) -> Response:
 
 
 async def _client_left(request: Request, job: Job, timeout_s: float) -> bool:
-    """Wait until the job is done, and return whether the client left before; raise the problem `result_timeout`."""
+    """Wait for the job and return whether the client left before it was done; raise `result_timeout`."""
     done, gone = (asyncio.ensure_future(wait) for wait in (job.done.wait(), _disconnected(request)))
     try:
         await asyncio.wait((done, gone), timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)

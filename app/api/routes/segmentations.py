@@ -1,4 +1,4 @@
-"""/segmentations/{id}: what became of a segmentation, its mask, preview and layers; DELETE cancels or erases it."""
+"""/segmentations/{id}: report or state, mask, preview and layers; DELETE cancels or erases."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Path, Query, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse
 
-from app.api.answers import GZIP, ZIP, archive, named, require_report, summary_headers, unfinished_answer
+from app.api.answers import GZIP, ZIP, make_archive, require_report, save_as, summary_headers, unfinished_answer
 from app.api.documentation import problems
 from app.api.security import Caller, require_owner
 from app.api.state import State
@@ -24,19 +24,19 @@ MaskVersion = Literal["latest", "original", "edited"]
 FILE_PROBLEMS = ("unknown_segmentation", "not_completed", "damaged_record")
 
 
-def _known_form(
+def _normalize(
     segmentation_id: Annotated[
         str, Path(description="The identifier that POST /segment gave.", json_schema_extra={"format": "uuid"})
     ],
 ) -> str:
-    """The identifier as it is stored; what cannot be one belongs to no segmentation."""
+    """Return the identifier in its stored form; raise `unknown_segmentation` if it is not a UUID."""
     try:
         return str(UUID(segmentation_id))
     except ValueError as error:
         raise ProblemError("unknown_segmentation") from error
 
 
-SegmentationId = Annotated[str, Depends(_known_form)]
+SegmentationId = Annotated[str, Depends(_normalize)]
 
 
 def _file(media_type: str, *codes: str) -> dict[int | str, dict[str, Any]]:
@@ -57,7 +57,7 @@ def _file(media_type: str, *codes: str) -> dict[int | str, dict[str, Any]]:
     },
 )
 async def get_segmentation(segmentation_id: SegmentationId, state: State) -> Response:
-    """The report; or the state of a segmentation that is queued, running, failed or cancelled."""
+    """Return the report, or the state of a segmentation that is queued, running, failed or cancelled."""
     stored = await run_in_threadpool(state.repository.find, segmentation_id)
     if stored.report is not None:
         reviews = await run_in_threadpool(state.reviews.latest, [stored.id])
@@ -75,7 +75,7 @@ async def get_mask(
         MaskVersion, Query(alias="version", description="The model's mask, a reader's, or whichever is newer.")
     ] = "latest",
 ) -> Response:
-    """The mask, .nii.gz: the very grid, affine and codes of the upload; 1 in the head, 0 elsewhere."""
+    """Return the mask, .nii.gz with the grid, affine and codes of the upload: 1 in the head, 0 elsewhere."""
     if wanted != "original":
         report = require_report(await run_in_threadpool(state.repository.find, segmentation_id))
         edited = await run_in_threadpool(state.reviews.read_edited_mask, segmentation_id)
@@ -88,29 +88,29 @@ async def get_mask(
 
 @router.get("/preview.png", summary="Preview", response_model=None, responses=_file("image/png"))
 async def get_preview(segmentation_id: SegmentationId, state: State) -> Response:
-    """Three orthogonal planes through the head, with its outline, a scale and the result."""
+    """Return three orthogonal planes through the head, with its outline, a scale and the result."""
     return await _artifact(state, segmentation_id, PREVIEW, "image/png")
 
 
 @router.get("/probability", summary="Probability", response_model=None, responses=_file(GZIP, "unknown_layer"))
 async def get_probability(segmentation_id: SegmentationId, state: State) -> Response:
-    """The network's probability of head, .nii.gz on the network's grid in steps of 1/255; for looking at."""
+    """Return the network's probability of head, .nii.gz on its grid in steps of 1/255; for viewing only."""
     return await _layer(state, segmentation_id, PROBABILITY)
 
 
 @router.get("/disagreement", summary="Disagreement", response_model=None, responses=_file(GZIP, "unknown_layer"))
 async def get_disagreement(segmentation_id: SegmentationId, state: State) -> Response:
-    """How far the probabilities of the last two context levels lie apart, .nii.gz on the network's grid."""
+    """Return the difference of the last two context levels' probabilities, .nii.gz on the network's grid."""
     return await _layer(state, segmentation_id, DISAGREEMENT)
 
 
 @router.get("/archive.zip", summary="Everything in one file", response_model=None, responses=_file(ZIP))
 async def get_archive(segmentation_id: SegmentationId, state: State) -> Response:
-    """Mask, report and preview in a zip: what POST /segment answers to Accept: application/zip."""
+    """Return mask, report and preview in a zip, as POST /segment does for Accept: application/zip."""
     stored = await run_in_threadpool(state.repository.find, segmentation_id)
     report = require_report(stored)
-    content = await run_in_threadpool(archive, state.repository, report)
-    return Response(content, media_type=ZIP, headers={**named("segmentation.zip"), **summary_headers(report)})
+    content = await run_in_threadpool(make_archive, state.repository, report)
+    return Response(content, media_type=ZIP, headers={**save_as("segmentation.zip"), **summary_headers(report)})
 
 
 @router.delete(
@@ -121,7 +121,7 @@ async def get_archive(segmentation_id: SegmentationId, state: State) -> Response
     responses=problems("unknown_segmentation", "forbidden"),
 )
 async def delete_segmentation(segmentation_id: SegmentationId, state: State, principal: Caller) -> Response:
-    """Cancels a segmentation that is on its way; erases a finished one: measurement, mask and preview.
+    """Cancel a segmentation that is under way; erase a finished one: measurement, mask and preview.
 
     Operators may do so with their own, admins with all.
     """

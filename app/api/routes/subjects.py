@@ -1,4 +1,4 @@
-"""DELETE /subjects/{subject}: the erasure of everything that was measured of one person."""
+"""DELETE /subjects/{subject}: erasing all measurements of one subject."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ async def erase_subject(
     state: State,
     principal: Caller,
 ) -> Erasure:
-    """Erases every segmentation of a subject: measurements, masks, previews; those on their way are ended. Admins only.
+    """Erase every segmentation of a subject: measurements, masks and previews; end those under way. Admins only.
 
-    The audit trail keeps that each was erased, by whom and when, without the pseudonym.
+    The audit trail records each erasure, by whom and when, without the pseudonym.
     """
     erased = await run_in_threadpool(state.housekeeping.erase_subject, subject, principal.name)
     for segmentation_id in erased:

@@ -68,11 +68,11 @@ class VolumeQuery(BaseModel):
 
     @property
     def rows(self) -> int | None:
-        """Of the table, None for all."""
+        """The number of rows of the table, or None for all."""
         return self.limit if "limit" in self.model_fields_set else None
 
-    def wanted(self) -> MeasurementFilter:
-        """The filter."""
+    def to_filter(self) -> MeasurementFilter:
+        """Return the filter."""
         return MeasurementFilter(
             subject=self.subject,
             since=self.since,
@@ -101,10 +101,10 @@ async def get_volume(
     query: Annotated[VolumeQuery, Query()],
     accept: Annotated[str | None, Header(include_in_schema=False)] = None,
 ) -> Response:
-    """The measured head volumes, newest first, with statistics over all that the filters let through.
+    """Return the measured head volumes, newest first, with statistics over all that match the filters.
 
-    Count, mean and spread are of what the model measured, over every measurement. A subject's series and scans, and all
-    that is told of repeated scans, count each scan once, by the volume that is valid now.
+    Count, mean and spread describe the model's volumes of all measurements. A subject's series and scans, and the
+    statistics of repeated scans, count each scan once, with the volume that is valid now.
     """
     chosen = preferred_type(accept, OFFERS)
     if chosen is None:
@@ -112,14 +112,14 @@ async def get_volume(
     if chosen == CSV:
         headers = {"Content-Disposition": 'attachment; filename="head-volumes.csv"'}
         lines = _table(state, query)
-        beginning = await run_in_threadpool(next, lines)  # what goes wrong here can still be told with its own status
+        beginning = await run_in_threadpool(next, lines)  # an error here can still be answered with its own status
         return StreamingResponse(chain([beginning], lines), media_type=CSV, headers=headers)
     page = await run_in_threadpool(_page, state, query)
     return JSONResponse(page.model_dump(mode="json"))
 
 
 def _page(state: ServiceState, query: VolumeQuery) -> VolumePage:
-    wanted = query.wanted()
+    wanted = query.to_filter()
     page = state.measurements.page(wanted, query.limit, _sequence(query.cursor))
     most_pairs = MOST_PAIRS if wanted.subject is not None or query.repeats else None
     summary = state.measurements.summary(wanted, most_pairs)
@@ -127,8 +127,8 @@ def _page(state: ServiceState, query: VolumeQuery) -> VolumePage:
 
 
 def _table(state: ServiceState, query: VolumeQuery) -> Iterator[str]:
-    """The table in pieces: the header with the first rows, then the others."""
-    items = state.measurements.all(query.wanted(), ROWS_AT_ONCE, _sequence(query.cursor))
+    """Yield the table in pieces: the header with the first rows, then the others."""
+    items = state.measurements.all(query.to_filter(), ROWS_AT_ONCE, _sequence(query.cursor))
     rows = (_row(item) for item in islice(items, query.rows))
     yield _lines([COLUMNS, *islice(rows, ROWS_AT_ONCE)])
     while piece := list(islice(rows, ROWS_AT_ONCE)):

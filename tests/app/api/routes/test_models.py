@@ -68,7 +68,7 @@ class TestActivationBody:
     @pytest.mark.parametrize(
         ("body", "detail", "expected"),
         [
-            ("[]", "The body is no JSON object.", "application/json"),
+            ("[]", "The body is not a JSON object.", "application/json"),
             ("{}", "The member version is missing.", ""),
             ('{"version": 0}', "The member version cannot be used.", "greater than or equal to 1"),
             ('{"version": 1, "colour": 2}', "The member colour is not known here.", ""),
