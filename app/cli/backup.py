@@ -15,25 +15,25 @@ if TYPE_CHECKING:
 
 
 def add_backup(actions: Any) -> None:
-    """Adds `backup` and `restore` to the actions of `records`."""
+    """Add `backup` and `restore` to the actions of `records`."""
     backup = actions.add_parser(
         "backup",
-        help="copy database, masks and audit trail into a new folder, while the service works",
-        description="Writes OUT under a temporary name, then renames it. Exit code 1: made, but a file was missing.",
+        help="copy database, masks and audit trail into a new folder, while the service runs",
+        description="Writes OUT under a temporary name, then renames it. Exit code 1: written, but a file was missing.",
     )
     backup.add_argument("out", type=Path, metavar="OUT", help="a folder that does not exist yet")
     backup.set_defaults(command=_back_up)
 
     restore = actions.add_parser(
         "restore",
-        help="put a backup back, once all of it was compared with its digests; the service must be stopped",
-        description="Takes backups of SQLite and of PostgreSQL into either of them. Exit code 1: damaged.",
+        help="restore a backup after comparing all of it with its digests; the service must be stopped",
+        description="Restores backups of SQLite and of PostgreSQL into either of them. Exit code 1: damaged.",
     )
     restore.add_argument("folder", type=Path, metavar="IN", help="a folder that `backup` wrote")
-    restore.add_argument("--check", action="store_true", help="compare only; nothing is restored")
-    restore.add_argument("--force", action="store_true", help="replace the records that are there")
+    restore.add_argument("--check", action="store_true", help="compare only; restore nothing")
+    restore.add_argument("--force", action="store_true", help="replace existing records")
     restore.add_argument(
-        "--tip", action="append", default=[], metavar="N:HASH", help="an end of the audit trail: must be a line of it"
+        "--tip", action="append", default=[], metavar="N:HASH", help="an earlier tip; must be a line of the trail"
     )
     restore.set_defaults(command=_restore)
     for action in (backup, restore):
@@ -73,7 +73,7 @@ def _restore(options: argparse.Namespace, settings: Settings) -> int:
     except ValueError as error:
         return complain(f"--tip cannot be used: {error}.", USAGE, options.json)
     try:
-        return _restored(options, settings, known)
+        return _restore_from(options, settings, known)
     except BackupRefusedError as error:
         return complain(str(error), USAGE, options.json)
     except (DamagedBackupError, DamagedArtifactError) as error:
@@ -82,7 +82,7 @@ def _restore(options: argparse.Namespace, settings: Settings) -> int:
         return complain(f"{error.filename or settings.data_dir}: {error.strerror}.", USAGE, options.json)
 
 
-def _restored(options: argparse.Namespace, settings: Settings, known: list[Tip]) -> int:
+def _restore_from(options: argparse.Namespace, settings: Settings, known: list[Tip]) -> int:
     from app.records.backup.restore import open_backup, restore
     from app.records.lock import FolderLock
     from app.records.opening import open_records
@@ -98,9 +98,9 @@ def _restored(options: argparse.Namespace, settings: Settings, known: list[Tip])
                 records.close()
                 lock.release()
     found = backup.manifest
-    told = {"segmentations": found.segmentations, "files": found.files, "flaws": found.flaws, "tip": tip}
+    summary = {"segmentations": found.segmentations, "files": found.files, "flaws": found.flaws, "tip": tip}
     if options.json:
-        print(json.dumps({**told, "restored": not options.check}))
+        print(json.dumps({**summary, "restored": not options.check}))
     else:
         print(f"{found.segmentations} segmentations, {found.files} files {'intact' if options.check else 'restored'}")
         print("\n".join([f"tip {tip}", *found.flaws]))

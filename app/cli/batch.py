@@ -1,4 +1,4 @@
-"""What `fetalhead segment` does: files and folders in; masks, reports, pictures and tables out."""
+"""Running `fetalhead segment`: files and folders in; masks, reports, previews and tables out."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ NO_REPORT: Final = "Pages are not installed. Install them: pip install 'fetalhea
 
 
 def run_segment(options: argparse.Namespace, settings: Settings) -> int:
-    """Measures the cases and gives the exit code."""
+    """Measure the cases and return the exit code."""
     if options.url is None and not is_runtime_installed():
         return complain(NO_RUNTIME, NO_MODEL, options.json)
     if options.pdf and not is_installed():
@@ -36,7 +36,7 @@ def run_segment(options: argparse.Namespace, settings: Settings) -> int:
     try:
         cases = find_cases(options.inputs, None if to_stdout else options.output)
         with _engine(options, settings) as engine:
-            return _one(cases, options, engine) if to_stdout else _batch(cases, options, engine)
+            return _run_one(cases, options, engine) if to_stdout else _run_all(cases, options, engine)
     except BatchError as error:
         return complain(str(error), USAGE, options.json)
     except EngineError as error:
@@ -66,7 +66,7 @@ def _batch_options(options: argparse.Namespace) -> BatchOptions:
     )
 
 
-def _batch(cases: Sequence[Case], options: argparse.Namespace, engine: BatchEngine) -> int:
+def _run_all(cases: Sequence[Case], options: argparse.Namespace, engine: BatchEngine) -> int:
     results: list[BatchResult] = []
     try:
         with open_tables(options.output) as written, Progress(len(cases)) as progress:
@@ -85,8 +85,8 @@ def _batch(cases: Sequence[Case], options: argparse.Namespace, engine: BatchEngi
     return FAILED if any(result.state == "failed" for result in results) else FINE
 
 
-def _one(cases: Sequence[Case], options: argparse.Namespace, engine: BatchEngine) -> int:
-    """The mask of a single case, on standard output."""
+def _run_one(cases: Sequence[Case], options: argparse.Namespace, engine: BatchEngine) -> int:
+    """Measure a single case and write its mask to standard output."""
     if len(cases) != 1:
         raise BatchError(f"-o - takes a single file; {len(cases)} were named. Name a folder with -o.")
     outcome = measure_one(cases[0], engine, _batch_options(options))

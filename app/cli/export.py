@@ -1,4 +1,4 @@
-"""`fetalhead records export`: what readers decided, as a training set."""
+"""`fetalhead records export`: readers' decisions as a training set."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from typing import Any
 from app.console import FAILED, FINE, complain
 from app.settings import Settings
 
-ALONE = "the labels alone; give --volumes DIR, the folder of the volumes that were measured, to get pairs for training"
+ALONE = "labels only; give --volumes DIR, the folder of the measured volumes, to get pairs for training"
 
 
 def add_export(actions: Any) -> None:
-    """Adds `export` to the actions of `records`."""
+    """Add `export` to the actions of `records`."""
     export = actions.add_parser(
         "export",
         help="write accepted and edited masks as a training set",
@@ -34,34 +34,34 @@ def _export(options: argparse.Namespace, settings: Settings) -> int:
     if problem := _problem(options.out, options.volumes):
         return complain(problem, FAILED, options.json)
     records = open_records(settings.effective_database_url, settings.data_dir, make=False)
-    count = lacking = 0
+    count = unpaired = 0
     try:
         for case in export_decisions(records.reviews, options.out, options.volumes):
             count += 1
-            lacking += not case.paired
+            unpaired += not case.paired
             if options.json:
                 print(json.dumps(vars(case)))
     finally:
         records.close()
     if not options.json:
-        print(_summary(options, count, lacking))
-    return FAILED if options.volumes is not None and lacking else FINE
+        print(_summary(options, count, unpaired))
+    return FAILED if options.volumes is not None and unpaired else FINE
 
 
 def _problem(out: Path, volumes: Path | None) -> str | None:
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        return f"{out} is there and not an empty folder; name a new one."
+        return f"{out} exists and is not an empty folder; name a new one."
     if volumes is not None and not volumes.is_dir():
-        return f"{volumes} is no folder; name the one that holds the measured volumes."
+        return f"{volumes} is not a folder; name the one that holds the measured volumes."
     return None
 
 
-def _summary(options: argparse.Namespace, count: int, lacking: int) -> str:
+def _summary(options: argparse.Namespace, count: int, unpaired: int) -> str:
     if count == 0:
         return (
             "nothing was accepted or edited yet; readers decide in the viewer or by POST /segmentations/{id}/decision"
         )
     if options.volumes is None:
         return f"{count} cases, {ALONE}"
-    missing = f"; {lacking} volumes were not found in {options.volumes}, see paired in cases.csv" if lacking else ""
-    return f"{count - lacking} pairs in {options.out}{missing}"
+    missing = f"; {unpaired} volumes were not found in {options.volumes}, see paired in cases.csv" if unpaired else ""
+    return f"{count - unpaired} pairs in {options.out}{missing}"

@@ -14,13 +14,13 @@ from app.settings import Settings
 
 
 def add_keys(commands: Commands) -> None:
-    """Adds `keys add`, `list` and `revoke` to the parser's commands."""
+    """Add `keys add`, `list` and `revoke` to the commands."""
     actions = commands.add_parser("keys", help="the API keys").add_subparsers(required=True, metavar="ACTION")
 
     add = actions.add_parser("add", help="make a key and print it, once")
     add.add_argument("name", metavar="NAME", help="who will use it; the audit trail names it")
     add.add_argument("--role", choices=ROLE_WORDS, default=Role.OPERATOR.word)
-    add.add_argument("--days", type=int, metavar="DAYS", help="how long it is good; without it, for ever")
+    add.add_argument("--days", type=int, metavar="DAYS", help="days of validity; by default the key never expires")
     add.add_argument("--json", action="store_true", help="print one JSON object")
     add.set_defaults(command=_add)
 
@@ -28,8 +28,8 @@ def add_keys(commands: Commands) -> None:
     listing.add_argument("--json", action="store_true", help="print one JSON object per key")
     listing.set_defaults(command=_list)
 
-    revoke = actions.add_parser("revoke", help="take keys back, at once")
-    revoke.add_argument("key", metavar="NAME", help="the holder's name (all keys of it), or a fingerprint")
+    revoke = actions.add_parser("revoke", help="revoke keys at once")
+    revoke.add_argument("key", metavar="NAME", help="the holder's name (revokes all their keys), or a fingerprint")
     revoke.add_argument("--json", action="store_true", help="print one JSON object")
     revoke.set_defaults(command=_revoke)
 

@@ -1,10 +1,10 @@
 """The `fetalhead` command.
 
-Exit codes: 0 all well; 1 some input could not be measured, or some stored content was altered; 2 wrong arguments or
-settings, such as a port that is taken or a folder without records; 3 no model can be run, or the service that was
-named cannot be reached; 130 stopped from the keyboard; 141 whoever read the output has gone. `serve` that is told to
-stop finishes what it has begun: code 0 from the keyboard, and by SIGTERM that signal, which a shell shows as 143 (0
-where it is a container's first process).
+Exit codes: 0 success; 1 some input could not be measured, or some stored content was altered; 2 wrong arguments or
+settings, such as a port in use or a folder without records; 3 no model can be run, or the named service cannot be
+reached; 130 stopped from the keyboard; 141 the reader of the output has gone. A `serve` that is told to stop finishes
+work under way: code 0 from the keyboard, and by SIGTERM that signal, which a shell shows as 143 (0 for the first
+process of a container).
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ PURPOSE = "Measures whole fetal heads in 3D ultrasound volumes. Research use onl
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs the command and gives its exit code."""
+    """Run the command and return its exit code."""
     options = make_parser().parse_args(arguments)
     command: Callable[[argparse.Namespace, Settings], int] = options.command
     as_json = getattr(options, "json", False)

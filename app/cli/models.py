@@ -25,10 +25,10 @@ def add_models(commands: Commands) -> None:
         action = models.add_parser(name, help=text)
         action.add_argument("--json", action="store_true", help="print one JSON object per version")
         action.set_defaults(command=command)
-    activate = models.add_parser("activate", help="serve another version, once it passed its self-test")
+    activate = models.add_parser("activate", help="serve another version, once it has passed its self-test")
     activate.add_argument("version", type=int, metavar="VERSION")
-    activate.add_argument("--url", help="ask this running service; without it, the next start serves the version")
-    activate.add_argument("--api-key-file", type=Path, help="file with a key of the role admin, for --url")
+    activate.add_argument("--url", help="activate in this running service; by default, from the next start")
+    activate.add_argument("--api-key-file", type=Path, help="file that holds a key with the role admin, for --url")
     activate.add_argument("--json", action="store_true", help="print one JSON object")
     activate.set_defaults(command=_activate)
 
@@ -42,7 +42,7 @@ def _list(options: argparse.Namespace, settings: Settings) -> int:
             manifest = store.manifest(settings.model_name, number)
         except InferenceError as error:
             code = FAILED
-            _tell_state(options, settings.model_name, number, str(error))
+            _print_state(options, settings.model_name, number, str(error))
             continue
         if options.json:
             print(json.dumps(manifest.model_dump(mode="json")))
@@ -61,11 +61,11 @@ def _verify(options: argparse.Namespace, settings: Settings) -> int:
     for number in versions:
         problem = _model_problem(store, settings.model_name, number)
         code = FAILED if problem else code
-        _tell_state(options, settings.model_name, number, problem)
+        _print_state(options, settings.model_name, number, problem)
     return code
 
 
-def _tell_state(options: argparse.Namespace, name: str, number: int, problem: str | None) -> None:
+def _print_state(options: argparse.Namespace, name: str, number: int, problem: str | None) -> None:
     content = {"name": name, "version": number, "problem": problem}
     print(json.dumps(content) if options.json else f"{name} {number}  {problem or 'intact'}")
 
@@ -85,14 +85,14 @@ def _activate(options: argparse.Namespace, settings: Settings) -> int:
 
     try:
         if options.url is None:
-            said = activate_at_next_start(settings, options.version)
+            message = activate_at_next_start(settings, options.version)
         else:
             key = options.api_key_file and options.api_key_file.read_text(encoding="utf-8").strip()
-            said = activate_in_service(options.url, options.version, key)
+            message = activate_in_service(options.url, options.version, key)
     except ActivationRefusedError as error:
         return complain(str(error), NO_MODEL, options.json)
     except OSError as error:
         return complain(f"{error.filename}: {error.strerror}", USAGE, options.json)
-    content = {"version": options.version, "at": options.url or "next start", "message": said}
-    print(json.dumps(content) if options.json else said)
+    content = {"version": options.version, "at": options.url or "next start", "message": message}
+    print(json.dumps(content) if options.json else message)
     return FINE

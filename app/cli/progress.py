@@ -1,4 +1,4 @@
-"""What a person sees of a batch: a line per case, a bar with the time that is left, a table at the end."""
+"""The display of a batch: a line per case, a bar with the remaining time, a table at the end."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from app.contract.report import Report
 from app.progress import progress_bar
 
 NAMED: Final = 5
-"""Failed files that the summary names; all of them are in the table."""
+"""Failed files that the summary names; the table holds all of them."""
 
 
 class Progress:
-    """A bar on standard error, where that is a terminal; the lines of standard output pass above it."""
+    """A bar on standard error if that is a terminal; the lines of standard output appear above it."""
 
     def __init__(self, total: int) -> None:
         self._bar = progress_bar(MofNCompleteColumn())
@@ -32,7 +32,7 @@ class Progress:
         self._task = self._bar.add_task("measuring", total=total)
 
     def advance(self, result: BatchResult) -> None:
-        """One case is done; one that was kept took no time and is left out of the estimate."""
+        """Count a case as done; a kept one took no time and is left out of the estimate."""
         if result.state == "kept":
             self._total -= 1
             self._bar.update(self._task, total=self._total)
@@ -53,8 +53,8 @@ def line(result: BatchResult) -> str:
     """Return one case in one line."""
     outcome = result.outcome
     if isinstance(outcome, CaseProblem):
-        said = [outcome.detail, f"expected {outcome.expected}" if outcome.expected else "", outcome.remedy]
-        return f"{result.case.path}  failed: {' '.join(_sentence(text) for text in said if text)}"
+        parts = [outcome.detail, f"expected {outcome.expected}" if outcome.expected else "", outcome.remedy]
+        return f"{result.case.path}  failed: {' '.join(_sentence(text) for text in parts if text)}"
     volume = outcome.head_volume_ml
     flags = ", ".join(flag.code for flag in outcome.flags)
     measured = "no volume" if volume is None else f"{volume:.1f} mL"
@@ -62,7 +62,7 @@ def line(result: BatchResult) -> str:
 
 
 def print_summary(results: Sequence[BatchResult], output: Path) -> None:
-    """A table of what became of the batch."""
+    """Print a table of the batch's outcomes."""
     console = Console(file=sys.stdout, highlight=False)
     table = Table("", "cases", "head volume, mL (mean ± SD)", "range", box=None, pad_edge=False)
     for name in ("ok", "review", "reject", "failed"):
@@ -72,12 +72,12 @@ def print_summary(results: Sequence[BatchResult], output: Path) -> None:
     kept = Counter(result.state for result in results)["kept"]
     console.print()
     console.print(table)
-    note = f"{kept} of an earlier run were kept. " if kept else ""
+    note = f"Kept from an earlier run: {kept}. " if kept else ""
     console.print(f"{note}{output}/ holds masks, pictures and reports, and {CSV} and {JSONL}.", soft_wrap=True)
     failed = [str(result.case.path) for result in results if result.state == "failed"]
     if failed:
         more = f" and {len(failed) - NAMED} more, see {CSV}" if len(failed) > NAMED else ""
-        again = "Once they are mended, the same command measures them alone."
+        again = "Once they are fixed, the same command measures only them."
         console.print(f"Failed: {', '.join(failed[:NAMED])}{more}. {again}", soft_wrap=True, markup=False)
 
 

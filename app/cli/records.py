@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def add_records(commands: Commands) -> None:
-    """Adds `records` and `audit` to the parser's commands."""
+    """Add `records` and `audit` to the commands."""
     records = commands.add_parser("records", help="measurements and their files").add_subparsers(
         required=True, metavar="ACTION"
     )
@@ -27,11 +27,11 @@ def add_records(commands: Commands) -> None:
     repair.add_argument("--orphans", action="store_true", help="also remove folders that the database has no record of")
     repair.set_defaults(command=_repair)
 
-    purge = records.add_parser("purge", help="erase what is older than FETALHEAD_RETENTION_DAYS")
+    purge = records.add_parser("purge", help="erase measurements older than FETALHEAD_RETENTION_DAYS")
     purge.add_argument("--days", type=positive, metavar="DAYS", help="instead of FETALHEAD_RETENTION_DAYS")
     purge.set_defaults(command=_purge)
 
-    erase = records.add_parser("erase", help="erase everything of one subject")
+    erase = records.add_parser("erase", help="erase all measurements of one subject")
     erase.add_argument("--subject", required=True, metavar="SUBJECT", help="the pseudonym")
     erase.set_defaults(command=_erase)
 
@@ -39,9 +39,9 @@ def add_records(commands: Commands) -> None:
     add_backup(records)
 
     audit = commands.add_parser("audit", help="the audit trail").add_subparsers(required=True, metavar="ACTION")
-    verify = audit.add_parser("verify", help="check that no line and no measurement was altered or removed")
+    verify = audit.add_parser("verify", help="check that no line or measurement was altered or removed")
     verify.add_argument(
-        "--tip", action="append", default=[], metavar="N:HASH", help="an end that an earlier run printed: a line of it"
+        "--tip", action="append", default=[], metavar="N:HASH", help="an earlier tip; must be a line of the trail"
     )
     verify.set_defaults(command=_verify)
 
@@ -58,7 +58,7 @@ def _repair(options: argparse.Namespace, settings: Settings) -> int:
         try:
             lock: FolderLock | None = FolderLock(settings.data_dir)
         except FolderInUseError:
-            lock = None  # a service is running: its unfinished work is left alone
+            lock = None  # a service is running: leave its unfinished work alone
         if lock is not None:
             records.repository.recover(ProblemError("interrupted").problem)
         found = records.housekeeping.repair(at_work=lock is None, remove_orphans=options.orphans)
@@ -78,14 +78,14 @@ def _repair(options: argparse.Namespace, settings: Settings) -> int:
 def _purge(options: argparse.Namespace, settings: Settings) -> int:
     days = settings.retention_days if options.days is None else options.days
     if days < 1:
-        return complain("Say how old: FETALHEAD_RETENTION_DAYS or --days, 1 or more.", USAGE, options.json)
+        return complain("Set FETALHEAD_RETENTION_DAYS or --days to 1 or more.", USAGE, options.json)
     with _records(settings) as records:
-        return _tell(records.housekeeping.purge(days), options.json)
+        return _print_erased(records.housekeeping.purge(days), options.json)
 
 
 def _erase(options: argparse.Namespace, settings: Settings) -> int:
     with _records(settings) as records:
-        return _tell(records.housekeeping.erase_subject(options.subject, operator()), options.json)
+        return _print_erased(records.housekeeping.erase_subject(options.subject, operator()), options.json)
 
 
 def _verify(options: argparse.Namespace, settings: Settings) -> int:
@@ -108,7 +108,7 @@ def _verify(options: argparse.Namespace, settings: Settings) -> int:
     return FINE
 
 
-def _tell(erased: list[str], as_json: bool) -> int:
+def _print_erased(erased: list[str], as_json: bool) -> int:
     print(json.dumps({"erased": erased}) if as_json else f"{len(erased)} segmentations erased")
     return FINE
 

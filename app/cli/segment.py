@@ -1,4 +1,4 @@
-"""`fetalhead segment`: its arguments. What it does is in `app.cli.batch`, which takes seconds to import."""
+"""The arguments of `fetalhead segment`; `app.cli.batch`, which runs it, takes seconds to import."""
 
 from __future__ import annotations
 
@@ -17,18 +17,17 @@ Each IN.nii.gz gives IN_mask.nii.gz, IN_preview.png and IN.json in OUT; a folder
 its subfolders are kept. results.csv and results.jsonl list every case. With -o - the mask of a single file goes to
 standard output, and everything else to standard error.
 
-What OUT already holds of the same file, model, age and spacing is kept, so that the same command continues what was
-stopped.
+Results in OUT of the same file, model, age and spacing are kept, so that the same command continues a stopped run.
 
 Exit codes: 0 every case has a result (whatever its verdict); 1 some case failed, the others are done; 2 wrong
 arguments; 3 no model can be run, or the service cannot be reached; 130 stopped."""
 
 
 def add_segment(commands: Commands) -> None:
-    """Adds the command and its arguments."""
+    """Add the command and its arguments."""
     segment = commands.add_parser(
         "segment",
-        help="measure files and folders, on this machine or by a service",
+        help="measure files and folders, on this machine or with a service",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         epilog=EPILOG,
     )
@@ -38,26 +37,24 @@ def add_segment(commands: Commands) -> None:
     )
     segment.add_argument("--json", action="store_true", help="print one JSON object per file")
     segment.add_argument(
-        "--gestational-age-weeks", type=_field("gestational_age_weeks"), metavar="WEEKS", help="of every file, 10 to 42"
+        "--gestational-age-weeks", type=_reader("gestational_age_weeks"), metavar="WEEKS", help="of all files, 10 to 42"
     )
     segment.add_argument(
         "--spacing-mm",
-        type=_field("spacing_mm", AXES),
+        type=_reader("spacing_mm", AXES),
         metavar="X,Y,Z",
-        help="voxel size of files that do not say it; one number for all axes",
+        help="voxel size of files without one; one number for all axes",
     )
-    segment.add_argument("--subject", type=_field("subject"), help="pseudonym that every file belongs to")
+    segment.add_argument("--subject", type=_reader("subject"), help="pseudonym that every file belongs to")
     again = segment.add_mutually_exclusive_group()
     again.add_argument("--resume", action="store_true", help="keep the results that OUT already holds (the default)")
     again.add_argument("--force", action="store_true", help="measure again what OUT already holds")
     segment.add_argument(
         "--jobs", type=positive, default=2, metavar="N", help="files that are read and decoded, or uploaded, at a time"
     )
-    segment.add_argument("--pdf", action="store_true", help="also write a page about each file, IN_report.pdf")
-    segment.add_argument("--url", help="measure by the service at this URL instead of on this machine")
-    segment.add_argument(
-        "--api-key", help="key of that service; better in FETALHEAD_API_KEY, where nobody else sees it"
-    )
+    segment.add_argument("--pdf", action="store_true", help="also write a one-page report of each file, IN_report.pdf")
+    segment.add_argument("--url", help="measure with the service at this URL instead of on this machine")
+    segment.add_argument("--api-key", help="key of that service; safer in FETALHEAD_API_KEY, hidden from other users")
     segment.set_defaults(command=_run)
 
 
@@ -67,8 +64,8 @@ def _run(options: argparse.Namespace, settings: Settings) -> int:
     return run_segment(options, settings)
 
 
-def _field(name: str, repeated: int = 1) -> Callable[[str], Any]:
-    """Return what reads a field for argparse; one number stands for as many as are wanted."""
+def _reader(name: str, repeated: int = 1) -> Callable[[str], Any]:
+    """Return a parser of a field for argparse; a single number is repeated as often as needed."""
 
     def parse(text: str) -> Any:
         try:

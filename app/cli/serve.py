@@ -37,11 +37,11 @@ def _serve(_: argparse.Namespace, settings: Settings) -> int:
     shorten_pauses()
     with suppress(KeyboardInterrupt, SystemExit):
         server.run()
-    return FINE if server.started else complain("The service did not start; its log above says why.", FAILED)
+    return FINE if server.started else complain("The service did not start; the log above says why.", FAILED)
 
 
 def _check_storage(settings: Settings) -> None:
-    """Finds out before the start whether the service can write, so that it can say so plainly."""
+    """Check before the start that the service can write, for a clear error message."""
     from app.records.lock import FolderLock
     from app.records.opening import open_records
 
@@ -57,7 +57,7 @@ def _check_address(settings: Settings) -> None:
 
     if reason := why_not_listening(settings.host, settings.port):
         raise SettingsError(
-            f"Nothing can listen at {settings.host}:{settings.port} ({reason}). Stop what does already, or set "
+            f"Nothing can listen at {settings.host}:{settings.port} ({reason}). Stop the process that uses it, or set "
             "FETALHEAD_HOST and FETALHEAD_PORT to another address of this machine."
         )
 

@@ -192,7 +192,7 @@ class TestFolders:
         assert main(["segment", str(folder), "-o", str(out), "--resume"]) == FINE
         lines = [json.loads(line) for line in (out / "results.jsonl").read_text().splitlines()]
         assert [line["state"] for line in lines] == ["kept", "measured", "measured"]
-        assert "1 of an earlier run were kept" in capsys.readouterr().out
+        assert "Kept from an earlier run: 1." in capsys.readouterr().out
 
     def test_two_files_of_one_name(self, folder: Path, tmp_path: Path, capsys: Capture) -> None:
         inputs = [str(folder / "a" / "scan.nii"), str(folder / "b" / "scan.nii")]
