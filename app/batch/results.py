@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from app.batch.cases import Case
 from app.contract.report import Report
+from app.files import path_text
 
 CaseState = Literal["measured", "kept", "failed"]
 
@@ -19,6 +20,12 @@ class CaseReport(Report):
 
     report: str | None = Field(None, exclude_if=lambda name: name is None)
     """The name of the page, where one was requested."""
+    file: str
+    """The scan's path as it was named."""
+    path_sha256: str
+    """SHA-256 of the scan's absolute path."""
+    file_sha256: dict[str, str]
+    """SHA-256 of each file, by its name."""
 
 
 class CaseProblem(BaseModel):
@@ -52,4 +59,6 @@ class BatchResult:
     def document(self) -> dict[str, Any]:
         """Return the report or the problem, with the path of the file, as a JSON object."""
         unknown = {name for name, value in self.outcome if value is None} if self.state == "failed" else None
-        return {"file": str(self.case.path), **self.outcome.model_dump(mode="json", exclude=unknown)}
+        document = self.outcome.model_dump(mode="json", exclude=unknown)
+        file = path_text(self.case.path)
+        return {"file": file, **document} | {"file": file}

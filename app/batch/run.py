@@ -13,12 +13,11 @@ from typing import Final
 from app.batch.cases import Case
 from app.batch.engines import BatchEngine, Work
 from app.batch.results import BatchResult, CaseError, CaseProblem, CaseReport
+from app.batch.written import PAGE, check_targets, read_whole, write_case
 from app.contract.report import MASK, PREVIEW, Measurement, Report
 from app.contract.upload import SPACING_SUPPLIED, SPACING_SUSPICIOUS, SPACING_TOLERANCE, Spacing, Upload, VolumeFields
-from app.files import write_atomically
 from app.problems.translate import translate_error
 
-PAGE: Final = "report.pdf"
 REMEDIES: Final = {
     "no_spacing": "Write the spacing into the file's header, or give it: --spacing-mm X,Y,Z, in mm.",
     "spacing_contradicts_file": "Leave out --spacing-mm for this file, or correct its header.",
@@ -37,9 +36,17 @@ class BatchOptions:
     pdf: bool = False
 
 
+@dataclass(frozen=True)
+class Prepared:
+    """A case that was read, and the rest of the work on it."""
+
+    upload: Upload
+    work: Work
+
+
 def run_batch(cases: Sequence[Case], output: Path, engine: BatchEngine, options: BatchOptions) -> Iterator[BatchResult]:
     """Measure each case and write its files below `output`; at most `options.jobs` are prepared ahead."""
-    waiting: deque[tuple[Case, Future[Work | BatchResult]]] = deque()
+    waiting: deque[tuple[Case, Future[Prepared | BatchResult]]] = deque()
     left = iter(cases)
     pool = ThreadPoolExecutor(options.jobs, "case")
     try:
@@ -62,24 +69,27 @@ def measure_one(case: Case, engine: BatchEngine, options: BatchOptions) -> Batch
         return BatchResult(case, _describe_failure(error), "failed")
 
 
-def _prepare(case: Case, output: Path, engine: BatchEngine, options: BatchOptions) -> Work | BatchResult:
+def _prepare(case: Case, output: Path, engine: BatchEngine, options: BatchOptions) -> Prepared | BatchResult:
     upload = _read(case, options)
-    earlier = _find_earlier(case.report_path(output), upload, engine, options) if options.resume else None
-    return engine.prepare(upload) if earlier is None else BatchResult(case, earlier, "kept")
+    earlier = _find_earlier(case, upload, output, engine, options) if options.resume else None
+    if earlier is not None:
+        return BatchResult(case, earlier, "kept")
+    check_targets(case, upload, output, options.pdf)
+    return Prepared(upload, engine.prepare(upload))
 
 
 def _read(case: Case, options: BatchOptions) -> Upload:
     return Upload(case.path.read_bytes(), options.fields)
 
 
-def _finish(case: Case, future: Future[Work | BatchResult], output: Path, options: BatchOptions) -> BatchResult:
+def _finish(case: Case, future: Future[Prepared | BatchResult], output: Path, options: BatchOptions) -> BatchResult:
     """Measure and write a prepared case; an error becomes its result, so that the next one is measured."""
     try:
-        outcome = future.result()
-        if isinstance(outcome, BatchResult):
-            return outcome
-        measured = _draw_page(outcome()) if options.pdf else outcome()
-        return BatchResult(case, _write(case, measured, output), "measured")
+        prepared = future.result()
+        if isinstance(prepared, BatchResult):
+            return prepared
+        measured = _draw_page(prepared.work()) if options.pdf else prepared.work()
+        return BatchResult(case, _write(case, prepared.upload, measured, output), "measured")
     except Exception as error:
         return BatchResult(case, _describe_failure(error), "failed")
 
@@ -91,35 +101,27 @@ def _draw_page(measured: Measurement) -> Measurement:
     return replace(measured, files={**measured.files, PAGE: page})
 
 
-def _write(case: Case, measured: Measurement, output: Path) -> CaseReport:
-    """Write the files, and the report last, so that a report means a complete result; return the report."""
-    report_path = case.report_path(output)
-    report_path.parent.mkdir(parents=True, exist_ok=True)
-    names = {}
-    for kind in (MASK, PREVIEW, PAGE):
-        if kind in measured.files:
-            path = case.file_path(output, kind)
-            write_atomically(path, measured.files[kind])
-            names[kind.partition(".")[0]] = path.name
-    report = CaseReport(**{**dict(measured.report), **names})
-    write_atomically(report_path, report.model_dump_json(indent=2) + "\n")
-    return report
+def _write(case: Case, upload: Upload, measured: Measurement, output: Path) -> CaseReport:
+    try:
+        return write_case(case, upload, measured, output)
+    except OSError as error:
+        detail = f"Its results cannot be written: {error.strerror or error}."
+        raise CaseError(CaseProblem(code="file_not_written", detail=detail)) from error
 
 
-def _find_earlier(report_path: Path, upload: Upload, engine: BatchEngine, options: BatchOptions) -> CaseReport | None:
-    """Return the report of an earlier run with the same file, model, age and spacing, if all of its files exist.
+def _find_earlier(
+    case: Case, upload: Upload, output: Path, engine: BatchEngine, options: BatchOptions
+) -> Report | None:
+    """Return the report of an earlier run with the same file, model, age and spacing, if its files are whole.
 
     A report that cannot be read, or that another version wrote differently, is ignored.
     """
-    try:
-        report = CaseReport.model_validate_json(report_path.read_bytes(), extra="ignore")
-    except (OSError, ValueError):
+    report = read_whole(case.report_path(output))
+    if report is None or (options.pdf and report.report is None):
         return None
     wanted = (upload.sha256, engine.model_sha256, options.fields.gestational_age_weeks)
     alike = wanted == (report.input.sha256, report.model.sha256, report.gestational_age_weeks)
-    names = [report.mask, report.preview, *([report.report] if options.pdf else [])]
-    whole = all(name and (report_path.parent / name).is_file() for name in names)
-    return report if alike and whole and _has_spacing(report, options.fields.spacing_mm) else None
+    return report if alike and _has_spacing(report, options.fields.spacing_mm) else None
 
 
 def _has_spacing(report: Report, supplied: Spacing | None) -> bool:

@@ -1,81 +1,98 @@
-"""Tables of a batch: results.csv for spreadsheets, results.jsonl for programs, both complete up to the last case."""
+"""Tables of a folder for results: results.csv for spreadsheets, results.jsonl for programs, both with all its cases."""
 
 from __future__ import annotations
 
-import csv
-import json
-from collections.abc import Iterator
+import os
+import time
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Final
 
-from app.batch.results import BatchResult, CaseProblem
+from app.batch.cases import BatchError, Case
+from app.batch.lock import locked
+from app.batch.results import BatchResult
+from app.batch.rows import CsvFormat, JsonlFormat
+from app.batch.table import ForeignTableError, Table
+from app.batch.written import read_whole
+from app.contract.report import MASK
+from app.files import path_text
 
 CSV, JSONL = "results.csv", "results.jsonl"
-COLUMNS = (
-    "file",
-    "state",
-    "head_volume_ml",
-    "head_volume_low_ml",
-    "head_volume_high_ml",
-    "verdict",
-    "flags",
-    "gestational_age_weeks",
-    "head_circumference_mm",
-    "biparietal_diameter_mm",
-    "occipitofrontal_diameter_mm",
-    "context_agreement_dsc",
-    "model",
-    "input_sha256",
-    "problem",
-    "detail",
-)
+PAUSE_S: Final = 1.0
+"""Least time between two replacements of the files, which hold all cases of the folder."""
 
 
 class Tables:
-    """Both tables, to which each result is written before the next case begins."""
+    """Both tables, to which each result is added before the next case begins."""
 
-    def __init__(self, table: TextIO, lines: TextIO) -> None:
-        self._table, self._lines = table, lines
-        self._writer = csv.DictWriter(table, COLUMNS)
-        self._writer.writeheader()
+    def __init__(self, output: Path) -> None:
+        """Read both tables of a folder, and add results that are there without a row."""
+        self._output = output
+        self._tables = (Table(output / JSONL, JsonlFormat()), Table(output / CSV, CsvFormat()))
+        self._written_s = 0.0
+        with _checked(output), locked(output):
+            for result in _find_results(output, self._tables):
+                for table in self._tables:
+                    table.adopt(result)
+            self._write()
 
     def add(self, result: BatchResult) -> None:
-        """Append one result to both tables."""
-        self._writer.writerow(format_row(result))
-        self._lines.write(json.dumps({**result.document(), "state": result.state}) + "\n")
-        self._table.flush()
-        self._lines.flush()
+        """Add one result to both tables."""
+        with _checked(self._output), locked(self._output):
+            for table in self._tables:
+                table.add(result)
+            if time.monotonic() >= self._written_s + PAUSE_S:
+                self._write()
+
+    def close(self) -> None:
+        """Write what waits to be written."""
+        with _checked(self._output), locked(self._output):
+            self._write()
+
+    def _write(self) -> None:
+        for table in self._tables:
+            table.write()
+        self._written_s = time.monotonic()
 
 
 @contextmanager
 def open_tables(output: Path) -> Iterator[Tables]:
-    """Open both tables in a folder, which is created if it is missing; their earlier content is replaced."""
-    output.mkdir(parents=True, exist_ok=True)
-    with (
-        (output / CSV).open("w", newline="", encoding="utf-8") as table,
-        (output / JSONL).open("w", encoding="utf-8") as lines,
-    ):
-        yield Tables(table, lines)
+    """Open both tables in a folder, which is created if it is missing; rows of other cases stay.
+
+    Raises:
+        BatchError: a table cannot be written, or a file of its name is something else.
+    """
+    with _checked(output):
+        output.mkdir(parents=True, exist_ok=True)
+    tables = Tables(output)
+    try:
+        yield tables
+    finally:
+        tables.close()
 
 
-def format_row(result: BatchResult) -> dict[str, Any]:
-    """Return one line of the CSV table; a cell without a value is empty."""
-    known = {"file": result.case.path, "state": result.state}
-    report = result.outcome
-    if isinstance(report, CaseProblem):
-        return {**known, "problem": report.code, "detail": report.detail}
-    low, high = report.head_volume_interval_ml or (None, None)
-    return {
-        **known,
-        "head_volume_ml": report.head_volume_ml,
-        "head_volume_low_ml": low,
-        "head_volume_high_ml": high,
-        "verdict": report.verdict,
-        "flags": " ".join(flag.code for flag in report.flags),
-        "gestational_age_weeks": report.gestational_age_weeks,
-        **({} if report.biometry is None else report.biometry.model_dump()),
-        "context_agreement_dsc": report.quality.context_agreement_dsc,
-        "model": f"{report.model.name} {report.model.version}",
-        "input_sha256": report.input.sha256,
-    }
+@contextmanager
+def _checked(output: Path) -> Iterator[None]:
+    try:
+        yield
+    except ForeignTableError as error:
+        raise BatchError(
+            f"{path_text(error.path)} was not written by this command, or was changed since, and is left as it is. "
+            "Name another folder with -o, or move that file away."
+        ) from error
+    except OSError as error:
+        raise BatchError(f"{path_text(output)} cannot be written: {error.strerror}.") from error
+
+
+def _find_results(output: Path, tables: Sequence[Table]) -> Iterator[BatchResult]:
+    """Yield what is in the folder and not in the tables: a run was stopped between a result and its row."""
+    for folder, below, names in os.walk(output):
+        below[:] = [name for name in below if not (name.startswith(".") or Path(folder, name, JSONL).exists())]
+        masks = [name for name in names if name.endswith(f"_{MASK}")]
+        for stem in sorted(name.removesuffix(f"_{MASK}") for name in masks):
+            name = Path(folder, stem).relative_to(output).as_posix()
+            if all(table.has_result(name) for table in tables):
+                continue
+            if (report := read_whole(Path(folder, f"{stem}.json"))) is not None:
+                yield BatchResult(Case(Path(report.file), name), report, "measured")

@@ -78,8 +78,6 @@ def _run_all(cases: Sequence[Case], options: argparse.Namespace, engine: BatchEn
     except KeyboardInterrupt:
         done = f"Stopped after {len(results)} of {len(cases)} cases; the same command continues."
         return complain(done, INTERRUPTED, options.json)
-    except OSError as error:
-        return complain(f"{options.output} cannot be written: {error.strerror}.", USAGE, options.json)
     if len(cases) > 1 and not options.json:
         print_summary(results, options.output)
     return FAILED if any(result.state == "failed" for result in results) else FINE

@@ -17,6 +17,7 @@ from rich.table import Table
 from app.batch.results import BatchResult, CaseProblem
 from app.batch.tables import CSV, JSONL
 from app.contract.report import Report
+from app.files import path_text
 from app.progress import progress_bar
 
 NAMED: Final = 5
@@ -54,11 +55,11 @@ def line(result: BatchResult) -> str:
     outcome = result.outcome
     if isinstance(outcome, CaseProblem):
         parts = [outcome.detail, f"expected {outcome.expected}" if outcome.expected else "", outcome.remedy]
-        return f"{result.case.path}  failed: {' '.join(_sentence(text) for text in parts if text)}"
+        return f"{path_text(result.case.path)}  failed: {' '.join(_sentence(text) for text in parts if text)}"
     volume = outcome.head_volume_ml
     flags = ", ".join(flag.code for flag in outcome.flags)
     measured = "no volume" if volume is None else f"{volume:.1f} mL"
-    return f"{result.case.path}  {measured}  {outcome.verdict}{'  ' + flags if flags else ''}"
+    return f"{path_text(result.case.path)}  {measured}  {outcome.verdict}{'  ' + flags if flags else ''}"
 
 
 def print_summary(results: Sequence[BatchResult], output: Path) -> None:
@@ -73,8 +74,9 @@ def print_summary(results: Sequence[BatchResult], output: Path) -> None:
     console.print()
     console.print(table)
     note = f"Kept from an earlier run: {kept}. " if kept else ""
-    console.print(f"{note}{output}/ holds masks, pictures and reports, and {CSV} and {JSONL}.", soft_wrap=True)
-    failed = [str(result.case.path) for result in results if result.state == "failed"]
+    holds = f"{path_text(output)}/ holds masks, pictures and reports, and {CSV} and {JSONL}."
+    console.print(f"{note}{holds}", soft_wrap=True, markup=False)
+    failed = [path_text(result.case.path) for result in results if result.state == "failed"]
     if failed:
         more = f" and {len(failed) - NAMED} more, see {CSV}" if len(failed) > NAMED else ""
         again = "Once they are fixed, the same command measures only them."

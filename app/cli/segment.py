@@ -14,10 +14,11 @@ from app.settings import Settings
 AXES: Final = 3
 EPILOG: Final = """\
 Each IN.nii.gz gives IN_mask.nii.gz, IN_preview.png and IN.json in OUT; a folder is searched for .nii and .nii.gz, and
-its subfolders are kept. results.csv and results.jsonl list every case. With -o - the mask of a single file goes to
-standard output, and everything else to standard error.
+its subfolders are kept. results.csv and results.jsonl list every case in OUT, of this run and of others. With -o - the
+mask of a single file goes to standard output, and everything else to standard error.
 
 Results in OUT of the same file, model, age and spacing are kept, so that the same command continues a stopped run.
+A file in OUT that this command did not write, or that was changed since, is never replaced.
 
 Exit codes: 0 every case has a result (whatever its verdict); 1 some case failed, the others are done; 2 wrong
 arguments; 3 no model can be run, or the service cannot be reached; 130 stopped."""

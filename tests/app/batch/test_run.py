@@ -1,5 +1,6 @@
 """A batch: every case has a result, and what is there already is kept as long as it would come out again."""
 
+from copy import copy
 from dataclasses import replace
 from pathlib import Path
 
@@ -68,12 +69,9 @@ def test_another_file_or_another_model_is_measured_anew(tmp_path: Path, engine: 
     run(path, out, engine)
     write_scan(path, 30.0)
     assert states(run(path, out, engine)) == ["measured"]
-    report = out / "scan.json"
-    known = report.read_text()
-    report.write_text(known.replace(engine.model_sha256[0], "0" * 64))
-    assert states(run(path, out, engine)) == ["measured"]
-    report.write_text(known[:100])
-    assert states(run(path, out, engine)) == ["measured"]
+    other = copy(engine)
+    other.model_sha256 = ("0" * 64,)
+    assert states(run(path, out, other)) == ["measured"]
 
 
 def test_one_case_is_measured_without_writing_anything(tmp_path: Path, engine: LocalEngine) -> None:
