@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-import time
 
 import onnx
 import torch
 from onnx import shape_inference
+
+from benchmarks.measurement import time_call
 
 SIZE = 2048
 ROUNDS = 5
@@ -18,11 +19,7 @@ def measure_matmul(precision: str, threads: int, size: int = SIZE) -> float:
     torch.set_num_threads(threads)
     kind = {"fp32": torch.float32, "bf16": torch.bfloat16}[precision]
     a, b = (torch.randn(size, size).to(kind) for _ in range(2))
-    best = math.inf
-    for _ in range(ROUNDS):
-        began = time.perf_counter()
-        torch.matmul(a, b)
-        best = min(best, time.perf_counter() - began)
+    best = min(time_call(lambda: torch.matmul(a, b))[1] for _ in range(ROUNDS))
     return 2 * size**3 / best / 1e9
 
 
@@ -45,12 +42,3 @@ def count_network_gflop(model: onnx.ModelProto, shape: tuple[int, ...]) -> float
             grid = shapes[node.output[0] if node.op_type == "Conv" else node.input[0]]
             products += math.prod(grid[2:]) * weights[node.input[1]]
     return 2 * products / 1e9
-
-
-def count_column_bytes(model: onnx.ModelProto, shape: tuple[int, ...]) -> int:
-    """Count the bytes of ONNX Runtime's largest convolution on the CPU, which unrolls its whole input (im2col)."""
-    weights = {tensor.name: tuple(tensor.dims) for tensor in model.graph.initializer}
-    used = (weights[node.input[1]] for node in model.graph.node if node.op_type == "Conv")
-    full_size = max(math.prod(dims[1:]) for dims in used if dims[2:] == (3, 3, 3))
-    unrolled: int = 4 * full_size * math.prod(shape)
-    return unrolled

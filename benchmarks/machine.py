@@ -27,14 +27,6 @@ def read_commit() -> str:
     return result.stdout.strip() or "unknown"
 
 
-def read_available_bytes() -> int:
-    """Return the memory that is available without swapping; 0 where the system does not say."""
-    information = Path("/proc/meminfo")
-    text = information.read_text(encoding="utf-8") if information.exists() else ""
-    match = re.search(r"^MemAvailable:\s+(\d+) kB", text, re.MULTILINE)
-    return int(match.group(1)) * 1024 if match else 0
-
-
 def today() -> str:
     """Return the date in UTC, as YYYY-MM-DD."""
     return datetime.now(UTC).date().isoformat()

@@ -7,7 +7,6 @@ products are computed as in a trained network.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,7 +15,8 @@ import numpy as np
 import onnx
 import torch
 
-from app.files import digest, digest_file
+from app.files import digest
+from app.imaging.levels import LevelSpec
 from app.imaging.preprocess import PreprocessingSpec
 from app.imaging.regions import RegionSpec
 from app.inference.manifest import (
@@ -27,12 +27,14 @@ from app.inference.manifest import (
     StoredLevel,
     TrainingRecord,
 )
-from app.inference.runtime.session import OnnxSession, RuntimeSettings
 from training.config.presets import load_config
 from training.config.training import TrainingConfig
+from training.export.candidate import write_manifest
 from training.export.graph.onnx import export_level
+from training.export.graph.parity import ServedCascade
 from training.export.graph.precision import single_precision
 from training.export.graph.reparameterize import reparameterize
+from training.export.selftest import TOLERANCE, make_test_vector
 from training.fitting.state import new_level
 from training.networks.cascade import ContextLevel
 
@@ -74,31 +76,27 @@ def publish(model: PaperModel, store: Path) -> None:
     """
     folder = store / "fetal_head" / "1"
     folder.mkdir(parents=True)
-    levels = _write_levels(folder, [graph.SerializeToString() for graph in model.served])
-    _write_vector(model, folder / "selftest.npz")
-    vector = digest_file(folder / "selftest.npz")
+    cascade = ServedCascade([LevelSpec(), LevelSpec(region=REGION)], model.preprocessing)
+    part = np.random.default_rng(0).normal(size=(1, 1, 16, 16, 16)).astype(np.float32)
+    files = {f"context_level_{n}.onnx": graph.SerializeToString() for n, graph in enumerate(model.served, start=1)}
+    levels = [
+        StoredLevel(file=name, sha256=digest(content), size=len(content), region=level.region)
+        for (name, content), level in zip(files.items(), cascade.levels, strict=True)
+    ]
+    files["selftest.npz"] = make_test_vector(model.served, part, cascade).as_npz()
+    for name, content in files.items():
+        (folder / name).write_bytes(content)
     manifest = ModelManifest(
         name="fetal_head",
         version=1,
         created=datetime.now(UTC),
-        levels=levels,
+        levels=tuple(levels),
         preprocessing=model.preprocessing,
         lower_precisions=(LowerPrecision(precision="bf16", gate=UNMEASURED),),
-        selftest=SelfTest(file="selftest.npz", sha256=vector, tolerance=1e-2, mask_dsc=0.9),
+        selftest=SelfTest(file="selftest.npz", sha256=digest(files["selftest.npz"]), tolerance=TOLERANCE, mask_dsc=0.9),
         training=TrainingRecord(data="none", preset="paper", commands=("none",), description="random weights"),
     )
-    (folder / "manifest.json").write_text(manifest.model_dump_json(indent=2), encoding="utf-8")
-
-
-def _write_levels(folder: Path, contents: Sequence[bytes]) -> tuple[StoredLevel, ...]:
-    """Write one file per level and return their entries of the manifest."""
-    levels = []
-    for number, content in enumerate(contents, start=1):
-        name = f"context_level_{number}.onnx"
-        (folder / name).write_bytes(content)
-        region = None if number == 1 else REGION
-        levels.append(StoredLevel(file=name, sha256=digest(content), size=len(content), region=region))
-    return tuple(levels)
+    write_manifest(folder, manifest)
 
 
 @torch.no_grad()
@@ -117,13 +115,3 @@ def _wire(level: ContextLevel) -> ContextLevel:
     weights["head_main.weight"].mul_(NOISE)[0, 0] = GAIN
     weights["head_main.bias"][0] = -GAIN * BRIGHT
     return level
-
-
-def _write_vector(model: PaperModel, path: Path) -> None:
-    settings = RuntimeSettings(provider="cpu")
-    volume = np.random.default_rng(0).normal(size=(1, 1, 16, 16, 16)).astype(np.float32)
-    first, second = (graph.SerializeToString() for graph in model.served)
-    context = OnnxSession(first, ("volume",), "probability", settings).run({"volume": volume})
-    tensors = {"volume": volume, "context": context}
-    answer = OnnxSession(second, ("volume", "context"), "probability", settings).run(tensors)
-    np.savez_compressed(path, volume=volume, probability=answer)

@@ -12,7 +12,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,10 +22,25 @@ import numpy as np
 from nibabel.nifti1 import Nifti1Image
 from numpy.typing import NDArray
 
+from benchmarks.measurement import time_call
+
 READY_TIMEOUT_S = 180.0
 ANSWER_TIMEOUT_S = 900.0
 PAUSE_S = 1.0
 """The time after which an idle service has released its memory."""
+
+
+@dataclass(frozen=True)
+class MeasuredRequest:
+    """An answered request: its report, its seconds over HTTP, the service's memory at its peak and in the pause after.
+
+    The seconds are those from the request's first byte to the answer's last.
+    """
+
+    report: dict[str, Any]
+    seconds: float
+    peak_mb: float
+    after_mb: float
 
 
 @dataclass(frozen=True)
@@ -35,12 +50,18 @@ class Service:
     client: httpx.Client
     process: int
 
-    def segment(self, payload: bytes) -> tuple[dict[str, Any], float]:
-        """Return the report on one volume, and the seconds from the request's first to the answer's last byte."""
-        began = time.perf_counter()
+    def segment(self, payload: bytes) -> dict[str, Any]:
+        """Return the report on one volume."""
         answer = self.client.post("/segment", files={"volume": ("volume.nii.gz", payload)}).raise_for_status()
         report: dict[str, Any] = answer.json()
-        return report, time.perf_counter() - began
+        return report
+
+    def measure(self, payload: bytes) -> MeasuredRequest:
+        """Send one volume, and pause after the answer."""
+        Path(f"/proc/{self.process}/clear_refs").write_text("5", encoding="utf-8")  # the peak counts from here
+        report, seconds = time_call(lambda: self.segment(payload))
+        time.sleep(PAUSE_S)
+        return MeasuredRequest(report, seconds, self._read_memory_mb("VmHWM"), self._read_memory_mb("VmRSS"))
 
     def read_runtime(self) -> tuple[str, str]:
         """Return the provider and precision in use."""
@@ -52,23 +73,17 @@ class Service:
         content = self.client.get(report["mask"]).raise_for_status().content
         return np.asarray(Nifti1Image.from_bytes(gzip.decompress(content)).dataobj, np.uint8)
 
-    def segment_at_once(self, payload: bytes, clients: int, each: int) -> tuple[list[float], float]:
-        """Return the seconds of every request when `clients` send `each` at once, and the seconds of all together."""
-        began = time.perf_counter()
+    def segment_at_once(self, payload: bytes, clients: int) -> list[float]:
+        """Return the seconds of every request when so many clients send one each at once."""
         with ThreadPoolExecutor(clients) as pool:
-            jobs = [pool.submit(lambda: [self.segment(payload)[1] for _ in range(each)]) for _ in range(clients)]
-            seconds = [value for job in jobs for value in job.result()]
-        return seconds, time.perf_counter() - began
+            jobs = [pool.submit(time_call, lambda: self.segment(payload)) for _ in range(clients)]
+            return [job.result()[1] for job in jobs]
 
-    def read_memory_mb(self, which: str) -> float:
-        """Return `VmRSS`, the memory of the process now, or `VmHWM`, its peak since `reset_peak`; MB."""
+    def _read_memory_mb(self, which: str) -> float:
+        """Return `VmRSS`, the memory of the process now, or `VmHWM`, its peak; MB."""
         status = Path(f"/proc/{self.process}/status").read_text(encoding="utf-8")
         found = re.search(rf"^{which}:\s+(\d+) kB", status, re.MULTILINE)
         return int(found.group(1)) * 1024 / 1e6 if found else float("nan")
-
-    def reset_peak(self) -> None:
-        """Reset the peak of the memory."""
-        Path(f"/proc/{self.process}/clear_refs").write_text("5", encoding="utf-8")
 
 
 @contextmanager
@@ -93,18 +108,12 @@ def running(settings: Mapping[str, str]) -> Iterator[Service]:
 
 
 def _wait(client: httpx.Client, process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + READY_TIMEOUT_S
-    answer = "no answer"
-    while time.monotonic() < deadline and process.poll() is None:
-        try:
+    deadline, answer = time.monotonic() + READY_TIMEOUT_S, "no answer"
+    while time.monotonic() < deadline and process.poll() is None and "model_failed" not in answer:
+        with suppress(httpx.TransportError):
             response = client.get("/health/ready", timeout=5.0)
-        except httpx.TransportError:
-            time.sleep(0.1)
-            continue
-        if response.status_code == httpx.codes.OK:
-            return
-        answer = response.text
-        if "model_failed" in answer:
-            break
+            if response.status_code == httpx.codes.OK:
+                return
+            answer = response.text
         time.sleep(0.1)
     raise RuntimeError(f"the service did not become ready: {answer}")

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import tempfile
-import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from statistics import median
 
 import numpy as np
 
 from app.imaging.volume import Index3
-from benchmarks.ceiling import count_network_gflop, measure_matmul
-from benchmarks.measurement import BenchmarkValue
+from benchmarks.ceiling import ROUNDS, SIZE, count_network_gflop, measure_matmul
+from benchmarks.measurement import WEEKS, BenchmarkValue, time_call
 from training.cases.augment import augment, draw_augmentation
-from training.cases.sources import Case, GridCase, prepare
+from training.cases.sources import CaseSource, GridCase, PhantomCache, prepare
 from training.config.presets import load_config
 from training.config.training import Stage, TrainingConfig
 from training.export.graph.onnx import export_level
@@ -24,107 +23,68 @@ from training.fitting.level_cases import draw_sample, open_cases
 from training.fitting.run_folder import RunFolder
 from training.fitting.state import new_level, new_state
 from training.fitting.step import take_step
-from training.phantom import Phantom, SimulationRequest, simulate
+from training.phantom import SimulationRequest, simulate
+from training.phantom.cohort import phantom_file, save_phantom
 
 PASSES = 3
 """A step costs the network's products three times: forward, and backward to the input and to the weights."""
-WEEKS = 26.0
 
 
-@dataclass(frozen=True)
-class TrainingPlan:
-    """A plan: the preset, the numbers of phantoms and steps, the voxel size in mm, and the number of threads."""
-
-    preset: str = "release"
-    spacing_mm: float = 1.3
-    phantoms: int = 4
-    steps: int = 12
-    threads: int = 1
-
-
-class CasesInMemory:
-    """A source of cases from phantoms in memory."""
-
-    def __init__(self, phantoms: list[Phantom]) -> None:
-        self._phantoms = phantoms
-
-    def seeds(self) -> list[int]:
-        """Return the numbers of the phantoms."""
-        return list(range(len(self._phantoms)))
-
-    def load(self, seed: int) -> Case:
-        """Return one phantom as a case."""
-        phantom = self._phantoms[seed]
-        return Case(seed, phantom.volume, phantom.truth, phantom.tissues, {})
-
-    def record(self, seed: int) -> dict[str, object]:
-        """Return an empty record, since training needs none."""
-        return {}
-
-
-def measure_training(plan: TrainingPlan) -> Iterator[BenchmarkValue]:
+def measure_training(
+    preset: str = "release", threads: int = 1, spacing_mm: float = 1.3, phantoms: int = 4, steps: int = 12
+) -> Iterator[BenchmarkValue]:
     """Measure everything on level 1 of a preset, at its last stage, after a warm-up step."""
-    config = load_config(plan.preset)
-    config = config.model_copy(update={"runtime": config.runtime.model_copy(update={"num_threads": plan.threads})})
+    config = load_config(preset)
+    config = config.model_copy(update={"runtime": config.runtime.model_copy(update={"num_threads": threads})})
     stage = config.level[0].stage[-1]
     precision = "bf16" if config.runtime.bf16 else "fp32"
 
-    def make_value(name: str, value: float, unit: str, times: int, shape: Index3) -> BenchmarkValue:
+    def make_value(
+        name: str, value: float, unit: str, times: int = steps, shape: Index3 = stage.shape
+    ) -> BenchmarkValue:
         return BenchmarkValue(f"training.{name}", float(f"{value:.4g}"), unit, times, shape, "torch", precision)
 
-    phantoms, seconds = _time_simulation(plan)
-    yield make_value("phantoms", 1 / seconds, "1/s", plan.phantoms, phantoms[0].volume.geometry.shape)
-    source = CasesInMemory(phantoms)
-    cases, preparing = _time_preparation(source, config, stage)
-    yield make_value("case_prepared", preparing, "s", len(cases), stage.shape)
-    augmenting = _time_augmentation(cases, config, stage, plan.steps)
-    yield make_value("case_augmented", augmenting, "s", plan.steps, stage.shape)
-    step = _time_steps(source, config, plan.steps)
-    yield make_value("step", step, "s", plan.steps, stage.shape)
-    if config.runtime.bf16:
-        single = config.model_copy(update={"runtime": config.runtime.model_copy(update={"bf16": False})})
-        yield make_value("step_in_fp32", _time_steps(source, single, plan.steps), "s", plan.steps, stage.shape)
-    yield make_value("volumes", 1 / step, "1/s", plan.steps, stage.shape)
-    yield make_value("waiting_for_cases", 100 * augmenting / step, "%", plan.steps, stage.shape)
+    requests = [SimulationRequest(seed=seed, weeks=WEEKS, spacing=spacing_mm) for seed in range(phantoms)]
+    made = [time_call(partial(simulate, request)) for request in requests]
+    shape = made[0][0].volume.geometry.shape
+    yield make_value("phantoms", 1 / median(seconds for _, seconds in made), "1/s", phantoms, shape)
+    with tempfile.TemporaryDirectory() as folder:
+        for seed, (phantom, _) in enumerate(made):
+            save_phantom(phantom_file(Path(folder), seed), phantom)
+        source = PhantomCache(Path(folder))
+        spec = config.preprocessing.model_copy(update={"spacing_mm": stage.spacing_mm})
+        loaded = [source.load(seed) for seed in source.seeds()]
+        prepared = [time_call(partial(prepare, case, spec)) for case in loaded]
+        yield make_value("case_prepared", median(seconds for _, seconds in prepared), "s", phantoms)
+        augmenting = _time_augmentation([case for case, _ in prepared], config, stage, steps)
+        yield make_value("case_augmented", augmenting, "s")
+        step = _time_steps(source, config, steps)
+        yield make_value("step", step, "s")
+        if config.runtime.bf16:
+            single = config.model_copy(update={"runtime": config.runtime.model_copy(update={"bf16": False})})
+            yield make_value("step_in_fp32", _time_steps(source, single, steps), "s")
+    yield make_value("volumes", 1 / step, "1/s")
+    yield make_value("waiting_for_cases", 100 * augmenting / step, "%")
     gflops = PASSES * count_network_gflop(export_level(new_level(config).eval(), 1), stage.shape) / (step - augmenting)
-    ceiling = measure_matmul(precision, plan.threads)
-    yield make_value("network", gflops, "GFLOP/s", plan.steps, stage.shape)
-    yield make_value("ceiling", ceiling, "GFLOP/s", 5, (2048, 2048, 1))
-    yield make_value("of_the_ceiling", 100 * gflops / ceiling, "%", plan.steps, stage.shape)
-
-
-def _time_simulation(plan: TrainingPlan) -> tuple[list[Phantom], float]:
-    """Simulate phantoms; return them with the median of the seconds for one."""
-    phantoms, seconds = [], []
-    for seed in range(plan.phantoms):
-        began = time.perf_counter()
-        phantoms.append(simulate(SimulationRequest(seed=seed, weeks=WEEKS, spacing=plan.spacing_mm)))
-        seconds.append(time.perf_counter() - began)
-    return phantoms, median(seconds)
-
-
-def _time_preparation(source: CasesInMemory, config: TrainingConfig, stage: Stage) -> tuple[list[GridCase], float]:
-    """Prepare the cases on the stage's grid, as training does once per case; return them and the median seconds."""
-    spec = config.preprocessing.model_copy(update={"spacing_mm": stage.spacing_mm})
-    cases, seconds = [], []
-    for seed in source.seeds():
-        began = time.perf_counter()
-        cases.append(prepare(source.load(seed), spec))
-        seconds.append(time.perf_counter() - began)
-    return cases, median(seconds)
+    ceiling = measure_matmul(precision, threads)
+    yield make_value("network", gflops, "GFLOP/s")
+    yield make_value("ceiling", ceiling, "GFLOP/s", ROUNDS, (SIZE, SIZE, 1))
+    yield make_value("of_the_ceiling", 100 * gflops / ceiling, "%")
 
 
 def _time_augmentation(cases: list[GridCase], config: TrainingConfig, stage: Stage, times: int) -> float:
     """Return the mean of the seconds to draw and augment a case: augmentations differ, and a step waits for each."""
     rng = np.random.default_rng(config.seed)
     spec = config.preprocessing.model_copy(update={"spacing_mm": stage.spacing_mm})
-    began = time.perf_counter()
-    for number in range(times):
-        augment(cases[number % len(cases)], draw_augmentation(rng, config.augmentation), stage.shape, spec)
-    return (time.perf_counter() - began) / times
+
+    def augment_all() -> None:
+        for number in range(times):
+            augment(cases[number % len(cases)], draw_augmentation(rng, config.augmentation), stage.shape, spec)
+
+    return time_call(augment_all)[1] / times
 
 
-def _time_steps(source: CasesInMemory, config: TrainingConfig, steps: int) -> float:
+def _time_steps(source: CaseSource, config: TrainingConfig, steps: int) -> float:
     """Return the mean of the seconds of whole steps on prepared cases."""
     with tempfile.TemporaryDirectory() as folder:
         job = make_job(config, source, RunFolder(Path(folder)), 1)
@@ -133,11 +93,9 @@ def _time_steps(source: CasesInMemory, config: TrainingConfig, steps: int) -> fl
         for seed in cases.seeds():
             cases.get(seed)
 
-        def step() -> None:
-            take_step(job, state, draw_sample(job, cases.draw(state.rng), stage, state.rng), fraction=1.0)
+        def take_steps(number: int) -> None:
+            for _ in range(number):
+                take_step(job, state, draw_sample(job, cases.draw(state.rng), stage, state.rng), fraction=1.0)
 
-        step()
-        began = time.perf_counter()
-        for _ in range(steps):
-            step()
-        return (time.perf_counter() - began) / steps
+        take_steps(1)
+        return time_call(lambda: take_steps(steps))[1] / steps

@@ -9,9 +9,9 @@ from benchmarks.__main__ import RESULTS, main
 from benchmarks.ceiling import count_network_gflop
 from benchmarks.comparison import Plan, compare
 from benchmarks.machine import describe_machine, read_commit
-from benchmarks.requests import EndurancePlan, Request, make_record
+from benchmarks.requests import compute_growth
 from benchmarks.stops import SHARES, measure_stops
-from benchmarks.training import TrainingPlan, measure_training
+from benchmarks.training import measure_training
 from tests.helpers.convolutional_network import convolutional_network
 from tests.helpers.makers import publish_threshold_model
 
@@ -72,12 +72,14 @@ def test_requests_in_a_row_leave_a_series_of_memory(
     monkeypatch.setenv("FETALHEAD_PROVIDER", "cpu")
     assert main(["requests", "--count", "2", "--shape", "70", "60", "80", "--output", str(tmp_path / "results")]) == 0
     (file,) = (tmp_path / "results").iterdir()
-    (record,) = json.loads(file.read_text(encoding="utf-8"))
-    assert (record["median_of"], record["unit"], record["shape"]) == (2, "s", [70, 60, 80])
-    assert (record["runtime"], record["precision"]) == ("CPUExecutionProvider", "fp32")
-    assert min(record["series"]["seconds"]) <= record["value"] <= max(record["series"]["seconds"])
-    assert [len(series) for series in record["series"].values()] == [2, 2, 2]
-    assert record["peak_mb"] >= record["after_mb"] > 0
+    total, peak, after, growth = json.loads(file.read_text(encoding="utf-8"))
+    for record, unit in ((total, "s"), (peak, "MB"), (after, "MB")):
+        assert (record["median_of"], record["unit"], record["shape"]) == (2, unit, [70, 60, 80])
+        assert (record["runtime"], record["precision"]) == ("CPUExecutionProvider", "fp32")
+        assert min(record["series"]) <= record["value"] <= max(record["series"])
+        assert len(record["series"]) == 2
+    assert peak["value"] >= after["value"] > 0
+    assert growth["unit"] == "%"
     assert str(file) in capsys.readouterr().out
 
 
@@ -91,13 +93,7 @@ def test_every_stored_measurement_has_what_its_readers_expect(file: Path) -> Non
 
 
 def test_growth_is_counted_after_the_warm_up() -> None:
-    requests = [
-        Request(n, 1.0, 100.0, mb, "CPUExecutionProvider", "fp32")
-        for n, mb in enumerate([10, 50, 90, 100, 100, 110, 110], start=1)
-    ]
-    found = make_record(EndurancePlan(count=7), requests, {})
-    assert found["growth_percent"] == pytest.approx(10.0)
-    assert (found["after_mb"], found["peak_mb"]) == (110, 100)
+    assert compute_growth([10, 50, 90, 100, 100, 110, 110]) == pytest.approx(10.0)
 
 
 @pytest.mark.slow
@@ -111,8 +107,8 @@ def test_a_level_is_ended_at_every_moment_and_then_answers_as_before() -> None:
 
 @pytest.mark.slow
 def test_training_is_measured_step_by_step() -> None:
-    plan = TrainingPlan(preset="smoke", spacing_mm=3.0, phantoms=2, steps=2)
-    found = {measurement.name.removeprefix("training."): measurement for measurement in measure_training(plan)}
+    values = measure_training("smoke", spacing_mm=3.0, phantoms=2, steps=2)
+    found = {value.name.removeprefix("training."): value for value in values}
     assert all(measurement.value > 0 for measurement in found.values())
     assert found["volumes"].value == pytest.approx(1 / found["step"].value, rel=0.01)
     assert found["of_the_ceiling"].value == pytest.approx(
