@@ -19,6 +19,7 @@ from training.phantom.cohort import load_or_simulate
 
 MM3_PER_ML = 1000.0
 SPACING_DIGITS = 4
+"""More digits come from single precision in a file's header."""
 
 
 class Facts(BaseModel):
@@ -54,7 +55,7 @@ class CaseResult(Facts):
     @property
     def volume_error_percent(self) -> float:
         """The absolute relative error of the measured volume."""
-        return 100 * abs(self.measured_ml / self.true_ml - 1)
+        return 100 * abs(self.measured_ml - self.true_ml) / self.true_ml
 
 
 @dataclass(frozen=True)
@@ -117,6 +118,7 @@ def judge_case(facts: Facts, volume: Volume, truth: Volume, segment: Segment) ->
     counts = metrics.count_overlap(answer.mask, truth.data)
     distances = metrics.measure_boundary_distances(answer.mask, truth.data, truth.geometry.spacing_mm)
     ml = truth.geometry.voxel_volume_mm3 / MM3_PER_ML
+    i, j, k = (round(edge, SPACING_DIGITS) for edge in truth.geometry.spacing_mm)
     return CaseResult(
         **facts.model_dump(),
         true_ml=counts.truth * ml,
@@ -130,7 +132,7 @@ def judge_case(facts: Facts, volume: Volume, truth: Volume, segment: Segment) ->
         flags=answer.flags,
         quality=answer.quality,
         seconds=seconds,
-        spacing_mm=_round(truth.geometry.spacing_mm),
+        spacing_mm=(i, j, k),
     )
 
 
@@ -141,12 +143,6 @@ def find_spacing_range(results: Iterable[CaseResult]) -> tuple[float, float] | N
     if not known or len(known) < len(edges):
         return None
     return min(map(min, known)), max(map(max, known))
-
-
-def _round(spacing_mm: tuple[float, float, float]) -> tuple[float, float, float]:
-    """Round away the digits that single precision in a file's header adds."""
-    i, j, k = (round(edge, SPACING_DIGITS) for edge in spacing_mm)
-    return i, j, k
 
 
 def segment_in_process(segmenter: HeadSegmenter) -> Segment:

@@ -53,7 +53,7 @@ def compare_folders(first: Path, second: Path) -> list[SectionComparison]:
         one, other = (_index_by_case(read_journal(folder / f"{name}.jsonl")) for folder in (first, second))
         common = sorted(one.keys() & other.keys())
         if len(common) >= MIN_CASES:
-            found.append(_compare(name, [one[key] for key in common], [other[key] for key in common]))
+            found.append(_compare(name, {key: one[key] for key in common}, {key: other[key] for key in common}))
     if not found:
         raise ConfigError(
             f"{first} and {second} have no two cases of one set in common; evaluate both models on the same cases"
@@ -92,22 +92,19 @@ def _index_by_case(results: Sequence[CaseResult]) -> Mapping[str, CaseResult]:
     return {result.case or str(result.seed): result for result in results}
 
 
-def _compare(name: str, one: Sequence[CaseResult], other: Sequence[CaseResult]) -> SectionComparison:
-    dsc, errors = (_compare_metric(metric, one, other) for metric in ("dsc", "volume_error_percent"))
-    better = sum(b.dsc > a.dsc for a, b in zip(one, other, strict=True))
+def _compare(name: str, one: Mapping[str, CaseResult], other: Mapping[str, CaseResult]) -> SectionComparison:
+    def compare_metric(metric: str) -> PairedDifference:
+        a, b = ({key: getattr(result, metric) for key, result in results.items()} for results in (one, other))
+        return compare_paired(b, a)
+
     return SectionComparison(
         section=name,
-        first=_summarise(one),
-        second=_summarise(other),
-        dsc=dsc,
-        better=better,
-        volume_error_percent=errors,
+        first=_summarise(list(one.values())),
+        second=_summarise(list(other.values())),
+        dsc=compare_metric("dsc"),
+        better=sum(other[key].dsc > one[key].dsc for key in one),
+        volume_error_percent=compare_metric("volume_error_percent"),
     )
-
-
-def _compare_metric(metric: str, one: Sequence[CaseResult], other: Sequence[CaseResult]) -> PairedDifference:
-    a, b = ({n: getattr(result, metric) for n, result in enumerate(results)} for results in (one, other))
-    return compare_paired(b, a)
 
 
 def _summarise(results: Sequence[CaseResult]) -> ModelResults:

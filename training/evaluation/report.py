@@ -93,19 +93,18 @@ def summarise_section(results: Sequence[CaseResult]) -> EvaluationSection:
         ValueError: there are fewer than 2 cases.
     """
     agreed = measure_agreement([r.measured_ml for r in results], [r.true_ml for r in results])
-    errors = [100 * abs(r.measured_ml - r.true_ml) / r.true_ml for r in results]
     columns = {name: [getattr(r, name) for r in results] for name in (*FRACTIONS, *DISTANCES)}
     summaries = {name: _summarise_known(values) for name, values in columns.items()}
-    seeds = sorted(r.seed for r in results)
+    seeds, names = sorted(r.seed for r in results), [r.case for r in results if r.case is not None]
     return EvaluationSection(
         cases=len(results),
-        seeds=_name_cases(results) or f"{seeds[0]}-{seeds[-1]}",
+        seeds=f"{min(names)}..{max(names)}" if names else f"{seeds[0]}-{seeds[-1]}",
         dsc=summarise(columns["dsc"]),
         jaccard=summarise(columns["jaccard"]),
         conformity=summaries["conformity"],
         adb_mm=summaries["adb_mm"],
         hdb_mm=summaries["hdb_mm"],
-        volume_error_percent=summarise(errors),
+        volume_error_percent=summarise([r.volume_error_percent for r in results]),
         volume_bias_ml=agreed.bias_ml,
         volume_loa_half_width_ml=agreed.loa_half_width_ml,
         pearson=agreed.pearson,
@@ -138,12 +137,6 @@ def summarise(values: Sequence[float]) -> MetricSummary:
     )
 
 
-def _name_cases(results: Sequence[CaseResult]) -> str | None:
-    """Return the first and last name of cases of own data; None for simulated ones."""
-    names = [r.case for r in results if r.case is not None]
-    return f"{min(names)}..{max(names)}" if names else None
-
-
 def _summarise_known(values: Sequence[float | None]) -> MetricSummary | None:
     known = [v for v in values if v is not None]
     return summarise(known) if known else None
@@ -154,7 +147,7 @@ def _summarise_accepted(results: Sequence[CaseResult]) -> dict[str, float]:
     kept = [r for r in results if r.verdict == "ok"]
     if not kept:
         return {"cases": 0}
-    errors = [100 * abs(r.measured_ml - r.true_ml) / r.true_ml for r in kept]
+    errors = [r.volume_error_percent for r in kept]
     return {
         "cases": len(kept),
         "dsc": float(np.mean([r.dsc for r in kept])),

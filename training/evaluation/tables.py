@@ -1,11 +1,9 @@
 """Markdown tables of an evaluation, with the paper's figures, and the meanings of its sections."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 
 from training.evaluation.markdown import markdown_table
-from training.evaluation.published import FULL_SYSTEM
-from training.evaluation.report import DISTANCES, FRACTIONS, EvaluationSection, MetricSummary
-from training.evaluation.statistics.agreement import Agreement
+from training.evaluation.report import EvaluationSection, MetricSummary
 from training.evaluation.statistics.reproducibility import Reproducibility
 
 MEANINGS = {
@@ -18,23 +16,37 @@ LOOKED_AT = (
     "thresholds and review limits were chosen."
 )
 PAPER_MEAN_SD_ML = "11.524 (1.960 to 49.869)"
+METRICS = (
+    ("DSC", "0.9605", "dsc", ".4f"),
+    ("Jaccard", "0.9242", "jaccard", ".4f"),
+    ("Conformity", "0.9174", "conformity", ".4f"),
+    ("Adb (mm)", "0.48", "adb_mm", ".2f"),
+    ("Hdb (mm)", "4.61", "hdb_mm", ".2f"),
+    ("Volume error (%)", "3.40", "volume_error_percent", ".2f"),
+)
+"""Title, the value of the paper's full system, field and format of each metric of a case."""
 
 
 def format_table(sections: dict[str, EvaluationSection], data: str = "simulated") -> str:
     """Return the main results as a Markdown table, with the paper's."""
     parts = list(sections.values())
+    agreed = [part.agreement for part in parts]
     titles = ["paper (50 clinical)", *(f"{name} ({part.cases} {data})" for name, part in sections.items())]
     rows = [
         *(
-            (title, paper, [_format_cell(getattr(s, name), digits) for s in parts])
-            for title, paper, name, digits in _list_metrics()
+            (title, paper, [_format_cell(getattr(s, name), form) for s in parts])
+            for title, paper, name, form in METRICS
         ),
         (
             "Bias ± 95 % limits (mL)",
             "-1.6 ± 19.5",
             [f"{s.volume_bias_ml:+.1f} ± {s.volume_loa_half_width_ml:.1f}" for s in parts],
         ),
-        ("Slope of the difference on the mean, 95 % interval", "", [_format_slope(s.agreement) for s in parts]),
+        (
+            "Slope of the difference on the mean, 95 % interval",
+            "",
+            [_format_estimate(a.proportional_bias, a.proportional_bias_ci95, "+.3f") for a in agreed],
+        ),
         ("Pearson r", "0.990", [f"{s.pearson:.3f}" for s in parts]),
         ("Coverage of the 95 % interval from `test`", "", [_format_known(s.interval_held) for s in parts]),
         ("ok / review / reject", "", [" / ".join(str(n) for n in s.verdicts.values()) for s in parts]),
@@ -55,27 +67,16 @@ def format_repeated(found: Reproducibility) -> str:
     """Return the spread of repeated measurements as a Markdown table, with the paper's mean SD."""
     rows = [
         ("Mean SD (mL)", PAPER_MEAN_SD_ML, f"{found.mean_sd_ml:.2f} ({found.min_sd_ml:.2f} to {found.max_sd_ml:.2f})"),
-        ("Mean SD of the true volume in view (mL)", "", _format_ml(found.truth_mean_sd_ml)),
+        ("Mean SD of the true volume in view (mL)", "", _format_estimate(found.truth_mean_sd_ml, None, ".2f")),
         ("Within-subject SD (mL)", "", f"{found.within_subject_sd_ml:.2f}"),
         ("Within-subject CV (%)", "", f"{found.wcv_percent:.2f}"),
         ("Repeatability coefficient (mL)", "", f"{found.repeatability_coefficient_ml:.1f}"),
-        ("ICC(1,1), 95 % interval", "", _format_correlation(found.icc, found.icc_ci95)),
-        ("ICC(A,1), 95 % interval", "", _format_correlation(found.icc_agreement, found.icc_agreement_ci95)),
+        ("ICC(1,1), 95 % interval", "", _format_estimate(found.icc, found.icc_ci95, ".3f")),
+        ("ICC(A,1), 95 % interval", "", _format_estimate(found.icc_agreement, found.icc_agreement_ci95, ".3f")),
         ("Voxels (mm)", "", _format_edges(found.spacing_mm)),
     ]
     header = ("", "paper", f"{found.groups} subjects, {found.views} scans each")
     return "\n".join([markdown_table(header, rows), *(f"\nleft out: {who}" for who in found.left_out)])
-
-
-def _list_metrics() -> Iterator[tuple[str, str, str, int]]:
-    """Yield title, the paper's value, name and digits of each metric of a case."""
-    paper = FULL_SYSTEM
-    fractions = (paper.dsc, paper.jaccard, paper.conformity)
-    published = (*(f"{percent / 100:.4f}" for percent in fractions), f"{paper.adb_mm:.2f}", f"{paper.hdb_mm:.2f}")
-    titles = ("DSC", "Jaccard", "Conformity", "Adb (mm)", "Hdb (mm)")
-    for title, value, name in zip(titles, published, (*FRACTIONS, *DISTANCES), strict=True):
-        yield title, value, name, 4 if name in FRACTIONS else 2
-    yield "Volume error (%)", "3.40", "volume_error_percent", 2
 
 
 def explain(sections: Collection[str], data: str = "simulated") -> str:
@@ -88,23 +89,10 @@ def explain(sections: Collection[str], data: str = "simulated") -> str:
     return "\n\n".join(lines)
 
 
-def _format_slope(agreed: Agreement) -> str:
-    if agreed.proportional_bias is None:
-        return "undefined"
-    if agreed.proportional_bias_ci95 is None:
-        return f"{agreed.proportional_bias:+.3f}"
-    low, high = agreed.proportional_bias_ci95
-    return f"{agreed.proportional_bias:+.3f} ({low:+.3f} to {high:+.3f}, p = {agreed.proportional_bias_p:.2g})"
-
-
-def _format_correlation(value: float | None, ci95: tuple[float, float] | None) -> str:
+def _format_estimate(value: float | None, ci95: tuple[float, float] | None, form: str) -> str:
     if value is None:
         return "-"
-    return f"{value:.3f}" if ci95 is None else f"{value:.3f} ({ci95[0]:.3f} to {ci95[1]:.3f})"
-
-
-def _format_ml(value: float | None) -> str:
-    return "-" if value is None else f"{value:.2f}"
+    return f"{value:{form}}" if ci95 is None else f"{value:{form}} ({ci95[0]:{form}} to {ci95[1]:{form}})"
 
 
 def _format_edges(spacing_mm: tuple[float, float] | None) -> str:
@@ -118,5 +106,5 @@ def _format_known(value: object) -> str:
     return "-" if value is None else str(value)
 
 
-def _format_cell(summary: MetricSummary | None, digits: int) -> str:
-    return "-" if summary is None else f"{summary.mean:.{digits}f} ± {summary.sd:.{digits}f}"
+def _format_cell(summary: MetricSummary | None, form: str) -> str:
+    return "-" if summary is None else f"{summary.mean:{form}} ± {summary.sd:{form}}"

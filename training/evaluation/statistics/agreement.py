@@ -1,7 +1,6 @@
 """Agreement of measured with true volumes: Bland-Altman limits, correlation, relative error."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
@@ -55,7 +54,7 @@ def measure_agreement(measured_ml: Sequence[float], true_ml: Sequence[float]) ->
     bias, sd = float(difference.mean()), float(difference.std(ddof=1))
     t = float(stats.t.ppf(0.975, n - 1))
     half = t * sd / np.sqrt(n)
-    slope = _fit_slope((measured + true) / 2, difference)
+    slope, slope_ci95, slope_p = _fit_slope((measured + true) / 2, difference)
     return Agreement(
         cases=n,
         bias_ml=bias,
@@ -63,9 +62,9 @@ def measure_agreement(measured_ml: Sequence[float], true_ml: Sequence[float]) ->
         sd_ml=sd,
         loa_half_width_ml=Z_95 * sd,
         loa_ci95_half_width_ml=float(t * sd * np.sqrt(1 / n + Z_95**2 / (2 * (n - 1)))),
-        proportional_bias=slope and slope.value,
-        proportional_bias_ci95=slope and slope.ci95,
-        proportional_bias_p=slope and slope.p,
+        proportional_bias=slope,
+        proportional_bias_ci95=slope_ci95,
+        proportional_bias_p=slope_p,
         relative_bias_percent=float(relative.mean()),
         relative_loa_half_width_percent=float(Z_95 * relative.std(ddof=1)),
         mean_absolute_relative_error_percent=float(np.abs(relative).mean()),
@@ -74,22 +73,14 @@ def measure_agreement(measured_ml: Sequence[float], true_ml: Sequence[float]) ->
     )
 
 
-@dataclass(frozen=True)
-class _Slope:
-    value: float
-    ci95: tuple[float, float]
-    p: float
-
-
-def _fit_slope(mean: Values, difference: Values) -> _Slope | None:
-    """Fit the difference on the mean by least squares; return None where that is undefined."""
+def _fit_slope(mean: Values, difference: Values) -> tuple[float | None, tuple[float, float] | None, float | None]:
+    """Fit the difference on the mean by least squares; return slope, interval and p, None where they are undefined."""
     n = len(mean)
     if n < MIN_SLOPE_CASES or np.ptp(mean) == 0:
-        return None
+        return None, None, None
     found = stats.linregress(mean, difference)
-    half = float(stats.t.ppf(0.975, n - 2)) * float(found.stderr)
-    value = float(found.slope)
-    return _Slope(value, (value - half, value + half), float(found.pvalue))
+    slope, half = float(found.slope), float(stats.t.ppf(0.975, n - 2)) * float(found.stderr)
+    return slope, (slope - half, slope + half), float(found.pvalue)
 
 
 def _correlate(a: Values, b: Values) -> float:

@@ -20,9 +20,8 @@ class Intraclass:
 def one_way(values: Float64) -> Intraclass | None:
     """Return ICC(1,1) of values (subjects, repeats) in any order of repeats; None where nothing varies."""
     n, k = values.shape
-    means = values.mean(axis=1)
-    between = k * float(((means - values.mean()) ** 2).sum()) / (n - 1)
-    within = float(((values - means[:, None]) ** 2).sum()) / (n * (k - 1))
+    between, columns, rest = _mean_squares(values)
+    within = (columns + (n - 1) * rest) / n
     if between + within == 0:
         return None
     value = (between - within) / (between + (k - 1) * within)
@@ -47,7 +46,9 @@ def agreement(values: Float64) -> Intraclass | None:
     value = (rows - rest) / denominator
     if rest == 0 or value >= 1:
         return Intraclass(value, None)
-    freedom = _freedom(value, columns, rest, (n, k))
+    a = k * value / (n * (1 - value)) * columns
+    b = (1 + k * value * (n - 1) / (n * (1 - value))) * rest
+    freedom = (a + b) ** 2 / (a**2 / (k - 1) + b**2 / ((n - 1) * (k - 1)))  # Satterthwaite's (McGraw, Wong, table 7)
     upper = float(stats.f.ppf(0.975, n - 1, freedom))
     lower = float(stats.f.ppf(0.975, freedom, n - 1))
     others = k * columns + (k * n - k - n) * rest
@@ -67,11 +68,3 @@ def _mean_squares(values: Float64) -> tuple[float, float, float]:
         n * float((by_column**2).sum()) / (k - 1),
         float((rest**2).sum()) / ((n - 1) * (k - 1)),
     )
-
-
-def _freedom(value: float, columns: float, rest: float, shape: tuple[int, int]) -> float:
-    """Return Satterthwaite's degrees of freedom of the denominator (McGraw and Wong, table 7)."""
-    n, k = shape
-    a = k * value / (n * (1 - value)) * columns
-    b = (1 + k * value * (n - 1) / (n * (1 - value))) * rest
-    return (a + b) ** 2 / (a**2 / (k - 1) + b**2 / ((n - 1) * (k - 1)))
