@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from app.contract.report import MASK
-
-SUFFIXES = (".nii.gz", ".nii")
+from app.batch.search import SUFFIXES, Found, search
+from app.files import path_text
 
 
 class BatchError(Exception):
@@ -22,6 +21,8 @@ class Case:
 
     path: Path
     name: str
+    fault: str | None = None
+    """Why it cannot be measured, where that is known before it is read."""
 
     def report_path(self, output: Path) -> Path:
         """Return the path of its report, which is written after everything else."""
@@ -35,10 +36,11 @@ class Case:
 def find_cases(inputs: Sequence[Path], output: Path | None) -> list[Case]:
     """Return a case for every file among the inputs, and for every NIfTI file below every folder among them.
 
-    Files below `output` and masks of earlier runs are left out. A missing file is a case, which fails later.
+    Files below `output` and masks of earlier runs are left out. A missing file is a case, which fails later; so is what
+    a folder holds and cannot be read, and so are files of one folder that would be written under one name.
 
     Raises:
-        BatchError: a folder holds no NIfTI file, or two files would be written under one name.
+        BatchError: a folder holds no NIfTI file, or two inputs hold files that would be written under one name.
     """
     cases = [case for path in inputs for case in _list_cases(path, output)]
     _check_names(cases)
@@ -57,32 +59,29 @@ def strip_suffix(name: str) -> str:
 
 def _list_cases(path: Path, output: Path | None) -> list[Case]:
     if not path.is_dir():
-        return [Case(path, strip_suffix(path.name))]
-    found = [Case(file, strip_suffix(str(file.relative_to(path)))) for file in _find_volumes(path, output)]
-    if not found:
-        raise BatchError(f"{path} holds no file that ends in {' or '.join(SUFFIXES)}.")
-    return found
+        return [Case(path, strip_suffix(path_text(path.name)))]
+    cases = [_name_case(found, path) for found in search(path, output)]
+    if not cases:
+        raise BatchError(f"{path_text(path)} holds no file that ends in {' or '.join(SUFFIXES)}.")
+    names = _count_names(cases)
+    return [case if names[case.name] <= 1 else replace(case, fault=_describe_clash(case.name, cases)) for case in cases]
 
 
-def _find_volumes(folder: Path, output: Path | None) -> Iterator[Path]:
-    own = None if output is None or output.resolve() == folder.resolve() else output.resolve()
-    for path in sorted(folder.rglob("*")):
-        hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
-        if hidden or not path.name.lower().endswith(SUFFIXES) or not path.is_file():
-            continue
-        if (own is None or own not in path.resolve().parents) and not _is_mask(path):
-            yield path
-
-
-def _is_mask(path: Path) -> bool:
-    """Return whether an earlier run wrote this file, so that its report lies beside it."""
-    ending = f"_{MASK}"
-    return path.name.endswith(ending) and path.with_name(path.name.removesuffix(ending) + ".json").is_file()
+def _name_case(found: Found, folder: Path) -> Case:
+    relative = path_text(found.path.relative_to(folder))
+    return Case(found.path, relative if found.fault else strip_suffix(relative), found.fault)
 
 
 def _check_names(cases: Sequence[Case]) -> None:
-    counts = Counter(case.name for case in cases)
-    for name, count in counts.items():
+    for name, count in _count_names(cases).items():
         if count > 1:
-            paths = ", ".join(str(case.path) for case in cases if case.name == name)
-            raise BatchError(f"{count} files would be written as {name}: {paths}. Measure them into separate folders.")
+            raise BatchError(_describe_clash(name, cases))
+
+
+def _count_names(cases: Sequence[Case]) -> Counter[str]:
+    return Counter(case.name for case in cases if case.fault is None)
+
+
+def _describe_clash(name: str, cases: Sequence[Case]) -> str:
+    paths = [path_text(case.path) for case in cases if case.name == name and case.fault is None]
+    return f"{len(paths)} files would be written as {name}: {', '.join(paths)}. Measure them into separate folders."

@@ -79,6 +79,8 @@ def _prepare(case: Case, output: Path, engine: BatchEngine, options: BatchOption
 
 
 def _read(case: Case, options: BatchOptions) -> Upload:
+    if case.fault is not None:
+        raise CaseError(CaseProblem(code="file_not_read", detail=case.fault))
     return Upload(case.path.read_bytes(), options.fields)
 
 

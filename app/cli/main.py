@@ -20,7 +20,17 @@ from app.cli.models import add_models
 from app.cli.records import add_records
 from app.cli.segment import add_segment
 from app.cli.serve import add_openapi, add_serve
-from app.console import NO_MODEL, USAGE, Parser, add_completion, complain, end_silently, make_completion
+from app.console import (
+    FAILED,
+    NO_MODEL,
+    USAGE,
+    Parser,
+    add_completion,
+    complain,
+    end_silently,
+    make_completion,
+    print_any_text,
+)
 from app.inference.errors import InferenceError
 from app.records.errors import DatabaseUnavailableError, FolderInUseError, NoRecordsError
 from app.settings import Settings, SettingsError, read_settings
@@ -30,6 +40,7 @@ PURPOSE = "Measures whole fetal heads in 3D ultrasound volumes. Research use onl
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
+    print_any_text()
     options = make_parser().parse_args(arguments)
     command: Callable[[argparse.Namespace, Settings], int] = options.command
     as_json = getattr(options, "json", False)
@@ -39,6 +50,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return code
     except BrokenPipeError:
         return end_silently()
+    except OSError as error:
+        end_silently()
+        return complain(f"The output cannot be written: {error.strerror or error}.", FAILED, as_json)
     except (SettingsError, DatabaseUnavailableError, FolderInUseError, NoRecordsError, AccessError) as error:
         return complain(str(error), USAGE, as_json)
     except InferenceError as error:

@@ -9,7 +9,7 @@ import json
 import sys
 from collections.abc import Callable, Sequence
 
-from app.console import Parser, add_completion, end_silently, make_completion
+from app.console import Parser, add_completion, end_silently, make_completion, print_any_text
 from app.inference.runtime.telemetry import forbid_telemetry
 from training.cli.ablation import add_ablation
 from training.cli.benchmark import add_benchmark
@@ -26,6 +26,7 @@ Command = Callable[[argparse.Namespace], object]
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code."""
+    print_any_text()
     forbid_telemetry()
     options = make_parser().parse_args(arguments)
     command: Command = options.command

@@ -17,6 +17,7 @@ from app.console import (
     FAILED,
     FINE,
     NO_MODEL,
+    READER_LEFT,
     USAGE,
 )
 from tests.app.batch.scans import write_folder, write_scan
@@ -274,6 +275,43 @@ def test_a_terminal_shows_a_bar(folder: Path, tmp_path: Path) -> None:
     assert b"measuring" in shown
     assert b"3/3" in shown
     assert b"left" in shown
+
+
+@pytest.mark.slow
+class TestStreams:
+    """Whatever standard output is connected to."""
+
+    @pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+    def test_what_it_cannot_encode_is_escaped(self, encoding: str, tmp_path: Path) -> None:
+        for name in ("胎児.nii", "zz.nii"):
+            write_scan(tmp_path / "in" / name)
+        done = run_in_shell('"$@"', tmp_path, PYTHONIOENCODING=encoding)
+        assert (done.returncode, done.stderr) == (FINE, b"")
+        assert b"\\u80ce\\u5150.nii  237.8 mL  ok" in done.stdout
+
+    @pytest.mark.parametrize("reader", ["head -1", "true"])
+    @pytest.mark.parametrize("more", ["", "--json"])
+    def test_a_reader_that_leaves_ends_the_run_without_a_word(self, reader: str, more: str, tmp_path: Path) -> None:
+        for name in ("a.nii", "b.nii", "c.nii"):
+            write_scan(tmp_path / "in" / name)
+        done = run_in_shell(f'"$@" {more} | {reader} > /dev/null; exit ${{PIPESTATUS[0]}}', tmp_path)
+        assert (done.returncode, done.stderr) == (READER_LEFT, b"")
+
+    @pytest.mark.parametrize(("where", "code"), [(">&-", FINE), ("> /dev/full", FAILED)])
+    def test_one_that_takes_nothing(self, where: str, code: int, tmp_path: Path) -> None:
+        write_scan(tmp_path / "in" / "a.nii")
+        done = run_in_shell(f'"$@" {where}', tmp_path)
+        assert done.returncode == code
+        assert b"Traceback" not in done.stderr
+        assert (tmp_path / "out" / "a.json").is_file()
+
+
+def run_in_shell(line: str, folder: Path, **environment: str) -> subprocess.CompletedProcess[bytes]:
+    """Run a line of bash in which "$@" is the command that measures `in` into `out`."""
+    words = [sys.executable, "-m", "app.cli.main", "segment", str(folder / "in"), "-o", str(folder / "out")]
+    return subprocess.run(
+        ["bash", "-c", line, "bash", *words], env={**os.environ, **environment}, capture_output=True, check=False
+    )
 
 
 def command(*arguments: str) -> subprocess.CompletedProcess[bytes]:
