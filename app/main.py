@@ -69,7 +69,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     metrics: Metrics = app.state.metrics
     app.state.access.check()
     lock = await asyncio.to_thread(FolderLock, settings.data_dir)
-    records = await asyncio.to_thread(open_records, settings.effective_database_url, settings.data_dir)
+    records = await asyncio.to_thread(open_records, settings.database, settings.data_dir)
     metrics.watch_disk(settings.data_dir)
     await asyncio.to_thread(recover, records)
     limits = Limits(settings.queue_length + 1, settings.segmentation_timeout_s)

@@ -6,6 +6,7 @@ Numbers of the preprocessing and of the quality rules are no settings: they are 
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal, Self
@@ -18,6 +19,7 @@ from app.contract.value import PrecisionChoice, ProviderChoice
 from model_store import packaged_store
 
 PREFIX = "FETALHEAD_"
+DATABASE_FILE = "fetalhead.sqlite"
 MEBIBYTE = 1024 * 1024
 CLIENT_VARIABLES = ("FETALHEAD_URL", "FETALHEAD_API_KEY")
 """Variables that the client reads (`app.client`), which are no settings of the service."""
@@ -28,6 +30,11 @@ REMOVED_VARIABLES = {
     "FETALHEAD_RETRY_AFTER_S": "unset it: a full queue names the time it expects, and 5 s at least",
 }
 """Variables of earlier versions, and what to do instead."""
+SERVICE_LINK = re.compile(
+    r"FETALHEAD_(\w+_)?(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)"
+)
+LINKED_PORT = re.compile(r"(tcp|udp|sctp)://.*")
+"""Variables that Kubernetes and Docker set in every container beside a service whose name begins with fetalhead."""
 
 
 class SettingsError(Exception):
@@ -118,6 +125,12 @@ class Settings(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least level that is logged.")
     log_format: Literal["json", "text"] = Field("json", description="Log lines as JSON objects or as plain text.")
 
+    @field_validator("port", mode="before")
+    @classmethod
+    def _not_linked(cls, value: object) -> object:
+        linked = isinstance(value, str) and LINKED_PORT.fullmatch(value)
+        return cls.model_fields["port"].default if linked else value
+
     @field_validator("precision", mode="before")
     @classmethod
     def _not_int8(cls, value: object) -> object:
@@ -136,10 +149,10 @@ class Settings(BaseSettings):
         return self
 
     @property
-    def effective_database_url(self) -> str:
-        """The URL of the database in use."""
+    def database(self) -> str | Path:
+        """The database in use: the URL of a server's, or the path of the file that SQLite keeps it in."""
         if self.database_url is None:
-            return f"sqlite:///{(self.data_dir / 'fetalhead.sqlite').resolve()}"
+            return (self.data_dir / DATABASE_FILE).resolve()
         if self.database_password_file is None:
             return self.database_url
         return _with_password(self.database_url, self.database_password_file)
@@ -159,7 +172,8 @@ def read_settings() -> Settings:
 def unknown_variables(environment: Mapping[str, str]) -> list[str]:
     """Return the variables with the service's prefix that set nothing; for one that was removed, what to do instead."""
     known = {environment_name(field) for field in Settings.model_fields} | set(CLIENT_VARIABLES)
-    unknown = sorted(name for name in environment if name.startswith(PREFIX) and name not in known)
+    given = (name for name, value in environment.items() if not _is_service_link(name, value))
+    unknown = sorted(name for name in given if name.startswith(PREFIX) and name not in known)
     return [f"{name} ({REMOVED_VARIABLES[name]})" if name in REMOVED_VARIABLES else name for name in unknown]
 
 
@@ -170,6 +184,11 @@ def environment_name(field: str) -> str:
     'FETALHEAD_DATA_DIR'
     """
     return f"{PREFIX}{field.upper()}"
+
+
+def _is_service_link(name: str, value: str) -> bool:
+    """Return whether an orchestrator set a variable to say where a service is; it sets nothing of this one."""
+    return bool(SERVICE_LINK.fullmatch(name) or (name.endswith("_PORT") and LINKED_PORT.fullmatch(value)))
 
 
 def _variables_at(location: tuple[int | str, ...]) -> list[str]:

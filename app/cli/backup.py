@@ -45,7 +45,7 @@ def _back_up(options: argparse.Namespace, settings: Settings) -> int:
     from app.records.errors import BackupRefusedError
     from app.records.opening import open_records
 
-    records = open_records(settings.effective_database_url, settings.data_dir, make=False)
+    records = open_records(settings.database, settings.data_dir, make=False)
     try:
         manifest = back_up(records, settings.data_dir, options.out, operator())
     except BackupRefusedError as error:
@@ -91,7 +91,7 @@ def _restore_from(options: argparse.Namespace, settings: Settings, known: list[T
         tip = backup.manifest.audit_tip
         if not options.check:
             lock = FolderLock(settings.data_dir)
-            records = open_records(settings.effective_database_url, settings.data_dir)
+            records = open_records(settings.database, settings.data_dir)
             try:
                 tip = str(restore(backup, records, settings.data_dir, operator(), options.force))
             finally:

@@ -33,7 +33,7 @@ def _export(options: argparse.Namespace, settings: Settings) -> int:
 
     if problem := _problem(options.out, options.volumes):
         return complain(problem, FAILED, options.json)
-    records = open_records(settings.effective_database_url, settings.data_dir, make=False)
+    records = open_records(settings.database, settings.data_dir, make=False)
     count = unpaired = 0
     try:
         for case in export_decisions(records.reviews, options.out, options.volumes):

@@ -117,7 +117,7 @@ def _print_erased(erased: list[str], as_json: bool) -> int:
 def _records(settings: Settings) -> Iterator[Records]:
     from app.records.opening import open_records
 
-    records = open_records(settings.effective_database_url, settings.data_dir, make=False)
+    records = open_records(settings.database, settings.data_dir, make=False)
     try:
         yield records
     finally:

@@ -47,7 +47,7 @@ def _check_storage(settings: Settings) -> None:
 
     try:
         FolderLock(settings.data_dir).release()
-        open_records(settings.effective_database_url, settings.data_dir).close()
+        open_records(settings.database, settings.data_dir).close()
     except OSError as error:
         raise SettingsError(f"FETALHEAD_DATA_DIR {settings.data_dir} cannot be written: {error.strerror}.") from error
 

@@ -10,11 +10,12 @@ from typing import Any
 from alembic import command
 from alembic.config import Config
 from alembic.util import CommandError
-from sqlalchemy import Connection, Engine, create_engine, event, inspect, make_url
+from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm import Session
 
+from app.files import path_text
 from app.records.errors import DatabaseUnavailableError, NoRecordsError
 
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -35,8 +36,10 @@ WRITERS_LOCK = 0x66657461
 """Number of the advisory lock that makes writers of several processes take turns: the audit trail is one chain."""
 
 
-def open_database(url: str, make: bool = True) -> Engine:
+def open_database(database: str | Path, make: bool = True) -> Engine:
     """Open the database and migrate it to this version's schema; `make` creates it where there is none.
+
+    It is the URL of any, or the path of a file of SQLite: a path is no part of a URL, where %, ? and # mean something.
 
     SQLite runs in write-ahead-log mode with a full flush at each commit: a measurement whose answer was sent survives
     a power cut. Deleted content is overwritten there.
@@ -46,10 +49,10 @@ def open_database(url: str, make: bool = True) -> Engine:
         NoRecordsError: there is no database, or an empty one, and `make` is not set.
     """
     try:
-        parsed = make_url(url)
+        parsed = URL.create("sqlite", database=str(database)) if isinstance(database, Path) else make_url(database)
         if parsed.drivername in ("postgresql", "postgres"):
             parsed = parsed.set(drivername="postgresql+psycopg")
-        shown = parsed.render_as_string(hide_password=True)
+        shown = _show(parsed)
         engine = create_engine(parsed, **(POSTGRES_OPTIONS if parsed.get_backend_name() == "postgresql" else {}))
     except (ArgumentError, ImportError) as error:
         raise DatabaseUnavailableError(
@@ -76,7 +79,7 @@ def open_database(url: str, make: bool = True) -> Engine:
 def migrate(engine: Engine, revision: str = "head") -> None:
     """Apply the migrations that the database lacks; a lower revision (`base`: none) reverts later ones."""
     config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS))
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     with engine.execution_options(writes=True).begin() as connection:
         config.attributes["connection"] = connection
         (command.upgrade if revision == "head" else command.downgrade)(config, revision)
@@ -111,7 +114,14 @@ def reaching(engine: Engine) -> Iterator[None]:
         yield
     except (OperationalError, InterfaceError, PoolTimeoutError) as error:
         reason = str(error.orig) if isinstance(error, DBAPIError) else "no connection became free"
-        raise DatabaseUnavailableError(engine.url.render_as_string(hide_password=True), reason) from error
+        raise DatabaseUnavailableError(_show(engine.url), reason) from error
+
+
+def _show(url: URL) -> str:
+    """Return a URL for people, without its password."""
+    if url.get_backend_name() == "sqlite" and url.database:
+        return f"sqlite:///{path_text(url.database)}"
+    return url.render_as_string(hide_password=True)
 
 
 def _require_schema(engine: Engine, shown: str) -> None:

@@ -37,7 +37,7 @@ class Records:
         self.engine.dispose()
 
 
-def open_records(database_url: str, data_dir: Path, make: bool = True) -> Records:
+def open_records(database: str | Path, data_dir: Path, make: bool = True) -> Records:
     """Open the records in a database and a folder; `make` creates them where there are none.
 
     Raises:
@@ -48,7 +48,7 @@ def open_records(database_url: str, data_dir: Path, make: bool = True) -> Record
     if not make and not data_dir.is_dir():
         raise NoRecordsError(f"no folder {data_dir.absolute()}")
     artifacts = ArtifactStore(data_dir / ARTIFACTS, make)
-    engine = open_database(database_url, make)
+    engine = open_database(database, make)
     repository = Repository(engine, artifacts, AuditAnchor(data_dir / ANCHOR))
     return Records(
         engine=engine,

@@ -1,9 +1,17 @@
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 from pydantic import ValidationError
 
-from app.settings import CLIENT_VARIABLES, REMOVED_VARIABLES, Settings, environment_name, unknown_variables
+from app.settings import (
+    CLIENT_VARIABLES,
+    REMOVED_VARIABLES,
+    Settings,
+    environment_name,
+    read_settings,
+    unknown_variables,
+)
 from tests.helpers.repository import ROOT
 
 DOCUMENT = (ROOT / "docs" / "settings.md").read_text("utf-8")
@@ -69,13 +77,43 @@ class TestEnvironment:
         assert refusal == f"{name} ({REMOVED_VARIABLES[name]})"
 
 
+class TestKubernetes:
+    """Its variables about services whose names begin with fetalhead."""
+
+    LINKS: ClassVar = {
+        "FETALHEAD_SERVICE_HOST": "10.96.0.5",
+        "FETALHEAD_SERVICE_PORT": "8000",
+        "FETALHEAD_SERVICE_PORT_HTTP": "8000",
+        "FETALHEAD_PORT": "tcp://10.96.0.5:8000",
+        "FETALHEAD_PORT_8000_TCP": "tcp://10.96.0.5:8000",
+        "FETALHEAD_PORT_8000_TCP_PROTO": "tcp",
+        "FETALHEAD_PORT_8000_TCP_PORT": "8000",
+        "FETALHEAD_PORT_8000_TCP_ADDR": "10.96.0.5",
+        "FETALHEAD_API_SERVICE_HOST": "10.96.0.6",
+        "FETALHEAD_API_PORT": "udp://10.96.0.6:53",
+        "FETALHEAD_API_PORT_53_UDP_ADDR": "10.96.0.6",
+    }
+
+    def test_are_no_settings(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        for name, value in self.LINKS.items():
+            monkeypatch.setenv(name, value)
+        assert read_settings().port == 8000
+        monkeypatch.setenv("FETALHEAD_PORT", "8123")
+        assert read_settings().port == 8123
+
+    @pytest.mark.parametrize("name", ["FETALHEAD_SERVICE", "FETALHEAD_API_PORT", "FETALHEAD_PORT_TCP"])
+    def test_do_not_hide_what_is_misspelt(self, name: str) -> None:
+        assert unknown_variables({name: "8000"}) == [name]
+
+
 def test_the_service_listens_on_this_machine_alone_unless_told_otherwise() -> None:
     assert Settings().host == "127.0.0.1"
 
 
 def test_the_database_lies_in_the_data_folder_unless_told_otherwise(tmp_path: Path) -> None:
-    assert Settings(data_dir=tmp_path).effective_database_url == f"sqlite:///{tmp_path / 'fetalhead.sqlite'}"
-    assert Settings(database_url="postgresql://x").effective_database_url == "postgresql://x"
+    for name in ("data", "study%20A", "what?", "a#b"):
+        assert Settings(data_dir=tmp_path / name).database == tmp_path / name / "fetalhead.sqlite"
+    assert Settings(database_url="postgresql://x").database == "postgresql://x"
 
 
 class TestDatabasePassword:
@@ -85,9 +123,7 @@ class TestDatabasePassword:
             database_url="postgresql+psycopg://fetalhead@database/fetalhead",
             database_password_file=tmp_path / "password",
         )
-        assert settings.effective_database_url == (
-            "postgresql+psycopg://fetalhead:s%2Fe%3Ac%40r%25t@database/fetalhead"
-        )
+        assert settings.database == ("postgresql+psycopg://fetalhead:s%2Fe%3Ac%40r%25t@database/fetalhead")
 
     @pytest.mark.parametrize(
         "url", [None, "postgresql://database/fetalhead", "postgresql://me:known@database/fetalhead"]

@@ -7,14 +7,16 @@ activated last, `backup.json` the manifest of the copy. Each file's SHA-256 is i
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
+from urllib.parse import quote
 
 from pydantic import BaseModel, ConfigDict
-from sqlalchemy import Engine, create_engine, func, select
+from sqlalchemy import URL, Engine, create_engine, func, select
 from sqlalchemy.orm import Session
 
 from app.files import digest_file, flush, write_and_flush
@@ -90,7 +92,10 @@ def find_flaws(engine: Engine) -> tuple[str, ...]:
 
 def open_read_only(path: Path) -> Engine:
     """Open a backup's database without creating files beside it."""
-    return create_engine(f"sqlite:///file:{path.resolve()}?mode=ro&immutable=1&uri=true")
+    name = quote(os.fsencode(path.resolve()))
+    return create_engine(
+        URL.create("sqlite", database=f"file:{name}", query={"mode": "ro", "immutable": "1", "uri": "true"})
+    )
 
 
 def _fill(records: Records, data_dir: Path, folder: Path, progress: CopyProgress) -> BackupManifest:

@@ -89,7 +89,7 @@ def _copy_pages(engine: Engine, path: Path) -> None:
 
 def _copy_snapshot(engine: Engine, path: Path) -> None:
     snapshot = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
-    target = open_database(f"sqlite:///{path.resolve()}")
+    target = open_database(path.resolve())
     try:
         with snapshot.connect() as connection, writing(target) as session:
             _copy_rows(connection, session.connection())

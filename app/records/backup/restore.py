@@ -60,7 +60,7 @@ def open_backup(
     place.mkdir(mode=0o700, parents=True)
     try:
         shutil.copy(folder / DATABASE, place)
-        source = open_database(f"sqlite:///{(place / DATABASE).resolve()}")
+        source = open_database((place / DATABASE).resolve())
         try:
             backup = Backup(folder, manifest, source)
             _check(backup, known, progress)
