@@ -59,7 +59,7 @@ function licences(metafile) {
 function assetOf(metafile, entry) {
   const found = Object.entries(metafile.outputs).find(([, output]) => output.entryPoint?.endsWith(entry));
   if (!found) throw new Error(`the bundle lacks ${entry}`);
-  return `/viewer/assets/${found[0].split("/").at(-1)}`;
+  return `viewer/assets/${found[0].split("/").at(-1)}`;
 }
 
 function report() {

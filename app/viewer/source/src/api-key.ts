@@ -8,11 +8,11 @@ export function askForKey(reason: string): Promise<string | null> {
   const form = h(
     "form",
     { method: "dialog" },
-    h("h2", { id: "key-title" }, "This service asks for a key"),
+    h("h2", { id: "key-title" }, "Access key"),
     h("p", {}, reason),
-    h("label", { for: "key" }, "API key"),
+    h("label", { for: "key" }, "Key"),
     field,
-    h("p", { class: "small" }, "It is kept in this tab only, until the tab is closed. The operator issues keys."),
+    h("p", { class: "small" }, "It is kept in this tab only, until the tab is closed. Ask your administrator for a key."),
     h(
       "div",
       { class: "row" },

@@ -10,8 +10,22 @@ const KEY = "fetalhead.key";
 const UNAUTHENTICATED = 401;
 const TOO_MANY = 429;
 const LONGEST_WAIT_S = 60;
-const unreachable = () => new Complaint("The service does not answer", "Check your connection, and that the service is running; then try again.", "The connection was refused or lost.");
+const UNREACHABLE = "No connection to the server";
+const unreachable = () => new Complaint(UNREACHABLE, "Check your network, then press Measure again: a volume that was measured meanwhile is not measured twice.", "The connection was refused or lost.");
+const cancelled = () => new Complaint("Cancelled", "Press Measure to send the volume again.", "The upload was stopped; nothing was measured.");
 const unreadable = () => new Complaint("The file cannot be read", "Choose it again, then press Measure.", "It was changed, moved or deleted after it was chosen.");
+
+/** Whether an error says that no service answered. */
+export function isUnreachable(error: unknown): boolean {
+  return error instanceof ServiceError && error.problem.title === UNREACHABLE;
+}
+
+/** How a volume is sent: under which key, who hears of the bytes that are sent, and what ends it. */
+export interface Sending {
+  key: string;
+  onSent: (sent: number, total: number) => void;
+  signal: AbortSignal;
+}
 
 export class Api {
   /** `askForKey` asks the reader for a key; null where none is given. */
@@ -30,15 +44,15 @@ export class Api {
   /** The answer, once the service was content; a ServiceError otherwise. */
   async answer(path: string, init: RequestInit = {}): Promise<Response> {
     return this.content(() =>
-      fetch(path, { ...init, headers: { ...init.headers, ...keyHeaders() } }).catch(() => {
+      fetch(below(path), { ...init, headers: { ...init.headers, ...keyHeaders() } }).catch(() => {
         throw unreachable();
       }),
     );
   }
 
-  /** Sends a volume and gives the segmentation that was accepted; `onSent` hears the fraction that was sent. */
-  async upload(file: File, fields: Fields, onSent: (fraction: number) => void): Promise<Unfinished | Report> {
-    return (await (await this.content(() => post(file, fields, onSent))).json()) as Unfinished | Report;
+  /** Sends a volume and gives the segmentation that was accepted, the earlier one if its key was sent before. */
+  async upload(file: File, fields: Fields, sending: Sending): Promise<Unfinished | Report> {
+    return (await (await this.content(() => post(file, fields, sending))).json()) as Unfinished | Report;
   }
 
   /** Sends as often as the service asks for a key or for patience. */
@@ -61,6 +75,11 @@ export class Api {
   }
 }
 
+/** The service's path from this page on: a proxy may serve both below a path of its own. */
+export function below(path: string): string {
+  return path.slice(1);
+}
+
 /** The key is kept until the tab closes, nowhere else. */
 function keyHeaders(): Record<string, string> {
   const key = sessionStorage.getItem(KEY);
@@ -76,17 +95,20 @@ async function waited(answer: Response): Promise<boolean> {
 }
 
 /** By XMLHttpRequest, since fetch does not tell how much of a body was sent. */
-function post(file: File, fields: Fields, onSent: (fraction: number) => void): Promise<Response> {
+function post(file: File, fields: Fields, { key, onSent, signal }: Sending): Promise<Response> {
   const form = new FormData();
   for (const [name, value] of Object.entries(fields)) if (value) form.set(name, value);
   form.set("volume", file);
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest();
-    request.open("POST", "/segment");
+    request.open("POST", below("/segment"));
     request.setRequestHeader("Prefer", "respond-async");
+    request.setRequestHeader("Idempotency-Key", key);
     for (const [name, value] of Object.entries(keyHeaders())) request.setRequestHeader(name, value);
-    request.upload.onprogress = (event) => onSent(event.lengthComputable ? event.loaded / event.total : 0);
-    request.upload.onload = () => onSent(1);
+    request.upload.onprogress = ({ loaded, total }) => onSent(loaded, total);
+    request.upload.onload = () => onSent(file.size, file.size);
+    request.onabort = () => reject(cancelled());
+    signal.addEventListener("abort", () => request.abort());
     request.onload = () => resolve(new Response(request.responseText, { status: request.status }));
     request.onerror = () => void isReadable(file).then((readable) => reject(readable ? unreachable() : unreadable()));
     request.send(form);

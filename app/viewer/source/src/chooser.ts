@@ -1,8 +1,7 @@
 // The volumes that will be measured: dropped or chosen, listed, and taken back.
 
 import { announce, h } from "./dom";
-
-const MEGABYTE = 1e6;
+import { megabytes } from "./words";
 
 export class Chooser {
   readonly element: HTMLElement;
@@ -21,7 +20,7 @@ export class Chooser {
       this.add([...(this.input.files ?? [])]);
       this.input.value = ""; // or choosing the same file again would go unnoticed
     });
-    const about = h("p", { class: "small" }, "NIfTI files (.nii or .nii.gz): one, or several of the same subject. The service keeps no copy.");
+    const about = h("p", { class: "small" }, "NIfTI files (.nii, .nii.gz) of one subject. Images are not stored.");
     this.element = h("div", { class: "drop" }, this.title, this.list, about, this.button, this.complaint, this.input);
     this.acceptDrops();
     this.show();
@@ -75,7 +74,7 @@ export class Chooser {
 
   private row(file: File): HTMLElement {
     const remove = h("button", { type: "button", class: "quiet", "aria-label": `Remove ${file.name}`, onclick: () => this.remove(file) }, "Remove");
-    return h("li", {}, h("span", { class: "file" }, file.name), h("span", { class: "small" }, `${(file.size / MEGABYTE).toFixed(1)} MB`), remove);
+    return h("li", {}, h("span", { class: "file" }, file.name), h("span", { class: "small" }, `${megabytes(file.size)} MB`), remove);
   }
 
   private acceptDrops(): void {

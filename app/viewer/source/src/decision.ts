@@ -13,7 +13,7 @@ export class DecisionPanel {
   readonly element = h("section", { class: "decision", "aria-labelledby": "decision-title" });
   private readonly recorded = h("p", { class: "recorded" });
   private readonly problem = h("div", {});
-  private readonly reason = h("textarea", { id: "reason", rows: 2, maxlength: 500, placeholder: "needed unless accepted; never a name" });
+  private readonly reason = h("textarea", { id: "reason", rows: 2, maxlength: 500, placeholder: "Required for an edit or a rejection. Do not enter names." });
   private chosen: Decision | null = null;
   private edit: Edit | null;
 
@@ -68,7 +68,7 @@ export class DecisionPanel {
   }
 
   private show(made: DecisionRecord | null): void {
-    if (!made) return this.recorded.replaceChildren("No decision yet.");
+    if (!made) return this.recorded.replaceChildren("Not reviewed yet.");
     const volume = made.head_volume_ml === null ? "" : `, ${millilitres(made.head_volume_ml)} mL`;
     this.recorded.replaceChildren(
       h("strong", {}, `${sentence(DECISION_NAMES[made.decision])}${volume}`),

@@ -1,6 +1,6 @@
 // The page: which part is shown, by the address after #.
 
-import { Api } from "./api";
+import { Api, below } from "./api";
 import { byId, h } from "./dom";
 import { askForKey } from "./api-key";
 import { MeasurePage } from "./measure-page";
@@ -11,6 +11,7 @@ import { offerThemes } from "./theme";
 import type { Readiness, Report } from "./types";
 
 const READY_RETRY_MS = 2000;
+const READY_WATCH_MS = 15_000;
 const WAITING: Record<string, string> = { model_failed: "No model", stopping: "The service is stopping" };
 const api = new Api(askForKey);
 /** Volumes that were measured since the page was opened; the service keeps none. */
@@ -50,9 +51,9 @@ function markPage(current: string): void {
   }
 }
 
-/** Says in the header which model measures, or why none does; asks again until one does. */
+/** Says in the header which model measures, or why none does; and goes on asking. */
 async function showModel(): Promise<void> {
-  const answer = await fetch("/health/ready").catch(() => null);
+  const answer = await fetch(below("/health/ready")).catch(() => null);
   const place = byId("model");
   if (answer?.ok) {
     const { model, runtime } = (await answer.json()) as Readiness;
@@ -60,6 +61,7 @@ async function showModel(): Promise<void> {
     place.replaceChildren(h("span", { class: "dot" }), `${model.name} ${model.version}`);
     showOutage(false);
     place.title = `Ready, on ${runtime.provider} (${runtime.precision})`;
+    setTimeout(() => void showModel(), READY_WATCH_MS);
     return;
   }
   const code = answer && ((await answer.json().catch(() => ({}))) as { code?: string }).code;

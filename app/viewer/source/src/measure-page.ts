@@ -1,6 +1,6 @@
 // The first page: volumes are chosen, what is known of them is typed, then they are measured one after the other.
 
-import type { Api, Fields } from "./api";
+import { isUnreachable, type Api, type Fields } from "./api";
 import { Chooser } from "./chooser";
 import { announce, h } from "./dom";
 import { EntryFields } from "./fields";
@@ -12,6 +12,7 @@ import { millilitres, verdictName } from "./words";
 const FIRST_POLL_MS = 250;
 const LAST_POLL_MS = 2000;
 const SLOWER = 1.2;
+const LONGEST_OUTAGE_MS = 120_000;
 
 /** Hears which segmentation was made of a file, and whether the reader waits for that one alone. */
 export type OnMeasured = (id: string, file: File, goThere: boolean) => void;
@@ -149,12 +150,30 @@ function noVolume(): HTMLElement {
 /** Sends a volume and waits for its report; a ServiceError where there is none. */
 async function measured(api: Api, file: File, fields: Fields, progress: Progress, stop: string, onStop = () => {}): Promise<Report> {
   progress.enter("upload");
-  const accepted = await api.upload(file, fields, (sent) => progress.sent(sent));
+  const key = keyOf(file, fields);
+  const upload = new AbortController();
+  let accepted: Unfinished | Report | null = null;
   progress.offerCancel(stop, () => {
     onStop();
-    void api.answer(`/segmentations/${accepted.id}`, { method: "DELETE" });
+    if (accepted) void api.answer(`/segmentations/${accepted.id}`, { method: "DELETE" });
+    else upload.abort();
   });
-  return completed(api, accepted, progress);
+  accepted = await api.upload(file, fields, { key, onSent: (sent, total) => progress.sent(sent, total), signal: upload.signal });
+  const report = await completed(api, accepted, progress);
+  keys.delete(file);
+  return report;
+}
+
+/** Keys of the volumes that were sent and have no result yet: sent again, they are not measured twice. */
+const keys = new Map<File, { key: string; about: string }>();
+
+function keyOf(file: File, fields: Fields): string {
+  const about = JSON.stringify(fields);
+  const known = keys.get(file);
+  if (known?.about === about) return known.key;
+  const key = [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+  keys.set(file, { key, about });
+  return key;
 }
 
 async function completed(api: Api, accepted: Unfinished | Report, progress: Progress): Promise<Report> {
@@ -164,11 +183,25 @@ async function completed(api: Api, accepted: Unfinished | Report, progress: Prog
     progress.enter(state.status === "queued" ? "queued" : (state.stage ?? "preprocess"));
     await new Promise((resolve) => setTimeout(resolve, pause));
     pause = Math.min(LAST_POLL_MS, pause * SLOWER);
-    state = await api.json<Unfinished | Report>(`/segmentations/${accepted.id}`);
+    state = await patiently(() => api.json<Unfinished | Report>(`/segmentations/${accepted.id}`), progress);
   }
   if (state.status === "completed") return state;
   if (state.status === "failed" && state.problem) throw new ServiceError(state.problem);
   throw new Complaint("Cancelled", "Press Measure to measure the volume again.", "The measurement was stopped; nothing of it was kept.");
+}
+
+/** Asks again for as long as no service answers, up to a limit: the measurement goes on without this page. */
+async function patiently<T>(ask: () => Promise<T>, progress: Progress): Promise<T> {
+  const started = Date.now();
+  for (;;) {
+    try {
+      return await ask();
+    } catch (error) {
+      if (!isUnreachable(error) || Date.now() - started > LONGEST_OUTAGE_MS) throw error;
+      progress.say("No connection. Trying again …");
+      await new Promise((resolve) => setTimeout(resolve, LAST_POLL_MS));
+    }
+  }
 }
 
 /** Several volumes: what became of each, and the stages of the one that is being measured. */

@@ -114,7 +114,7 @@ async function load(list: HTMLElement, api: Api, query: URLSearchParams, wanted:
     const items = [...before, ...page.items];
     if (items.length === 0) {
       const filtered = query.has("search") || query.has("verdict");
-      list.replaceChildren(emptyNote(filtered ? "Nothing matches. Shorten the search, or show all checks." : "Nothing has been measured yet."));
+      list.replaceChildren(emptyNote(filtered ? "No matches. Shorten the search, or show all results." : "Nothing has been measured yet."));
       announce("No measurement found");
       return;
     }

@@ -1,13 +1,14 @@
 // The stages of one measurement, while it is made.
 
 import { announce, h } from "./dom";
-import { STAGES } from "./words";
+import { STAGES, megabytes } from "./words";
 
 /** The list of stages, each waiting, under way or done. */
 export class Progress {
   readonly element: HTMLElement;
   private readonly items: Map<string, HTMLElement>;
   private readonly bar = h("progress", { max: STAGES.length, value: 0, "aria-label": "Progress of the measurement" });
+  private readonly note = h("p", { class: "small hint" });
   private readonly cancel = h("button", { type: "button", hidden: true });
 
   constructor(name: string) {
@@ -18,6 +19,7 @@ export class Progress {
       h("h2", {}, "Measuring"),
       h("p", { class: "file" }, name),
       this.bar,
+      this.note,
       h("ol", { class: "stages" }, ...this.items.values()),
       this.cancel,
     );
@@ -34,12 +36,19 @@ export class Progress {
       else item.removeAttribute("aria-current");
     });
     this.bar.value = at + 0.5;
+    this.say("");
     announce(STAGES[at]![1]);
   }
 
-  sent(fraction: number): void {
-    if (fraction >= 1) this.enter("decode");
-    else this.bar.value = fraction;
+  sent(bytes: number, total: number): void {
+    if (bytes >= total) return this.enter("decode");
+    this.bar.value = bytes / total;
+    this.say(`${megabytes(bytes)} of ${megabytes(total)} MB sent (${Math.floor((100 * bytes) / total)} %)`);
+  }
+
+  /** Tells something about the stage that is under way. */
+  say(text: string): void {
+    this.note.textContent = text;
   }
 
   offerCancel(text: string, cancel: () => void): void {

@@ -113,11 +113,11 @@ function flag({ code, detail, remedy }: Flag, onAgain: () => void): HTMLElement 
 
 function downloads(api: Api, report: Report): HTMLElement {
   const files: [string, string, string][] = [
-    ["Report (PDF)", `/segmentations/${report.id}/report.pdf`, "head-volume.pdf"],
-    ["Mask (NIfTI)", report.mask, "mask.nii.gz"],
-    ["Picture (PNG)", report.preview, "preview.png"],
+    ["PDF report", `/segmentations/${report.id}/report.pdf`, "head-volume.pdf"],
+    ["Mask (NIfTI)", `/segmentations/${report.id}/mask`, "mask.nii.gz"],
+    ["Picture (PNG)", `/segmentations/${report.id}/preview.png`, "preview.png"],
     ["Numbers (JSON)", `/segmentations/${report.id}`, "report.json"],
-    ["Everything (ZIP)", `/segmentations/${report.id}/archive.zip`, "segmentation.zip"],
+    ["All files (.zip)", `/segmentations/${report.id}/archive.zip`, "segmentation.zip"],
   ];
   const place = h("div", {});
   const buttons = files.map(([text, path, name]) =>

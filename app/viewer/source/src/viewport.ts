@@ -88,7 +88,7 @@ export class Viewport {
     try {
       const [scene, mask, content] = await Promise.all([
         this.ready(),
-        this.api.bytes(this.report.mask),
+        this.api.bytes(`/segmentations/${this.report.id}/mask`),
         volume?.arrayBuffer() ?? null,
       ]);
       const supplied = this.report.flags.some((flag) => flag.code === "spacing_supplied");

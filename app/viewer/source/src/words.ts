@@ -9,7 +9,7 @@ interface Words {
 
 const VERDICTS: Record<Verdict, Words> = {
   ok: { title: "Every check passed", text: "Look at the outline before you use the volume." },
-  review: { title: "Look before you use it", text: "The checks below found something. Look at the outline to decide whether the volume can be used." },
+  review: { title: "Review needed", text: "Some checks raised concerns. Compare the outline with the image before you use the volume." },
   reject: { title: "Not measured", text: "No volume is given, because the checks below failed." },
 };
 
@@ -28,9 +28,9 @@ export function verdictName(verdict: Verdict, flags: number): string {
   return verdict === "ok" && flags > 0 ? "with a note" : VERDICT_NAMES[verdict];
 }
 
-export const VERDICT_NAMES: Record<Verdict, string> = { ok: "passed", review: "look first", reject: "not measured" };
+export const VERDICT_NAMES: Record<Verdict, string> = { ok: "OK", review: "Review", reject: "No result" };
 
-export const DECISION_NAMES: Record<Decision, string> = { accept: "accepted", edit: "edited", reject: "rejected" };
+export const DECISION_NAMES: Record<Decision, string> = { accept: "accepted", edit: "accepted as edited", reject: "rejected" };
 
 const FLAGS: Record<string, string> = {
   no_head_found: "No head was found",
@@ -72,8 +72,8 @@ export function flagTitle(code: string): string {
 export const STAGES: [string, string][] = [
   ["upload", "Send the volume"],
   ["decode", "Read and check the file"],
-  ["queued", "Wait in the queue"],
-  ["preprocess", "Resample to the network's grid"],
+  ["queued", "Waiting in line"],
+  ["preprocess", "Prepare the image"],
   ["context_level_1", "Find the head, first pass"],
   ["context_level_2", "Find the head, second pass"],
   ["restore", "Draw the outline and check it"],
@@ -83,6 +83,11 @@ export const STAGES: [string, string][] = [
 /** A text that begins with a capital and ends with a full stop. */
 export function asSentence(text: string): string {
   return sentence(text).replace(/([^.!?])$/, "$1.");
+}
+
+export function megabytes(bytes: number): string {
+  const size = bytes / 1_000_000;
+  return size < 0.1 ? size.toFixed(3) : size.toFixed(1);
 }
 
 export function millilitres(volume: number): string {
