@@ -34,12 +34,12 @@ DOCS = """<!doctype html>
     <meta name="viewport" content="width=device-width, initial-scale=1">
     <title>fetalhead API</title>
     <link rel="icon" href="data:,">
-    <link rel="stylesheet" href="/docs/assets/swagger-ui.css">
+    <link rel="stylesheet" href="docs/assets/swagger-ui.css">
   </head>
   <body>
     <div id="swagger-ui"></div>
-    <script src="/docs/assets/swagger-ui-bundle.js"></script>
-    <script src="/static/docs.js"></script>
+    <script src="docs/assets/swagger-ui-bundle.js"></script>
+    <script src="static/docs.js"></script>
   </body>
 </html>
 """
@@ -50,7 +50,7 @@ PAGE = """<!doctype html>
     <meta name="viewport" content="width=device-width, initial-scale=1">
     <title>{title}</title>
     <link rel="icon" href="data:,">
-    <link rel="stylesheet" href="/static/page.css">
+    <link rel="stylesheet" href="{root}/static/page.css">
   </head>
   <body><main><h1>{title}</h1>{body}</main></body>
 </html>

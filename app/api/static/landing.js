@@ -9,7 +9,7 @@ form.addEventListener("submit", async (event) => {
   button.disabled = true;
   show("Measuring …", []);
   try {
-    const answer = await fetch("/segment", { method: "POST", body: filledFields() });
+    const answer = await fetch("segment", { method: "POST", body: filledFields() });
     const content = await answer.json();
     answer.ok ? showReport(content) : showProblem(content);
   } catch (error) {
