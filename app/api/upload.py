@@ -86,11 +86,17 @@ class _FormParser(MultiPartParser):
         self._ended = True
 
     async def _bounded(self, request: Request, limit: int) -> AsyncGenerator[bytes, None]:
-        received = 0
+        received, preamble, boundary = 0, b"", _find_boundary(request)
         async for chunk in request.stream():
             received += len(chunk)
             if received > limit:
                 raise _too_large(limit)
+            if boundary:  # still before the first one: what stands there is passed over (RFC 2046, 5.1.1)
+                preamble += chunk
+                start = (b"\r\n" + preamble).find(b"\r\n--" + boundary)
+                if start < 0 and len(preamble) < ENVELOPE_BYTES:
+                    continue
+                chunk, boundary = preamble[max(0, start) :], b""  # noqa: PLW2901
             yield chunk
         if not self._ended:
             raise ProblemError("malformed_multipart", "The body ends before its last boundary.")
@@ -116,12 +122,24 @@ async def read_body(request: Request, max_bytes: int, timeout_s: float) -> bytes
 
 
 def _refuse_other_media(request: Request) -> None:
+    coding = request.headers.get("content-encoding", "identity").strip().lower()
+    if coding not in ("", "identity"):
+        raise ProblemError(
+            "content_coded",
+            expected="a body without Content-Encoding",
+            got=f"Content-Encoding: {coding[:40]}",
+            headers={"Accept-Encoding": "identity"},
+        )
     media_type, options = parse_options_header(request.headers.get("content-type"))
     if media_type != b"multipart/form-data":
         got = media_type.decode("ascii", "replace")[:100] or "no Content-Type"
         raise ProblemError("not_multipart", expected="Content-Type: multipart/form-data", got=got)
     if not options.get(b"boundary"):
         raise ProblemError("malformed_multipart", "The Content-Type names no boundary.")
+
+
+def _find_boundary(request: Request) -> bytes:
+    return parse_options_header(request.headers.get("content-type"))[1][b"boundary"]
 
 
 def _refuse_declared_length(request: Request, limit: int) -> None:

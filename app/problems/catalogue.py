@@ -112,6 +112,13 @@ _REQUEST = (
         "Send the file as the field volume: curl -F volume=@head.nii.gz",
     ),
     ProblemType(
+        "content_coded",
+        415,
+        "Compressed request",
+        "The request's body is compressed as a whole.",
+        "Send the body as it is; the file in it may be compressed (.nii.gz).",
+    ),
+    ProblemType(
         "not_bare",
         415,
         "A form, not the bare file",

@@ -200,3 +200,28 @@ def connected(service: Service) -> socket.socket:
 def head(service: Service, length: int) -> bytes:
     lines = ["POST /segment HTTP/1.1", f"Host: {service.client.base_url.host}", f"Content-Length: {length}"]
     return "\r\n".join([*lines, *(f"{name}: {value}" for name, value in TYPE.items()), "", ""]).encode()
+
+
+class TestEnvelope:
+    @pytest.mark.parametrize("preamble", [b"This is a multi-part message in MIME format.\r\n", b"\r\n", b"\r\nx\r\n"])
+    @pytest.mark.parametrize("cut", [1, 7, 10_000])
+    def test_words_before_the_first_boundary_are_passed_over(
+        self, shared_client: httpx.Client, sphere: bytes, preamble: bytes, cut: int
+    ) -> None:
+        body = preamble + multipart(("volume", sphere))
+        pieces = [body[at : min(300, at + cut)] for at in range(0, 300, cut)]
+        answer = shared_client.post("/segment", content=iter([*pieces, body[300:]]), headers=TYPE)
+        assert answer.status_code == 200
+
+    @pytest.mark.parametrize("body", [b"", b"no boundary at all", bytes(100_000)])
+    def test_a_body_without_a_boundary_is_no_form(self, shared_client: httpx.Client, body: bytes) -> None:
+        assert_problem(shared_client.post("/segment", content=body, headers=TYPE), 400, "malformed_multipart")
+
+    @pytest.mark.parametrize("coding", ["gzip", "br", "gzip, identity"])
+    def test_a_body_compressed_as_a_whole_is_named(
+        self, shared_client: httpx.Client, sphere: bytes, coding: str
+    ) -> None:
+        body = gzip.compress(multipart(("volume", sphere)))
+        answer = shared_client.post("/segment", content=body, headers={**TYPE, "Content-Encoding": coding})
+        assert coding in assert_problem(answer, 415, "content_coded")["got"]
+        assert answer.headers["Accept-Encoding"] == "identity"
