@@ -14,8 +14,8 @@ from prometheus_client import (
     Histogram,
     PlatformCollector,
     ProcessCollector,
-    generate_latest,
 )
+from prometheus_client.exposition import choose_encoder
 
 REQUEST_SECONDS = (0.005, 0.02, 0.1, 0.5, 1, 2, 5, 10, 20, 40, 80, 160, 320, 640)
 STAGE_SECONDS = (0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100, 300)
@@ -153,9 +153,10 @@ class Metrics:
         for stage, seconds in timings_s.items():
             self.stage_seconds.labels(stage).observe(seconds)
 
-    def exposition(self) -> bytes:
-        """Return all metrics in Prometheus' text format."""
-        return generate_latest(self.registry)
+    def exposition(self, accept: str = "") -> tuple[bytes, str]:
+        """Return all metrics and their media type: what `accept` asks for of Prometheus' formats, or its text 0.0.4."""
+        write, media_type = choose_encoder(accept)
+        return write(self.registry), media_type
 
     def names(self) -> list[str]:
         """Return the names of the service's own metrics as they are exposed."""

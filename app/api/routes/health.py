@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from importlib.metadata import version
+from typing import Annotated
 
-from fastapi import APIRouter, Response
-from prometheus_client import CONTENT_TYPE_LATEST
+from fastapi import APIRouter, Header, Response
 
 from app.api.documentation import problems
 from app.api.state import State
@@ -32,6 +32,7 @@ async def ready(state: State) -> Readiness:
 @router.get(
     "/metrics", summary="Prometheus metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}}
 )
-async def metrics(state: State) -> Response:
-    """Return the metrics in Prometheus' text format."""
-    return Response(state.metrics.exposition(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+async def metrics(state: State, accept: Annotated[str, Header(include_in_schema=False)] = "") -> Response:
+    """Return the metrics in Prometheus' text format, or as OpenMetrics where that is asked for."""
+    content, media_type = state.metrics.exposition(accept)
+    return Response(content, headers={"Content-Type": media_type})
