@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import logging
+import re
 import time
+import uuid
 
 from fastapi import Request
-from starlette.datastructures import MutableHeaders
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.routing import BaseRoute, Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.errors import problem_response
@@ -22,6 +25,8 @@ SECURITY_HEADERS = {
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
     "Cache-Control": "no-store",
 }
+REFUSALS = frozenset((401, 403, 429))
+REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))
 log = logging.getLogger("fetalhead.requests")
 
@@ -39,12 +44,14 @@ class Observed:
             await self._app(scope, receive, send)
             return
         started, status = time.perf_counter(), 0
+        request_id = _request_id(Headers(scope=scope))
 
         async def send_hardened(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
                 headers = MutableHeaders(scope=message)
+                headers["X-Request-ID"] = request_id
                 for name, value in SECURITY_HEADERS.items():
                     headers.setdefault(name, value)
             await send(message)
@@ -58,13 +65,22 @@ class Observed:
             response = problem_response(Request(scope), problem)
             await response(scope, receive, send_hardened)
         finally:
-            self._note(scope, status, time.perf_counter() - started)
+            self._note(scope, status, time.perf_counter() - started, request_id)
 
-    def _note(self, scope: Scope, status: int, seconds: float) -> None:
+    def _note(self, scope: Scope, status: int, seconds: float, request_id: str) -> None:
         route, method = route_template(scope), scope["method"] if scope["method"] in METHODS else "other"
         self._metrics.requests.labels(route, method, str(status)).inc()
         self._metrics.request_seconds.labels(route).observe(seconds)
-        fields = {"route": route, "method": method, "status": status, "seconds": round(seconds, 4)}
+        fields = {
+            "route": route,
+            "method": method,
+            "status": status,
+            "seconds": round(seconds, 4),
+            "request": request_id,
+        }
+        if status in REFUSALS:
+            log.warning("refused", extra={"fields": fields | _describe_sender(scope)})
+            return
         level = logging.DEBUG if route.startswith(("/health", "/metrics")) else logging.INFO
         log.log(level, "request", extra={"fields": fields})
 
@@ -91,8 +107,29 @@ class Headed:
             scope["route"] = asked.get("route")  # for the metrics
 
 
+def _request_id(headers: Headers) -> str:
+    """Return the identifier that the sender gave the request, or a new one where that is none to write into a log."""
+    given = headers.get("x-request-id", "")
+    return given if REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+
+
+def _describe_sender(scope: Scope) -> dict[str, str | None]:
+    """Return who sent a request and from where; only refused requests are logged with it."""
+    principal, client = scope.get("state", {}).get("principal"), scope.get("client")
+    return {"caller": None if principal is None else principal.name, "address": None if client is None else client[0]}
+
+
 def route_template(scope: Scope) -> str:
-    """Return the path template of the route that served a request, such as `/models/{version}`."""
-    route = scope.get("route")
+    """Return the path template of the route that serves a request, or would have, such as `/models/{version}`."""
+    route = scope.get("route") or _find_route(scope)
     path = getattr(route, "path", None)
     return path if isinstance(path, str) else "other"
+
+
+def _find_route(scope: Scope) -> BaseRoute | None:
+    """Return the route of a request that was refused before it came to one."""
+    routes: list[BaseRoute] = scope["app"].routes if "app" in scope else []
+    single = [
+        inner for route in routes for inner in getattr(getattr(route, "original_router", None), "routes", [route])
+    ]
+    return next((route for route in single if route.matches(scope)[0] is Match.FULL), None)

@@ -17,12 +17,14 @@ from app.access.control import Access
 from app.access.errors import AccessError, NoRoleError, ProviderUnreachableError
 from app.access.oidc import is_loopback
 from app.access.roles import ANONYMOUS, Principal, Role
+from app.api.address import find_route_path
 from app.api.errors import problem_response
 from app.api.upload import drain
 from app.problems.problem import ProblemError
 
 PUBLIC: Final = re.compile(r"/|/health/(live|ready)|/openapi\.json|/(docs|problems|static|viewer)(/.*)?")
 """Paths that reveal nothing about a measurement."""
+PROBES: Final = re.compile("/health/(live|ready)")
 METRICS: Final = "/metrics"
 ADMINISTRATION: Final = re.compile(r"/(models|subjects)(/.*)?")
 """Paths that only admins may change."""
@@ -42,7 +44,7 @@ class Guarded:
         """Serve one request, or refuse it."""
         if scope["type"] == "http":
             try:
-                scope.setdefault("state", {})["principal"] = await self._admit(scope)
+                await self._admit(scope)
             except ProblemError as problem:
                 request = Request(scope, receive)
                 await drain(request)
@@ -50,16 +52,21 @@ class Guarded:
                 return
         await self._app(scope, receive, send)
 
-    async def _admit(self, scope: Scope) -> Principal:
-        headers, path = Headers(scope=scope), scope["path"]
+    async def _admit(self, scope: Scope) -> None:
+        principal = scope.setdefault("state", {})["principal"] = await self._find_caller(scope)
+        if not self._access.open and not _is_public(scope["method"], find_route_path(scope), self._metrics_public):
+            require(principal, needed_role(scope["method"], find_route_path(scope)))
+
+    async def _find_caller(self, scope: Scope) -> Principal:
+        headers, path = Headers(scope=scope), find_route_path(scope)
+        if _is_probe(scope["method"], path):
+            return Principal("anonymous", Role.READER)
         if self._access.open:
             _refuse_other_sites(headers, self._access.local_only)
             return ANONYMOUS
         if _is_public(scope["method"], path, self._metrics_public):
             return Principal("anonymous", Role.READER)
-        principal = await self._identify(_presented_token(headers))
-        require(principal, needed_role(scope["method"], path))
-        return principal
+        return await self._identify(_presented_token(headers))
 
     async def _identify(self, token: str | None) -> Principal:
         try:
@@ -108,6 +115,11 @@ Caller = Annotated[Principal, Depends(caller)]
 
 def _is_public(method: str, path: str, metrics_public: bool) -> bool:
     return method in READING and (PUBLIC.fullmatch(path) is not None or (metrics_public and path == METRICS))
+
+
+def _is_probe(method: str, path: str) -> bool:
+    """Return whether this asks how the service is: balancers and kubelets ask by address, or name no host at all."""
+    return method in READING and PROBES.fullmatch(path) is not None
 
 
 def _presented_token(headers: Headers) -> str | None:

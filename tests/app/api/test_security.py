@@ -1,6 +1,8 @@
+import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -11,7 +13,7 @@ from app.access.roles import Role
 from app.main import create_app
 from app.settings import Settings
 from tests.app.access.issuer import AUDIENCE, running_issuer
-from tests.helpers.service import Service, assert_problem, post, running_service
+from tests.helpers.service import Service, assert_problem, post, running_service, until
 
 PAGES = ("/", "/docs", "/problems", "/problems/not_found", "/static/page.css", "/openapi.json")
 CLOSED = ("/volume", "/models", "/models/1", "/metrics", "/segmentations/x", "/not-there", "/health", "/docs/../volume")
@@ -35,6 +37,49 @@ def guarded(tmp_path_factory: pytest.TempPathFactory, model_store: Path) -> Iter
     keys = {name: file.add(name, role) for name, role in roles.items()}
     with running_service(folder / "data", model_store, api_keys_file=file.path) as service:
         yield Guarded(service, file, keys)
+
+
+def told_of(caplog: pytest.LogCaptureFixture, message: str) -> list[dict[str, Any]]:
+    return [record.__dict__["fields"] for record in caplog.records if record.message == message]
+
+
+class TestTheLog:
+    def test_a_refused_request_is_told_with_route_address_and_identifier(
+        self, guarded: Guarded, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        caplog.set_level("INFO", "fetalhead.requests")
+        guarded.service.client.get("/segmentations/x", headers={"X-Request-ID": "r-1"})
+        reader = guarded.headers("reader") | {"X-Request-ID": "r-2"}
+        guarded.service.client.put("/models/active", json={"version": 1}, headers=reader)
+        until(lambda: len(told_of(caplog, "refused")) == 2)
+        told = told_of(caplog, "refused")
+        said = [(one["request"], one["status"], one["route"], one["caller"], one["address"]) for one in told]
+        assert said == [
+            ("r-1", 401, "/segmentations/{segmentation_id}", None, "127.0.0.1"),
+            ("r-2", 403, "/models/active", "reader", "127.0.0.1"),
+        ]
+
+    def test_a_served_request_is_told_without_its_address(
+        self, guarded: Guarded, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        caplog.set_level("INFO", "fetalhead.requests")
+        guarded.service.client.get("/models", headers=guarded.headers("reader"))
+        until(lambda: len(told_of(caplog, "request")) == 1)
+        (told,) = told_of(caplog, "request")
+        assert "address" not in told
+
+
+class TestProbes:
+    @pytest.mark.parametrize("path", ["/health/live", "/health/ready"])
+    @pytest.mark.parametrize("host", ["10.0.0.7:8000", "service", "[::1]:8000"])
+    def test_they_may_name_any_host(self, shared_client: httpx.Client, path: str, host: str) -> None:
+        assert shared_client.get(path, headers={"Host": host}).status_code == 200
+
+    def test_they_may_name_none(self, shared_client: httpx.Client) -> None:
+        where = (shared_client.base_url.host, shared_client.base_url.port or 80)
+        with socket.create_connection(where) as connection:
+            connection.sendall(b"GET /health/live HTTP/1.0\r\n\r\n")
+            assert connection.recv(100).split(b"\r\n")[0].endswith(b"200 OK")
 
 
 class TestWithoutAKey:
