@@ -49,7 +49,7 @@ def test_a_volume_is_dropped_measured_looked_at_found_again_and_downloaded(brows
         visit.look("disagreement-light")
         assert downloaded(visit, "Mask (NIfTI)") == pytest.approx(sphere_ml(), rel=0.01)
         with visit.page.expect_download() as page_about_it:
-            visit.page.click("button:text-is('Report (PDF)')")
+            visit.page.click("button:text-is('PDF report')")
         assert Path(page_about_it.value.path()).read_bytes().startswith(b"%PDF")
         visit.page.click("text=Past measurements")
         visit.page.fill("#search", "s-01")
@@ -61,7 +61,7 @@ def test_a_volume_is_dropped_measured_looked_at_found_again_and_downloaded(brows
         visit.look("subject-light")
         visit.page.goto(f"{base}/#/past")
         visit.page.fill("#search", "nobody")
-        expect(visit.page.locator(".empty")).to_contain_text("Nothing matches")
+        expect(visit.page.locator(".empty")).to_contain_text("No matches")
         visit.look("past-nothing-fits")
 
 

@@ -2,14 +2,14 @@
 
 import { h } from "./dom";
 
-/** Asks once; null where the dialog was closed without a key. */
-export function askForKey(reason: string): Promise<string | null> {
+/** Asks once, and says if the key before was `wrong`; null where the dialog was closed without a key. */
+export function askForKey(wrong: boolean): Promise<string | null> {
   const field = h("input", { type: "password", id: "key", autocomplete: "off", spellcheck: "false", required: true });
   const form = h(
     "form",
     { method: "dialog" },
-    h("h2", { id: "key-title" }, "Access key"),
-    h("p", {}, reason),
+    h("h2", { id: "key-title" }, "Please enter your access key"),
+    wrong && h("p", { class: "wrong", role: "alert" }, "This key is not valid here, or no longer."),
     h("label", { for: "key" }, "Key"),
     field,
     h("p", { class: "small" }, "It is kept in this tab only, until the tab is closed. Ask your administrator for a key."),

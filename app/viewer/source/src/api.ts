@@ -11,7 +11,7 @@ const UNAUTHENTICATED = 401;
 const TOO_MANY = 429;
 const LONGEST_WAIT_S = 60;
 const UNREACHABLE = "No connection to the server";
-const unreachable = () => new Complaint(UNREACHABLE, "Check your network, then press Measure again: a volume that was measured meanwhile is not measured twice.", "The connection was refused or lost.");
+const unreachable = () => new Complaint(UNREACHABLE, "Check your network, then try again. A volume that was measured meanwhile is not measured twice.", "The connection was refused or lost.");
 const cancelled = () => new Complaint("Cancelled", "Press Measure to send the volume again.", "The upload was stopped; nothing was measured.");
 const unreadable = () => new Complaint("The file cannot be read", "Choose it again, then press Measure.", "It was changed, moved or deleted after it was chosen.");
 
@@ -29,7 +29,7 @@ export interface Sending {
 
 export class Api {
   /** `askForKey` asks the reader for a key; null where none is given. */
-  constructor(private readonly askForKey: (reason: string) => Promise<string | null>) {}
+  constructor(private readonly askForKey: (wrong: boolean) => Promise<string | null>) {}
 
   /** The answer's JSON. */
   async json<T>(path: string, init: RequestInit = {}): Promise<T> {
@@ -68,8 +68,9 @@ export class Api {
 
   private async gotKey(problem: Problem): Promise<boolean> {
     if (problem.status !== UNAUTHENTICATED) return false;
+    const wrong = sessionStorage.getItem(KEY) !== null;
     sessionStorage.removeItem(KEY);
-    const key = await this.askForKey([problem.detail, problem.remedy].filter(Boolean).join(" "));
+    const key = await this.askForKey(wrong);
     if (key) sessionStorage.setItem(KEY, key);
     return key !== null;
   }
