@@ -11,6 +11,7 @@ from fastapi import FastAPI, Security
 from fastapi.security import APIKeyHeader, HTTPBearer
 
 from app.access.control import Access
+from app.api.address import Addressed
 from app.api.documentation import describe_only_own_answers, problems
 from app.api.errors import install_handlers
 from app.api.middleware import Headed, Observed
@@ -41,6 +42,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         lifespan=_lifespan,
         docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,
         dependencies=[  # for /docs alone
             Security(HTTPBearer(auto_error=False, description="An API key, or a token.")),
             Security(APIKeyHeader(name="X-API-Key", auto_error=False, description="An API key.")),
@@ -52,6 +54,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.add_middleware(Headed)
     app.add_middleware(Guarded, access=app.state.access, metrics_public=settings.metrics_public)
     app.add_middleware(Observed, metrics=app.state.metrics)
+    app.add_middleware(Addressed, root_path=settings.root_path or "")
     install_handlers(app)
     refusals = ("unauthenticated", "forbidden", "rate_limited")  # the last one by the proxy (docker/nginx)
     for module in (segment, segmentations, reviews, volumes, subjects, report_pdf):

@@ -50,6 +50,12 @@ class Settings(BaseSettings):
 
     host: str = Field("127.0.0.1", description="Address the service listens on.")
     port: int = Field(8000, ge=0, le=65535, description="Port the service listens on; 0 takes a free one.")
+    root_path: str | None = Field(
+        None,
+        pattern=r"^(?:/[A-Za-z0-9._~-]+)+$",
+        description="Path below which a proxy serves the service, such as `/fetalhead`; empty takes the one that the "
+        "proxy names in `X-Forwarded-Prefix`.",
+    )
 
     tls_certificate_file: Path | None = Field(
         None, description="Certificate chain (PEM); with it the service speaks HTTPS itself."

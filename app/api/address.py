@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
+from typing import Annotated, Any
 
-from fastapi import Request
+from fastapi import Depends, Request
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 PREFIX = re.compile(r"(?:/[A-Za-z0-9._~-]{1,64}){1,8}")
 """A path below which a proxy may serve this service; nothing in it needs escaping in a page or a header."""
+LINKS = frozenset(("href", "mask", "preview", "type"))
+"""Members of answers that hold a path of the service."""
 FORWARDED_PREFIX = "x-forwarded-prefix"
 
 
@@ -47,6 +50,24 @@ def find_root(request: Request) -> str:
     """Return the prefix of every path of this service, as the caller sees it; empty where there is none."""
     root: str = request.scope.get("root_path", "")
     return root
+
+
+Root = Annotated[str, Depends(find_root)]
+"""The prefix, for a route that gives links."""
+
+
+def link_below(root: str, content: Any) -> Any:
+    """Return JSON content with the service's paths in it as the caller sees them, below its prefix."""
+    if not root:
+        return content
+    if isinstance(content, list):
+        return [link_below(root, item) for item in content]
+    if not isinstance(content, dict):
+        return content
+    is_path = {
+        name: name in LINKS and isinstance(value, str) and value.startswith("/") for name, value in content.items()
+    }
+    return {name: root + value if is_path[name] else link_below(root, value) for name, value in content.items()}
 
 
 def find_route_path(scope: Scope) -> str:

@@ -8,6 +8,7 @@ import zipfile
 from fastapi import Response
 from fastapi.responses import JSONResponse
 
+from app.api.address import link_below
 from app.contract.report import MASK, PREVIEW, REPORT, Report, segmentation_path
 from app.contract.service import Problem, Unfinished
 from app.problems.problem import ProblemError
@@ -24,14 +25,14 @@ STAGES = 6
 """Stages that a segmentation goes through, to report its progress."""
 
 
-def completed_answer(repository: Repository, report: Report, media_type: str) -> Response:
-    """Return the answer to a completed segmentation; blocks while it reads files."""
+def completed_answer(repository: Repository, report: Report, media_type: str, root: str) -> Response:
+    """Return the answer to a completed segmentation, its links below `root`; blocks while it reads files."""
     headers = {"Location": segmentation_path(report.id), **summary_headers(report)}
     if media_type == GZIP:
         return Response(repository.read_artifact(report.id, MASK), media_type=GZIP, headers=headers | save_as(MASK))
     if media_type == ZIP:
         return Response(make_archive(repository, report), media_type=ZIP, headers=headers | save_as("segmentation.zip"))
-    return JSONResponse(report.model_dump(mode="json"), headers=headers)
+    return JSONResponse(link_below(root, report.model_dump(mode="json")), headers=headers)
 
 
 def unfinished_answer(stored: StoredSegmentation, job: Job | None) -> Unfinished:

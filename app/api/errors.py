@@ -12,6 +12,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
+from app.api.address import find_root, link_below
 from app.api.validation import MALFORMED_JSON, describe_error
 from app.imaging.errors import ImagingError
 from app.problems.problem import MEDIA_TYPE, ProblemError
@@ -32,7 +33,7 @@ def problem_response(request: Request, problem: ProblemError) -> JSONResponse:
     metrics = getattr(request.app.state, "metrics", None)
     if metrics is not None:
         metrics.rejected.labels(problem.kind.code).inc()
-    body = problem.problem.model_dump(mode="json", exclude_none=True)
+    body = link_below(find_root(request), problem.problem.model_dump(mode="json", exclude_none=True))
     return JSONResponse(body, problem.kind.status, headers=problem.headers, media_type=MEDIA_TYPE)
 
 

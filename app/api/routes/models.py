@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path
 from fastapi.concurrency import run_in_threadpool
 
+from app.api.address import Root
 from app.api.documentation import problems
 from app.api.security import Caller
 from app.api.state import State
@@ -21,9 +22,9 @@ router = APIRouter(prefix="/models", tags=["models"])
 
 
 @router.get("", summary="Published models")
-async def list_models(state: State) -> ModelList:
+async def list_models(state: State, root: Root) -> ModelList:
     """Return the published models, oldest first."""
-    return await run_in_threadpool(_list, state)
+    return await run_in_threadpool(_list, state, root)
 
 
 @router.put(
@@ -50,13 +51,13 @@ async def get_model(version: Annotated[int, Path(ge=1)], state: State) -> ModelD
     return await run_in_threadpool(_detail, state, version)
 
 
-def _list(state: ServiceState) -> ModelList:
+def _list(state: ServiceState, root: str) -> ModelList:
     name, store = state.settings.model_name, ModelStore(state.settings.model_store)
-    return ModelList(models=tuple(_summary(state, store, name, version) for version in store.versions(name)))
+    return ModelList(models=tuple(_summary(state, store, name, version, root) for version in store.versions(name)))
 
 
-def _summary(state: ServiceState, store: ModelStore, name: str, version: int) -> ModelSummary:
-    href, active = f"/models/{version}", state.model.is_active(name, version)
+def _summary(state: ServiceState, store: ModelStore, name: str, version: int, root: str) -> ModelSummary:
+    href, active = f"{root}/models/{version}", state.model.is_active(name, version)
     try:
         manifest = store.manifest(name, version)
     except InferenceError as error:

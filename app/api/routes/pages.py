@@ -12,6 +12,7 @@ from fastapi.staticfiles import StaticFiles
 from starlette.types import Scope
 
 import app.viewer
+from app.api.address import Root
 from app.problems.catalogue import PROBLEMS
 from app.problems.problem import ProblemError
 from app.problems.problem_type import ProblemType
@@ -91,30 +92,30 @@ async def documentation() -> HTMLResponse:
 
 
 @router.get("/problems")
-async def problem_list() -> HTMLResponse:
+async def problem_list(root: Root) -> HTMLResponse:
     """Return the list of every problem that the service answers with."""
-    rows = "".join(map(_row, PROBLEMS.values()))
+    rows = "".join(_row(kind, root) for kind in PROBLEMS.values())
     table = f"<table><tr><th>Status</th><th>Code</th><th>Meaning</th></tr>{rows}</table>"
-    return _page(PAGE.format(title="Problems", body=table))
+    return _page(PAGE.format(title="Problems", body=table, root=root))
 
 
 @router.get("/problems/{code}")
-async def problem_page(code: str) -> HTMLResponse:
+async def problem_page(code: str, root: Root) -> HTMLResponse:
     """Return the page of a problem: its meaning and its remedy."""
     if code not in PROBLEMS:
         raise ProblemError("not_found")
-    return _page(PAGE.format(title=escape(PROBLEMS[code].title), body=_description(PROBLEMS[code])))
+    return _page(PAGE.format(title=escape(PROBLEMS[code].title), body=_description(PROBLEMS[code], root), root=root))
 
 
-def _row(kind: ProblemType) -> str:
-    link = f"<a href='/problems/{kind.code}'>{kind.code}</a>"
+def _row(kind: ProblemType, root: str) -> str:
+    link = f"<a href='{root}/problems/{kind.code}'>{kind.code}</a>"
     return f"<tr><td>{kind.status}</td><td>{link}</td><td>{escape(kind.meaning)}</td></tr>"
 
 
-def _description(kind: ProblemType) -> str:
+def _description(kind: ProblemType, root: str) -> str:
     return (
         f"<p>{escape(kind.meaning)}</p><p>{escape(kind.remedy)}</p>"
-        f"<p>Code <code>{kind.code}</code>, status {kind.status}. <a href='/problems'>All problems</a></p>"
+        f"<p>Code <code>{kind.code}</code>, status {kind.status}. <a href='{root}/problems'>All problems</a></p>"
     )
 
 

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Request
 from fastapi.concurrency import run_in_threadpool
 from pydantic import ValidationError
 
+from app.api.address import Root
 from app.api.answers import require_report
 from app.api.documentation import problems
 from app.api.routes.segmentations import SegmentationId
@@ -95,7 +96,9 @@ async def get_decisions(segmentation_id: SegmentationId, state: State) -> Decisi
         "not_a_mask",
     ),
 )
-async def put_mask(segmentation_id: SegmentationId, request: Request, state: State, principal: Caller) -> Edit:
+async def put_mask(
+    segmentation_id: SegmentationId, request: Request, state: State, principal: Caller, root: Root
+) -> Edit:
     """Store a mask (.nii or .nii.gz, the request's body) on the grid of the model's mask, and compute its volume.
 
     The model's mask and all earlier edited ones are kept; the report keeps the measured volume.
@@ -107,7 +110,8 @@ async def put_mask(segmentation_id: SegmentationId, request: Request, state: Sta
     payload = await read_body(request, state.settings.max_upload_bytes, state.settings.upload_timeout_s)
     mask = await state.jobs.decode(lambda: _read_mask(state, report, payload))
     volume_ml = round_volume(mask.head_volume_ml)
-    return await run_in_threadpool(state.reviews.store_mask, segmentation_id, mask.content, volume_ml, principal.name)
+    edit = await run_in_threadpool(state.reviews.store_mask, segmentation_id, mask.content, volume_ml, principal.name)
+    return edit.model_copy(update={"mask": root + edit.mask})
 
 
 def _parse_decision(body: bytes) -> NewDecision:

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Header, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse
 
+from app.api.address import find_root
 from app.api.answers import GZIP, JSON, ZIP, completed_answer, require_report, unfinished_answer
 from app.api.documentation import problems
 from app.api.negotiation import preferred_type
@@ -66,6 +67,7 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
         "body_too_large",
         "too_large",
         "not_multipart",
+        "content_coded",
         "not_a_volume",
         "missing_volume",
         "unknown_field",
@@ -112,7 +114,7 @@ async def segment(
                 state.jobs.end(stored.id)
             return Response(status_code=CLIENT_LEFT)
         report = require_report(await run_in_threadpool(state.repository.find, stored.id))
-        return await run_in_threadpool(completed_answer, state.repository, report, media_type)
+        return await run_in_threadpool(completed_answer, state.repository, report, media_type, find_root(request))
     except ProblemError as error:
         if error.kind.code != "upload_timeout":
             await drain(request)

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Depends, Path, Query, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse
 
+from app.api.address import Root, link_below
 from app.api.answers import GZIP, ZIP, make_archive, require_report, save_as, summary_headers, unfinished_answer
 from app.api.documentation import problems
 from app.api.security import Caller, require_owner
@@ -56,15 +57,15 @@ def _file(media_type: str, *codes: str) -> dict[int | str, dict[str, Any]]:
         **problems("unknown_segmentation"),
     },
 )
-async def get_segmentation(segmentation_id: SegmentationId, state: State) -> Response:
+async def get_segmentation(segmentation_id: SegmentationId, state: State, root: Root) -> Response:
     """Return the report, or the state of a segmentation that is queued, running, failed or cancelled."""
     stored = await run_in_threadpool(state.repository.find, segmentation_id)
     if stored.report is not None:
         reviews = await run_in_threadpool(state.reviews.latest, [stored.id])
         report = stored.report.model_copy(update={"review": reviews.get(stored.id)})
-        return JSONResponse(report.model_dump(mode="json"))
+        return JSONResponse(link_below(root, report.model_dump(mode="json")))
     job = state.jobs.find(stored.id)
-    return JSONResponse(unfinished_answer(stored, job).model_dump(mode="json", exclude_none=True))
+    return JSONResponse(link_below(root, unfinished_answer(stored, job).model_dump(mode="json", exclude_none=True)))
 
 
 @router.get("/mask", summary="Mask", response_model=None, responses=_file(GZIP, "not_edited", "invalid_parameter"))

@@ -14,6 +14,7 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse, StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 
+from app.api.address import Root, link_below
 from app.api.answers import JSON
 from app.api.documentation import problems
 from app.api.negotiation import preferred_type
@@ -98,6 +99,7 @@ class VolumeQuery(BaseModel):
 )
 async def get_volume(
     state: State,
+    root: Root,
     query: Annotated[VolumeQuery, Query()],
     accept: Annotated[str | None, Header(include_in_schema=False)] = None,
 ) -> Response:
@@ -115,7 +117,7 @@ async def get_volume(
         beginning = await run_in_threadpool(next, lines)  # an error here can still be answered with its own status
         return StreamingResponse(chain([beginning], lines), media_type=CSV, headers=headers)
     page = await run_in_threadpool(_page, state, query)
-    return JSONResponse(page.model_dump(mode="json"))
+    return JSONResponse(link_below(root, page.model_dump(mode="json")))
 
 
 def _page(state: ServiceState, query: VolumeQuery) -> VolumePage:
