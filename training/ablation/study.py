@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict
 
+from app.contract.value import Value
 from training.cases.sources import CaseSource
 from training.config.training import TrainingConfig
 from training.evaluation.cases import CaseResult, ShowProgress, evaluate_cases
@@ -29,13 +29,11 @@ HEADER = (
 )  # fmt: skip
 
 
-class AblationResult(BaseModel):
+class AblationResult(Value):
     """The accuracy of the full recipe and of the one without a part on one set of test scans, over seeds.
 
     DSC as fractions; volume errors are means of absolute ones, in per cent; differences are left out minus full.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     left_out: str
     scans: str

@@ -11,9 +11,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict
 
 from app.contract.report import QualityNumbers
+from app.contract.value import Value
 from app.imaging.quality import Limit, QualitySpec, assess, count_mask_doubts
 from app.imaging.volume import Volume
 from app.inference.segmenter import HeadSegmenter
@@ -54,10 +54,8 @@ class JudgedCase:
     numbers: QualityNumbers
 
 
-class Calibration(BaseModel):
+class Calibration(Value):
     """The separation of good from bad cases by the verdict, on the cases of the calibration."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     cases: int
     good: int

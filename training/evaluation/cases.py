@@ -7,25 +7,24 @@ from time import perf_counter
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, ConfigDict
+from pydantic import Field
 
 from app.client import FetalHead
+from app.contract.value import Value
 from app.imaging.nifti.file import encode_volume
+from app.imaging.postprocess import head_volume_ml
 from app.imaging.volume import Volume
 from app.inference.segmenter import HeadSegmenter
 from training.evaluation import metrics
 from training.phantom import Phantom, SimulationRequest
 from training.phantom.cohort import load_or_simulate
 
-MM3_PER_ML = 1000.0
 SPACING_DIGITS = 4
 """More digits come from single precision in a file's header."""
 
 
-class Facts(BaseModel):
+class Facts(Value):
     """The known facts of a case before it is measured; a case of own data has a name, but no simulation parameters."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     seed: int
     case: str | None = None
@@ -48,7 +47,7 @@ class CaseResult(Facts):
     hdb_mm: float | None
     verdict: str
     flags: tuple[str, ...] = ()
-    quality: dict[str, float | None] = {}
+    quality: dict[str, float | None] = Field(default_factory=dict)
     seconds: float
     spacing_mm: tuple[float, float, float] | None = None
 
@@ -117,12 +116,11 @@ def judge_case(facts: Facts, volume: Volume, truth: Volume, segment: Segment) ->
     seconds = perf_counter() - begun
     counts = metrics.count_overlap(answer.mask, truth.data)
     distances = metrics.measure_boundary_distances(answer.mask, truth.data, truth.geometry.spacing_mm)
-    ml = truth.geometry.voxel_volume_mm3 / MM3_PER_ML
     i, j, k = (round(edge, SPACING_DIGITS) for edge in truth.geometry.spacing_mm)
     return CaseResult(
         **facts.model_dump(),
-        true_ml=counts.truth * ml,
-        measured_ml=counts.estimate * ml,
+        true_ml=head_volume_ml(truth.data, truth.geometry),
+        measured_ml=head_volume_ml(answer.mask, truth.geometry),
         dsc=metrics.dsc(counts),
         jaccard=metrics.jaccard(counts),
         conformity=metrics.conformity(counts),

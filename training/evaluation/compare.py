@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict
 
+from app.contract.value import Value
 from training.config.training import ConfigError
 from training.evaluation.cases import CaseResult, read_journal
 from training.evaluation.markdown import markdown_table
@@ -16,10 +16,8 @@ from training.evaluation.statistics.agreement import MIN_CASES, Agreement, measu
 from training.evaluation.statistics.paired import PairedDifference, compare_paired
 
 
-class ModelResults(BaseModel):
+class ModelResults(Value):
     """One model's results on the common cases: DSC as fractions, volumes in mL."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     dsc_mean: float
     dsc_median: float
@@ -27,10 +25,8 @@ class ModelResults(BaseModel):
     volumes: Agreement
 
 
-class SectionComparison(BaseModel):
+class SectionComparison(Value):
     """A paired comparison on one set of cases; differences are the second model's minus the first's."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     section: str
     first: ModelResults

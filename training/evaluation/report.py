@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict
+from pydantic import Field
 from scipy import stats
 
+from app.contract.value import VERDICTS, Value
 from app.inference.manifest import VolumeInterval
 from training.evaluation.cases import CaseResult, find_spacing_range
 from training.evaluation.statistics.agreement import Agreement, measure_agreement
@@ -19,10 +20,8 @@ PUBLISHED = ("test", "shifted", "held_out", "held_out_shifted")
 SECTIONS = (*PUBLISHED, "validation")
 
 
-class MetricSummary(BaseModel):
+class MetricSummary(Value):
     """Mean, SD (n - 1), 95 % interval of the mean and range of one metric over cases."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     mean: float
     sd: float
@@ -33,14 +32,12 @@ class MetricSummary(BaseModel):
     cases: int
 
 
-class EvaluationSection(BaseModel):
+class EvaluationSection(Value):
     """One set of cases: segmentation metrics and agreement of volumes; missing values are counted, not hidden.
 
     `interval_held` is the empirical coverage of the evaluation's `volume_interval`, `doubt` the sensitivity and the
     false alarms of the flags; `spacing_mm` are the smallest and the largest voxel edge; `command` measured the section.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     cases: int
     seeds: str
@@ -63,13 +60,11 @@ class EvaluationSection(BaseModel):
     interval_held: Coverage | None = None
     spacing_mm: tuple[float, float] | None = None
     command: str = ""
-    dsc_by_case: dict[str, float] = {}
+    dsc_by_case: dict[str, float] = Field(default_factory=dict)
 
 
-class Evaluation(BaseModel):
+class Evaluation(Value):
     """`evaluation.json` of a published model; `volume_interval` comes from `test`, None where that is too small."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     test: EvaluationSection | None = None
     shifted: EvaluationSection | None = None
@@ -109,7 +104,7 @@ def summarise_section(results: Sequence[CaseResult]) -> EvaluationSection:
         volume_loa_half_width_ml=agreed.loa_half_width_ml,
         pearson=agreed.pearson,
         agreement=agreed,
-        verdicts={v: sum(r.verdict == v for r in results) for v in ("ok", "review", "reject")},
+        verdicts={v: sum(r.verdict == v for r in results) for v in VERDICTS},
         without_head=sum(r.measured_ml == 0 for r in results),
         accepted=_summarise_accepted(results),
         by_gestational_age=_summarise_by_age(results),

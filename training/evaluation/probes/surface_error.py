@@ -9,9 +9,9 @@ from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, ConfigDict
 from scipy import ndimage
 
+from app.contract.value import Value
 from app.imaging.arrays import Bool, Float64
 from app.imaging.preprocess import fill_cavities
 from app.imaging.volume import Float3
@@ -58,10 +58,8 @@ class ScanErrors:
     pieces: Pieces | None
 
 
-class Part(BaseModel):
+class Part(Value):
     """A part of all scans' surfaces: its share of the area, of the error times area, and the error there, mm."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     share: float
     mean_absolute_mm: float
@@ -70,10 +68,8 @@ class Part(BaseModel):
     share_of_error: float
 
 
-class Outline(BaseModel):
+class Outline(Value):
     """One scan's error: the offset of the whole outline, the SD around it and the mean absolute distance, mm."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     seed: int
     offset_mm: float
@@ -81,10 +77,8 @@ class Outline(BaseModel):
     mean_absolute_mm: float
 
 
-class SurfaceReport(BaseModel):
+class SurfaceReport(Value):
     """Errors of the outline over all scans; `left_out` counts scans in which no head was found or lies in view."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     left_out: int
     everywhere: Part | None

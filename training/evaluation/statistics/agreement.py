@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from typing import TypeAlias
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict
 from scipy import stats
+
+from app.contract.value import Value
 
 Z_95 = 1.959963984540054
 MIN_CASES = 2
@@ -14,14 +15,12 @@ MIN_SLOPE_CASES = 3
 Values: TypeAlias = "np.ndarray[tuple[int], np.dtype[np.float64]]"
 
 
-class Agreement(BaseModel):
+class Agreement(Value):
     """Agreement by differences measured - true, in mL; `relative` values in per cent of the true volume.
 
     `proportional_bias` is the slope of the difference on the mean of both volumes, with its 95 % interval and p of no
     slope; all three are None where no slope is defined: below 3 cases, or where all means are the same.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     cases: int
     bias_ml: float

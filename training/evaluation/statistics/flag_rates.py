@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pydantic import BaseModel, ConfigDict
 from scipy import stats
 
+from app.contract.value import Value
 from training.evaluation.cases import CaseResult
 
 POOR_DSC = 0.9
 """A measurement with a lower DSC should be flagged."""
 
 
-class Share(BaseModel):
+class Share(Value):
     """`flagged` of `cases` had a verdict other than ok; the share and Wilson's 95 % interval, None without cases."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     cases: int
     flagged: int
@@ -31,14 +29,12 @@ class Share(BaseModel):
         return f"{self.flagged} of {self.cases} ({100 * self.share:.0f} %, {100 * low:.0f} to {100 * high:.0f} %)"
 
 
-class FlagRates(BaseModel):
+class FlagRates(Value):
     """Flagged shares of cases below a DSC of 0.9, of heads that leave the field of view, and (falsely) of all others.
 
     The truth ends where the field of view does, so the mask of a head that is cut off may overlap well although its
     volume is too small. `cut_off` is None in evaluations that counted such heads among the good ones.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     poor: Share
     cut_off: Share | None = None

@@ -8,9 +8,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeVar
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict
 from scipy import stats
 
+from app.contract.value import Value
 from app.imaging.arrays import Float64
 from training.evaluation.cases import CaseResult
 
@@ -19,10 +19,8 @@ RESAMPLES = 50_000
 Case = TypeVar("Case", bound=int | str)
 
 
-class PairedDifference(BaseModel):
+class PairedDifference(Value):
     """Mean of (this - other) over common cases, its bootstrap 95 % interval and Wilcoxon's signed-rank p."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     cases: int
     mean: float
@@ -30,14 +28,12 @@ class PairedDifference(BaseModel):
     p: float
 
 
-class SeededDifference(BaseModel):
+class SeededDifference(Value):
     """Mean of (this - other) over common cases and training seeds, with 95 % interval and p of 0 over both.
 
     `by_seed` pairs the seeds as given; with one seed there is no p over both. `wilcoxon_p` is over cases, averaged over
     each system's seeds: it applies to these networks, not to training them again.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     cases: int
     mean: float

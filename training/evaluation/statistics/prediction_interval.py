@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict
 from scipy import stats
 
+from app.contract.value import Value
 from app.inference.manifest import VolumeInterval
 from training.evaluation.cases import CaseResult
 
@@ -17,10 +17,8 @@ FLOOR_ML = 5.0
 LEAST_HALF_WIDTH_PERCENT = 0.1
 
 
-class Coverage(BaseModel):
+class Coverage(Value):
     """Empirical coverage: the cases whose true volume lay in the interval; the share with Wilson's 95 % interval."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     cases: int
     inside: int

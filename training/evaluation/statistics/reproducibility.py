@@ -4,15 +4,15 @@ from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict
 
+from app.contract.value import Value
 from training.evaluation.cases import CaseResult, find_spacing_range
 from training.evaluation.statistics import intraclass
 
 MIN_VIEWS = 2
 
 
-class Reproducibility(BaseModel):
+class Reproducibility(Value):
     """The spread of repeated measurements; volumes in mL, SD with n - 1, or with n where the name has `population`.
 
     `wcv_percent` is the within-subject coefficient of variation of subjects whose head was found,
@@ -21,8 +21,6 @@ class Reproducibility(BaseModel):
     Wong 1996); both with 95 % intervals, None where undefined. `spacing_mm` are the smallest and the largest voxel
     edge, `left_out` the subjects that were left out and why.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     groups: int
     views: int
