@@ -54,7 +54,7 @@ def test_panels_show_the_head_in_the_middle_of_windows_of_one_size() -> None:
     page = draw_contours([view(), view(middle=12)])
     (left, right), (low, high) = page.axes[3].get_xlim(), page.axes[3].get_ylim()
     assert ((left + right) / 2, (low + high) / 2) == pytest.approx((24.0, 40.0))
-    assert (right - left, high - low) == pytest.approx((80.0, 80.0))
+    assert (right - left, high - low) == pytest.approx((82.0, 82.0))
     assert np.ptp(page.axes[0].get_xlim()) == pytest.approx(right - left)
 
 

@@ -15,13 +15,15 @@ from matplotlib.patheffects import withStroke
 from scipy.ndimage import gaussian_filter
 
 from app.imaging.arrays import Float32
+from app.imaging.postprocess import bounding_box
 from training.paper.figures.page import SYSTEM_COLOURS, make_page
 
 COLOURS = ("white", *SYSTEM_COLOURS)
 STYLES: tuple[Any, ...] = ("-", "-", (0, (4, 1.5)), (0, (1, 1)), (0, (4, 1, 1, 1)))
 """Of outlines: first the truth's, then the systems'."""
 PLACES = (0.3, 0.5, 0.7)
-AXES = "ijk"
+PLANES = ("j-k", "i-k", "i-j")
+"""The names of the planes across each axis."""
 HALF = 0.5
 SMOOTHING = 0.7
 """The smoothing of drawn outlines in voxels, less than the steps between voxels."""
@@ -48,20 +50,11 @@ class CaseView:
 
 @dataclass(frozen=True)
 class SlicePlane:
-    """A slice across one axis: the grid's spacing in it, and the visible window's ends, all in mm.
+    """The grid's spacing in a slice, and the visible window's ends, all in mm; voxel 0 lies at 0 mm."""
 
-    Pairs are (across, down); voxel 0 lies at 0 mm.
-    """
-
-    axis: int
     spacing_mm: tuple[float, float]
     across_mm: tuple[float, float]
     down_mm: tuple[float, float]
-
-    @property
-    def name(self) -> str:
-        """The names of its two axes."""
-        return "-".join(letter for n, letter in enumerate(AXES) if n != self.axis)
 
 
 def draw_contours(cases: Sequence[CaseView]) -> Figure:
@@ -75,7 +68,7 @@ def draw_contours(cases: Sequence[CaseView]) -> Figure:
     axes = panels.subplots(len(cases), len(PLACES), squeeze=False)
     for row, case in zip(axes, cases, strict=True):
         plane = _make_plane(case, 0, side)
-        for ax, number in zip(row, _choose_slices(case.truth), strict=True):
+        for ax, number in zip(row, _choose_slices(case), strict=True):
             _show(ax, case.image[number], plane)
             for mask, colour, style in zip((case.truth, *case.answers.values()), COLOURS, STYLES, strict=False):
                 _draw_outline(ax, mask[number], plane, colour, style)
@@ -92,10 +85,10 @@ def draw_contours(cases: Sequence[CaseView]) -> Figure:
 def draw_probabilities(case: CaseView) -> Figure:
     """Draw figure 7: three orthogonal slices with the truth outlined, and each system's probability on them."""
     columns = 1 + len(case.answers)
-    page = make_page(PANEL * columns + 1.2, PANEL * len(AXES) + 1.0, f"Probability of the head, {case.name}")
-    axes = page.subplots(len(AXES), columns, squeeze=False)
-    side = max(_measure_window(case, axis) for axis in range(len(AXES)))
-    centre = [round(sum(_find_extent(case.truth, axis)) / 2) for axis in range(len(AXES))]
+    page = make_page(PANEL * columns + 1.2, PANEL * len(PLANES) + 1.0, f"Probability of the head, {case.name}")
+    axes = page.subplots(len(PLANES), columns, squeeze=False)
+    side = max(_measure_window(case, axis) for axis in range(len(PLANES)))
+    centre = [(start + stop) // 2 for start, stop in _find_extents(case)]
     picture: Any = None
     for axis, row in enumerate(axes):
         plane = _make_plane(case, axis, side)
@@ -103,7 +96,7 @@ def draw_probabilities(case: CaseView) -> Figure:
         _show(row[0], image, plane)
         _draw_outline(row[0], truth, plane)
         _draw_scale_bar(row[0], plane)
-        row[0].set_ylabel(f"plane {plane.name}", fontsize=9)
+        row[0].set_ylabel(f"plane {PLANES[axis]}", fontsize=9)
         for ax, probability in zip(row[1:], case.answers.values(), strict=True):
             picture = _draw(ax, np.take(probability, centre[axis], axis), plane, "viridis", 1.0)
             _draw_outline(ax, truth, plane)
@@ -113,30 +106,29 @@ def draw_probabilities(case: CaseView) -> Figure:
     return page
 
 
-def _choose_slices(truth: Float32) -> list[int]:
-    first, last = _find_extent(truth, 0)
-    return [round(first + place * (last - first)) for place in PLACES]
+def _choose_slices(case: CaseView) -> list[int]:
+    start, stop = _find_extents(case)[0]
+    return [round(start + place * (stop - 1 - start)) for place in PLACES]
 
 
-def _find_extent(truth: Float32, axis: int) -> tuple[int, int]:
-    """Return the first and last index of the head along an axis, or of the grid where there is no head."""
-    others = tuple(n for n in range(truth.ndim) if n != axis)
-    used = np.flatnonzero(truth.max(axis=others) > HALF)
-    return (int(used[0]), int(used[-1])) if used.size else (0, truth.shape[axis] - 1)
+def _find_extents(case: CaseView) -> list[tuple[int, int]]:
+    """Return the head's first index and the one after its last along each axis; the grid's where there is no head."""
+    return list(zip(*bounding_box(case.truth > HALF), strict=True))
 
 
 def _measure_window(case: CaseView, axis: int) -> float:
     """Return the side of a square window around the head across an axis, with a margin, mm."""
-    extents = [(_find_extent(case.truth, n), case.spacing_mm[n]) for n in range(len(AXES)) if n != axis]
-    return max((last - first) * step for (first, last), step in extents) + 2 * MARGIN_MM
+    sides = [(stop - start) * step for (start, stop), step in zip(_find_extents(case), case.spacing_mm, strict=True)]
+    return max(side for n, side in enumerate(sides) if n != axis) + 2 * MARGIN_MM
 
 
 def _make_plane(case: CaseView, axis: int, side_mm: float) -> SlicePlane:
     """Return the square window around the head."""
-    i, j = (n for n in range(len(AXES)) if n != axis)
-    middles = [sum(_find_extent(case.truth, n)) / 2 * case.spacing_mm[n] for n in (i, j)]
+    i, j = (n for n in range(len(PLANES)) if n != axis)
+    extents, steps = _find_extents(case), case.spacing_mm
+    middles = [(extents[n][0] + extents[n][1] - 1) / 2 * steps[n] for n in (i, j)]
     across, down = ((middle - side_mm / 2, middle + side_mm / 2) for middle in middles)
-    return SlicePlane(axis, (case.spacing_mm[i], case.spacing_mm[j]), across, down)
+    return SlicePlane((steps[i], steps[j]), across, down)
 
 
 def _show(ax: Axes, image: Float32, plane: SlicePlane) -> None:
