@@ -141,14 +141,9 @@ def _format_row(one: AblationResult) -> tuple[str, ...]:
         one.scans.replace("_", " "),
         f"{100 * one.dsc_full:.2f}",
         f"{100 * one.dsc_left_out:.2f}",
-        _format_difference(one.difference, factor=100),
+        one.difference.format(),
         ", ".join(f"{100 * value:+.1f}" for value in one.difference.by_seed),
         f"{one.difference.wilcoxon_p:.3g}",
         f"{one.volume_error_full_percent:.1f} to {one.volume_error_left_out_percent:.1f}",
-        _format_difference(one.volume_error_difference, factor=1),
+        one.volume_error_difference.format(factor=1),
     )
-
-
-def _format_difference(difference: SeededDifference, factor: int) -> str:
-    mean, low, high = (factor * value for value in (difference.mean, *difference.ci95))
-    return f"{mean:+.2f} [{low:+.2f}, {high:+.2f}]"

@@ -46,7 +46,8 @@ def compare_folders(first: Path, second: Path) -> list[SectionComparison]:
     """
     found = []
     for name in SECTIONS:
-        one, other = (_index_by_case(read_journal(folder / f"{name}.jsonl")) for folder in (first, second))
+        journals = (read_journal(folder / f"{name}.jsonl") for folder in (first, second))
+        one, other = ({result.case or str(result.seed): result for result in results} for results in journals)
         common = sorted(one.keys() & other.keys())
         if len(common) >= MIN_CASES:
             found.append(_compare(name, {key: one[key] for key in common}, {key: other[key] for key in common}))
@@ -77,15 +78,11 @@ def _format_row(one: SectionComparison) -> list[str]:
     return [
         f"{one.section} ({d.cases})",
         *(f"{100 * getattr(a, n):.2f} to {100 * getattr(b, n):.2f}" for n in ("dsc_mean", "dsc_median", "dsc_min")),
-        f"{100 * d.mean:+.2f} [{100 * d.ci95[0]:+.2f}, {100 * d.ci95[1]:+.2f}], p = {d.p:.2g}",
+        f"{d.format()}, p = {d.p:.2g}",
         f"{one.better} of {d.cases}",
         " to ".join(f"{side.volumes.mean_absolute_relative_error_percent:.2f}" for side in (a, b)),
         " to ".join(f"{s.volumes.bias_ml:+.1f} ± {s.volumes.loa_half_width_ml:.1f}" for s in (a, b)),
     ]
-
-
-def _index_by_case(results: Sequence[CaseResult]) -> Mapping[str, CaseResult]:
-    return {result.case or str(result.seed): result for result in results}
 
 
 def _compare(name: str, one: Mapping[str, CaseResult], other: Mapping[str, CaseResult]) -> SectionComparison:

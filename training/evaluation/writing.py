@@ -56,14 +56,11 @@ def _summarise_repeated(folder: Path, command: str) -> Reproducibility | None:
     found, left_out = select_complete_groups(read_journal(folder / f"{REPEATED}.jsonl"))
     if len({r.subject_seed for r in found}) > 1:
         return summarise_reproducibility(found).model_copy(update={"command": command, "left_out": left_out})
-    own = _read_own_spread(folder)
-    return own and own.model_copy(update={"command": command})
-
-
-def _read_own_spread(folder: Path) -> Reproducibility | None:
-    """Read the spread of the repeated scans of own data that were measured into the folder."""
     path = folder / OWN_REPRODUCIBILITY
-    return Reproducibility.model_validate_json(path.read_text(encoding="utf-8")) if path.is_file() else None
+    if not path.is_file():
+        return None
+    own = Reproducibility.model_validate_json(path.read_text(encoding="utf-8"))
+    return own.model_copy(update={"command": command})
 
 
 def write_evaluation(evaluation: Evaluation, path: Path) -> None:

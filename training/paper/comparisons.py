@@ -5,12 +5,7 @@ from dataclasses import dataclass
 
 from training.evaluation.markdown import markdown_table
 from training.evaluation.statistics.paired import SeededDifference, compare_seeded, holm, index_by_case
-from training.paper.systems import (
-    COMPARISONS,
-    SYSTEMS,
-    SystemPair,
-    lends_level_1,
-)
+from training.paper.systems import COMPARISONS, SYSTEMS, SystemPair, lends_level_1
 from training.paper.tables import Cell, SystemResults, format_p
 
 ALPHA = 0.05
@@ -64,16 +59,14 @@ COLUMNS: Mapping[str, Callable[[PairedComparison], Cell]] = {
 def compare(measured: Mapping[str, SystemResults]) -> list[PairedComparison]:
     """Compare the pairs of `systems.COMPARISONS` of which both systems were measured."""
     pairs = [pair for pair in COMPARISONS if pair.system in measured and pair.against in measured]
-    found = [_measure_difference(measured[pair.system], measured[pair.against]) for pair in pairs]
+    found = []
+    for this, other in ((measured[pair.system], measured[pair.against]) for pair in pairs):
+        a, b = ([index_by_case(run, "dsc") for run in one.test] for one in (this, other))
+        found.append(compare_seeded(a, b, shared_seeds=lends_level_1(other.system, this.system)))
     known = [one.p for one in found if one.p is not None]
     p = holm(known) if len(known) == len(found) else [None] * len(found)
     wilcoxon_p = holm([one.wilcoxon_p for one in found])
     return [PairedComparison(*parts) for parts in zip(pairs, found, p, wilcoxon_p, strict=True)]
-
-
-def _measure_difference(this: SystemResults, other: SystemResults) -> SeededDifference:
-    a, b = ([index_by_case(run, "dsc") for run in found.test] for found in (this, other))
-    return compare_seeded(a, b, shared_seeds=lends_level_1(other.system, this.system))
 
 
 def format_section(compared: Sequence[PairedComparison]) -> str:
@@ -106,12 +99,11 @@ def format_table(compared: Sequence[PairedComparison]) -> str:
 
 
 def _format_row(one: PairedComparison) -> tuple[str, ...]:
-    low, high = (100 * value for value in one.difference.ci95)
     return (
         one.pair.system,
         one.pair.against,
         one.pair.part,
-        f"{100 * one.difference.mean:+.2f} [{low:+.2f}, {high:+.2f}]",
+        one.difference.format(),
         " ".join(f"{100 * value:+.1f}" for value in one.difference.by_seed),
         "-" if one.p is None else format_p(one.p),
         format_p(one.wilcoxon_p),

@@ -87,10 +87,8 @@ def format_table(found: Sequence[OrientationResult]) -> str:
     reoriented = sum(one.crop_reoriented for one in found)
     rows = [["as served", f"{100 * np.mean([one.served for one in found]):.2f}", "", ""]]
     for way, difference in compare_with_served(found).items():
-        low, high = (100 * value for value in difference.ci95)
         mean = 100 * np.mean([getattr(one, way) for one in found])
-        shown = f"{100 * difference.mean:+.2f} [{low:+.2f}, {high:+.2f}]"
-        rows.append([way, f"{mean:.2f}", shown, f"{difference.p:.3g}"])
+        rows.append([way, f"{mean:.2f}", difference.format(), f"{difference.p:.3g}"])
     caption = f"{len(found)} scans; cropping gave {reoriented} of them another orientation."
     return f"{caption}\n\n{markdown_table(('the scan', 'DSC [%]', 'difference [95 % CI]', 'p'), rows)}"
 

@@ -19,25 +19,32 @@ RESAMPLES = 50_000
 Case = TypeVar("Case", bound=int | str)
 
 
-class PairedDifference(Value):
-    """Mean of (this - other) over common cases, its bootstrap 95 % interval and Wilcoxon's signed-rank p."""
+class Difference(Value):
+    """Mean of (this - other) over common cases, and its bootstrap 95 % interval."""
 
     cases: int
     mean: float
     ci95: tuple[float, float]
+
+    def format(self, factor: int = 100) -> str:
+        """Format the mean with its interval for a table; by default fractions in per cent."""
+        mean, low, high = (factor * value for value in (self.mean, *self.ci95))
+        return f"{mean:+.2f} [{low:+.2f}, {high:+.2f}]"
+
+
+class PairedDifference(Difference):
+    """The difference of two networks, with Wilcoxon's signed-rank p."""
+
     p: float
 
 
-class SeededDifference(Value):
-    """Mean of (this - other) over common cases and training seeds, with 95 % interval and p of 0 over both.
+class SeededDifference(Difference):
+    """The difference of two systems over cases and training seeds, with interval and p of 0 over both.
 
     `by_seed` pairs the seeds as given; with one seed there is no p over both. `wilcoxon_p` is over cases, averaged over
     each system's seeds: it applies to these networks, not to training them again.
     """
 
-    cases: int
-    mean: float
-    ci95: tuple[float, float]
     p: float | None
     by_seed: tuple[float, ...]
     wilcoxon_p: float

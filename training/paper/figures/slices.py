@@ -68,7 +68,9 @@ def draw_contours(cases: Sequence[CaseView]) -> Figure:
     axes = panels.subplots(len(cases), len(PLACES), squeeze=False)
     for row, case in zip(axes, cases, strict=True):
         plane = _make_plane(case, 0, side)
-        for ax, number in zip(row, _choose_slices(case), strict=True):
+        start, stop = _find_extents(case)[0]
+        for ax, place in zip(row, PLACES, strict=True):
+            number = round(start + place * (stop - 1 - start))
             _show(ax, case.image[number], plane)
             for mask, colour, style in zip((case.truth, *case.answers.values()), COLOURS, STYLES, strict=False):
                 _draw_outline(ax, mask[number], plane, colour, style)
@@ -104,11 +106,6 @@ def draw_probabilities(case: CaseView) -> Figure:
         ax.set_title(name if name == "image" else f"{name}, DSC {case.dsc[name]:.3f}", fontsize=9)
     page.colorbar(picture, ax=axes, shrink=0.5, label="probability")
     return page
-
-
-def _choose_slices(case: CaseView) -> list[int]:
-    start, stop = _find_extents(case)[0]
-    return [round(start + place * (stop - 1 - start)) for place in PLACES]
 
 
 def _find_extents(case: CaseView) -> list[tuple[int, int]]:
