@@ -24,7 +24,7 @@ from app.client import FetalHead, FetalHeadError, Retries, ServiceProblem
 from app.imaging.nifti.file import encode_volume
 from app.imaging.postprocess import head_volume_ml
 from training.cli.shared import spacing_mm
-from training.evaluation.metrics import count_overlap, dsc
+from training.evaluation.metrics import dsc
 from training.phantom import Phantom, SimulationRequest, simulate
 
 READY_TIMEOUT_S = 120.0
@@ -160,7 +160,7 @@ def _measure(service: DemoService, phantom: Phantom, folder: Path) -> Comparison
     return Comparison(
         measured_ml=float("nan") if measured_ml is None else measured_ml,
         true_ml=head_volume_ml(phantom.truth.data, phantom.truth.geometry),
-        dsc=dsc(count_overlap(np.asarray(result.mask.dataobj) > 0, phantom.truth.data > 0)),
+        dsc=dsc(np.asarray(result.mask.dataobj) > 0, phantom.truth.data > 0),
         verdict=result.report.verdict,
     )
 

@@ -90,7 +90,7 @@ def judge_cases(segmenter: HeadSegmenter, scans: Iterable[Labelled]) -> Iterator
         for volume in (scan.volume, worse):
             found = segmenter.segment(volume)
             truth = scan.truth.data * (volume.data > 0)
-            overlap = metrics.dsc(metrics.count_overlap(found.mask, truth))
+            overlap = metrics.dsc(found.mask, truth)
             yield JudgedCase(overlap, found.mask_volume_ml, found.quality)
 
 

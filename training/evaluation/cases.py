@@ -114,16 +114,16 @@ def judge_case(facts: Facts, volume: Volume, truth: Volume, segment: Segment) ->
     begun = perf_counter()
     answer = segment(volume, facts.gestational_age_weeks)
     seconds = perf_counter() - begun
-    counts = metrics.count_overlap(answer.mask, truth.data)
+    dsc = metrics.dsc(answer.mask, truth.data)
     distances = metrics.measure_boundary_distances(answer.mask, truth.data, truth.geometry.spacing_mm)
     i, j, k = (round(edge, SPACING_DIGITS) for edge in truth.geometry.spacing_mm)
     return CaseResult(
         **facts.model_dump(),
         true_ml=head_volume_ml(truth.data, truth.geometry),
         measured_ml=head_volume_ml(answer.mask, truth.geometry),
-        dsc=metrics.dsc(counts),
-        jaccard=metrics.jaccard(counts),
-        conformity=metrics.conformity(counts),
+        dsc=dsc,
+        jaccard=metrics.jaccard(dsc),
+        conformity=metrics.conformity(dsc),
         adb_mm=distances.adb_mm,
         hdb_mm=distances.hdb_mm,
         verdict=answer.verdict,

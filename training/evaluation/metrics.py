@@ -10,22 +10,10 @@ import numpy.typing as npt
 from scipy import ndimage
 from scipy.spatial import cKDTree
 
-Mask = npt.NDArray[np.bool_]
+from app.imaging import reliability
+from app.imaging.arrays import Bool
+
 Spacing = tuple[float, float, float]
-
-
-@dataclass(frozen=True)
-class Overlap:
-    """Voxel counts of estimate E and truth G."""
-
-    estimate: int
-    truth: int
-    both: int
-
-    @property
-    def empty(self) -> bool:
-        """Whether both masks are empty."""
-        return self.estimate + self.truth == 0
 
 
 @dataclass(frozen=True)
@@ -36,27 +24,21 @@ class BoundaryDistances:
     hdb_mm: float | None
 
 
-def count_overlap(estimate: npt.ArrayLike, truth: npt.ArrayLike) -> Overlap:
-    """Count the voxels of two masks of equal shape (I, J, K)."""
+def dsc(estimate: npt.ArrayLike, truth: npt.ArrayLike) -> float:
+    """Return the Dice similarity coefficient of two masks (I, J, K): twice the intersection over the sum (eq. 6)."""
     e, g = _as_mask(estimate), _as_mask(truth)
     if e.shape != g.shape:
         raise ValueError(f"masks must have one shape, got {e.shape} and {g.shape}; restore to the source grid first")
-    return Overlap(int(np.count_nonzero(e)), int(np.count_nonzero(g)), int(np.count_nonzero(e & g)))
+    return reliability.dsc(e, g)
 
 
-def dsc(counts: Overlap) -> float:
-    """Return the Dice similarity coefficient, twice the intersection over the sum of both sizes (eq. 6)."""
-    return 1.0 if counts.empty else 2 * counts.both / (counts.estimate + counts.truth)
+def jaccard(score: float) -> float:
+    """Return the Jaccard index, intersection over union, for a DSC (eq. 6)."""
+    return score / (2 - score)
 
 
-def jaccard(counts: Overlap) -> float:
-    """Return the Jaccard index, intersection over union (eq. 6)."""
-    return 1.0 if counts.empty else counts.both / (counts.estimate + counts.truth - counts.both)
-
-
-def conformity(counts: Overlap) -> float | None:
+def conformity(score: float) -> float | None:
     """Return the conformity (3 DSC - 2) / DSC: negative below a DSC of 2/3, None (minus infinity) at 0."""
-    score = dsc(counts)
     return None if score == 0 else (3 * score - 2) / score
 
 
@@ -71,7 +53,7 @@ def measure_boundary_distances(estimate: npt.ArrayLike, truth: npt.ArrayLike, sp
     return BoundaryDistances(adb, max(float(from_truth.max()), float(from_estimate.max())))
 
 
-def find_surface_points(mask: Mask, spacing_mm: Spacing) -> npt.NDArray[np.float64]:
+def find_surface_points(mask: Bool, spacing_mm: Spacing) -> npt.NDArray[np.float64]:
     """Return the centres of voxels with a face to the background or to the array's border, in mm (n, 3)."""
     if not mask.any():
         return np.empty((0, 3))
@@ -87,5 +69,5 @@ def _find_nearest(points: npt.NDArray[np.float64], surface: npt.NDArray[np.float
     return np.asarray(cKDTree(surface).query(points)[0])
 
 
-def _as_mask(values: npt.ArrayLike) -> Mask:
+def _as_mask(values: npt.ArrayLike) -> Bool:
     return np.asarray(values).astype(bool, copy=False)

@@ -7,7 +7,7 @@ import numpy as np
 
 from app.inference.manifest import PrecisionGate
 from app.inference.segmenter import HeadSegmenter
-from training.evaluation.metrics import count_overlap, dsc
+from training.evaluation.metrics import dsc
 from training.phantom import Phantom
 
 LARGEST_DSC_LOSS = 0.0005
@@ -34,7 +34,7 @@ def measure_precision(exact: HeadSegmenter, faster: HeadSegmenter, phantoms: Ite
     agreements, changes = [], []
     for phantom in phantoms:
         one, other = (segmenter.segment(phantom.volume) for segmenter in (exact, faster))
-        agreements.append(dsc(count_overlap(other.mask, one.mask)))
+        agreements.append(dsc(other.mask, one.mask))
         change = abs(other.mask_volume_ml - one.mask_volume_ml) / max(one.mask_volume_ml, 1e-9)
         changes.append(min(100.0, 100 * change) if other.mask_volume_ml or one.mask_volume_ml else 0.0)
     return PrecisionGate(
@@ -47,7 +47,7 @@ def measure_precision(exact: HeadSegmenter, faster: HeadSegmenter, phantoms: Ite
 
 def score_phantoms(segmenter: HeadSegmenter, phantoms: Iterable[Phantom]) -> list[float]:
     """Return the DSC of each phantom's mask against the truth."""
-    return [dsc(count_overlap(segmenter.segment(phantom.volume).mask, phantom.truth.data)) for phantom in phantoms]
+    return [dsc(segmenter.segment(phantom.volume).mask, phantom.truth.data) for phantom in phantoms]
 
 
 def mean_loss(before: Sequence[float], after: Sequence[float]) -> float:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
-from training.evaluation.metrics import count_overlap, dsc
+from training.evaluation.metrics import dsc
 from training.evaluation.torch_segmenter import DEFAULT_THRESHOLD, TorchSegmenter
 from training.export.rules import KeptChange, keep_change
 from training.fitting.cascade import load_levels
@@ -72,7 +72,7 @@ def score_shares(
         if label is None:
             raise ValueError(f"{case.name} has no label to compare with")
         for share, segment in segmenters.items():
-            scores[share].append(dsc(count_overlap(segment(image, None).mask, label.data)))
+            scores[share].append(dsc(segment(image, None).mask, label.data))
     return {share: float(np.mean(values)) for share, values in scores.items()}
 
 

@@ -20,7 +20,7 @@ from app.inference.segmenter import HeadSegmenter
 from training.cases.augment import augment, draw_augmentation, fit_to_grid
 from training.cases.sources import GridCase, PhantomCache
 from training.config.training import BudgetConfig, ConfigError, TrainingConfig
-from training.evaluation.metrics import count_overlap, dsc
+from training.evaluation.metrics import dsc
 from training.evaluation.torch_segmenter import TorchSegmenter
 from training.export.card import format_model_card
 from training.export.publish import export
@@ -113,7 +113,7 @@ def test_the_level_below_is_asked_once_on_its_own_grid_whatever_the_stage(
     assert below.shapes == {served.rescale(COARSE_MM, regional.preprocessing.shape_divisor).shape}
     assert case.context is not None
     assert case.context.shape == case.truth.shape
-    assert dsc(count_overlap(case.context >= 0.5, case.truth >= 0.5)) > 0.9
+    assert dsc(case.context >= 0.5, case.truth >= 0.5) > 0.9
     assert case.middle is not None
     found = (np.array(case.middle) - (np.array(case.truth.shape) - 1) / 2) * spacing_mm
     assert np.abs(found - head_middle(case)).max() < COARSE_MM
@@ -175,7 +175,7 @@ def test_validation_sees_what_serving_sees(cache: PhantomCache, regional: Traini
     (below,) = run_levels(regional.level[:1], [first], image, regional.preprocessing)
     probability = run_level(regional.level[1], second, image, below, regional.preprocessing)
     truth = resample(served.orientation.apply(case.truth), served.geometry).data
-    assert found == pytest.approx(dsc(count_overlap(probability > 0.5, truth >= 0.5)), abs=0.02)
+    assert found == pytest.approx(dsc(probability > 0.5, truth >= 0.5), abs=0.02)
 
 
 @pytest.mark.parametrize(
@@ -223,7 +223,7 @@ def test_a_model_of_regions_is_served_as_it_was_trained(
     prepared, levels = TorchSegmenter.of_run(RunFolder(tmp_path)).probabilities(volume)
     assert [level.shape for level in found.level_probabilities] == [prepared.geometry.shape] * 2
     for ours, theirs in zip(found.level_probabilities, levels, strict=True):
-        assert dsc(count_overlap(ours >= 0.5, theirs >= 0.5)) > 0.99
+        assert dsc(ours >= 0.5, theirs >= 0.5) > 0.99
     assert not np.array_equal(found.level_probabilities[0], found.level_probabilities[1])
     told = f"level 1 on a {COARSE_MM} mm grid, level 2 on a {FINE_MM} mm grid in a cube of 120 mm around the head"
     assert told in format_model_card(stored.manifest, None)

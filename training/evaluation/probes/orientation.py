@@ -21,7 +21,7 @@ from app.imaging.preprocess import preprocess, resample_mask_like
 from app.imaging.volume import Volume
 from app.inference.segmenter import HeadSegmenter
 from training.evaluation.markdown import markdown_table
-from training.evaluation.metrics import count_overlap, dsc
+from training.evaluation.metrics import dsc
 from training.evaluation.statistics.paired import PairedDifference, compare_paired
 from training.phantom import Phantom
 
@@ -101,7 +101,7 @@ def _bring_to_grid(segmenter: HeadSegmenter, volume: Volume, truth: Volume) -> t
 
 def _measure_dsc(segmenter: HeadSegmenter, volume: Float32, truth: Float32) -> float:
     found = segmenter.probabilities(np.ascontiguousarray(volume)[None, None])[-1]
-    return dsc(count_overlap(found >= segmenter.manifest.postprocessing.threshold, truth >= INSIDE))
+    return dsc(found >= segmenter.manifest.postprocessing.threshold, truth >= INSIDE)
 
 
 def _as_index(values: npt.NDArray[np.int_]) -> tuple[int, int, int]:
