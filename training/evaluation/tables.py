@@ -63,20 +63,28 @@ def format_table(sections: dict[str, EvaluationSection], data: str = "simulated"
     return markdown_table(["", *titles], ([title, paper, *cells] for title, paper, cells in rows))
 
 
-def format_repeated(found: Reproducibility) -> str:
-    """Return the spread of repeated measurements as a Markdown table, with the paper's mean SD."""
+def format_repeated(*found: Reproducibility) -> str:
+    """Return spreads of repeated measurements as the columns of a Markdown table, with the paper's mean SD."""
+    ranges = [f"{one.mean_sd_ml:.2f} ({one.min_sd_ml:.2f} to {one.max_sd_ml:.2f})" for one in found]
+    agreements = [_format_estimate(one.icc_agreement, one.icc_agreement_ci95, ".3f") for one in found]
     rows = [
-        ("Mean SD (mL)", PAPER_MEAN_SD_ML, f"{found.mean_sd_ml:.2f} ({found.min_sd_ml:.2f} to {found.max_sd_ml:.2f})"),
-        ("Mean SD of the true volume in view (mL)", "", _format_estimate(found.truth_mean_sd_ml, None, ".2f")),
-        ("Within-subject SD (mL)", "", f"{found.within_subject_sd_ml:.2f}"),
-        ("Within-subject CV (%)", "", f"{found.wcv_percent:.2f}"),
-        ("Repeatability coefficient (mL)", "", f"{found.repeatability_coefficient_ml:.1f}"),
-        ("ICC(1,1), 95 % interval", "", _format_estimate(found.icc, found.icc_ci95, ".3f")),
-        ("ICC(A,1), 95 % interval", "", _format_estimate(found.icc_agreement, found.icc_agreement_ci95, ".3f")),
-        ("Voxels (mm)", "", _format_edges(found.spacing_mm)),
+        ("Mean SD (mL)", PAPER_MEAN_SD_ML, *ranges),
+        ("The same with n in the place of n - 1 (mL)", "", *(f"{one.mean_sd_population_ml:.2f}" for one in found)),
+        (
+            "Mean SD of the true volume in view (mL)",
+            "",
+            *(_format_estimate(one.truth_mean_sd_ml, None, ".2f") for one in found),
+        ),
+        ("Within-subject SD (mL)", "", *(f"{one.within_subject_sd_ml:.2f}" for one in found)),
+        ("Within-subject CV (%)", "", *(f"{one.wcv_percent:.2f}" for one in found)),
+        ("Repeatability coefficient (mL)", "", *(f"{one.repeatability_coefficient_ml:.1f}" for one in found)),
+        ("ICC(1,1), 95 % interval", "", *(_format_estimate(one.icc, one.icc_ci95, ".3f") for one in found)),
+        ("ICC(A,1), 95 % interval", "", *agreements),
+        ("Voxels (mm)", "", *(_format_edges(one.spacing_mm) for one in found)),
     ]
-    header = ("", "paper", f"{found.groups} subjects, {found.views} scans each")
-    return "\n".join([markdown_table(header, rows), *(f"\nleft out: {who}" for who in found.left_out)])
+    header = ("", "paper", *(f"{one.groups} subjects, {one.views} scans each" for one in found))
+    left_out = (f"\nleft out: {who}" for one in found for who in one.left_out)
+    return "\n".join([markdown_table(header, rows), *left_out])
 
 
 def explain(sections: Collection[str], data: str = "simulated") -> str:

@@ -1,6 +1,6 @@
 """Agreement and reproducibility of head volumes by training seed: mean over seeds, and their range."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +8,8 @@ import numpy as np
 from training.evaluation.cases import CaseResult
 from training.evaluation.markdown import markdown_table
 from training.evaluation.statistics.agreement import measure_agreement
-from training.evaluation.statistics.reproducibility import Reproducibility, summarise_reproducibility
+from training.evaluation.statistics.reproducibility import summarise_reproducibility
+from training.evaluation.tables import format_repeated
 from training.paper.tables import SystemResults, write_csv
 from training.phantom.views import direction_of
 
@@ -24,8 +25,12 @@ def format_volumes(measured: Mapping[str, SystemResults], repeated: Sequence[Seq
         "## Volumes",
         *(["Mean over training seeds, and their range in brackets."] if several else []),
         markdown_table(HEADER, [*(_format_row(system, found) for system, found in measured.items()), PAPER]),
-        *([_format_repeated([summarise_reproducibility(run) for run in repeated], name)] if repeated else []),
     ]
+    if repeated:
+        parts.append(
+            f"Reproducibility of {name}, a column for each training seed; every volume: `reproducibility.csv`."
+        )
+        parts.append(format_repeated(*map(summarise_reproducibility, repeated)))
     return "\n\n".join(parts)
 
 
@@ -36,25 +41,6 @@ def _format_row(system: str, found: SystemResults) -> tuple[str, ...]:
         format_over_seeds([a.bias_ml for a in agreed], "+.1f"),
         format_over_seeds([a.loa_half_width_ml for a in agreed], ".1f"),
         format_over_seeds([a.pearson for a in agreed], ".3f"),
-    )
-
-
-def _format_repeated(found: Sequence[Reproducibility], name: str) -> str:
-    def format_value(value: Callable[[Reproducibility], float], form: str) -> str:
-        return format_over_seeds([value(one) for one in found], form)
-
-    low, high = min(one.min_sd_ml for one in found), max(one.max_sd_ml for one in found)
-    parts = (
-        f"SD of a fetus's volumes {format_value(lambda r: r.mean_sd_ml, '.1f')} mL on average (n - 1; "
-        f"{format_value(lambda r: r.mean_sd_population_ml, '.1f')} mL with n), {low:.1f} to {high:.1f} mL",
-        f"within-subject SD {format_value(lambda r: r.within_subject_sd_ml, '.1f')} mL",
-        f"CV {format_value(lambda r: r.wcv_percent, '.1f')} %",
-        f"repeatability coefficient {format_value(lambda r: r.repeatability_coefficient_ml, '.0f')} mL",
-        f"ICC(1,1) {format_value(lambda r: r.icc, '.3f')}",
-    )
-    return (
-        f"Reproducibility of {name}, {found[0].groups} fetuses along {found[0].views} directions: {'; '.join(parts)}. "
-        "The paper: 11.524 mL on average, 1.960 to 49.869 mL. Every volume: `reproducibility.csv`."
     )
 
 
