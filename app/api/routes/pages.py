@@ -13,9 +13,8 @@ from starlette.types import Scope
 
 import app.viewer
 from app.api.address import Root
-from app.problems.catalogue import PROBLEMS
+from app.problems.catalogue import PROBLEMS, ProblemType
 from app.problems.problem import ProblemError
-from app.problems.problem_type import ProblemType
 
 STATIC = Path(__file__).parents[1] / "static"
 VIEWER = Path(app.viewer.__file__).parent / "static"

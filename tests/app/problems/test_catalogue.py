@@ -36,7 +36,7 @@ def test_nothing_is_documented_that_does_not_exist() -> None:
 
 @pytest.mark.parametrize(("kind", "code"), IMAGING)
 def test_every_code_of_imaging_is_a_problem_with_the_status_of_its_class(kind: str, code: str) -> None:
-    assert code in PROBLEMS, f"{code} is raised in app/imaging, but it is not in app/problems/file_problems.py"
+    assert code in PROBLEMS, f"{code} is raised in app/imaging, but it is not in app/problems/catalogue.py"
     assert PROBLEMS[code].status == STATUS[kind]
 
 
