@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from prometheus_client import (
@@ -31,122 +31,72 @@ class Metrics:
     """The service's metrics. Labels are few and never hold what a client sent."""
 
     def __init__(self) -> None:
-        self.registry = registry = CollectorRegistry()
-        self._describe_requests(registry)
-        self._describe_work(registry)
-        self._describe_results(registry)
-        self._describe_model(registry)
-        self._describe_disk(registry)
+        self.registry = CollectorRegistry()
+        self._add_requests()
+        self._add_work()
+        self._add_results()
+        self._add_model_and_disk()
         for reason in ALARMING:
             self.rejected.labels(reason)
             self.failed.labels(reason)
         for result in ("succeeded", "failed"):
             self.activations.labels(result)
         for collector in (ProcessCollector, PlatformCollector, GCCollector):
-            collector(registry=registry)
+            collector(registry=self.registry)
 
-    def _describe_requests(self, registry: CollectorRegistry) -> None:
-        self.requests = Counter(
-            "fetalhead_requests_total", "HTTP requests answered", ("route", "method", "status"), registry=registry
-        )
-        self.request_seconds = Histogram(
-            "fetalhead_request_duration_seconds",
-            "Time from a request's head to the end of its answer",
-            ("route",),
-            buckets=REQUEST_SECONDS,
-            registry=registry,
-        )
-        self.rejected = Counter(
-            "fetalhead_rejected_total", "Requests refused, by problem code", ("reason",), registry=registry
-        )
+    def _count(self, name: str, description: str, *labels: str) -> Counter:
+        return Counter(f"fetalhead_{name}", description, labels, registry=self.registry)
 
-    def _describe_work(self, registry: CollectorRegistry) -> None:
-        self.stage_seconds = Histogram(
-            "fetalhead_stage_duration_seconds",
-            "Time of one stage of a segmentation; leave the stage total, the sum of all others, out of sums",
-            ("stage",),
-            buckets=STAGE_SECONDS,
-            registry=registry,
-        )
-        self.queue_depth = Gauge("fetalhead_queue_depth", "Waiting segmentations", registry=registry)
-        self.queue_wait_seconds = Histogram(
-            "fetalhead_queue_wait_seconds",
-            "Time a segmentation waited in the queue",
-            buckets=REQUEST_SECONDS,
-            registry=registry,
-        )
-        self.stopped = Counter(
-            "fetalhead_stopped_total",
-            "Segmentations ended before their result, by reason",
-            ("reason",),
-            registry=registry,
-        )
-        self.failed = Counter(
-            "fetalhead_failed_total",
-            "Accepted segmentations that failed, by problem code",
-            ("reason",),
-            registry=registry,
-        )
-        self.loop_lag = Histogram(
-            "fetalhead_event_loop_lag_seconds",
-            "Delay of the event loop in resuming a sleeping task, measured ten times a second",
-            buckets=LAG_SECONDS,
-            registry=registry,
-        )
-        self.in_flight = Gauge("fetalhead_in_flight", "Segmentations that are being computed", registry=registry)
+    def _gauge(self, name: str, description: str, *labels: str) -> Gauge:
+        return Gauge(f"fetalhead_{name}", description, labels, registry=self.registry)
 
-    def _describe_results(self, registry: CollectorRegistry) -> None:
-        self.segmentations = Counter(
-            "fetalhead_segmentations_total", "Completed segmentations, by verdict", ("verdict",), registry=registry
-        )
-        self.flags = Counter("fetalhead_flags_total", "Flags raised, by code", ("code",), registry=registry)
-        self.head_volume = Histogram(
-            "fetalhead_head_volume_ml", "Measured head volume, mL", buckets=HEAD_ML, registry=registry
-        )
-        self.agreement = Histogram(
-            "fetalhead_context_agreement_dsc",
-            "Dice coefficient between the last two context levels",
-            buckets=AGREEMENT,
-            registry=registry,
-        )
-        self.input_voxels = Histogram(
-            "fetalhead_input_voxels", "Voxels of an accepted volume", buckets=VOXELS, registry=registry
-        )
+    def _histogram(self, name: str, description: str, buckets: Sequence[float], *labels: str) -> Histogram:
+        return Histogram(f"fetalhead_{name}", description, labels, buckets=buckets, registry=self.registry)
 
-    def _describe_model(self, registry: CollectorRegistry) -> None:
-        self.model_info = Gauge(
-            "fetalhead_model_info",
-            "The model that is served; always 1",
-            ("name", "version", "sha256", "provider", "precision"),
-            registry=registry,
-        )
-        self.activations = Counter(
-            "fetalhead_model_activations_total",
-            "Exchanges of the served model, by result: succeeded or failed",
-            ("result",),
-            registry=registry,
-        )
-        self.model_ready = Gauge(
-            "fetalhead_model_ready", "1 once the model passed its self-test, else 0", registry=registry
-        )
-        self.provider_fallback = Gauge(
-            "fetalhead_provider_fallback",
-            "1 where the provider or precision is not the one configured, or the one the runtime was built for, else 0",
-            registry=registry,
-        )
+    def _add_requests(self) -> None:
+        self.requests = self._count("requests_total", "HTTP requests answered", "route", "method", "status")
+        text = "Time from a request's head to the end of its answer"
+        self.request_seconds = self._histogram("request_duration_seconds", text, REQUEST_SECONDS, "route")
+        self.rejected = self._count("rejected_total", "Requests refused, by problem code", "reason")
+        text = "Delay of the event loop in resuming a sleeping task, measured ten times a second"
+        self.loop_lag = self._histogram("event_loop_lag_seconds", text, LAG_SECONDS)
 
-    def _describe_disk(self, registry: CollectorRegistry) -> None:
-        self.data_free = Gauge(
-            "fetalhead_data_free_bytes", "Free bytes of the disk that holds FETALHEAD_DATA_DIR", registry=registry
+    def _add_work(self) -> None:
+        text = "Time of one stage of a segmentation; leave the stage total, the sum of all others, out of sums"
+        self.stage_seconds = self._histogram("stage_duration_seconds", text, STAGE_SECONDS, "stage")
+        self.queue_depth = self._gauge("queue_depth", "Waiting segmentations")
+        text = "Time a segmentation waited in the queue"
+        self.queue_wait_seconds = self._histogram("queue_wait_seconds", text, REQUEST_SECONDS)
+        self.stopped = self._count("stopped_total", "Segmentations ended before their result, by reason", "reason")
+        self.failed = self._count("failed_total", "Accepted segmentations that failed, by problem code", "reason")
+        self.in_flight = self._gauge("in_flight", "Segmentations that are being computed")
+
+    def _add_results(self) -> None:
+        self.segmentations = self._count("segmentations_total", "Completed segmentations, by verdict", "verdict")
+        self.flags = self._count("flags_total", "Flags raised, by code", "code")
+        self.head_volume = self._histogram("head_volume_ml", "Measured head volume, mL", HEAD_ML)
+        text = "Dice coefficient between the last two context levels"
+        self.agreement = self._histogram("context_agreement_dsc", text, AGREEMENT)
+        self.input_voxels = self._histogram("input_voxels", "Voxels of an accepted volume", VOXELS)
+
+    def _add_model_and_disk(self) -> None:
+        labels = ("name", "version", "sha256", "provider", "precision")
+        self.model_info = self._gauge("model_info", "The model that is served; always 1", *labels)
+        text = "Exchanges of the served model, by result: succeeded or failed"
+        self.activations = self._count("model_activations_total", text, "result")
+        self.model_ready = self._gauge("model_ready", "1 once the model passed its self-test, else 0")
+        text = (
+            "1 where the provider or precision is not the one configured, or the one the runtime was built for, else 0"
         )
-        self.data_size = Gauge(
-            "fetalhead_data_size_bytes", "Size of the disk that holds FETALHEAD_DATA_DIR", registry=registry
-        )
+        self.provider_fallback = self._gauge("provider_fallback", text)
+        self.data_free = self._gauge("data_free_bytes", "Free bytes of the disk that holds FETALHEAD_DATA_DIR")
+        self.data_size = self._gauge("data_size_bytes", "Size of the disk that holds FETALHEAD_DATA_DIR")
 
     def watch_disk(self, folder: Path) -> None:
         """Report the free space and the size of a folder's disk whenever the metrics are read."""
-        self.data_free.set_function(lambda: _free_bytes(os.statvfs(folder)))
-        self.data_size.set_function(lambda: _size_bytes(os.statvfs(folder)))
+        # Free is what the service, which is not root, may still use.
+        self.data_free.set_function(lambda: os.statvfs(folder).f_bavail * os.statvfs(folder).f_frsize)
+        self.data_size.set_function(lambda: os.statvfs(folder).f_blocks * os.statvfs(folder).f_frsize)
 
     def observe_stages(self, timings_s: Mapping[str, float]) -> None:
         """Record the time of each stage, in seconds."""
@@ -163,11 +113,3 @@ class Metrics:
         families = {family.name: family.type for family in self.registry.collect()}
         own = (name for name in families if name.startswith("fetalhead_"))
         return sorted(f"{name}_total" if families[name] == "counter" else name for name in own)
-
-
-def _free_bytes(disk: os.statvfs_result) -> int:
-    return disk.f_bavail * disk.f_frsize  # the space that the service, which is not root, may still use
-
-
-def _size_bytes(disk: os.statvfs_result) -> int:
-    return disk.f_blocks * disk.f_frsize
