@@ -10,7 +10,7 @@ from fastapi.responses import JSONResponse
 
 from app.api.address import link_below
 from app.contract.report import MASK, PREVIEW, REPORT, Report, segmentation_path
-from app.contract.service import Problem, Unfinished
+from app.contract.service import Unfinished
 from app.problems.problem import ProblemError
 from app.records.repository import Repository
 from app.records.segmentation import StoredSegmentation
@@ -19,8 +19,6 @@ from app.service.jobs import Job
 JSON = "application/json"
 GZIP = "application/gzip"
 ZIP = "application/zip"
-LATER_S = "60"
-UNAVAILABLE = 503
 STAGES = 6
 """Stages that a segmentation goes through, to report its progress."""
 
@@ -64,17 +62,12 @@ def summary_headers(report: Report) -> dict[str, str]:
     return headers
 
 
-def stored_problem(problem: Problem) -> ProblemError:
-    """Return the error that answers with the stored problem of a segmentation."""
-    error = ProblemError(problem.code, headers={"Retry-After": LATER_S} if problem.status == UNAVAILABLE else {})
-    error.problem = problem
-    return error
-
-
 def require_report(stored: StoredSegmentation) -> Report:
     """Return the report, or raise the problem that says why there is none (yet)."""
     if stored.problem is not None:
-        raise stored_problem(stored.problem)
+        error = ProblemError(stored.problem.code)
+        error.problem = stored.problem
+        raise error
     if stored.report is None:
         raise ProblemError("not_completed", f"The segmentation is {stored.status}.", got=stored.status)
     return stored.report

@@ -9,8 +9,9 @@ from app.contract.upload import FieldError
 from app.problems.catalogue import PROBLEMS
 
 MEDIA_TYPE = "application/problem+json"
+UNAVAILABLE = 503
 RETRY_AFTER_S = 5
-"""Least value of `Retry-After` where the service takes nothing now."""
+"""`Retry-After` of a 503 unless a longer time is known."""
 
 
 class ProblemError(Exception):
@@ -30,6 +31,8 @@ class ProblemError(Exception):
         super().__init__(code)
         self.kind = kind
         self.headers = dict(headers or {})
+        if kind.status == UNAVAILABLE:
+            self.headers.setdefault("Retry-After", str(RETRY_AFTER_S))
         remedy = remedy or kind.remedy
         self.problem = Problem(
             type=f"/problems/{code}",
@@ -44,6 +47,6 @@ class ProblemError(Exception):
 
 
 def field_problem(error: FieldError) -> ProblemError:
-    """Return the problem that a field beside the volume amounts to."""
+    """Return the problem of a field that cannot be used."""
     detail = f"The field {error.name} is {error.what}."
     return ProblemError("invalid_field", detail, expected=error.expected, got=error.got, remedy=error.remedy)

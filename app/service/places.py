@@ -51,7 +51,7 @@ class Places:
     def require_open(self) -> None:
         """Raise the problem `stopping` once they are closed."""
         if self.is_closed:
-            raise ProblemError("stopping", headers={"Retry-After": str(RETRY_AFTER_S)})
+            raise ProblemError("stopping")
 
     @contextmanager
     def take(self) -> Iterator[Place]:
@@ -63,8 +63,8 @@ class Places:
         self.require_open()
         if self._taken >= self._count:
             wait_s = max(RETRY_AFTER_S, math.ceil(self._pace.rest_s()))
-            headers = {"Retry-After": str(wait_s)}
-            raise ProblemError("queue_full", got=f"{self._taken} requests held", headers=headers)
+            got, headers = f"{self._taken} requests held", {"Retry-After": str(wait_s)}
+            raise ProblemError("queue_full", got=got, headers=headers)
         self._taken += 1
         place = Place(self._release)
         try:

@@ -13,7 +13,7 @@ from app.inference.segmenter import HeadSegmenter
 from app.measuring.loading import describe_model, describe_runtime, load_segmenter
 from app.monitoring.logs import describe_exception
 from app.monitoring.metrics import Metrics
-from app.problems.problem import RETRY_AFTER_S, ProblemError
+from app.problems.problem import ProblemError
 from app.settings import Settings
 
 log = logging.getLogger("fetalhead.model")
@@ -74,11 +74,10 @@ class ServedModel:
         """Return the model, or raise the problem that says why there is none."""
         if self._segmenter is not None:
             return self._segmenter
-        headers = {"Retry-After": str(RETRY_AFTER_S)}
         if self._failure is not None:
             detail = f"The model is not served ({self._failure.code}); the service's log says more."
-            raise ProblemError("model_failed", detail, headers=headers)
-        raise ProblemError("not_ready", headers=headers)
+            raise ProblemError("model_failed", detail)
+        raise ProblemError("not_ready")
 
     def readiness(self) -> Readiness:
         """Return the model that is served and its provider, or raise the problem that says why there is none."""
@@ -109,9 +108,6 @@ class ServedModel:
 
     def _replace(self, segmenter: HeadSegmenter) -> None:
         self._segmenter, self._failure = segmenter, None
-        self._announce(segmenter)
-
-    def _announce(self, segmenter: HeadSegmenter) -> None:
         manifest, metrics = segmenter.manifest, self._metrics
         hashes = ",".join(level.sha256[:12] for level in manifest.levels)
         labels = (manifest.name, str(manifest.version), hashes, segmenter.provider, segmenter.precision)

@@ -14,7 +14,7 @@ from app.api.state import State
 from app.contract.service import Activation, ModelDetail, ModelList, ModelSummary, Readiness
 from app.inference.errors import InferenceError
 from app.inference.model_store import ModelStore
-from app.problems.problem import RETRY_AFTER_S, ProblemError
+from app.problems.problem import ProblemError
 from app.records.audit import AuditEvent
 from app.service.state import ServiceState
 
@@ -82,8 +82,7 @@ def _detail(state: ServiceState, version: int) -> ModelDetail:
         model = store.resolve(name, version)
         evaluation, card = model.evaluation(), model.model_card()
     except InferenceError as error:
-        headers = {"Retry-After": str(RETRY_AFTER_S)}
-        raise ProblemError("model_failed", f"Version {version} is damaged ({error.code}).", headers=headers) from error
+        raise ProblemError("model_failed", f"Version {version} is damaged ({error.code}).") from error
     return ModelDetail(
         active=state.model.is_active(name, version),
         manifest=model.manifest.model_dump(mode="json"),
