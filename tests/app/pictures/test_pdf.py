@@ -1,18 +1,17 @@
+import gzip
 import re
 import subprocess
 from pathlib import Path
 
 import numpy as np
-import pytest
+from nibabel.nifti1 import Nifti1Image
 
 from app.contract.report import Flag, Report
-from app.pictures.page import Pictures, draw_page
-from app.pictures.surface import draw_surface
-from tests.helpers.makers import HEAD, TISSUE, sphere_volume
+from app.pictures.pdf import draw_report
+from app.pictures.preview import draw_preview
+from tests.app.pictures.drawing import MASK, TEXT, VOLUME
 from tests.helpers.system_packages import require
 
-VOLUME = sphere_volume()
-MASK = (np.asarray(VOLUME.data) > (HEAD + TISSUE) / 2).astype(np.uint8)
 REPORT = Report.model_validate(
     {
         "id": "c27d55be-0547-498b-b93e-2c8d177fc20c",
@@ -40,11 +39,9 @@ REPORT = Report.model_validate(
 )
 
 
-@pytest.fixture(scope="module")
-def pictures() -> Pictures:
-    surface = draw_surface(MASK, VOLUME.geometry)
-    assert surface is not None
-    return Pictures(planes=surface, surface=surface)
+def draw(report: Report = REPORT, mask: np.ndarray = MASK) -> bytes:
+    mask_file = gzip.compress(Nifti1Image(mask, VOLUME.geometry.affine).to_bytes())
+    return draw_report(report, mask_file, draw_preview(VOLUME, mask, TEXT))
 
 
 def text_of(pdf: bytes) -> str:
@@ -56,8 +53,8 @@ def text_of(pdf: bytes) -> str:
     return re.sub(r"\s+", " ", text)
 
 
-def test_the_page_says_all(pictures: Pictures) -> None:
-    text = text_of(draw_page(REPORT, pictures))
+def test_the_page_says_all() -> None:
+    text = text_of(draw())
     for expected in (
         "236.4 mL",
         "(95 %: 228 to 245 mL)",
@@ -76,25 +73,25 @@ def test_the_page_says_all(pictures: Pictures) -> None:
         assert expected in text
 
 
-def test_a_rejected_measurement_has_no_volume(pictures: Pictures) -> None:
+def test_a_rejected_measurement_has_no_volume() -> None:
     rejected = REPORT.model_copy(update={"verdict": "reject", "head_volume_ml": None, "head_volume_interval_ml": None})
-    text = text_of(draw_page(rejected, Pictures(pictures.planes, None)))
+    text = text_of(draw(rejected, np.zeros_like(MASK)))
     assert "no volume" in text
     assert "the mask is empty" in text
     assert "236" not in text
 
 
-def test_many_flags_still_make_one_page(pictures: Pictures) -> None:
+def test_many_flags_still_make_one_page() -> None:
     flag = Flag(code="some_reason_for_doubt", detail="what was found " * 8, remedy="what to do about it " * 8)
-    assert text_of(draw_page(REPORT.model_copy(update={"flags": (flag,) * 14}), pictures)).count("some reason") == 14
+    assert text_of(draw(REPORT.model_copy(update={"flags": (flag,) * 14}))).count("some reason") == 14
 
 
-def test_the_same_content_gives_the_same_bytes(pictures: Pictures) -> None:
-    assert draw_page(REPORT, pictures) == draw_page(REPORT, pictures)
+def test_the_same_content_gives_the_same_bytes() -> None:
+    assert draw() == draw()
 
 
-def test_the_file_is_a_picture_of_one_page(pictures: Pictures, tmp_path: Path) -> None:
-    (tmp_path / "page.pdf").write_bytes(draw_page(REPORT, pictures))
+def test_the_file_is_a_picture_of_one_page(tmp_path: Path) -> None:
+    (tmp_path / "page.pdf").write_bytes(draw())
     program = require("pdftoppm", package="poppler-utils")
     subprocess.run([program, "-r", "30", "-png", tmp_path / "page.pdf", tmp_path / "page"], check=True)
     assert [path.suffix for path in sorted(tmp_path.iterdir())] == [".png", ".pdf"]
