@@ -15,7 +15,7 @@ from app.api.address import Addressed
 from app.api.documentation import describe_only_own_answers, problems
 from app.api.errors import install_handlers
 from app.api.middleware import Headed, Observed
-from app.api.routes import growth, health, models, pages, report_pdf, reviews, segment, segmentations, subjects, volumes
+from app.api.routes import growth, health, models, pages, reviews, segment, segmentations, subjects, volumes
 from app.api.security import Guarded
 from app.monitoring.metrics import Metrics
 from app.records.lock import FolderLock
@@ -57,7 +57,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.add_middleware(Addressed, root_path=settings.root_path or "")
     install_handlers(app)
     refusals = ("unauthenticated", "forbidden", "rate_limited")  # the last one by the proxy (docker/nginx)
-    for module in (segment, segmentations, reviews, volumes, subjects, report_pdf):
+    for module in (segment, segmentations, reviews, volumes, subjects):
         app.include_router(module.router, responses=problems(*refusals, "database_unavailable"))
     for module in (growth, models, health, pages):
         app.include_router(module.router, responses=problems(*refusals))

@@ -6,6 +6,7 @@ import io
 import zipfile
 
 from fastapi import Response
+from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse
 
 from app.api.address import link_below
@@ -15,6 +16,7 @@ from app.problems.problem import ProblemError
 from app.records.repository import Repository
 from app.records.segmentation import StoredSegmentation
 from app.service.jobs import Job
+from app.service.state import ServiceState
 
 JSON = "application/json"
 GZIP = "application/gzip"
@@ -60,6 +62,11 @@ def summary_headers(report: Report) -> dict[str, str]:
     if report.head_volume_ml is not None:
         headers["X-Head-Volume-ml"] = str(report.head_volume_ml)
     return headers
+
+
+async def find_report(service: ServiceState, segmentation_id: str) -> Report:
+    """Return the report of a segmentation, or raise the problem that says why there is none (yet)."""
+    return require_report(await run_in_threadpool(service.records.repository.find, segmentation_id))
 
 
 def require_report(stored: StoredSegmentation) -> Report:

@@ -49,7 +49,7 @@ async def accept(service: ServiceState, sender: Sender, read: ReadUpload) -> Sto
 
 async def _read_repeated(service: ServiceState, sender: Sender, read: ReadUpload) -> Upload | None:
     """Read a body whose key belongs to an earlier request; this takes no place and needs no model."""
-    if sender.key is None or not await asyncio.to_thread(service.repository.has_key, sender.key, sender.owner):
+    if sender.key is None or not await asyncio.to_thread(service.records.repository.has_key, sender.key, sender.owner):
         return None
     service.jobs.places.require_open()
     async with service.jobs.repeating:
@@ -60,7 +60,7 @@ async def _find_earlier(service: ServiceState, sender: Sender, upload: Upload) -
     key = sender.key
     if key is None:
         return None
-    find = service.repository.find_by_key
+    find = service.records.repository.find_by_key
     return await asyncio.to_thread(lambda: find(key, upload.request_sha256, sender.owner))
 
 

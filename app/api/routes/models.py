@@ -41,7 +41,7 @@ async def put_active(activation: Activation, state: State, principal: Caller) ->
     await run_in_threadpool(state.model.activate, activation.version)
     readiness = state.model.readiness()
     detail = {"model": f"{readiness.model.name}/{activation.version}", "model_sha256": ",".join(readiness.model.sha256)}
-    await run_in_threadpool(state.repository.note, AuditEvent(principal.name, "activate", detail=detail))
+    await run_in_threadpool(state.records.repository.note, AuditEvent(principal.name, "activate", detail=detail))
     return readiness
 
 

@@ -9,7 +9,7 @@ from fastapi.concurrency import run_in_threadpool
 from pydantic import ValidationError
 
 from app.api.address import Root
-from app.api.answers import require_report
+from app.api.answers import find_report
 from app.api.documentation import problems
 from app.api.routes.segmentations import SegmentationId
 from app.api.security import Caller
@@ -60,8 +60,8 @@ async def post_decision(segmentation_id: SegmentationId, request: Request, state
     Every decision is kept; the latest counts. The reason is for people; the audit trail does not hold it.
     """
     wanted = _parse_decision(await read_body(request, MAX_DECISION_BYTES, state.settings.upload_timeout_s))
-    require_report(await run_in_threadpool(state.repository.find, segmentation_id))
-    return await run_in_threadpool(state.reviews.decide, segmentation_id, wanted, principal.name)
+    await find_report(state, segmentation_id)
+    return await run_in_threadpool(state.records.reviews.decide, segmentation_id, wanted, principal.name)
 
 
 @router.get(
@@ -71,8 +71,8 @@ async def post_decision(segmentation_id: SegmentationId, request: Request, state
 )
 async def get_decisions(segmentation_id: SegmentationId, state: State) -> DecisionList:
     """Return the decisions about a measurement, oldest first."""
-    require_report(await run_in_threadpool(state.repository.find, segmentation_id))
-    history = await run_in_threadpool(state.reviews.history, segmentation_id)
+    await find_report(state, segmentation_id)
+    history = await run_in_threadpool(state.records.reviews.history, segmentation_id)
     return DecisionList(decisions=tuple(history))
 
 
@@ -103,14 +103,14 @@ async def put_mask(
 
     The model's mask and all earlier edited ones are kept; the report keeps the measured volume.
     """
-    report = require_report(await run_in_threadpool(state.repository.find, segmentation_id))
+    report = await find_report(state, segmentation_id)
     if request.headers.get("content-type", "").lower().startswith("multipart/"):
         await drain(request)
         raise ProblemError("not_bare")
     payload = await read_body(request, state.settings.max_upload_bytes, state.settings.upload_timeout_s)
     mask = await state.jobs.decode(lambda: _read_mask(state, report, payload))
-    volume_ml = round_volume(mask.head_volume_ml)
-    edit = await run_in_threadpool(state.reviews.store_mask, segmentation_id, mask.content, volume_ml, principal.name)
+    volume_ml, store = round_volume(mask.head_volume_ml), state.records.reviews.store_mask
+    edit = await run_in_threadpool(store, segmentation_id, mask.content, volume_ml, principal.name)
     return edit.model_copy(update={"mask": root + edit.mask})
 
 
@@ -127,5 +127,5 @@ def _parse_decision(body: bytes) -> NewDecision:
 
 def _read_mask(state: ServiceState, report: Report, payload: bytes) -> EditedMask:
     limits = DecodeLimits(max_bytes=state.settings.max_unpacked_bytes)
-    original = state.repository.read_artifact(report.id, MASK)
+    original = state.records.repository.read_artifact(report.id, MASK)
     return read_edited_mask(payload, original, report.input.spacing_mm, limits)

@@ -11,7 +11,7 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse
 
 from app.api.address import find_root
-from app.api.answers import GZIP, JSON, ZIP, completed_answer, require_report, unfinished_answer
+from app.api.answers import GZIP, JSON, ZIP, completed_answer, find_report, unfinished_answer
 from app.api.documentation import problems
 from app.api.negotiation import preferred_type
 from app.api.security import Caller
@@ -110,11 +110,11 @@ async def segment(
             return _answer_accepted(stored, job)
         if job is not None and await _client_left(request, job, settings.request_timeout_s):
             if sender.key is None:  # without a key nobody can ask for the result again
-                await run_in_threadpool(state.repository.cancel, stored.id, sender.owner)
+                await run_in_threadpool(state.records.repository.cancel, stored.id, sender.owner)
                 state.jobs.end(stored.id)
             return Response(status_code=CLIENT_LEFT)
-        report = require_report(await run_in_threadpool(state.repository.find, stored.id))
-        return await run_in_threadpool(completed_answer, state.repository, report, media_type, find_root(request))
+        report, repository = await find_report(state, stored.id), state.records.repository
+        return await run_in_threadpool(completed_answer, repository, report, media_type, find_root(request))
     except ProblemError as error:
         if error.kind.code != "upload_timeout":
             await drain(request)

@@ -10,17 +10,27 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse
 
 from app.api.address import Root, link_below
-from app.api.answers import GZIP, ZIP, make_archive, require_report, save_as, summary_headers, unfinished_answer
+from app.api.answers import (
+    GZIP,
+    ZIP,
+    find_report,
+    make_archive,
+    require_report,
+    save_as,
+    summary_headers,
+    unfinished_answer,
+)
 from app.api.documentation import problems
 from app.api.security import Caller, require_owner
 from app.api.state import State
 from app.contract.report import DISAGREEMENT, MASK, PREVIEW, PROBABILITY, Report
-from app.contract.review import Edit
 from app.contract.service import Unfinished
+from app.pictures import is_installed
 from app.problems.problem import ProblemError
 from app.service.state import ServiceState
 
 router = APIRouter(prefix="/segmentations/{segmentation_id}", tags=["segmentation"])
+PDF = "application/pdf"
 MaskVersion = Literal["latest", "original", "edited"]
 FILE_PROBLEMS = ("unknown_segmentation", "not_completed", "damaged_record")
 
@@ -59,9 +69,9 @@ def _file(media_type: str, *codes: str) -> dict[int | str, dict[str, Any]]:
 )
 async def get_segmentation(segmentation_id: SegmentationId, state: State, root: Root) -> Response:
     """Return the report, or the state of a segmentation that is queued, running, failed or cancelled."""
-    stored = await run_in_threadpool(state.repository.find, segmentation_id)
+    stored = await run_in_threadpool(state.records.repository.find, segmentation_id)
     if stored.report is not None:
-        reviews = await run_in_threadpool(state.reviews.latest, [stored.id])
+        reviews = await run_in_threadpool(state.records.reviews.latest, [stored.id])
         report = stored.report.model_copy(update={"review": reviews.get(stored.id)})
         return JSONResponse(link_below(root, report.model_dump(mode="json")))
     job = state.jobs.find(stored.id)
@@ -78,10 +88,12 @@ async def get_mask(
 ) -> Response:
     """Return the mask, .nii.gz with the grid, affine and codes of the upload: 1 in the head, 0 elsewhere."""
     if wanted != "original":
-        report = require_report(await run_in_threadpool(state.repository.find, segmentation_id))
-        edited = await run_in_threadpool(state.reviews.read_edited_mask, segmentation_id)
+        report = await find_report(state, segmentation_id)
+        edited = await run_in_threadpool(state.records.reviews.read_edited_mask, segmentation_id)
         if edited is not None:
-            return _edited_mask(report, *edited)
+            edit, content = edited
+            headers = _show_as(MASK) | summary_headers(report) | {"X-Head-Volume-ml": str(edit.head_volume_ml)}
+            return Response(content, media_type=GZIP, headers=headers)
         if wanted == "edited":
             raise ProblemError("not_edited", "No edited mask was stored.")
     return await _artifact(state, segmentation_id, MASK, GZIP)
@@ -96,22 +108,36 @@ async def get_preview(segmentation_id: SegmentationId, state: State) -> Response
 @router.get("/probability", summary="Probability", response_model=None, responses=_file(GZIP, "unknown_layer"))
 async def get_probability(segmentation_id: SegmentationId, state: State) -> Response:
     """Return the network's probability of head, .nii.gz on its grid in steps of 1/255; for viewing only."""
-    return await _layer(state, segmentation_id, PROBABILITY)
+    return await _artifact(state, segmentation_id, PROBABILITY, GZIP)
 
 
 @router.get("/disagreement", summary="Disagreement", response_model=None, responses=_file(GZIP, "unknown_layer"))
 async def get_disagreement(segmentation_id: SegmentationId, state: State) -> Response:
     """Return the difference of the last two context levels' probabilities, .nii.gz on the network's grid."""
-    return await _layer(state, segmentation_id, DISAGREEMENT)
+    return await _artifact(state, segmentation_id, DISAGREEMENT, GZIP)
 
 
 @router.get("/archive.zip", summary="Everything in one file", response_model=None, responses=_file(ZIP))
 async def get_archive(segmentation_id: SegmentationId, state: State) -> Response:
     """Return mask, report and preview in a zip, as POST /segment does for Accept: application/zip."""
-    stored = await run_in_threadpool(state.repository.find, segmentation_id)
-    report = require_report(stored)
-    content = await run_in_threadpool(make_archive, state.repository, report)
+    report = await find_report(state, segmentation_id)
+    content = await run_in_threadpool(make_archive, state.records.repository, report)
     return Response(content, media_type=ZIP, headers={**save_as("segmentation.zip"), **summary_headers(report)})
+
+
+@router.get(
+    "/report.pdf",
+    summary="Report as PDF",
+    response_model=None,
+    responses=_file(PDF, "invalid_parameter", "report_not_installed"),
+)
+async def get_report(segmentation_id: SegmentationId, state: State) -> Response:
+    """Return one page: three planes, the surface, the numbers, the model, the flags and the notice."""
+    if not is_installed():
+        raise ProblemError("report_not_installed")
+    report = await find_report(state, segmentation_id)
+    content = await run_in_threadpool(_draw_pdf, state, report)
+    return Response(content, media_type=PDF, headers=_show_as(f"head-volume-{report.id}.pdf"))
 
 
 @router.delete(
@@ -126,30 +152,28 @@ async def delete_segmentation(segmentation_id: SegmentationId, state: State, pri
 
     Operators may do so with their own, admins with all.
     """
-    stored = await run_in_threadpool(state.repository.find, segmentation_id)
+    stored = await run_in_threadpool(state.records.repository.find, segmentation_id)
     require_owner(principal, stored.owner)
-    await run_in_threadpool(state.repository.remove, stored.id, principal.name)
+    await run_in_threadpool(state.records.repository.remove, stored.id, principal.name)
     state.jobs.end(stored.id)
     return Response(status_code=204)
 
 
-async def _layer(state: ServiceState, segmentation_id: str, name: str) -> Response:
-    stored = await run_in_threadpool(state.repository.find, segmentation_id)
-    require_report(stored)
+async def _artifact(state: ServiceState, segmentation_id: str, name: str, media_type: str) -> Response:
+    stored = await run_in_threadpool(state.records.repository.find, segmentation_id)
+    report = require_report(stored)
     if name not in stored.artifacts:
         raise ProblemError("unknown_layer")
-    return await _artifact(state, segmentation_id, name, GZIP)
+    content = await run_in_threadpool(state.records.repository.read_artifact, segmentation_id, name)
+    return Response(content, media_type=media_type, headers=_show_as(name) | summary_headers(report))
 
 
-async def _artifact(state: ServiceState, segmentation_id: str, name: str, media_type: str) -> Response:
-    stored = await run_in_threadpool(state.repository.find, segmentation_id)
-    report = require_report(stored)
-    content = await run_in_threadpool(state.repository.read_artifact, segmentation_id, name)
-    headers = {"Content-Disposition": f'inline; filename="{name}"', **summary_headers(report)}
-    return Response(content, media_type=media_type, headers=headers)
+def _draw_pdf(state: ServiceState, report: Report) -> bytes:
+    from app.pictures.pdf import draw_report  # noqa: PLC0415  # its library is an extra
+
+    mask, preview = (state.records.repository.read_artifact(report.id, name) for name in (MASK, PREVIEW))
+    return draw_report(report, mask, preview)
 
 
-def _edited_mask(report: Report, edit: Edit, content: bytes) -> Response:
-    headers = {"Content-Disposition": f'inline; filename="{MASK}"', **summary_headers(report)}
-    headers["X-Head-Volume-ml"] = str(edit.head_volume_ml)
-    return Response(content, media_type=GZIP, headers=headers)
+def _show_as(name: str) -> dict[str, str]:
+    return {"Content-Disposition": f'inline; filename="{name}"'}

@@ -26,7 +26,7 @@ async def erase_subject(
 
     The audit trail records each erasure, by whom and when, without the pseudonym.
     """
-    erased = await run_in_threadpool(state.housekeeping.erase_subject, subject, principal.name)
+    erased = await run_in_threadpool(state.records.housekeeping.erase_subject, subject, principal.name)
     for segmentation_id in erased:
         state.jobs.end(segmentation_id)
     return Erasure(erased=len(erased))

@@ -122,15 +122,15 @@ async def get_volume(
 
 def _page(state: ServiceState, query: VolumeQuery) -> VolumePage:
     wanted = query.to_filter()
-    page = state.measurements.page(wanted, query.limit, _sequence(query.cursor))
+    page = state.records.measurements.page(wanted, query.limit, _sequence(query.cursor))
     most_pairs = MOST_PAIRS if wanted.subject is not None or query.repeats else None
-    summary = state.measurements.summary(wanted, most_pairs)
+    summary = state.records.measurements.summary(wanted, most_pairs)
     return VolumePage(items=page.items, summary=summary, next=page.following and _cursor(page.following))
 
 
 def _table(state: ServiceState, query: VolumeQuery) -> Iterator[str]:
     """Yield the table in pieces: the header with the first rows, then the others."""
-    items = state.measurements.all(query.to_filter(), ROWS_AT_ONCE, _sequence(query.cursor))
+    items = state.records.measurements.all(query.to_filter(), ROWS_AT_ONCE, _sequence(query.cursor))
     rows = (_row(item) for item in islice(items, query.rows))
     yield _lines([COLUMNS, *islice(rows, ROWS_AT_ONCE)])
     while piece := list(islice(rows, ROWS_AT_ONCE)):

@@ -61,7 +61,7 @@ async def finished(service: ServiceState, stored: StoredSegmentation) -> StoredS
         await job.done.wait()
     while not service.jobs.is_idle:  # the place is given back a moment later
         await asyncio.sleep(0.01)
-    return service.repository.find(stored.id)
+    return service.records.repository.find(stored.id)
 
 
 Run = Callable[[Callable[[ServiceState], Awaitable[None]]], None]
@@ -76,7 +76,7 @@ def test_an_upload_is_measured_and_stored_with_its_fields(run: Run) -> None:
         assert (report.id, report.created_at) == (accepted.id, accepted.created_at)
         assert (report.subject, report.gestational_age_weeks) == ("S-1", 26.4)
         assert report.head_volume_ml == pytest.approx(sphere_ml(), rel=0.01)
-        assert service.repository.read_artifact(accepted.id, MASK)
+        assert service.records.repository.read_artifact(accepted.id, MASK)
 
     run(scenario)
 

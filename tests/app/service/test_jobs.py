@@ -71,7 +71,7 @@ class TestRunning:
         with running_service(tmp_path, slow_store, shutdown_timeout_s=0.1) as service:
             path = post(service.client, sphere, ASYNC).headers["location"]
             until(lambda: computing(service) == 1)
-            repository = service.state.repository
+            repository = service.state.records.repository
         found = repository.find(path.rsplit("/", maxsplit=1)[-1])
         assert (found.status, found.problem and found.problem.code) == ("failed", "interrupted")
 

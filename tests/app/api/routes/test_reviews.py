@@ -67,7 +67,7 @@ class TestDecision:
         assert lines[-1].action == "decide"
         assert lines[-1].detail["decision"] == "reject"
         assert SECRET not in str([line.detail for line in lines])
-        service.state.repository.verify_audit_trail()
+        service.state.records.repository.verify_audit_trail()
 
     def test_edit_needs_an_edited_mask(self, client: httpx.Client, report: dict[str, Any]) -> None:
         assert_problem(decide(client, report, "edit", "corrected"), 409, "not_edited")
