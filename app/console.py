@@ -62,6 +62,14 @@ def end_silently() -> int:
     return READER_LEFT
 
 
+class CommandError(Exception):
+    """An error of a command, with its exit code."""
+
+    def __init__(self, message: str, code: int = USAGE) -> None:
+        super().__init__(message)
+        self.code = code
+
+
 class Parser(argparse.ArgumentParser):
     """An argument parser that reports errors as one JSON object where `--json` is among the arguments."""
 

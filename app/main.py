@@ -91,4 +91,4 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
             task.cancel()
         await jobs.close(settings.shutdown_timeout_s)
         await asyncio.to_thread(records.close)
-        lock.release()
+        lock.close()

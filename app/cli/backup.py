@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import argparse
 import json
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from app.console import FAILED, FINE, USAGE, complain, operator
+from app.console import FAILED, FINE, CommandError, operator
 from app.settings import Settings
 
 if TYPE_CHECKING:
     from app.records.audit import Tip
+    from app.records.backup.restore import Backup
 
 
 def add_backup(actions: Any) -> None:
@@ -33,70 +35,48 @@ def add_backup(actions: Any) -> None:
     restore.add_argument("--check", action="store_true", help="compare only; restore nothing")
     restore.add_argument("--force", action="store_true", help="replace existing records")
     restore.add_argument(
-        "--tip", action="append", default=[], metavar="N:HASH", help="an earlier tip; must be a line of the trail"
+        "--tip", action="append", default=[], type=parse_tip, metavar="N:HASH", help="an earlier end of the trail"
     )
     restore.set_defaults(command=_restore)
     for action in (backup, restore):
         action.add_argument("--json", action="store_true", help="print one JSON object")
 
 
+def parse_tip(text: str) -> Tip:
+    """Parse an end of the audit trail for argparse."""
+    from app.records.audit import Tip
+
+    try:
+        return Tip.parse(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
 def _back_up(options: argparse.Namespace, settings: Settings) -> int:
     from app.records.backup.backup import back_up
-    from app.records.errors import BackupRefusedError
     from app.records.opening import open_records
 
-    records = open_records(settings.database, settings.data_dir, make=False)
-    try:
-        manifest = back_up(records, settings.data_dir, options.out, operator())
-    except BackupRefusedError as error:
-        return complain(str(error), USAGE, options.json)
-    except OSError as error:
-        return complain(f"{options.out} cannot be written: {error.strerror}.", USAGE, options.json)
-    finally:
-        records.close()
+    with closing(open_records(settings.database, settings.data_dir, make=False)) as records:
+        try:
+            manifest = back_up(records, settings.data_dir, options.out, operator())
+        except OSError as error:
+            raise CommandError(f"{options.out} cannot be written: {error.strerror}.") from error
     if options.json:
         print(manifest.model_dump_json())
     else:
         print(f"{manifest.segmentations} segmentations, {manifest.files} files in {options.out}")
-        print(f"tip {manifest.audit_tip}")
-        for flaw in manifest.flaws:
-            print(flaw)
+        print("\n".join([f"tip {manifest.audit_tip}", *manifest.flaws]))
     return FAILED if manifest.flaws else FINE
 
 
 def _restore(options: argparse.Namespace, settings: Settings) -> int:
-    from app.records.audit import Tip
-    from app.records.errors import BackupRefusedError, DamagedArtifactError, DamagedBackupError
+    from app.records.backup.restore import open_backup
 
     try:
-        known = [Tip.parse(text) for text in options.tip]
-    except ValueError as error:
-        return complain(f"--tip cannot be used: {error}.", USAGE, options.json)
-    try:
-        return _restore_from(options, settings, known)
-    except BackupRefusedError as error:
-        return complain(str(error), USAGE, options.json)
-    except (DamagedBackupError, DamagedArtifactError) as error:
-        return complain(str(error), FAILED, options.json)
+        with open_backup(options.folder, settings.data_dir, options.tip) as backup:
+            tip = backup.manifest.audit_tip if options.check else str(_put_back(backup, options.force, settings))
     except OSError as error:
-        return complain(f"{error.filename or settings.data_dir}: {error.strerror}.", USAGE, options.json)
-
-
-def _restore_from(options: argparse.Namespace, settings: Settings, known: list[Tip]) -> int:
-    from app.records.backup.restore import open_backup, restore
-    from app.records.lock import FolderLock
-    from app.records.opening import open_records
-
-    with open_backup(options.folder, settings.data_dir, known) as backup:
-        tip = backup.manifest.audit_tip
-        if not options.check:
-            lock = FolderLock(settings.data_dir)
-            records = open_records(settings.database, settings.data_dir)
-            try:
-                tip = str(restore(backup, records, settings.data_dir, operator(), options.force))
-            finally:
-                records.close()
-                lock.release()
+        raise CommandError(f"{error.filename or settings.data_dir}: {error.strerror}.") from error
     found = backup.manifest
     summary = {"segmentations": found.segmentations, "files": found.files, "flaws": found.flaws, "tip": tip}
     if options.json:
@@ -105,3 +85,15 @@ def _restore_from(options: argparse.Namespace, settings: Settings, known: list[T
         print(f"{found.segmentations} segmentations, {found.files} files {'intact' if options.check else 'restored'}")
         print("\n".join([f"tip {tip}", *found.flaws]))
     return FAILED if found.flaws else FINE
+
+
+def _put_back(backup: Backup, force: bool, settings: Settings) -> Tip:
+    from app.records.backup.restore import restore
+    from app.records.lock import FolderLock
+    from app.records.opening import open_records
+
+    with (
+        closing(FolderLock(settings.data_dir)),
+        closing(open_records(settings.database, settings.data_dir)) as records,
+    ):
+        return restore(backup, records, settings.data_dir, operator(), force)

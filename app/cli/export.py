@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import argparse
 import json
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from app.console import FAILED, FINE, complain
+from app.console import FAILED, FINE, CommandError
 from app.settings import Settings
 
 ALONE = "labels only; give --volumes DIR, the folder of the measured volumes, to get pairs for training"
@@ -31,29 +32,24 @@ def _export(options: argparse.Namespace, settings: Settings) -> int:
     from app.records.opening import open_records
     from app.records.training_set import export_decisions
 
-    if problem := _problem(options.out, options.volumes):
-        return complain(problem, FAILED, options.json)
-    records = open_records(settings.database, settings.data_dir, make=False)
+    _check_folders(options.out, options.volumes)
     count = unpaired = 0
-    try:
+    with closing(open_records(settings.database, settings.data_dir, make=False)) as records:
         for case in export_decisions(records.reviews, options.out, options.volumes):
             count += 1
             unpaired += not case.paired
             if options.json:
                 print(json.dumps(vars(case)))
-    finally:
-        records.close()
     if not options.json:
         print(_summary(options, count, unpaired))
     return FAILED if options.volumes is not None and unpaired else FINE
 
 
-def _problem(out: Path, volumes: Path | None) -> str | None:
+def _check_folders(out: Path, volumes: Path | None) -> None:
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        return f"{out} exists and is not an empty folder; name a new one."
+        raise CommandError(f"{out} exists and is not an empty folder; name a new one.", FAILED)
     if volumes is not None and not volumes.is_dir():
-        return f"{volumes} is not a folder; name the one that holds the measured volumes."
-    return None
+        raise CommandError(f"{volumes} is not a folder; name the one that holds the measured volumes.", FAILED)
 
 
 def _summary(options: argparse.Namespace, count: int, unpaired: int) -> str:

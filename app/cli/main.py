@@ -24,6 +24,7 @@ from app.console import (
     FAILED,
     NO_MODEL,
     USAGE,
+    CommandError,
     Parser,
     add_completion,
     complain,
@@ -32,7 +33,7 @@ from app.console import (
     print_any_text,
 )
 from app.inference.errors import InferenceError
-from app.records.errors import DatabaseUnavailableError, FolderInUseError, NoRecordsError
+from app.records.errors import DamageError, RecordsError
 from app.settings import Settings, SettingsError, read_settings
 
 PURPOSE = "Measures whole fetal heads in 3D ultrasound volumes. Research use only; not a medical device."
@@ -53,7 +54,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         end_silently()
         return complain(f"The output cannot be written: {error.strerror or error}.", FAILED, as_json)
-    except (SettingsError, DatabaseUnavailableError, FolderInUseError, NoRecordsError, AccessError) as error:
+    except CommandError as error:
+        return complain(str(error), error.code, as_json)
+    except DamageError as error:
+        return complain(str(error), FAILED, as_json)
+    except (AccessError, RecordsError, SettingsError) as error:
         return complain(str(error), USAGE, as_json)
     except InferenceError as error:
         return complain(str(error), NO_MODEL, as_json)

@@ -7,12 +7,15 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from app.console import FAILED, FINE, NO_MODEL, USAGE, Commands, complain
+from app.console import FAILED, FINE, NO_MODEL, CommandError, Commands, complain
 from app.inference.errors import InferenceError
 from app.settings import Settings
 
 if TYPE_CHECKING:
     from app.inference.model_store import ModelStore
+
+ACTIVATION_TIMEOUT_S = 300.0
+"""Loading and testing a model takes seconds, on a busy machine longer."""
 
 
 def add_models(commands: Commands) -> None:
@@ -81,18 +84,48 @@ def _model_problem(store: ModelStore, name: str, number: int) -> str | None:
 
 
 def _activate(options: argparse.Namespace, settings: Settings) -> int:
-    from app.cli.activation import ActivationRefusedError, activate_at_next_start, activate_in_service
-
-    try:
-        if options.url is None:
-            message = activate_at_next_start(settings, options.version)
-        else:
-            key = options.api_key_file and options.api_key_file.read_text(encoding="utf-8").strip()
-            message = activate_in_service(options.url, options.version, key)
-    except ActivationRefusedError as error:
-        return complain(str(error), NO_MODEL, options.json)
-    except OSError as error:
-        return complain(f"{error.filename}: {error.strerror}", USAGE, options.json)
+    if options.url is None:
+        message = _activate_at_next_start(settings, options.version)
+    else:
+        message = _activate_in_service(options.url, options.version, options.api_key_file)
     content = {"version": options.version, "at": options.url or "next start", "message": message}
     print(json.dumps(content) if options.json else message)
     return FINE
+
+
+def _activate_at_next_start(settings: Settings, version: int) -> str:
+    """Test a version here and remember it for the next start; return a message."""
+    from app.inference.remembered_version import remember_version
+    from app.measuring.loading import load_segmenter
+
+    if settings.model_version is not None and settings.model_version != version:
+        message = f"FETALHEAD_MODEL_VERSION is {settings.model_version} and takes precedence; unset it."
+        raise CommandError(message, NO_MODEL)
+    segmenter = load_segmenter(settings, version)
+    try:
+        remember_version(settings.data_dir, settings.model_name, version)
+    except OSError as error:
+        raise CommandError(f"{error.filename}: {error.strerror}") from error
+    tested = f"{settings.model_name} {version} passed its self-test ({segmenter.provider})"
+    return f"{tested}; the next start serves it, with FETALHEAD_DATA_DIR {settings.data_dir.absolute()}"
+
+
+def _activate_in_service(url: str, version: int, api_key_file: Path | None) -> str:
+    """Activate a version in a running service; return a message."""
+    import httpx
+    from pydantic import ValidationError
+
+    from app.client import FetalHead, FetalHeadError, Retries
+
+    try:
+        key = None if api_key_file is None else api_key_file.read_text(encoding="utf-8").strip()
+        with FetalHead(url, api_key=key, timeout_s=ACTIVATION_TIMEOUT_S, retries=Retries(attempts=1)) as service:
+            found = service.activate(version)
+    except OSError as error:
+        raise CommandError(f"{error.filename}: {error.strerror}") from error
+    except FetalHeadError as error:
+        raise CommandError(str(error), NO_MODEL) from error
+    except (httpx.InvalidURL, ValidationError) as error:
+        detail = f"{url} did not answer as this service does ({type(error).__name__})."
+        raise CommandError(detail, NO_MODEL) from error
+    return f"{found.model.name} {found.model.version} is served ({found.runtime.provider})"

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from app.cli.backup import add_backup
+from app.cli.backup import add_backup, parse_tip
 from app.cli.export import add_export
-from app.console import FAILED, FINE, USAGE, Commands, complain, operator, positive
+from app.console import FAILED, FINE, CommandError, Commands, operator, positive
 from app.settings import Settings
 
 if TYPE_CHECKING:
@@ -41,7 +40,7 @@ def add_records(commands: Commands) -> None:
     audit = commands.add_parser("audit", help="the audit trail").add_subparsers(required=True, metavar="ACTION")
     verify = audit.add_parser("verify", help="check that no line or measurement was altered or removed")
     verify.add_argument(
-        "--tip", action="append", default=[], metavar="N:HASH", help="an earlier tip; must be a line of the trail"
+        "--tip", action="append", default=[], type=parse_tip, metavar="N:HASH", help="an earlier end of the trail"
     )
     verify.set_defaults(command=_verify)
 
@@ -54,7 +53,7 @@ def _repair(options: argparse.Namespace, settings: Settings) -> int:
     from app.records.errors import FolderInUseError
     from app.records.lock import FolderLock
 
-    with _records(settings) as records:
+    with closing(_open(settings)) as records:
         try:
             lock: FolderLock | None = FolderLock(settings.data_dir)
         except FolderInUseError:
@@ -63,7 +62,7 @@ def _repair(options: argparse.Namespace, settings: Settings) -> int:
             records.repository.recover(ProblemError("interrupted").problem)
         found = records.housekeeping.repair(at_work=lock is None, remove_orphans=options.orphans)
         if lock is not None:
-            lock.release()
+            lock.close()
     if options.json:
         print(json.dumps(asdict(found)))
     else:
@@ -78,29 +77,19 @@ def _repair(options: argparse.Namespace, settings: Settings) -> int:
 def _purge(options: argparse.Namespace, settings: Settings) -> int:
     days = settings.retention_days if options.days is None else options.days
     if days < 1:
-        return complain("Set FETALHEAD_RETENTION_DAYS or --days to 1 or more.", USAGE, options.json)
-    with _records(settings) as records:
+        raise CommandError("Set FETALHEAD_RETENTION_DAYS or --days to 1 or more.")
+    with closing(_open(settings)) as records:
         return _print_erased(records.housekeeping.purge(days), options.json)
 
 
 def _erase(options: argparse.Namespace, settings: Settings) -> int:
-    with _records(settings) as records:
+    with closing(_open(settings)) as records:
         return _print_erased(records.housekeeping.erase_subject(options.subject, operator()), options.json)
 
 
 def _verify(options: argparse.Namespace, settings: Settings) -> int:
-    from app.records.audit import Tip
-    from app.records.errors import AlteredMeasurementError, BrokenAuditTrailError
-
-    try:
-        known = [Tip.parse(text) for text in options.tip]
-    except ValueError as error:
-        return complain(f"--tip cannot be used: {error}.", USAGE, options.json)
-    with _records(settings) as records:
-        try:
-            tip = records.repository.verify_audit_trail(known)
-        except (BrokenAuditTrailError, AlteredMeasurementError) as error:
-            return complain(str(error), FAILED, options.json)
+    with closing(_open(settings)) as records:
+        tip = records.repository.verify_audit_trail(options.tip)
     if options.json:
         print(json.dumps({"lines": tip.sequence, "intact": True, "tip": str(tip)}))
     else:
@@ -113,12 +102,7 @@ def _print_erased(erased: list[str], as_json: bool) -> int:
     return FINE
 
 
-@contextmanager
-def _records(settings: Settings) -> Iterator[Records]:
+def _open(settings: Settings) -> Records:
     from app.records.opening import open_records
 
-    records = open_records(settings.database, settings.data_dir, make=False)
-    try:
-        yield records
-    finally:
-        records.close()
+    return open_records(settings.database, settings.data_dir, make=False)

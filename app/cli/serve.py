@@ -46,7 +46,7 @@ def _check_storage(settings: Settings) -> None:
     from app.records.opening import open_records
 
     try:
-        FolderLock(settings.data_dir).release()
+        FolderLock(settings.data_dir).close()
         open_records(settings.database, settings.data_dir).close()
     except OSError as error:
         raise SettingsError(f"FETALHEAD_DATA_DIR {settings.data_dir} cannot be written: {error.strerror}.") from error

@@ -5,12 +5,13 @@ RecordsError
 ├── KeyReusedError               an idempotency key was used again with other content
 ├── NotEditedError               the decision "edit" about a measurement without an edited mask
 ├── NothingToAcceptError         the decision "accept" about a measurement without a volume
-├── DamagedArtifactError         a stored file is missing or is not what was stored
-├── BrokenAuditTrailError        the chain of audit lines was altered, or lost its end
-├── AlteredMeasurementError      a measurement differs from the audit trail
+├── DamageError                  stored content was altered or lost
+│   ├── DamagedArtifactError     a stored file is missing or is not what was stored
+│   ├── BrokenAuditTrailError    the chain of audit lines was altered, or lost its end
+│   ├── AlteredMeasurementError  a measurement differs from the audit trail
+│   └── DamagedBackupError       a backup was altered
 ├── FolderInUseError             another service uses the data folder
 ├── BackupRefusedError           a backup would replace something, or is of another version
-├── DamagedBackupError           a backup was altered
 ├── NoRecordsError               there are no records at this place
 └── DatabaseUnavailableError     the database cannot be opened or reached
 """
@@ -29,7 +30,6 @@ class UnknownSegmentationError(RecordsError):
 
     def __init__(self, segmentation_id: str) -> None:
         super().__init__(f"There is no segmentation {segmentation_id}; it never existed, or it was erased.")
-        self.segmentation_id = segmentation_id
 
 
 class KeyReusedError(RecordsError):
@@ -53,14 +53,18 @@ class NothingToAcceptError(RecordsError):
         super().__init__(f"Segmentation {segmentation_id} has the verdict reject: it has no volume to accept.")
 
 
-class DamagedArtifactError(RecordsError):
+class DamageError(RecordsError):
+    """Stored content that was altered or lost."""
+
+
+class DamagedArtifactError(DamageError):
     """A stored file that is missing, or whose content is not what was stored."""
 
     def __init__(self, segmentation_id: str, name: str) -> None:
         super().__init__(f"{name} of segmentation {segmentation_id} is missing or damaged; restore it from a backup.")
 
 
-class BrokenAuditTrailError(RecordsError):
+class BrokenAuditTrailError(DamageError):
     """An audit trail in which a line was altered, removed or moved, or whose last lines are missing."""
 
     def __init__(self, sequence: int) -> None:
@@ -70,12 +74,11 @@ class BrokenAuditTrailError(RecordsError):
         self.sequence = sequence
 
 
-class AlteredMeasurementError(RecordsError):
+class AlteredMeasurementError(DamageError):
     """A measurement that differs from what the audit trail recorded."""
 
     def __init__(self, segmentation_id: str) -> None:
         super().__init__(f"Segmentation {segmentation_id} differs from the audit trail; it was altered later.")
-        self.segmentation_id = segmentation_id
 
 
 class FolderInUseError(RecordsError):
@@ -91,7 +94,7 @@ class BackupRefusedError(RecordsError):
     """A backup or restore that was refused so that nothing is lost; the message says why and what to do."""
 
 
-class DamagedBackupError(RecordsError):
+class DamagedBackupError(DamageError):
     """A backup that was altered; nothing of it was restored."""
 
     def __init__(self, problem: str) -> None:

@@ -12,7 +12,7 @@ FILE = "service.lock"
 
 
 class FolderLock:
-    """A lock that is held from its construction until `release`, or until the process ends in any way."""
+    """A lock that is held from its construction until `close`, or until the process ends in any way."""
 
     def __init__(self, data_dir: Path) -> None:
         """Take the lock; raise FolderInUseError where another process holds it."""
@@ -24,6 +24,6 @@ class FolderLock:
             os.close(self._descriptor)
             raise FolderInUseError(data_dir) from error
 
-    def release(self) -> None:
+    def close(self) -> None:
         """Release the folder for other processes."""
         os.close(self._descriptor)

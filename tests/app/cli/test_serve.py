@@ -22,7 +22,7 @@ class TestServe:
     def test_it_does_not_share_its_folder(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         lock = FolderLock(tmp_path / "data")
         assert main(["serve"]) == USAGE
-        lock.release()
+        lock.close()
         assert "in use by another service" in capsys.readouterr().err
 
     def test_settings_that_need_one_another(

@@ -125,5 +125,5 @@ def test_a_folder_serves_one_service_at_a_time(tmp_path: Path) -> None:
     lock = FolderLock(tmp_path)
     with pytest.raises(FolderInUseError, match="in use by another service"):
         FolderLock(tmp_path)
-    lock.release()
-    FolderLock(tmp_path).release()
+    lock.close()
+    FolderLock(tmp_path).close()
