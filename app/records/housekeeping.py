@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import Engine, select
+from sqlalchemy import ColumnElement, Engine, select
 
 from app.records.artifacts import ArtifactStore
 from app.records.audit import AuditEvent
-from app.records.database import reading
+from app.records.database import forget_deleted, reading
 from app.records.repository import Repository
 from app.records.segmentation import UNFINISHED
 from app.records.tables import AuditRow, SegmentationRow
@@ -45,12 +46,13 @@ class Housekeeping:
 
         The audit trail keeps one line for each, which says who erased which id, but not whose it was.
         """
-        return self._erase(self._repository.find_ids_of_subject(subject), actor, "erase")
+        return self._erase([SegmentationRow.subject == subject], actor, "erase")
 
     def purge(self, days: int, actor: str = RETENTION) -> list[str]:
         """Erase the measurements that are older than so many days and return their ids."""
         limit = datetime.now(UTC) - timedelta(days=days)
-        return self._erase(self._repository.find_ids_finished_before(limit), actor, "purge")
+        finished = SegmentationRow.status.not_in(UNFINISHED)
+        return self._erase([SegmentationRow.created_at < limit, finished], actor, "purge")
 
     def repair(self, at_work: bool = False, remove_orphans: bool = False) -> Repair:
         """Remove the files that a killed process left without their measurement.
@@ -73,8 +75,10 @@ class Housekeeping:
         kept = set(orphaned) - set(removed)
         return Repair(half_written, len(removed), tuple(sorted(kept)), tuple(sorted(incomplete)))
 
-    def _erase(self, ids: list[str], actor: str, action: str) -> list[str]:
+    def _erase(self, conditions: Sequence[ColumnElement[bool]], actor: str, action: str) -> list[str]:
+        with reading(self._engine) as session:
+            ids = list(session.scalars(select(SegmentationRow.id).where(*conditions)))
         erased = [name for name in ids if self._repository.erase(name, AuditEvent(actor, action, name))]
         if erased:
-            self._repository.forget_erased()
+            forget_deleted(self._engine)
         return erased

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
-from datetime import datetime
+from contextlib import contextmanager
 
-from sqlalchemy import ColumnElement, Engine, select
+from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
 from app.contract.report import Measurement
@@ -59,7 +58,7 @@ class Repository:
             KeyReusedError: the key belongs to a request with other content.
         """
         key = None if new.idempotency_key is None else digest_key(new.idempotency_key, new.owner)
-        with self._writing() as session:
+        with self.transaction() as session:
             earlier = None if key is None else find_row_by_key(session, key)
             if earlier is not None and earlier.status in ("failed", "cancelled"):
                 earlier.key_sha256 = None
@@ -100,12 +99,15 @@ class Repository:
     def find(self, segmentation_id: str) -> StoredSegmentation:
         """Return the segmentation with an id; raise UnknownSegmentationError where there is none."""
         with reading(self._engine) as session:
-            return read_segmentation(find_row(session, segmentation_id))
+            row = find_row(session, segmentation_id)
+            if row is None:
+                raise UnknownSegmentationError(segmentation_id)
+            return read_segmentation(row)
 
     def start(self, segmentation_id: str) -> bool:
-        """Mark a queued segmentation as running; return False where it was cancelled or erased meanwhile."""
-        with self._writing() as session:
-            row = session.scalars(select(SegmentationRow).where(SegmentationRow.id == segmentation_id)).first()
+        """Mark a queued segmentation as running; return False if it was cancelled or erased meanwhile."""
+        with self.transaction() as session:
+            row = find_row(session, segmentation_id)
             if row is None or row.status != "queued":
                 return False
             row.status = "running"
@@ -114,12 +116,12 @@ class Repository:
     def complete(self, segmentation_id: str, measurement: Measurement) -> bool:
         """Store the files, then the measurement and its audit line in one transaction.
 
-        Return False, and store nothing, where the segmentation was cancelled or erased meanwhile.
+        Return False, and store nothing, if the segmentation was cancelled or erased meanwhile.
         """
         hashes = self._artifacts.write(segmentation_id, measurement.files)
         try:
-            with self._writing() as session:
-                row = session.scalars(select(SegmentationRow).where(SegmentationRow.id == segmentation_id)).first()
+            with self.transaction() as session:
+                row = find_row(session, segmentation_id)
                 if row is None or row.status not in UNFINISHED:
                     self._artifacts.erase(segmentation_id)
                     return False
@@ -133,12 +135,11 @@ class Repository:
 
     def fail(self, segmentation_id: str, problem: Problem) -> None:
         """Mark an unfinished segmentation as failed and store its problem."""
-        with self._writing() as session:
-            row = session.scalars(select(SegmentationRow).where(SegmentationRow.id == segmentation_id)).first()
+        with self.transaction() as session:
+            row = find_row(session, segmentation_id)
             if row is not None and row.status in UNFINISHED:
                 row.status, row.problem = "failed", problem.model_dump(mode="json", exclude_none=True)
-                detail = {"code": problem.code}
-                append_line(session, AuditEvent(SERVICE, "fail", segmentation_id, detail))
+                append_line(session, AuditEvent(SERVICE, "fail", segmentation_id, {"code": problem.code}))
 
     def remove(self, segmentation_id: str, actor: str = ANYBODY) -> Status:
         """Cancel an unfinished segmentation or erase a finished one with its files; return the status it had.
@@ -153,13 +154,13 @@ class Repository:
             return status
         if not self.erase(segmentation_id, AuditEvent(actor, "erase", segmentation_id)):
             raise UnknownSegmentationError(segmentation_id)
-        self.forget_erased()
+        forget_deleted(self._engine)
         return status
 
     def cancel(self, segmentation_id: str, actor: str = ANYBODY) -> bool:
         """Cancel an unfinished segmentation; return False where there is none with this id."""
-        with self._writing() as session:
-            row = session.scalars(select(SegmentationRow).where(SegmentationRow.id == segmentation_id)).first()
+        with self.transaction() as session:
+            row = find_row(session, segmentation_id)
             if row is None or row.status not in UNFINISHED:
                 return False
             row.status = "cancelled"
@@ -191,18 +192,10 @@ class Repository:
             self.fail(segmentation_id, problem)
         return len(left)
 
-    def find_ids_of_subject(self, subject: str) -> list[str]:
-        """Return the ids of a subject's segmentations, unfinished ones included."""
-        return self._select_ids(SegmentationRow.subject == subject)
-
-    def find_ids_finished_before(self, moment: datetime) -> list[str]:
-        """Return the ids of the finished segmentations that were created before a moment."""
-        return self._select_ids(SegmentationRow.created_at < moment, SegmentationRow.status.not_in(UNFINISHED))
-
     def erase(self, segmentation_id: str, event: AuditEvent) -> bool:
         """Remove a segmentation and its files in any state; return False where there is none."""
-        with self._writing() as session:
-            row = session.scalars(select(SegmentationRow).where(SegmentationRow.id == segmentation_id)).first()
+        with self.transaction() as session:
+            row = find_row(session, segmentation_id)
             if row is None:
                 return False
             session.delete(row)
@@ -210,18 +203,10 @@ class Repository:
         self._artifacts.erase(segmentation_id)
         return True
 
-    def forget_erased(self) -> None:
-        """Remove what the database still keeps of erased rows, as far as possible."""
-        forget_deleted(self._engine)
-
     def note(self, event: AuditEvent) -> None:
         """Append a line that belongs to no segmentation's progress, such as a change of the served model."""
-        with self._writing() as session:
+        with self.transaction() as session:
             append_line(session, event)
-
-    def transaction(self) -> AbstractContextManager[Session]:
-        """Open a transaction that holds the write lock, for the other parts of the records."""
-        return self._writing()
 
     def verify_audit_trail(self, known: Sequence[Tip] = ()) -> Tip:
         """Check that no line and no measurement was altered, and return the end of the audit trail.
@@ -238,12 +223,9 @@ class Repository:
             verify_measurements(session)
             return tip
 
-    def _select_ids(self, *conditions: ColumnElement[bool]) -> list[str]:
-        with reading(self._engine) as session:
-            return list(session.scalars(select(SegmentationRow.id).where(*conditions)))
-
     @contextmanager
-    def _writing(self) -> Iterator[Session]:
+    def transaction(self) -> Iterator[Session]:
+        """Open a transaction that holds the write lock, also for the other parts of the records."""
         with self._write_lock:
             with writing(self._engine) as session:
                 yield session

@@ -17,6 +17,7 @@ from app.records.audit import AuditDetail, AuditEvent, append_line
 from app.records.database import reading
 from app.records.errors import NotEditedError, NothingToAcceptError, UnknownSegmentationError
 from app.records.repository import Repository
+from app.records.segmentation import find_row
 from app.records.tables import DecisionRow, EditedMaskRow, SegmentationRow
 
 Row = TypeVar("Row", EditedMaskRow, DecisionRow)
@@ -163,7 +164,7 @@ class Reviews:
 
 
 def _require_completed(session: Session, segmentation_id: str) -> SegmentationRow:
-    row = session.scalars(select(SegmentationRow).where(SegmentationRow.id == segmentation_id)).first()
+    row = find_row(session, segmentation_id)
     if row is None or row.status != "completed":
         raise UnknownSegmentationError(segmentation_id)
     return row

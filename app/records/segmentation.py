@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Annotated, Literal
 
+from pydantic import BaseModel, BeforeValidator, ConfigDict
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.contract.report import Measurement, Report
 from app.contract.service import Problem
 from app.files import digest
-from app.records.errors import UnknownSegmentationError
 from app.records.tables import SegmentationRow
 
 Status = Literal["queued", "running", "completed", "failed", "cancelled"]
@@ -40,9 +40,10 @@ class NewSegmentation:
     spacing_mm: tuple[float, float, float] | None = None
 
 
-@dataclass(frozen=True)
-class StoredSegmentation:
+class StoredSegmentation(BaseModel):
     """One segmentation as it is stored in the database; `artifacts` maps file name to SHA-256."""
+
+    model_config = ConfigDict(frozen=True, from_attributes=True)
 
     id: str
     status: Status
@@ -52,16 +53,13 @@ class StoredSegmentation:
     model_version: int
     report: Report | None
     problem: Problem | None
-    artifacts: Mapping[str, str]
+    artifacts: Annotated[Mapping[str, str], BeforeValidator(lambda stored: stored or {})]
     owner: str | None
 
 
-def find_row(session: Session, segmentation_id: str) -> SegmentationRow:
-    """Return the row with an id; raise UnknownSegmentationError where there is none."""
-    row = session.scalars(select(SegmentationRow).where(SegmentationRow.id == segmentation_id)).first()
-    if row is None:
-        raise UnknownSegmentationError(segmentation_id)
-    return row
+def find_row(session: Session, segmentation_id: str) -> SegmentationRow | None:
+    """Return the row with an id, if there is one."""
+    return session.scalars(select(SegmentationRow).where(SegmentationRow.id == segmentation_id)).first()
 
 
 def find_row_by_key(session: Session, key_sha256: str) -> SegmentationRow | None:
@@ -102,21 +100,5 @@ def fill_row(row: SegmentationRow, measurement: Measurement, hashes: Mapping[str
 
 
 def read_segmentation(row: SegmentationRow) -> StoredSegmentation:
-    """Return the value of a row."""
-    return StoredSegmentation(
-        id=row.id,
-        status=row.status,  # type: ignore[arg-type]  # the column holds nothing else
-        created_at=row.created_at,
-        request_sha256=row.request_sha256,
-        model_name=row.model_name,
-        model_version=row.model_version,
-        report=read_report(row),
-        problem=None if row.problem is None else Problem.model_validate(row.problem),
-        artifacts=row.artifacts or {},
-        owner=row.owner,
-    )
-
-
-def read_report(row: SegmentationRow) -> Report | None:
-    """Return the report of a row, None where it is not completed; members of a newer version are dropped."""
-    return None if row.report is None else Report.model_validate(row.report, extra="ignore")
+    """Return the value of a row, without members of a report that only a newer version knows."""
+    return StoredSegmentation.model_validate(row, extra="ignore")

@@ -12,6 +12,7 @@ from app.console import (
     USAGE,
 )
 from app.contract.report import MASK
+from app.records.errors import UnknownSegmentationError
 from app.records.lock import FolderLock
 from app.records.opening import Records, open_records
 from tests.app.records.examples import request, stored
@@ -31,7 +32,8 @@ class TestRecords:
         assert main(["records", "purge"]) == USAGE
         assert main(["records", "purge", "--days", "1"]) == FINE
         assert capsys.readouterr().out == "1 segmentations erased\n"
-        assert records.repository.find_ids_of_subject("S-1") == []
+        with pytest.raises(UnknownSegmentationError):
+            records.repository.find(mine)
         assert not records.artifacts.holds(old, [MASK])
         assert main(["audit", "verify"]) == FINE
 
