@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
 
 from app.access.errors import AccessError
@@ -36,6 +36,14 @@ from app.inference.errors import InferenceError
 from app.records.errors import DamageError, RecordsError
 from app.settings import Settings, SettingsError, read_settings
 
+CODES: Mapping[type[Exception], int] = {
+    DamageError: FAILED,
+    RecordsError: USAGE,
+    AccessError: USAGE,
+    SettingsError: USAGE,
+    InferenceError: NO_MODEL,
+}
+"""The exit codes of errors; the first class that an error belongs to counts."""
 PURPOSE = "Measures whole fetal heads in 3D ultrasound volumes. Research use only; not a medical device."
 
 
@@ -56,12 +64,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return complain(f"The output cannot be written: {error.strerror or error}.", FAILED, as_json)
     except CommandError as error:
         return complain(str(error), error.code, as_json)
-    except DamageError as error:
-        return complain(str(error), FAILED, as_json)
-    except (AccessError, RecordsError, SettingsError) as error:
-        return complain(str(error), USAGE, as_json)
-    except InferenceError as error:
-        return complain(str(error), NO_MODEL, as_json)
+    except tuple(CODES) as error:
+        return complain(str(error), next(code for kind, code in CODES.items() if isinstance(error, kind)), as_json)
 
 
 def make_parser() -> argparse.ArgumentParser:
