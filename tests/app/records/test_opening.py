@@ -10,6 +10,7 @@ import app.records.database
 from app.contract.report import MASK
 from app.records.backup.backup import back_up
 from app.records.backup.restore import open_backup, restore
+from app.records.measurements import MeasurementFilter
 from app.records.opening import Records, open_records
 from app.settings import Settings
 from tests.app.records.examples import fill, stored
@@ -38,7 +39,7 @@ def test_two_folders_never_share_records(tmp_path: Path) -> None:
     names = (*NAMES, os.fsdecode(b"M\xfcller"), "胎児")
     for name in names:
         records = opened(tmp_path / name)
-        assert records.repository.find_ids_of_subject("S-1") == []
+        assert records.measurements.page(MeasurementFilter(), 1).items == ()
         stored(records.repository, subject="S-1")
         records.close()
         assert (tmp_path / name / "fetalhead.sqlite").is_file()
