@@ -10,8 +10,9 @@ from functools import cached_property
 from numbers import Real
 from typing import Annotated, Any, Final, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema
+from pydantic import BeforeValidator, Field, ValidationError, WithJsonSchema
 
+from app.contract.value import Value
 from app.files import digest
 
 GESTATIONAL_AGE_WEEKS: Final = (10.0, 42.0)
@@ -88,10 +89,8 @@ Subject = Annotated[str, Field(pattern=SUBJECT), BeforeValidator(_parse_subject)
 Spacing = Annotated[tuple[float, float, float], BeforeValidator(_parse_spacing), WithJsonSchema({"type": "string"})]
 
 
-class VolumeFields(BaseModel):
+class VolumeFields(Value):
     """What is known of a volume beside its file, as texts of a form or a command line, or as numbers."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     gestational_age_weeks: Weeks | None = Field(
         None, description="Weeks; a size that contradicts it is flagged.", examples=[26.4]

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from app.contract.value import Value
 from app.imaging.arrays import Float32
 from app.imaging.preprocess import PreprocessingSpec, resample_coarser
 from app.imaging.regions import RegionSpec, crop, find_region, whole_box
@@ -17,10 +18,8 @@ RunNetwork = Callable[[Float32, Float32 | None], Float32]
 """A level's network: a function (image, probability of the level below or None) -> probability, (1, 1, I, J, K)."""
 
 
-class LevelSpec(BaseModel):
+class LevelSpec(Value):
     """The grid and the region of a context level; a part of the model's manifest."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     grid_spacing_mm: float | None = Field(default=None, gt=0.1, le=6.0, description="coarser grid; None: as served")
     region: RegionSpec | None = Field(default=None, description="None where the level sees the whole volume")

@@ -8,8 +8,9 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from app.contract.value import Value
 from app.imaging.arrays import Bool, Float32, UInt8
 from app.imaging.components import find_components
 from app.imaging.orientation import Orientation
@@ -22,10 +23,8 @@ CONNECTIVITY: Literal[26] = 26
 """Foreground voxels that share a face, an edge or a corner belong together; background only by faces."""
 
 
-class PostprocessingSpec(BaseModel):
+class PostprocessingSpec(Value):
     """The rules by which a probability becomes a mask; a part of the model's manifest."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     threshold: float = Field(default=0.5, gt=0.0, lt=1.0)
     largest_component: bool = True

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from app.contract.value import Value
 from app.imaging.arrays import Float32
 from app.imaging.components import find_components
 from app.imaging.errors import NotMeasurable
@@ -21,10 +22,8 @@ FIELD_OF_VIEW_LEVEL = 0.002
 """Scan converters write their lowest value outside the insonified region; speckle lies above it."""
 
 
-class PreprocessingSpec(BaseModel):
+class PreprocessingSpec(Value):
     """The form of a network's input; a part of the model's manifest."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     spacing_mm: float = Field(gt=0.1, le=6.0)
     shape_divisor: int = Field(default=8, ge=1, le=64)

@@ -6,22 +6,21 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from app.contract.value import Value
 from app.imaging.arrays import Float32
 from app.imaging.postprocess import bounding_box, largest_component
 from app.imaging.volume import AXES, Float3, Index3
 
 
-class RegionSpec(BaseModel):
+class RegionSpec(Value):
     """The rule by which a region follows from the probability of the level below; a part of the model's manifest.
 
     Without an extent the region is the box around the largest component and its margin, within the grid. With one it is
     a cube of that extent around the middle of the component, which may reach beyond the grid and grows where component
     and margin are larger.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     margin_mm: float = Field(ge=0, description="that is left around the component on each side, at least")
     extent_mm: float | None = Field(default=None, gt=0, description="of a cube; None for a box as large as needed")

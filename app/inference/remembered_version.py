@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
+from app.contract.value import Value
 from app.files import write_atomically
 from app.inference.errors import DamagedModel
 from app.inference.manifest import ModelName
@@ -13,9 +14,7 @@ from app.inference.manifest import ModelName
 FILE = "active_model.json"
 
 
-class _Activation(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
+class _Activation(Value):
     name: ModelName
     version: int = Field(ge=1)
 

@@ -10,10 +10,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
+from app.contract.value import COLOURS
 from training.evaluation.cases import CaseResult
 from training.evaluation.statistics.agreement import Agreement
 
-COLOURS = {"ok": "#1f77b4", "review": "#ff7f0e", "reject": "#d62728"}
 LINE = "#444444"
 MARKERS = {"ok": "o", "review": "^", "reject": "s"}
 

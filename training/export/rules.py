@@ -6,8 +6,7 @@ kept its parent's 0.40 lost half a DSC point on others.
 
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict
-
+from app.contract.value import Value
 from app.files import write_atomically
 from app.imaging.postprocess import PostprocessingSpec
 from app.imaging.quality import QualitySpec
@@ -16,22 +15,18 @@ from training.export.weights import find_model, find_run
 from training.fitting.run_folder import RunFolder
 
 
-class HandedDown(BaseModel):
+class HandedDown(Value):
     """What a model doubts by, and which model that is."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     model: str
     quality: QualitySpec
 
 
-class KeptChange(BaseModel):
+class KeptChange(Value):
     """How much of what was learned from volumes of one's own was kept: 1 all of it; with the threshold that suits it.
 
     `dsc` is the mean over so many validation cases by share, 0 being the model as it was; empty without cases.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     share: float
     threshold: float

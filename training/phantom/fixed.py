@@ -17,8 +17,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict
 
+from app.contract.value import Value
 from app.files import digest
 from training.phantom.cohort import request_for
 from training.phantom.scene import Scene, SimulationRequest, draw_scene
@@ -69,10 +69,8 @@ def digest_image(request: SimulationRequest) -> str:
     return _digest(grey.tobytes() + head.tobytes())
 
 
-class Digests(BaseModel):
+class Digests(Value):
     """The committed digests: of every scene by part, in order, and of some images by seed."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     version: int
     scenes: dict[str, tuple[str, ...]]

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict
 
+from app.contract.value import Value
 from app.imaging.resample import resample
 from app.imaging.volume import Volume, VolumeGeometry
 from training.phantom.acoustics import form_image
@@ -28,10 +28,8 @@ _CONTACT = 2.0
 _TOUCHES = 0.02
 
 
-class PhantomRecord(BaseModel):
+class PhantomRecord(Value):
     """The record of how a phantom was made; volumes in mL."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     seed: int
     gestational_age_weeks: float
