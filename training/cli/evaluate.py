@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app.console import Commands, positive
-from training.cli.shared import add_split, add_store, spacing_mm, tell, validation_phantoms
+from training.cli.shared import add_scans, add_spacing, add_split, add_store, tell, validation_phantoms
 from training.progress import with_progress
 
 if TYPE_CHECKING:
@@ -53,9 +53,7 @@ def add_evaluate(commands: Commands) -> None:
 
 def _add_validation_scans(command: argparse.ArgumentParser) -> None:
     """Add the number and spacing of simulated validation scans, and the model that measures them."""
-    command.add_argument("--cases", type=positive, default=40)
-    command.add_argument("--spacing", type=spacing_mm, default=1.3, help="mm")
-    command.add_argument("--phantoms", type=Path, help="keep the simulated scans in this folder")
+    add_scans(command, 40, 1.3)
     _add_which_model(command)
 
 
@@ -64,8 +62,7 @@ def _add_model_options(evaluate: argparse.ArgumentParser) -> None:
     _add_which_model(evaluate)
     evaluate.add_argument("--url", help="go through a running service instead")
     evaluate.add_argument("--api-key", help="key for the running service")
-    evaluate.add_argument("--spacing", type=spacing_mm, default=0.38, help="mm")
-    evaluate.add_argument("--phantoms", type=Path, help="keep the simulated scans in this folder")
+    add_spacing(evaluate, 0.38)
     evaluate.add_argument("--out", type=Path, required=True, help="folder for journals, figures, evaluation.json")
 
 

@@ -9,8 +9,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from app.console import Commands, positive
-from training.cli.shared import add_split, add_store, spacing_mm, tell, validation_phantoms
+from app.console import Commands
+from training.cli.shared import add_scans, add_split, add_store, tell, validation_phantoms
+from training.evaluation.provenance import format_command
+from training.export.candidate import load_candidate, record, update_manifest
+from training.fitting.run_folder import RunFolder
 from training.progress import with_progress
 
 if TYPE_CHECKING:
@@ -26,12 +29,17 @@ def add_export(commands: Commands) -> None:
     export.add_argument("--name", default="fetal_head", help="the model's name in the store")
     export.add_argument("--note", default="", help="text for the model card beside the recorded commands")
     export.set_defaults(command=_export)
-    _add_faster_commands(commands)
+    quantize = commands.add_parser("quantize", help="let a candidate be served in bf16 and fp16 where harmless")
+    quantize.set_defaults(command=_try_faster, margin=None)
+    focus = commands.add_parser("focus", help="let a candidate look at the head's box alone where harmless")
+    focus.add_argument("--margin", type=float, nargs="+", default=[10.0, 20.0, 30.0], help="mm, of later levels")
+    focus.set_defaults(command=_try_faster)
+    for command, cases in ((quantize, 40), (focus, 20)):
+        command.add_argument("candidate", type=Path, help="folder of the candidate; run this before calibrate")
+        add_scans(command, cases, 1.3)
     calibrate = commands.add_parser("calibrate", help="set a candidate's review limits on validation cases")
     calibrate.add_argument("candidate", type=Path, help="folder of the candidate, such as runs/cpu/store/fetal_head/1")
-    calibrate.add_argument("--cases", type=positive, default=80)
-    calibrate.add_argument("--spacing", type=spacing_mm, default=0.38, help="mm, as served")
-    calibrate.add_argument("--phantoms", type=Path, help="keep the simulated scans in this folder")
+    add_scans(calibrate, 80, 0.38)
     calibrate.add_argument("--data", type=Path, help="folder of your own volumes with labels, instead of phantoms")
     calibrate.add_argument("--part", choices=("validation", "train"), default="validation", help="of your own volumes")
     add_split(calibrate)
@@ -45,26 +53,11 @@ def add_export(commands: Commands) -> None:
     publish.set_defaults(command=_publish)
 
 
-def _add_faster_commands(commands: Commands) -> None:
-    quantize = commands.add_parser("quantize", help="let a candidate be served in bf16 and fp16 where harmless")
-    focus = commands.add_parser("focus", help="let a candidate look at the head's box alone where harmless")
-    for command, cases, run in ((quantize, 40, _quantize), (focus, 20, _focus)):
-        command.add_argument("candidate", type=Path, help="folder of the candidate; run this before calibrate")
-        command.add_argument("--cases", type=positive, default=cases, help=f"phantoms of the gate (default: {cases})")
-        command.add_argument("--spacing", type=spacing_mm, default=1.3, help="mm")
-        command.add_argument("--phantoms", type=Path, help="keep the simulated scans in this folder")
-        command.set_defaults(command=run)
-    focus.add_argument("--margin", type=float, nargs="+", default=[10.0, 20.0, 30.0], help="mm, of later levels")
-
-
 def _export(options: argparse.Namespace) -> None:
     from datetime import UTC, datetime
 
     from training.cases.sources import CaseSource, PhantomCache
-    from training.evaluation.provenance import format_command
-    from training.export.history import record
     from training.export.publish import export
-    from training.fitting.run_folder import RunFolder
     from training.own_data.dataset import OwnData, is_own
 
     run = RunFolder(options.run)
@@ -77,55 +70,38 @@ def _export(options: argparse.Namespace) -> None:
     tell(options, candidate, candidate=candidate)
 
 
-def _quantize(options: argparse.Namespace) -> None:
-    from training.evaluation.provenance import format_command
-    from training.export.faster import try_precisions
-    from training.export.history import record
+def _try_faster(options: argparse.Namespace) -> None:
+    """Try lower precisions or, where margins are given, boxes around the head."""
+    from training.export.faster import try_boxes, try_precisions
 
     phantoms = list(with_progress(validation_phantoms(options), options.cases, "made"))
-    for outcome in try_precisions(options.candidate, phantoms):
-        tell(options, outcome, **asdict(outcome))
-    asked = (("--cases", options.cases), ("--spacing", options.spacing))
-    record(options.candidate, format_command("quantize", asked, [options.candidate]))
-
-
-def _focus(options: argparse.Namespace) -> None:
-    from training.evaluation.provenance import format_command
-    from training.export.faster import try_boxes
-    from training.export.history import record
-
-    phantoms = list(with_progress(validation_phantoms(options), options.cases, "made"))
-    for outcome in try_boxes(options.candidate, phantoms, options.margin):
+    if options.margin is None:
+        name, outcomes = "quantize", try_precisions(options.candidate, phantoms)
+    else:
+        name, outcomes = "focus", try_boxes(options.candidate, phantoms, options.margin)
+    for outcome in outcomes:
         tell(options, outcome, **asdict(outcome))
     asked = (("--cases", options.cases), ("--spacing", options.spacing), ("--margin", options.margin))
-    record(options.candidate, format_command("focus", asked, [options.candidate]))
+    record(options.candidate, format_command(name, asked, [options.candidate]))
 
 
 def _calibrate(options: argparse.Namespace) -> None:
-    from app.inference.runtime.session import RuntimeSettings
     from app.inference.segmenter import HeadSegmenter
     from training.evaluation import calibration
-    from training.evaluation.provenance import format_command
-    from training.export.candidate import load_candidate
-    from training.export.history import record
-    from training.export.publish import recalibrate
 
     candidate: Path = options.candidate
     scans, number = _choose_labelled(options)
-
-    def segmenter() -> HeadSegmenter:
-        return HeadSegmenter(load_candidate(candidate), RuntimeSettings())
-
-    threshold = calibration.find_unbiased_threshold(segmenter(), with_progress(scans(), number, "threshold"))
-    recalibrate(candidate, {"threshold": threshold}, {})
-    before = segmenter().manifest.quality
-    cases = list(calibration.judge_cases(segmenter(), with_progress(scans(), number, "limits")))
-    limits = calibration.find_review_limits(cases, before)
-    recalibrate(candidate, {}, limits)
+    segmenter = HeadSegmenter(load_candidate(candidate))
+    threshold = calibration.find_unbiased_threshold(segmenter, with_progress(scans(), number, "threshold"))
+    rules, before = segmenter.manifest.postprocessing, segmenter.manifest.quality
+    update_manifest(candidate, postprocessing=rules.model_copy(update={"threshold": threshold}))
+    segmenter = HeadSegmenter(load_candidate(candidate))
+    cases = list(calibration.judge_cases(segmenter, with_progress(scans(), number, "limits")))
+    after = before.model_copy(update=calibration.find_review_limits(cases, before))
+    update_manifest(candidate, quality=after)
     simulated = (("--cases", options.cases), ("--spacing", options.spacing))
     own = (("--data", options.data), ("--part", options.part), ("--split", options.split))
     record(candidate, format_command("calibrate", simulated if options.data is None else own, [candidate]))
-    after = segmenter().manifest.quality
     checks = {
         "before": calibration.check_calibration(cases, before),
         "after": calibration.check_calibration(cases, after),
@@ -140,13 +116,11 @@ def _choose_labelled(options: argparse.Namespace) -> tuple[Callable[[], Iterable
     from training.own_data.dataset import OwnData
 
     if options.data is not None:
-        own = OwnData(options.data, options.split)
-        return own.open_labelled(options.part)
+        return OwnData(options.data, options.split).open_labelled(options.part)
     return lambda: (Labelled(p.record.seed, p.volume, p.truth) for p in validation_phantoms(options)), options.cases
 
 
 def _publish(options: argparse.Namespace) -> None:
-    from training.evaluation.provenance import format_command
     from training.evaluation.report import Evaluation
     from training.export.card import explain_missing_interval
     from training.export.publish import publish

@@ -10,6 +10,7 @@ from math import nan
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from app.console import positive
 from model_store import packaged_store
 
 if TYPE_CHECKING:
@@ -31,6 +32,18 @@ def add_split(command: argparse.ArgumentParser) -> None:
     """Add --split, which divides own data into parts."""
     words = "of your own volumes: CSV with the columns name,part, or TOML (default: DIR/split.csv, else by patient)"
     command.add_argument("--split", type=Path, help=f"train, validation and test {words}")
+
+
+def add_scans(command: argparse.ArgumentParser, cases: int, spacing: float) -> None:
+    """Add the number of simulated scans, their voxel size, and the folder that keeps them."""
+    command.add_argument("--cases", type=positive, default=cases, help=f"number of scans (default: {cases})")
+    add_spacing(command, spacing)
+
+
+def add_spacing(command: argparse.ArgumentParser, spacing: float) -> None:
+    """Add the voxel size of simulated scans, and the folder that keeps them."""
+    command.add_argument("--spacing", type=spacing_mm, default=spacing, help=f"voxel size, mm (default: {spacing})")
+    command.add_argument("--phantoms", type=Path, help="keep the simulated scans in this folder")
 
 
 def tell(options: argparse.Namespace, text: object, **content: object) -> None:

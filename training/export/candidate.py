@@ -22,6 +22,13 @@ def write_manifest(candidate: Path, manifest: ModelManifest) -> None:
     write_atomically(candidate / MANIFEST_FILE, manifest.model_dump_json(indent=2) + "\n")
 
 
+def record(candidate: Path, command: str) -> None:
+    """Add a command to a candidate's manifest; an earlier one of the same name gives way."""
+    training = read_manifest(candidate).training
+    kept = [known for known in training.commands if known.split()[:2] != command.split()[:2]]
+    update_manifest(candidate, training=training.model_copy(update={"commands": (*kept, command)}))
+
+
 def update_manifest(candidate: Path, **changes: object) -> None:
     """Change fields of a candidate's manifest."""
     write_manifest(candidate, read_manifest(candidate).model_copy(update=changes))

@@ -13,7 +13,15 @@ from app.inference.runtime.session import RuntimeSettings
 from app.inference.segmenter import HeadSegmenter
 from training.export.candidate import load_candidate, update_manifest
 from training.export.graph.precision import half_file
-from training.export.speed_gate import LARGEST_DSC_LOSS, LIMITS, mean_loss, measure_precision, score_phantoms
+from training.export.speed_gate import (
+    LARGEST_DSC_LOSS,
+    LARGEST_VOLUME_CHANGE_PERCENT,
+    LEAST_DSC,
+    is_harmless,
+    mean_loss,
+    measure_precision,
+    score_phantoms,
+)
 from training.phantom import Phantom
 
 UNMEASURED = PrecisionGate(cases=1, dsc_mean=0, dsc_min=0, volume_change_percent_max=0)
@@ -92,14 +100,14 @@ def _with_region(
 def _judge(candidate: Path, lower: LowerPrecision) -> Outcome:
     """Write a precision to the candidate where its gate is passed."""
     gate = lower.gate
-    passed = LIMITS.passed_by(gate)
+    passed = is_harmless(gate)
     if passed:
         before = load_candidate(candidate).manifest.lower_precisions
         kept = tuple(other for other in before if other.precision != lower.precision)
         update_manifest(candidate, lower_precisions=(*kept, lower))
     detail = (
-        f"DSC against fp32 {gate.dsc_mean:.4f}, least {gate.dsc_min:.4f} (limit {LIMITS.dsc}), volume changed by up to "
-        f"{gate.volume_change_percent_max:.2f} % (limit {LIMITS.volume_change_percent} %) on {gate.cases} phantoms"
+        f"DSC against fp32 {gate.dsc_mean:.4f}, least {gate.dsc_min:.4f} (limit {LEAST_DSC}), volume changed by up to "
+        f"{gate.volume_change_percent_max:.2f} % (limit {LARGEST_VOLUME_CHANGE_PERCENT} %) on {gate.cases} phantoms"
     )
     return Outcome(lower.precision, passed, detail)
 

@@ -30,7 +30,7 @@ def require_no_worse(candidate: Evaluation | None, active: Evaluation | None, ve
         raise WorseModelError(f"the candidate was not measured on the test cases; run `{MEASURE}`, {FORCE}")
     own, locked = candidate.test, active.test
     cases = _find_common_cases(own, locked, version)
-    ours = float(np.mean([own.dsc_by_case[case] for case in cases])) if cases else own.dsc.mean
+    ours = float(np.mean([own.dsc_by_case[case] for case in cases]))
     difference = ours - locked.dsc.mean
     text = (
         f"DSC {ours:.4f} against {locked.dsc.mean:.4f} of version {version} on the same {locked.cases} test cases "
@@ -42,10 +42,8 @@ def require_no_worse(candidate: Evaluation | None, active: Evaluation | None, ve
 
 
 def _find_common_cases(own: EvaluationSection, locked: EvaluationSection, version: int) -> list[str]:
-    """Return the cases that both versions list; none where both list no cases but the same range."""
+    """Return the active version's test cases, by name or seed; raise WorseModelError where the candidate lacks one."""
     wanted = list(locked.dsc_by_case) or _range(locked.seeds)
-    if not own.dsc_by_case and not locked.dsc_by_case and own.seeds == locked.seeds:
-        return []
     missing = [case for case in wanted if case not in own.dsc_by_case]
     if missing or len(wanted) != locked.cases:
         raise WorseModelError(

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import groupby
-from pathlib import Path
 
-from app.inference.manifest import ModelManifest, TrainedLevel, TrainingRecord
+from app.inference.manifest import TrainedLevel, TrainingRecord
 from training.config.data import SIMULATED, UNKNOWN
 from training.config.presets import load_config
 from training.config.training import ConfigError, TrainingConfig
 from training.evaluation.provenance import format_command, shorten_path
-from training.export.candidate import read_manifest, write_manifest
 from training.fitting.checkpoint import LevelWeights
 from training.fitting.run_folder import RunFolder
-
-Options = tuple[tuple[str, object], ...]
 
 
 def make_training_record(weights: Sequence[LevelWeights], run: RunFolder, notes: Sequence[str]) -> TrainingRecord:
@@ -42,41 +38,20 @@ def fit_commands(config: TrainingConfig, run: RunFolder) -> tuple[str, ...]:
     runs = (*earlier, RunFolder(shorten_path(run.path)))
     lines = []
     for step, start, folder in zip(config.steps, (None, *runs), runs, strict=False):
-        options = (*_list_data_options(step.data, folder), ("--from", start), *_list_run_option(step.preset, folder))
-        lines.append(
-            format_command(
-                "fit", (*options, *(_list_budget_option(config) if folder is runs[-1] else ())), (step.preset,)
-            )
-        )
+        own = () if step.data in {SIMULATED, UNKNOWN} else (("--data", "DIR"), ("--split", folder.split))
+        place = None if folder == RunFolder.of_preset(step.preset) else folder.path
+        minutes = _find_replaced_minutes(config) if folder is runs[-1] else None
+        options = (*own, ("--from", start), ("--run", place), ("--minutes", minutes))
+        lines.append(format_command("fit", options, (step.preset,)))
     return tuple(lines)
 
 
-def record(candidate: Path, command: str) -> None:
-    """Add a command to a candidate's manifest; an earlier one of the same name gives way."""
-    manifest = read_manifest(candidate)
-    kept = [known for known in manifest.training.commands if known.split()[:2] != command.split()[:2]]
-    write_manifest(candidate, with_commands(manifest, [*kept, command]))
-
-
-def with_commands(manifest: ModelManifest, commands: Sequence[str]) -> ModelManifest:
-    """Return the manifest with these commands in the place of its own."""
-    return manifest.model_copy(update={"training": manifest.training.model_copy(update={"commands": tuple(commands)})})
-
-
-def _list_data_options(source: str, run: RunFolder) -> Options:
-    return () if source in {SIMULATED, UNKNOWN} else (("--data", "DIR"), ("--split", run.split))
-
-
-def _list_run_option(preset: str, run: RunFolder) -> Options:
-    return () if run == RunFolder.of_preset(preset) else (("--run", run.path),)
-
-
-def _list_budget_option(config: TrainingConfig) -> Iterator[tuple[str, object]]:
-    """Yield --minutes, where the preset's budget was replaced by one."""
+def _find_replaced_minutes(config: TrainingConfig) -> str | None:
+    """Return the minutes that took the place of the preset's budget, if any."""
     try:
         usual = load_config(config.name).budget
     except ConfigError:
-        return
+        return None
     minutes = set(config.budget.minutes)
-    if config.budget != usual and len(minutes) == 1 and not config.budget.steps:
-        yield "--minutes", f"{minutes.pop():g}"
+    replaced = config.budget != usual and len(minutes) == 1 and not config.budget.steps
+    return f"{minutes.pop():g}" if replaced else None

@@ -3,16 +3,17 @@
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Literal
 
 import onnx
 
 from app.files import digest, flush
 from app.imaging.arrays import Float32
-from app.imaging.quality import Limit
 from app.inference.manifest import (
     AccuracySummary,
     ModelManifest,
@@ -24,7 +25,7 @@ from app.inference.manifest import (
 from training.cases.sources import CaseSource, GridCase, prepare
 from training.config.training import TrainingConfig
 from training.evaluation.report import Evaluation, EvaluationSection
-from training.export.candidate import read_manifest, update_manifest, write_manifest
+from training.export.candidate import read_manifest, write_manifest
 from training.export.card import format_model_card
 from training.export.errors import ExportError
 from training.export.gate import require_no_worse
@@ -37,7 +38,7 @@ from training.export.graph.parity import (
 )
 from training.export.graph.precision import half_file, half_precision, half_weights, single_precision
 from training.export.graph.reparameterize import reparameterize
-from training.export.history import make_training_record, with_commands
+from training.export.history import make_training_record
 from training.export.rules import with_rules
 from training.export.selftest import TOLERANCE, crop_around_head, make_test_vector
 from training.export.weights import WEIGHTS_FILE, pack_weights
@@ -60,7 +61,7 @@ class ExportedModel:
 
     graphs: tuple[onnx.ModelProto, ...]
     halves: tuple[onnx.ModelProto, ...]
-    precision: str
+    precision: Literal["fp16", "fp32"]
     part: Float32
     parity: Parity
     cascade: ServedCascade
@@ -95,9 +96,8 @@ def export(run: RunFolder, cases: CaseSource, store: Path, created: datetime, no
     model = export_levels(run, prepared)
     files = _pack_files(model)
     training = make_training_record(weights, run, (*model.notes, *([note] if note else [])))
-    manifest = with_rules(_make_manifest(model, files, config, training, created), run).model_copy(
-        update={"name": name}
-    )
+    manifest = with_rules(_make_manifest(model, files, config, training, created), run)
+    manifest = manifest.model_copy(update={"name": name})
     with _draft(target) as draft:
         for file, content in files.items():
             (draft / file).write_bytes(content)
@@ -106,16 +106,6 @@ def export(run: RunFolder, cases: CaseSource, store: Path, created: datetime, no
         (draft / WEIGHTS_FILE).write_bytes(pack_weights(weights))
         write_manifest(draft, manifest)
     return target
-
-
-def recalibrate(candidate: Path, postprocessing: Mapping[str, float], quality: Mapping[str, Limit]) -> None:
-    """Change rules of a candidate that is not yet published; its manifest changes at once or not at all."""
-    current = read_manifest(candidate)
-    update_manifest(
-        candidate,
-        postprocessing=current.postprocessing.model_copy(update=dict(postprocessing)),
-        quality=current.quality.model_copy(update=dict(quality)),
-    )
 
 
 def publish(
@@ -142,7 +132,8 @@ def publish(
     if evaluation is not None:
         update |= {"accuracy": _summarise_accuracy(evaluation), "volume_interval": evaluation.volume_interval}
     told = (*manifest.training.commands, *_list_measuring_commands(evaluation), *([command] if command else []))
-    published = with_commands(manifest.model_copy(update=update), told)
+    training = manifest.training.model_copy(update={"commands": told})
+    published = manifest.model_copy(update={**update, "training": training})
     with _draft(target) as draft:
         for name in published.file_hashes:
             shutil.copyfile(candidate / name, draft / name)
@@ -174,22 +165,22 @@ def export_levels(run: RunFolder, cases: Sequence[GridCase]) -> ExportedModel:
     """Export, re-parameterise, compare with torch on cases and parts of them, choose the weights' precision."""
     config = load_level(run.level(1).weights).config
     levels, divisor = load_cascade(run, config.context_levels), config.network.shape_divisor
-    composed = [reparameterize(export_level(level, n, divisor)) for n, level in enumerate(levels, start=1)]
-    graphs = [single_precision(found.model) for found in composed]
-    halves, algebra = tuple(half_precision(found.model) for found in composed), str(composed[-1])
+    exported = (export_level(level, n, divisor) for n, level in enumerate(levels, start=1))
+    composed, algebra = zip(*map(reparameterize, exported), strict=True)
+    graphs, halves = [single_precision(graph) for graph in composed], tuple(map(half_precision, composed))
     cascade = ServedCascade([level.spec for level in config.level], config.preprocessing)
     part = crop_around_head(cases[0], divisor, cascade)
     volumes: list[Float32] = [part, *(case.image.astype("float32")[None, None] for case in cases)]
     parity = require_parity(graphs, levels, volumes, cascade)
     smaller = [half_weights(graph) for graph in graphs]
-    if halving_is_harmless(smaller, graphs, volumes, cascade):
-        return ExportedModel(tuple(smaller), halves, "fp16", part, parity, cascade, algebra)
-    return ExportedModel(tuple(graphs), halves, "fp32", part, parity, cascade, algebra)
+    harmless = halving_is_harmless(smaller, graphs, volumes, cascade)
+    stored = tuple(smaller if harmless else graphs)
+    return ExportedModel(stored, halves, "fp16" if harmless else "fp32", part, parity, cascade, algebra[-1])
 
 
 def _pack_files(model: ExportedModel) -> dict[str, bytes]:
     files = {f"context_level_{n}.onnx": graph.SerializeToString() for n, graph in enumerate(model.graphs, start=1)}
-    files[SELFTEST_FILE] = make_test_vector(model.graphs, model.part, model.cascade).as_npz()
+    files[SELFTEST_FILE] = make_test_vector(model.graphs, model.part, model.cascade)
     size = sum(map(len, files.values()))
     if size > MAX_BYTES:
         raise ExportError(f"the model has {size} bytes, at most {MAX_BYTES} are allowed; use a smaller network.width")
@@ -199,8 +190,7 @@ def _pack_files(model: ExportedModel) -> dict[str, bytes]:
 def _make_manifest(
     model: ExportedModel, files: dict[str, bytes], config: TrainingConfig, training: TrainingRecord, created: datetime
 ) -> ModelManifest:
-    hashes = {name: digest(content) for name, content in files.items()}
-    levels = [name for name in files if name != SELFTEST_FILE]
+    *levels, selftest = files
     return ModelManifest(
         name=NAME,
         version=1,
@@ -208,16 +198,16 @@ def _make_manifest(
         levels=tuple(
             StoredLevel(
                 file=name,
-                sha256=hashes[name],
+                sha256=digest(files[name]),
                 size=len(files[name]),
                 grid_spacing_mm=level.grid_spacing_mm,
                 region=level.region,
             )
             for name, level in zip(levels, model.cascade.levels, strict=True)
         ),
-        precision="fp16" if model.precision == "fp16" else "fp32",
+        precision=model.precision,
         preprocessing=config.preprocessing,
-        selftest=SelfTest(file=SELFTEST_FILE, sha256=hashes[SELFTEST_FILE], tolerance=TOLERANCE),
+        selftest=SelfTest(file=selftest, sha256=digest(files[selftest]), tolerance=TOLERANCE),
         training=training,
     )
 
@@ -246,23 +236,18 @@ def _find_next_version(folder: Path) -> int:
     return max(versions, default=0) + 1
 
 
-class _draft:  # noqa: N801
-    """A folder beside the target that becomes the target when the block ends well, and vanishes when it does not."""
-
-    def __init__(self, target: Path) -> None:
-        self.target = target
-
-    def __enter__(self) -> Path:
-        self.target.parent.mkdir(parents=True, exist_ok=True)
-        self.folder = Path(tempfile.mkdtemp(prefix=".draft-", dir=self.target.parent))
-        return self.folder
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if kind is not None:
-            shutil.rmtree(self.folder)
-            return
-        self.folder.chmod(0o755)
-        for path in (*self.folder.iterdir(), self.folder):
+@contextmanager
+def _draft(target: Path) -> Iterator[Path]:
+    """Make a folder that becomes the target when the block ends well, and vanishes when it does not."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix=".draft-", dir=target.parent))
+    try:
+        yield folder
+        folder.chmod(0o755)
+        for path in (*folder.iterdir(), folder):
             flush(path)
-        os.rename(self.folder, self.target)
-        flush(self.target.parent)
+        os.rename(folder, target)
+    except BaseException:
+        shutil.rmtree(folder)
+        raise
+    flush(target.parent)

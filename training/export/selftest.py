@@ -3,7 +3,6 @@
 import io
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import onnx
@@ -19,23 +18,14 @@ TOLERANCE = 1e-2
 """Runtimes differ by rounding alone in single precision; lower precision shows as more."""
 
 
-@dataclass(frozen=True)
-class StoredVector:
-    """volume and probability of the last level, both float32 (1, 1, I, J, K)."""
+def make_test_vector(graphs: Sequence[onnx.ModelProto], volume: Float32, cascade: ServedCascade) -> bytes:
+    """Return `selftest.npz`: a volume (1, 1, I, J, K), and what the last of the graphs that will be stored says of it.
 
-    volume: Float32
-    probability: Float32
-
-    def as_npz(self) -> bytes:
-        """Return the bytes of `selftest.npz`."""
-        buffer = io.BytesIO()
-        np.savez_compressed(buffer, volume=self.volume, probability=self.probability)
-        return buffer.getvalue()
-
-
-def make_test_vector(graphs: Sequence[onnx.ModelProto], volume: Float32, cascade: ServedCascade) -> StoredVector:
-    """Run the graphs that will be stored on every voxel of a volume (1, 1, I, J, K), as serving's self-test will."""
-    return StoredVector(volume, run_graphs(graphs, volume, cascade.everywhere))
+    They are run on every voxel, as serving's self-test will.
+    """
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, volume=volume, probability=run_graphs(graphs, volume, cascade.everywhere))
+    return buffer.getvalue()
 
 
 def crop_around_head(case: GridCase, divisor: int, cascade: ServedCascade) -> Float32:

@@ -1,7 +1,6 @@
 """May a faster way of running a model be served? Measured on phantoms against the careful way, and written down."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -14,19 +13,8 @@ LARGEST_DSC_LOSS = 0.0005
 """Of the mean DSC, that looking at the head's boxes alone may cost: 0.05 points."""
 
 
-@dataclass(frozen=True)
-class Limits:
-    """What every case must keep, against single precision."""
-
-    dsc: float
-    volume_change_percent: float
-
-    def passed_by(self, gate: PrecisionGate) -> bool:
-        """Return whether the worst case keeps both."""
-        return gate.dsc_min >= self.dsc and gate.volume_change_percent_max <= self.volume_change_percent
-
-
-LIMITS = Limits(dsc=0.999, volume_change_percent=0.5)
+LEAST_DSC, LARGEST_VOLUME_CHANGE_PERCENT = 0.999, 0.5
+"""The limits of every case in a lower precision, against single precision."""
 
 
 def measure_precision(exact: HeadSegmenter, faster: HeadSegmenter, phantoms: Iterable[Phantom]) -> PrecisionGate:
@@ -43,6 +31,11 @@ def measure_precision(exact: HeadSegmenter, faster: HeadSegmenter, phantoms: Ite
         dsc_min=round(min(agreements), 5),
         volume_change_percent_max=round(max(changes), 3),
     )
+
+
+def is_harmless(gate: PrecisionGate) -> bool:
+    """Return whether the worst case keeps within both limits."""
+    return gate.dsc_min >= LEAST_DSC and gate.volume_change_percent_max <= LARGEST_VOLUME_CHANGE_PERCENT
 
 
 def score_phantoms(segmenter: HeadSegmenter, phantoms: Iterable[Phantom]) -> list[float]:

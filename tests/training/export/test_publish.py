@@ -20,9 +20,10 @@ from training.evaluation.cases import evaluate_cases, segment_in_process
 from training.evaluation.report import Evaluation, summarise_section
 from training.evaluation.statistics.prediction_interval import measure_coverage
 from training.evaluation.statistics.reproducibility import summarise_spread
+from training.export.candidate import record
 from training.export.card import explain_missing_interval, format_model_card
 from training.export.errors import ExportError
-from training.export.history import fit_commands, make_training_record, record
+from training.export.history import fit_commands, make_training_record
 from training.export.publish import export, publish
 from training.export.rules import read_kept_change
 from training.fitting.checkpoint import LevelWeights

@@ -12,7 +12,7 @@ from app.inference.model_store import ModelStore
 from model_store import packaged_store
 from tests.helpers.makers import publish_threshold_model, sphere_ml, sphere_volume
 from training.cli import main as cli
-from training.export.publish import recalibrate
+from training.export.candidate import update_manifest
 from training.export.rules import read_kept_change, with_rules
 from training.export.weights import load_weights, pack_weights, unpack_weights
 from training.fitting.checkpoint import load_level
@@ -101,8 +101,11 @@ def store(published: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The published model with a threshold and a limit of its own."""
     store = tmp_path_factory.mktemp("calibrated") / "store"
     shutil.copytree(published / "store", store)
-    limit = manifest_of(store).quality.context_agreement_dsc.model_copy(update={"review": 0.123})
-    recalibrate(store / "fetal_head" / "1", {"threshold": 0.37}, {"context_agreement_dsc": limit})
+    manifest = manifest_of(store)
+    limit = manifest.quality.context_agreement_dsc.model_copy(update={"review": 0.123})
+    quality = manifest.quality.model_copy(update={"context_agreement_dsc": limit})
+    rules = manifest.postprocessing.model_copy(update={"threshold": 0.37})
+    update_manifest(store / "fetal_head" / "1", postprocessing=rules, quality=quality)
     return store
 
 

@@ -30,23 +30,11 @@ Rule = Callable[[Operators, "Convolution", str], ir.Value | None]
 """Write what computes the same as a convolution, in new nodes of this name; None where that is no better."""
 
 
-@dataclass(frozen=True)
-class Reparameterized:
-    """The new graph, and how often each rule was applied, by its name."""
-
-    model: onnx.ModelProto
-    applied: tuple[tuple[str, int], ...]
-
-    def __str__(self) -> str:
-        """Return the text for a model card, such as `compose_pointwise 4x`."""
-        return ", ".join(f"{name} {times}x" for name, times in self.applied) or "nothing to compose"
-
-
-def reparameterize(model: onnx.ModelProto) -> Reparameterized:
-    """Apply every rule until none finds its pattern; the given graph is not changed."""
+def reparameterize(model: onnx.ModelProto) -> tuple[onnx.ModelProto, str]:
+    """Apply every rule until none finds its pattern; return a new graph, and text such as `compose_pointwise 4x`."""
     changed, times = rewrite(model, [_make_rule(rule) for rule in RULES])
-    applied = ((rule.__name__, found) for rule, found in zip(RULES, times, strict=True) if found)
-    return Reparameterized(changed, tuple(applied))
+    applied = [f"{rule.__name__} {found}x" for rule, found in zip(RULES, times, strict=True) if found]
+    return changed, ", ".join(applied) or "nothing to compose"
 
 
 @dataclass(frozen=True, eq=False)
