@@ -11,6 +11,7 @@ from app.console import Commands, positive
 from training.cli.shared import spacing_mm, tell, wanted_phantoms
 from training.config.presets import load_config
 from training.config.training import TrainingConfig
+from training.phantom.cohort import make_cohort
 from training.progress import with_progress
 
 if TYPE_CHECKING:
@@ -87,7 +88,6 @@ def _list_scans(options: argparse.Namespace, cohort: str) -> list[SimulationRequ
 def _open_source(options: argparse.Namespace, config: TrainingConfig, root: Path) -> CaseSource:
     """Return the folder of training scans, after simulating those that are missing."""
     from training.cases.sources import PhantomCache
-    from training.phantom.cohort import make_cohort
 
     folder: Path = options.phantoms or root / "phantoms"
     wanted = wanted_phantoms(config, options.no_phantoms)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from app.console import Commands
 from training.cli.shared import tell
+from training.phantom.cohort import make_cohort
 from training.progress import with_progress
 
 
@@ -29,7 +30,6 @@ def _benchmark(options: argparse.Namespace) -> None:
 
     from training.paper.benchmark import Benchmark, select_systems
     from training.paper.scales import SCALES
-    from training.phantom.cohort import make_cohort
 
     scale = SCALES[options.scale]
     root: Path = options.root or Path("runs/benchmark") / scale.name

@@ -9,13 +9,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app.console import Commands, positive
+from app.inference.model_store import ModelStore
 from training.cli.shared import add_scans, add_spacing, add_split, add_store, tell, validation_phantoms
+from training.evaluation.provenance import format_command, record_command
+from training.phantom import SimulationRequest
+from training.phantom.cohort import request_for
+from training.phantom.views import scan_directions
 from training.progress import with_progress
 
 if TYPE_CHECKING:
     from app.inference.segmenter import HeadSegmenter
     from training.evaluation.cases import CaseResult, Segment
-    from training.phantom import SimulationRequest
 
 SECTIONS = ("test", "shifted", "validation", "held_out", "held_out_shifted")
 
@@ -75,8 +79,6 @@ def _add_which_model(command: argparse.ArgumentParser) -> None:
 
 
 def _evaluate(options: argparse.Namespace) -> None:
-    from training.phantom.cohort import request_for
-
     if options.data is not None:
         from training.own_data.dataset import OwnData
 
@@ -100,8 +102,6 @@ def _compare(options: argparse.Namespace) -> None:
 
 
 def _reproducibility(options: argparse.Namespace) -> None:
-    from training.phantom.views import scan_directions
-
     if options.data is not None:
         from training.own_data.dataset import OwnData
 
@@ -127,7 +127,6 @@ def _measure_cases(options: argparse.Namespace, requests: Sequence[SimulationReq
 
 def _write_section(options: argparse.Namespace, section: str, command: str) -> None:
     """Record the command that measured the section, then write the report of all journals in the folder."""
-    from training.evaluation.provenance import record_command
     from training.evaluation.writing import write_folder
 
     record_command(options.out, section, command)
@@ -136,9 +135,6 @@ def _write_section(options: argparse.Namespace, section: str, command: str) -> N
 
 def _format_command(options: argparse.Namespace, command: str, *asked: tuple[str, object]) -> str:
     """Format the command for the record, with everything that determines the results and without a key."""
-    from app.inference.model_store import ModelStore
-    from training.evaluation.provenance import format_command
-
     version = options.version or max(ModelStore(options.store).versions(options.name), default=None)
     model = (("--store", options.store), ("--name", options.name), ("--version", version))
     where = (("--url", options.url),) if options.url else model
@@ -183,7 +179,6 @@ def _measure_surface(options: argparse.Namespace) -> None:
 
 def _load_segmenter(options: argparse.Namespace) -> HeadSegmenter:
     """Load the model in this process and run its self-test."""
-    from app.inference.model_store import ModelStore
     from app.inference.runtime.session import RuntimeSettings
     from app.inference.segmenter import HeadSegmenter
 

@@ -11,6 +11,7 @@ from training.cli.shared import add_split, add_store, tell, wanted_phantoms
 from training.config.presets import list_presets, load_config
 from training.config.training import ConfigError, TrainingConfig
 from training.fitting.run_folder import RunFolder
+from training.phantom.background import make_in_background
 from training.progress import with_progress
 
 if TYPE_CHECKING:
@@ -63,7 +64,6 @@ def _train(
     from training.export.weights import load_weights
     from training.fitting import cascade as auto_context
     from training.own_data.dataset import OwnData, is_own
-    from training.phantom.background import make_in_background
 
     if is_own(options.data):
         own = OwnData(options.data, options.split)

@@ -8,14 +8,13 @@ import os
 from collections.abc import Iterable
 from math import nan
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from app.console import positive
 from model_store import packaged_store
-
-if TYPE_CHECKING:
-    from training.config.training import TrainingConfig
-    from training.phantom import Phantom, SimulationRequest
+from training.config.training import TrainingConfig
+from training.phantom import Phantom, SimulationRequest
+from training.phantom.cohort import load_or_simulate, request_for
+from training.phantom.scene import SPACINGS_MM
 
 STORE = "FETALHEAD_MODEL_STORE"
 
@@ -53,16 +52,12 @@ def tell(options: argparse.Namespace, text: object, **content: object) -> None:
 
 def validation_phantoms(options: argparse.Namespace) -> Iterable[Phantom]:
     """Return phantoms of the validation cohort, one for each case."""
-    from training.phantom.cohort import load_or_simulate, request_for
-
     requests = (request_for("validation", number, options.spacing) for number in range(options.cases))
     return (load_or_simulate(request, options.phantoms) for request in requests)
 
 
 def wanted_phantoms(config: TrainingConfig, none: bool) -> list[SimulationRequest]:
     """Return the scans that training needs, in its order: validation cases, then the levels' cohorts in turn."""
-    from training.phantom.cohort import request_for
-
     if none or config.phantoms is None:
         return []
     batches = config.phantoms.batches
@@ -71,8 +66,6 @@ def wanted_phantoms(config: TrainingConfig, none: bool) -> list[SimulationReques
 
 def spacing_mm(text: str) -> float:
     """Parse the voxel size of simulated scans, mm, for argparse."""
-    from training.phantom.scene import SPACINGS_MM
-
     least, most = SPACINGS_MM
     try:
         value = float(text)

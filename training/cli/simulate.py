@@ -9,6 +9,10 @@ from pathlib import Path
 from app.console import Commands, positive
 from training.cli.shared import spacing_mm, tell
 from training.config.training import ConfigError
+from training.phantom import SimulationRequest, simulate
+from training.phantom.cohort import COHORTS, make_cohort, make_nifti_cohort, request_for
+from training.phantom.looks import LOOKS
+from training.phantom.subject import FAMILIES
 from training.progress import with_progress
 
 
@@ -23,17 +27,16 @@ def add_simulate(commands: Commands) -> None:
     phantom.add_argument("--ga", type=float, help="gestational age in weeks; drawn from the seed when left out")
     phantom.add_argument("--seed", type=int, default=1)
     phantom.add_argument("--spacing", type=spacing_mm, default=0.38, help="mm")
-    phantom.add_argument("--family", help="parametric, freeform or lofted; drawn when left out")
-    phantom.add_argument("--look", help="fundamental, compound, grainy, contrast or vintage; drawn when left out")
+    phantom.add_argument("--family", choices=FAMILIES, help="of the head; drawn when left out")
+    phantom.add_argument("--look", choices=LOOKS, help="of the image; drawn when left out")
     phantom.set_defaults(command=_phantom)
     cohort = commands.add_parser("cohort", help="simulate a cohort into a folder; resumable")
     cohort.add_argument("out", type=Path)
-    kinds = "train, context, validation, test, shifted, reproducibility, held_out or held_out_shifted"
-    cohort.add_argument("--kind", default="train", help=kinds)
+    cohort.add_argument("--kind", choices=COHORTS, default="train", help="the patients it may be used for")
     cohort.add_argument("--cases", type=positive, required=True)
     cohort.add_argument("--spacing", type=spacing_mm, default=1.3, help="mm")
-    cohort.add_argument("--family", help="give every patient such a head; drawn when left out")
-    cohort.add_argument("--look", help="give every scan this look; drawn when left out")
+    cohort.add_argument("--family", choices=FAMILIES, help="give every patient such a head; drawn when left out")
+    cohort.add_argument("--look", choices=LOOKS, help="give every scan this look; drawn when left out")
     cohort.add_argument(
         "--nifti", action="store_true", help="as a folder of images/ and labels/, like volumes of your own"
     )
@@ -46,14 +49,10 @@ def add_simulate(commands: Commands) -> None:
 def _phantom(options: argparse.Namespace) -> None:
     from app.imaging.nifti.file import encode_volume
     from app.pictures.preview import PreviewText, draw_preview
-    from training.phantom import SimulationRequest, simulate
 
     try:
-        made = simulate(
-            SimulationRequest(
-                seed=options.seed, spacing=options.spacing, weeks=options.ga, family=options.family, look=options.look
-            )
-        )
+        request = SimulationRequest(options.seed, options.spacing, options.ga, options.family, options.look)
+        made = simulate(request)
     except ValueError as error:
         raise ConfigError(str(error)) from error
     kind = f"simulated: {made.record.family} head, {made.record.look} look"
@@ -67,17 +66,6 @@ def _phantom(options: argparse.Namespace) -> None:
 
 
 def _cohort(options: argparse.Namespace) -> None:
-    from training.phantom.cohort import COHORTS, make_cohort, make_nifti_cohort, request_for
-    from training.phantom.looks import LOOKS
-    from training.phantom.subject import FAMILIES
-
-    for what, known, chosen in (
-        ("cohort", COHORTS, options.kind),
-        ("family", FAMILIES, options.family),
-        ("look", LOOKS, options.look),
-    ):
-        if chosen is not None and chosen not in known:
-            raise ConfigError(f"no {what} {chosen!r}; expected one of {', '.join(known)}")
     given = {name: value for name in ("family", "look") if (value := getattr(options, name)) is not None}
     planned = (request_for(options.kind, number, options.spacing) for number in range(options.cases))
     requests = [replace(request, **given) for request in planned]

@@ -19,7 +19,7 @@ from training.export.rules import KeptChange, keep_change
 from training.fitting.cascade import load_levels
 from training.fitting.checkpoint import LevelWeights, save_level
 from training.fitting.run_folder import RunFolder
-from training.own_data.folder import OwnCase, read_case
+from training.own_data.folder import OwnCase, read_labelled
 
 SHARES = (0.25, 0.5, 0.75, 1.0)
 ShownCases = Callable[[Iterable[OwnCase], int, str], Iterable[OwnCase]]
@@ -68,9 +68,7 @@ def score_shares(
     }
     scores: dict[float, list[float]] = {share: [] for share in segmenters}
     for case in shown(cases, len(cases), "how much to keep"):
-        image, label = read_case(case)
-        if label is None:
-            raise ValueError(f"{case.name} has no label to compare with")
+        image, label = read_labelled(case)
         for share, segment in segmenters.items():
             scores[share].append(dsc(segment(image, None).mask, label.data))
     return {share: float(np.mean(values)) for share, values in scores.items()}

@@ -16,17 +16,16 @@ from training.export.rules import KeptChange, keep_rules, read_threshold
 from training.export.weights import load_weights
 from training.fitting.run_folder import RunFolder
 from training.own_data.averaging import Beginning, ShownCases, average_run
-from training.own_data.fitting import OwnTraining, continue_preset, number_cases
-from training.own_data.folder import LAYOUTS, OwnCases, OwnFolder, read_folder
+from training.own_data.fitting import continue_preset, fit_own, number_cases
+from training.own_data.folder import LAYOUTS, OwnCases, OwnFolder, read_folder, read_labelled
 from training.own_data.measuring import (
     evaluate_own,
     find_repeated,
     measure_repeated,
-    read_labelled,
     summarise_repeats,
     write_scans,
 )
-from training.own_data.split import split_cases
+from training.own_data.split import Split, split_cases
 
 FEWEST_CALIBRATING = 3
 SCANS_FILE = "repeated_scans.csv"
@@ -41,27 +40,25 @@ class OwnData:
 
     def fit(self, config: TrainingConfig, run: RunFolder, levels: tuple[int, ...], resume: bool) -> None:
         """Train from scratch."""
-        OwnTraining(config, split_cases(self._read_usable().cases, self.folder, self.split)).fit(run, levels, resume)
+        fit_own(config, self._split_cases(self.split), run, levels, resume)
 
     def fine_tune(
         self, config: TrainingConfig, start: str, store: Path, run: RunFolder, resume: bool, shown: ShownCases
     ) -> KeptChange:
         """Train a published model, or a run, further; keep as much of that as is best on the validation cases."""
         weights = load_weights(start, store)
-        split = split_cases(self._read_usable().cases, self.folder, self.split)
-        training = OwnTraining(continue_preset(config, weights), split, weights)
+        split, levels = self._split_cases(self.split), tuple(range(1, len(weights) + 1))
         keep_rules(start, store, run)
-        training.fit(run, tuple(range(1, len(weights) + 1)), resume)
+        fit_own(continue_preset(config, weights), split, run, levels, resume, weights)
         return average_run(run, Beginning(weights, read_threshold(start, store)), split.validation, shown)
 
     def open_source(self, run: RunFolder) -> OwnCases:
         """Return the cases as this run numbered them."""
-        split = split_cases(self._read_usable().cases, self.folder, run.split if run.split.is_file() else self.split)
-        return OwnCases(number_cases(split))
+        return OwnCases(number_cases(self._split_cases(run.split if run.split.is_file() else self.split)))
 
     def evaluate(self, part: str, segment: Segment, out: Path, shown: ShowProgress, command: str) -> str:
         """Measure the cases of a part against their labels, write the report with the command, return its table."""
-        cases = split_cases(self._read_usable().cases, self.folder, self.split).part(part)
+        cases = self._split_cases(self.split).part(part)
         if not cases:
             raise ConfigError(f"no case in part {part!r} of {self.folder}")
         out.mkdir(parents=True, exist_ok=True)
@@ -73,27 +70,30 @@ class OwnData:
 
     def open_labelled(self, part: str) -> tuple[Callable[[], Iterable[Labelled]], int]:
         """Return the cases of a part, to be read as often as wanted, and how many; ConfigError for too few."""
-        cases = split_cases(self._read_usable().cases, self.folder, self.split).part(part)
+        cases = self._split_cases(self.split).part(part)
         if len(cases) < FEWEST_CALIBRATING:
             raise ConfigError(
                 f"calibration needs {FEWEST_CALIBRATING} cases, part {part!r} of {self.folder} has {len(cases)}; "
                 "give more cases to it with --split"
             )
-        return lambda: read_labelled(cases), len(cases)
+        return lambda: (Labelled(n, *read_labelled(case)) for n, case in enumerate(cases)), len(cases)
 
     def reproducibility(self, segment: Segment, out: Path, command: str) -> str:
         """Measure patients with several scans, without labels, and keep every scan's volume; return the tables."""
-        repeated = find_repeated(self._read_usable(with_labels=False).cases)
-        for who in repeated.left_out:
+        groups, left_out = find_repeated(self._read_usable(with_labels=False).cases)
+        for who in left_out:
             print(f"left out: {who}", file=sys.stderr)
-        scans = list(measure_repeated(repeated.groups, segment))
-        found = summarise_repeats(scans, repeated.left_out)
+        scans = list(measure_repeated(groups, segment))
+        found = summarise_repeats(scans, left_out)
         out.mkdir(parents=True, exist_ok=True)
         write_scans(out / SCANS_FILE, scans)
         text = found.model_dump_json(indent=2, exclude_none=True)
         (out / OWN_REPRODUCIBILITY).write_text(text + "\n", encoding="utf-8")
         record_command(out, REPEATED, command)
         return write_folder(out, "own")
+
+    def _split_cases(self, file: Path | None) -> Split:
+        return split_cases(self._read_usable().cases, self.folder, file)
 
     def _read_usable(self, with_labels: bool = True) -> OwnFolder:
         """Read the folder's usable cases; what was left out is said on standard error."""

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from app.files import digest
 from training.config.data import SeedRange
-from training.config.training import BudgetConfig, ConfigError, Stage, TrainingConfig
+from training.config.training import BudgetConfig, ConfigError, TrainingConfig
 from training.fitting import cascade as auto_context
 from training.fitting.checkpoint import LevelWeights
 from training.fitting.run_folder import RunFolder
@@ -14,38 +12,36 @@ from training.own_data.folder import OwnCase, OwnCases
 from training.own_data.split import Split
 
 
-@dataclass(frozen=True)
-class OwnTraining:
-    """What is trained on which cases; `start` holds the published levels to continue from, if any."""
+def fit_own(
+    config: TrainingConfig,
+    split: Split,
+    run: RunFolder,
+    levels: tuple[int, ...],
+    resume: bool,
+    start: tuple[LevelWeights, ...] = (),
+) -> None:
+    """Train into the run's folder, which also keeps the split; `start` holds the levels to continue from, if any."""
+    split.write(run.split)
+    cases = number_cases(split)
+    config = _choose_cases(config, split, cases, bool(start))
+    if start:
+        config = auto_context.start_from(config, run, start)
+    auto_context.fit(config, OwnCases(cases), run, levels, resume)
 
-    config: TrainingConfig
-    split: Split
-    start: tuple[LevelWeights, ...] = ()
 
-    def fit(self, run: RunFolder, levels: tuple[int, ...], resume: bool) -> None:
-        """Train into the run's folder, which also keeps the split."""
-        self.split.write(run.split)
-        config, cases = prepare_training(self)
-        if self.start:
-            config = auto_context.start_from(config, run, self.start)
-        auto_context.fit(config, OwnCases(cases), run, levels, resume)
-
-
-def prepare_training(training: OwnTraining) -> tuple[TrainingConfig, tuple[OwnCase, ...]]:
-    """Return a configuration and the cases that its numbers mean.
+def _choose_cases(config: TrainingConfig, split: Split, cases: tuple[OwnCase, ...], fine_tuned: bool) -> TrainingConfig:
+    """Return a configuration that says by their numbers which cases each level learns from.
 
     From scratch, each level has patients of its own; fine-tuning gives every level all of them, since the maps of a
     model that was trained elsewhere are not spoilt by a few steps on these cases.
     """
-    split, config = training.split, training.config
     levels = config.context_levels
-    cases = number_cases(split)
-    ends = _find_ends(cases[: len(split.train)], 1 if training.start else levels)
+    ends = _find_ends(cases[: len(split.train)], 1 if fine_tuned else levels)
     ranges = tuple(SeedRange(first=a, stop=b) for a, b in zip((0, *ends), ends, strict=False))
     first = len(split.train)
     data = config.data.model_copy(
         update={
-            "train": ranges * levels if training.start else ranges,
+            "train": ranges * levels if fine_tuned else ranges,
             "validation": SeedRange(first=first, stop=first + max(1, len(split.validation))),
             "validation_cases": max(1, len(split.validation)),
             "source": f"{len(split.train)} own volumes of {len({c.patient for c in split.train})} patients",
@@ -56,7 +52,7 @@ def prepare_training(training: OwnTraining) -> tuple[TrainingConfig, tuple[OwnCa
         "phantoms": None,
         "augmentation": config.augmentation.model_copy(update={"synthesis_probability": 0.0}),
     }
-    return TrainingConfig.model_validate(config.model_copy(update=update).model_dump()), cases
+    return TrainingConfig.model_validate(config.model_copy(update=update).model_dump())
 
 
 def number_cases(split: Split) -> tuple[OwnCase, ...]:
@@ -74,16 +70,11 @@ def continue_preset(preset: TrainingConfig, start: tuple[LevelWeights, ...]) -> 
         "network": known.network,
         "cascade": known.cascade.model_copy(update={"warm_start": False}),
         "preprocessing": known.preprocessing,
-        "level": tuple(level.model_copy(update={"stage": _last(level.stage)}) for level in known.level),
+        "level": tuple(level.model_copy(update={"stage": level.stage[-1:]}) for level in known.level),
         "budget": BudgetConfig(**values, epochs=budget.epochs),
         "data": preset.data.model_copy(update={"train": preset.data.train * levels}),
     }
     return preset.model_copy(update=update)
-
-
-def _last(stages: tuple[Stage, ...]) -> tuple[Stage]:
-    """Return the last stage alone."""
-    return (stages[-1].model_copy(update={"until": 1.0}),)
 
 
 def _first(values: tuple[float, ...], levels: int) -> tuple[float, ...]:

@@ -80,9 +80,7 @@ class OwnCases:
     def load(self, seed: int) -> Case:
         """Read one case with its label; tissues are unknown."""
         own = self._cases[seed]
-        image, label = read_case(own)
-        if label is None:
-            raise ConfigError(f"{own.name} has no label; training needs one")
+        image, label = read_labelled(own)
         nothing = Volume(np.zeros(label.data.shape, np.uint8), label.geometry)
         return Case(seed, image, label, nothing, self.record(seed))
 
@@ -147,6 +145,14 @@ def read_case(case: OwnCase) -> tuple[Volume, Volume | None]:
             f"the label has the values {', '.join(f'{v:g}' for v in values[:5])}, expected 0 and one other"
         )
     return image, Volume((label.data > 0).astype(np.uint8), image.geometry)
+
+
+def read_labelled(case: OwnCase) -> tuple[Volume, Volume]:
+    """Read image and label on one grid; ConfigError where the case has no label."""
+    image, label = read_case(case)
+    if label is None:
+        raise ConfigError(f"{case.name} has no label")
+    return image, label
 
 
 def _read_label(path: Path) -> Volume:

@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from training.config.training import ConfigError
-from training.evaluation.calibration import Labelled
 from training.evaluation.cases import CaseResult, Facts, Segment, judge_case
 from training.evaluation.statistics.reproducibility import MIN_VIEWS, Reproducibility, summarise_spread
-from training.own_data.folder import OwnCase, read_case
+from training.own_data.folder import OwnCase, read_case, read_labelled
 from training.own_data.patients import REMEDY, explain_single_patient
 
 OWN = "own"
@@ -21,19 +20,8 @@ OWN = "own"
 def evaluate_own(cases: Sequence[OwnCase], segment: Segment) -> Iterator[CaseResult]:
     """Segment every case and compare with its label."""
     for number, case in enumerate(cases):
-        image, label = read_case(case)
-        if label is None:
-            raise ConfigError(f"{case.name} has no label to compare with")
+        image, label = read_labelled(case)
         yield judge_case(Facts(seed=number, case=case.name, family=OWN, look=OWN), image, label, segment)
-
-
-def read_labelled(cases: Sequence[OwnCase]) -> Iterator[Labelled]:
-    """Read every case with its label, to calibrate on; ConfigError where one has none."""
-    for number, case in enumerate(cases):
-        image, label = read_case(case)
-        if label is None:
-            raise ConfigError(f"{case.name} has no label to calibrate on")
-        yield Labelled(number, image, label)
 
 
 @dataclass(frozen=True)
@@ -47,16 +35,11 @@ class RepeatedScan:
     spacing_mm: tuple[float, float, float]
 
 
-@dataclass(frozen=True)
-class RepeatedCases:
-    """The patients with equally many scans, by name, and who was left out for having another number."""
+def find_repeated(cases: Sequence[OwnCase]) -> tuple[dict[str, list[OwnCase]], tuple[str, ...]]:
+    """Return the scans of the patients with as many as most of those who have several, and who is left out, and why.
 
-    groups: dict[str, list[OwnCase]]
-    left_out: tuple[str, ...]
-
-
-def find_repeated(cases: Sequence[OwnCase]) -> RepeatedCases:
-    """Return the patients with as many scans as most of those who have several; ConfigError below 2 such patients."""
+    Raises ConfigError below 2 such patients.
+    """
     by_patient: dict[str, list[OwnCase]] = {}
     for case in cases:
         by_patient.setdefault(case.patient, []).append(case)
@@ -73,7 +56,7 @@ def find_repeated(cases: Sequence[OwnCase]) -> RepeatedCases:
     left_out = tuple(
         f"{patient}: number of scans {number}, compared are patients with {views}" for patient, number in others
     )
-    return RepeatedCases(groups, left_out)
+    return groups, left_out
 
 
 def measure_repeated(groups: dict[str, list[OwnCase]], segment: Segment) -> Iterator[RepeatedScan]:

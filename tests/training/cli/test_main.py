@@ -39,8 +39,6 @@ def test_a_cohort_as_a_folder_of_ones_own(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
-        (["cohort", "OUT", "--cases", "1", "--kind", "clinical"], 2, "no cohort 'clinical'"),
-        (["cohort", "OUT", "--cases", "1", "--look", "blurred"], 2, "no look 'blurred'"),
         (["fit", "nothing-like-it"], 2, "no preset 'nothing-like-it'"),
         (["publish", "nowhere", "--evaluation", "missing.json"], 2, "missing.json"),
     ],
@@ -60,6 +58,8 @@ def test_what_went_wrong(arguments: list[str], code: int, said: str, capsys: Cap
         (["phantom", "OUT", "--spacing", "0"], "'0' is not a size from 0.2 to 20 mm"),
         (["phantom", "OUT", "--spacing", "-1"], "'-1' is not a size"),
         (["phantom", "OUT", "--spacing", "nan"], "'nan' is not a size"),
+        (["cohort", "OUT", "--cases", "1", "--kind", "clinical"], "invalid choice: 'clinical' (choose from train,"),
+        (["cohort", "OUT", "--cases", "1", "--look", "blurred"], "invalid choice: 'blurred' (choose from fundamental,"),
         (["cohort", "OUT", "--cases", "0"], "'0' is not a whole number of 1 or more"),
         (["cohort", "OUT", "--cases", "-1"], "'-1' is not a whole number"),
         (["evaluate", "--out", "OUT", "--cases", "0"], "'0' is not a whole number"),

@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from training.cli.main import main, make_parser
-from training.fitting.run_folder import RunFolder
-from training.release import (
+from training.cli.release import (
     Arguments,
     OtherReleaseError,
     Release,
@@ -17,6 +16,7 @@ from training.release import (
     format_command,
     read_finished_steps,
 )
+from training.fitting.run_folder import RunFolder
 
 ORDER = ["fit", "export", "focus", "quantize", "calibrate", *["evaluate"] * 4, "reproducibility"]
 
