@@ -64,7 +64,7 @@ def make_paper_model(preset: str = "paper", spacing_mm: float | None = None) -> 
     levels = tuple(_wire(new_level(config).eval()) for _ in (1, 2))
     exported = tuple(export_level(level, number) for number, level in enumerate(levels, start=1))
     trained = tuple(single_precision(graph) for graph in exported)
-    served = tuple(single_precision(reparameterize(graph).model) for graph in exported)
+    served = tuple(single_precision(reparameterize(graph)[0]) for graph in exported)
     grid = {} if spacing_mm is None else {"spacing_mm": spacing_mm}
     return PaperModel(levels, trained, served, config.preprocessing.model_copy(update=grid))
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import torch
+from scipy import ndimage
 from torch.nn import functional
 
 from app.imaging.postprocess import bounding_box
@@ -199,12 +200,7 @@ def make_sampling_grid(case: GridCase, pose: Pose, shape: Grid) -> torch.Tensor:
 
 def _find_head_centre(case: GridCase, fallback: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """Return the centre of mass of the truth in voxels, the fallback where there is no head."""
-    mass = case.truth.astype(np.float32)
-    total = float(mass.sum())
-    if total <= 0:
-        return fallback
-    profiles = (mass.sum(axis=other) for other in ((1, 2), (0, 2), (0, 1)))
-    return np.array([float((profile * np.arange(len(profile))).sum()) / total for profile in profiles])
+    return np.array(ndimage.center_of_mass(case.truth.astype(np.float32))) if case.truth.any() else fallback
 
 
 def _normalise_region(served: torch.Tensor, seen: torch.Tensor, inside: torch.Tensor, case: GridCase) -> torch.Tensor:

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app.console import Commands
-from training.cli.shared import add_split, add_store, tell, wanted_phantoms
-from training.config.presets import list_presets, load_config
+from training.cli.shared import add_split, add_store, add_training, choose_run, tell, wanted_phantoms
+from training.config.presets import load_config
 from training.config.training import ConfigError, TrainingConfig
 from training.fitting.run_folder import RunFolder
 from training.phantom.background import make_in_background
@@ -21,20 +21,17 @@ if TYPE_CHECKING:
 def add_fit(commands: Commands) -> None:
     """Add `fit`."""
     fit = commands.add_parser("fit", help="train the context levels of a preset")
-    fit.add_argument("preset", help=f"one of {', '.join(list_presets())}, or the path of a .toml file")
+    add_training(fit)
     fit.add_argument(
         "--data",
         type=Path,
         help="folder of phantoms, where missing ones are simulated (default: runs/PRESET/phantoms), "
         "or of your own volumes: images/CASE.nii.gz with labels/CASE.nii.gz, or nnU-Net's imagesTr and labelsTr",
     )
-    fit.add_argument("--from", dest="start", help="continue from a model: fetal_head/7, fetal_head or a run's folder")
     add_store(fit, "that --from reads")
     add_split(fit)
-    fit.add_argument("--run", type=Path, help="folder for weights, checkpoints, TensorBoard (default: runs/PRESET)")
     fit.add_argument("--no-phantoms", action="store_true", help="train on the phantoms in the folder; simulate none")
     fit.add_argument("--level", type=int, action="append", help="train this context level only (repeatable)")
-    fit.add_argument("--minutes", type=float, help="replace the wall-clock budget of every level")
     fit.add_argument("--resume", action="store_true", help="continue from the last checkpoint of a level")
     fit.set_defaults(command=_fit)
 
@@ -46,7 +43,7 @@ def _fit(options: argparse.Namespace) -> None:
     levels = tuple(options.level or config.trained_levels)
     if options.start is None and len(config.trained_levels) < config.context_levels:
         raise ConfigError(f"preset {config.name!r} trains only some levels; name the model of the others with --from")
-    run = RunFolder(options.run) if options.run else RunFolder.of_preset(config.name)
+    run = choose_run(options, config)
     kept = _train(options, config, run, levels)
     text = f"{run}: level {' and '.join(map(str, levels))} trained"
     if kept is None:

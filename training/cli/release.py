@@ -13,8 +13,8 @@ from pathlib import Path
 
 from app.console import Commands
 from app.files import write_atomically
-from training.cli.shared import add_store, spacing_mm, tell
-from training.config.presets import list_presets, load_config
+from training.cli.shared import add_store, add_training, choose_run, spacing_mm, tell
+from training.config.presets import load_config
 from training.fitting.run_folder import RunFolder
 
 GROUPS, CALIBRATION, PRECISION_GATE, BOX_GATE = 52, 80, 40, 20
@@ -41,15 +41,10 @@ class OtherReleaseError(Exception):
 def add_release(commands: Commands) -> None:
     """Add `release`."""
     release = commands.add_parser("release", help="fit, export, gates, calibration, evaluation: all of it; resumable")
-    release.add_argument("preset", help=f"one of {', '.join(list_presets())}, or the path of a .toml file")
-    release.add_argument(
-        "--from", dest="start", help="continue from a model: fetal_head/7, fetal_head or a run's folder"
-    )
-    release.add_argument("--run", type=Path, help="folder of the run (default: runs/PRESET)")
+    add_training(release)
     release.add_argument("--data", type=Path, help="folder of training phantoms (default: RUN/phantoms)")
     release.add_argument("--scans", type=Path, help="folder of the scans it is measured on (default: RUN/scans)")
     add_store(release, "for --from and --publish", written=True)
-    release.add_argument("--minutes", type=float, help="replace the wall-clock budget of every level")
     release.add_argument("--share", type=float, default=1.0, help="of the usual cases of every step; 0.05 for a try")
     release.add_argument("--spacing", type=spacing_mm, default=0.38, help="mm, of the scans it is measured on")
     release.add_argument("--publish", action="store_true", help="as the next version, if no worse than the newest")
@@ -59,7 +54,7 @@ def add_release(commands: Commands) -> None:
 def _release(options: argparse.Namespace) -> None:
     wanted = Release(
         preset=options.preset,
-        run=RunFolder(options.run) if options.run else RunFolder.of_preset(load_config(options.preset).name),
+        run=choose_run(options, load_config(options.preset)),
         store=options.store,
         start=options.start,
         data=options.data,

@@ -11,7 +11,9 @@ from pathlib import Path
 
 from app.console import positive
 from model_store import packaged_store
+from training.config.presets import list_presets
 from training.config.training import TrainingConfig
+from training.fitting.run_folder import RunFolder
 from training.phantom import Phantom, SimulationRequest
 from training.phantom.cohort import load_or_simulate, request_for
 from training.phantom.scene import SPACINGS_MM
@@ -25,6 +27,21 @@ def add_store(command: argparse.ArgumentParser, use: str, written: bool = False)
     default = folder if written or STORE in os.environ or folder.is_dir() else packaged_store()
     shown = f"{STORE}, else model_store" + ("" if written else ", else the installed one")
     command.add_argument("--store", type=Path, default=default, help=f"model store {use} (default: {shown})")
+
+
+def add_training(command: argparse.ArgumentParser) -> None:
+    """Add the preset, what it continues from, the folder of the run and the budget."""
+    command.add_argument("preset", help=f"one of {', '.join(list_presets())}, or the path of a .toml file")
+    command.add_argument(
+        "--from", dest="start", help="continue from a model: fetal_head/7, fetal_head or a run's folder"
+    )
+    command.add_argument("--run", type=Path, help="folder for weights, checkpoints, TensorBoard (default: runs/PRESET)")
+    command.add_argument("--minutes", type=float, help="replace the wall-clock budget of every level")
+
+
+def choose_run(options: argparse.Namespace, config: TrainingConfig) -> RunFolder:
+    """Return the folder of the run: the one that was named, or that of the preset."""
+    return RunFolder(options.run) if options.run else RunFolder.of_preset(config.name)
 
 
 def add_split(command: argparse.ArgumentParser) -> None:

@@ -95,10 +95,7 @@ def _format_data(trained_on: str, evaluation: Evaluation | None) -> str:
 
 
 def _format_accuracy(evaluation: Evaluation | None) -> str:
-    if evaluation is None:
-        return "Not evaluated."
-    sections = evaluation.sections
-    if not sections:
+    if evaluation is None or not (sections := evaluation.sections):
         return "Not evaluated."
     return f"{format_table(sections, evaluation.data)}\n\n{explain(sections, evaluation.data)}".rstrip()
 

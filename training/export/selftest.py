@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import onnx
+from scipy import ndimage
 
 from app.imaging.arrays import Float32
 from training.cases.sources import GridCase
@@ -35,12 +36,11 @@ def crop_around_head(case: GridCase, divisor: int, cascade: ServedCascade) -> Fl
     divisor.
     """
     coarsest = max(level.grid(cascade.served).spacing_mm for level in cascade.levels) / cascade.served.spacing_mm
+    shape = case.image.shape
+    centre = ndimage.center_of_mass(case.truth.astype(np.float64)) if case.truth.any() else [n / 2 for n in shape]
     part = []
-    for axis, steps in enumerate(STEPS):
+    for n, middle, steps in zip(shape, centre, STEPS, strict=True):
         wanted = divisor * math.ceil(steps * max(STEP_VOXELS, divisor) * coarsest / divisor)
-        n = case.image.shape[axis]
-        mass = case.truth.sum(axis=tuple(a for a in range(3) if a != axis), dtype=np.float64)
-        middle = float((mass * np.arange(n)).sum() / mass.sum()) if mass.sum() > 0 else n / 2
         length = min(wanted, n // divisor * divisor)
         start = min(max(0, round(middle - length / 2)), n - length)
         part.append(slice(start, start + length))

@@ -9,11 +9,13 @@ Kernel = tuple[int, int, int]
 
 
 class ConvUnit(nn.Module):
-    """Conv + normalisation + ReLU; (N, C_in, I, J, K) -> (N, C_out, I, J, K)."""
+    """Conv + normalisation + ReLU; (N, C_in, I, J, K) -> (N, C_out, I, J, K), or half of each extent at stride 2."""
 
-    def __init__(self, c_in: int, c_out: int, kernel: Kernel) -> None:
+    def __init__(self, c_in: int, c_out: int, kernel: Kernel, stride: int = 1) -> None:
         super().__init__()
-        self.conv = nn.Conv3d(c_in, c_out, kernel, padding=same_padding(kernel), bias=False)
+        i, j, k = kernel
+        padding = ((i - 1) // 2, (j - 1) // 2, (k - 1) // 2)
+        self.conv = nn.Conv3d(c_in, c_out, kernel, stride, padding, bias=False)
         self.norm = make_norm(c_out)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -48,12 +50,6 @@ class UpUnit(nn.Module):
         return torch.relu(self.norm(self.conv(x)))  # (N, C_out, 2I, 2J, 2K)
 
 
-def same_padding(kernel: Kernel) -> Kernel:
-    """Return the padding that keeps the grid under a convolution of odd kernel."""
-    i, j, k = kernel
-    return i // 2, j // 2, k // 2
-
-
 def make_norm(channels: int) -> nn.Module:
     """Return the normalisation layer, with learned scale and shift.
 
@@ -66,13 +62,9 @@ def initialise(module: nn.Module) -> None:
     """Draw every convolution from a truncated normal distribution whose variance is 2 / fan-in, biases 0."""
     for layer in module.modules():
         if isinstance(layer, nn.Conv3d | nn.ConvTranspose3d):
-            std = math.sqrt(2.0 / fan_in(layer))
+            strides = layer.stride if isinstance(layer, nn.ConvTranspose3d) else (1,)
+            fan_in = layer.in_channels * math.prod(layer.kernel_size) / math.prod(strides)  # products per output value
+            std = math.sqrt(2.0 / fan_in)
             nn.init.trunc_normal_(layer.weight, std=std, a=-2 * std, b=2 * std)
             if layer.bias is not None:
                 nn.init.zeros_(layer.bias)
-
-
-def fan_in(layer: nn.Conv3d | nn.ConvTranspose3d) -> float:
-    """Return the number of products that make one output value of a (transposed) convolution."""
-    taps = math.prod(layer.kernel_size) / math.prod(layer.stride if isinstance(layer, nn.ConvTranspose3d) else (1,))
-    return layer.in_channels * taps

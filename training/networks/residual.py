@@ -12,32 +12,21 @@ from training.config.network import NetworkConfig
 from training.networks.blocks import ConvUnit, initialise, make_norm
 from training.networks.usegnet import HeadLogits
 
+CUBE = (3, 3, 3)
+
 
 class ResidualUnit(nn.Module):
     """x + two normalised convolutions, then ReLU; (N, C, I, J, K) -> (N, C, I, J, K)."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.first = ConvUnit(channels, channels, (3, 3, 3))
+        self.first = ConvUnit(channels, channels, CUBE)
         self.second = nn.Conv3d(channels, channels, 3, padding=1, bias=False)
         self.norm = make_norm(channels)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Apply the unit."""
         return torch.relu(x + self.norm(self.second(self.first(x))))  # (N, C, I, J, K)
-
-
-class StridedUnit(nn.Module):
-    """Convolution of stride 2 + normalisation + ReLU; (N, C_in, I, J, K) -> (N, C_out, I/2, J/2, K/2)."""
-
-    def __init__(self, c_in: int, c_out: int, kernel: int) -> None:
-        super().__init__()
-        self.conv = nn.Conv3d(c_in, c_out, kernel, stride=2, padding=(kernel - 1) // 2, bias=False)
-        self.norm = make_norm(c_out)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Apply the unit."""
-        return torch.relu(self.norm(self.conv(x)))  # (N, C_out, I/2, J/2, K/2)
 
 
 class Merge(nn.Module):
@@ -60,11 +49,11 @@ class ResidualNet(nn.Module):
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
         c1, c2, c3, c4 = config.residual_channels
-        self.stem = StridedUnit(1, c1, 4)
+        self.stem = ConvUnit(1, c1, (4, 4, 4), stride=2)
         self.encoder1 = ResidualUnit(c1)
-        self.encoder2 = nn.Sequential(StridedUnit(c1, c2, 3), ResidualUnit(c2))
-        self.encoder3 = nn.Sequential(StridedUnit(c2, c3, 3), ResidualUnit(c3), ResidualUnit(c3))
-        self.encoder4 = nn.Sequential(StridedUnit(c3, c4, 3), ResidualUnit(c4), ResidualUnit(c4))
+        self.encoder2 = nn.Sequential(ConvUnit(c1, c2, CUBE, stride=2), ResidualUnit(c2))
+        self.encoder3 = nn.Sequential(ConvUnit(c2, c3, CUBE, stride=2), ResidualUnit(c3), ResidualUnit(c3))
+        self.encoder4 = nn.Sequential(ConvUnit(c3, c4, CUBE, stride=2), ResidualUnit(c4), ResidualUnit(c4))
         self.merge3 = Merge(c4, c3)
         self.merge2 = Merge(c3, c2)
         self.merge1 = Merge(c2, c1)

@@ -15,17 +15,6 @@ class SliceNetwork(nn.Module):
 
     def forward(self, x: torch.Tensor) -> HeadLogits:
         """Map volumes to logits, slice by slice."""
-        volumes = x.shape[0]
-        logits: HeadLogits = self.network(as_slices(x))
-        return HeadLogits(*(as_volumes(part, volumes) for part in logits))
-
-
-def as_slices(x: torch.Tensor) -> torch.Tensor:
-    """Map (N, C, I, J, K) to (N I, C, 1, J, K)."""
-    return x.transpose(1, 2).flatten(0, 1).unsqueeze(2)
-
-
-def as_volumes(x: torch.Tensor, volumes: int) -> torch.Tensor:
-    """Map (N I, C, 1, J, K) to (N, C, I, J, K)."""
-    _, channels, _, j, k = x.shape
-    return x.reshape(volumes, -1, channels, j, k).transpose(1, 2)
+        logits: HeadLogits = self.network(x.transpose(1, 2).flatten(0, 1).unsqueeze(2))  # of (N I, C, 1, J, K)
+        shapes = ((len(x), -1, part.shape[1], *part.shape[3:]) for part in logits)  # (N, I, 1, J, K)
+        return HeadLogits(*(part.reshape(shape).transpose(1, 2) for part, shape in zip(logits, shapes, strict=True)))

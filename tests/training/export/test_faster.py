@@ -12,9 +12,8 @@ from app.inference.model_store import ModelStore
 from app.inference.runtime.session import RuntimeSettings
 from app.inference.segmenter import HeadSegmenter
 from tests.helpers.makers import publish_threshold_model, sphere_volume
-from training.export.faster import try_boxes, try_precisions
+from training.export.faster import is_harmless, measure_precision, try_boxes, try_precisions
 from training.export.graph.precision import half_file, half_precision
-from training.export.speed_gate import is_harmless, measure_precision
 from training.phantom import Phantom, SimulationRequest, simulate
 
 ON_CPU = RuntimeSettings(provider="cpu", threads=1)
