@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from training.ablation.study import Ablation, Variant
-from training.cases.sources import CaseSource, filter_cases
+from training.cases.sources import CaseSource, list_seeds
 from training.config.data import DataConfig
 from training.config.training import TrainingConfig
 from training.phantom import SimulationRequest
@@ -59,7 +59,7 @@ def ablate_kind(
     """
     field, values = KINDS[kind]
     without = {value: config.data.model_copy(update={field: (value,)}) for value in values}
-    left = [filter_cases(source, data).seeds() for data in without.values()]
+    left = [list_seeds(source, data) for data in without.values()]
     most = tuple(min(sum(seed in cases for seed in seeds) for seeds in left) for cases in config.data.train)
 
     def match(data: DataConfig) -> TrainingConfig:

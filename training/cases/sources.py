@@ -1,7 +1,7 @@
 """Cases for training: a growing folder of phantoms, prepared exactly as serving prepares an upload."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
@@ -71,6 +71,7 @@ class PhantomCache:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._records: dict[int, dict[str, Any]] = {}
 
     def seeds(self) -> list[int]:
         """Return the seeds of the complete files that exist at this moment, ascending."""
@@ -86,50 +87,26 @@ class PhantomCache:
 
     def record(self, seed: int) -> dict[str, Any]:
         """Return how a phantom was made."""
-        with np.load(phantom_file(self.folder, seed), allow_pickle=False) as stored:
-            record: dict[str, Any] = json.loads(str(stored["record"]))
-        return record
+        if seed not in self._records:
+            with np.load(phantom_file(self.folder, seed), allow_pickle=False) as stored:
+                self._records[seed] = json.loads(str(stored["record"]))
+        return self._records[seed]
 
 
-class FilteredCases:
-    """A source without the training cases of some looks or families, or beyond a number; validation cases stay."""
+def list_seeds(source: CaseSource, data: DataConfig) -> list[int]:
+    """Return the numbers of the cases that may be seen: those of validation, and of the others what is not excluded.
 
-    def __init__(self, source: CaseSource, data: DataConfig) -> None:
-        self._source = source
-        self._data = data
-        self._kept: dict[int, bool] = {}
-
-    def seeds(self) -> list[int]:
-        """Return the numbers of the cases that may be seen."""
-        kept = [seed for seed in self._source.seeds() if self._keeps(seed)]
-        if not self._data.cases_at_most:
-            return kept
-        ranges = zip(self._data.train, self._data.cases_at_most, strict=True)
-        first = [seed for cases, most in ranges for seed in [seed for seed in kept if seed in cases][:most]]
-        return sorted({*first, *(seed for seed in kept if seed in self._data.validation)})
-
-    def load(self, seed: int) -> Case:
-        """Read one case."""
-        return self._source.load(seed)
-
-    def record(self, seed: int) -> dict[str, Any]:
-        """Return what is known of a case."""
-        return self._source.record(seed)
-
-    def _keeps(self, seed: int) -> bool:
-        if seed in self._data.validation:
-            return True
-        if seed not in self._kept:
-            record = self._source.record(seed)
-            excluded = (*self._data.exclude_looks, *self._data.exclude_families)
-            self._kept[seed] = record.get("look") not in excluded and record.get("family") not in excluded
-        return self._kept[seed]
-
-
-def filter_cases(source: CaseSource, data: DataConfig) -> CaseSource:
-    """Return the source, without what the configuration excludes."""
-    limited = data.exclude_looks or data.exclude_families or data.cases_at_most
-    return FilteredCases(source, data) if limited else source
+    Where a number of cases is given, these are the first so many of each range.
+    """
+    seeds, excluded = source.seeds(), {*data.exclude_looks, *data.exclude_families}
+    if excluded:
+        kinds = ((seed, {} if seed in data.validation else source.record(seed)) for seed in seeds)
+        seeds = [seed for seed, kind in kinds if excluded.isdisjoint((kind.get("look"), kind.get("family")))]
+    if data.cases_at_most:
+        ranges = zip(data.train, data.cases_at_most, strict=True)
+        first = [seed for cases, most in ranges for seed in [seed for seed in seeds if seed in cases][:most]]
+        seeds = sorted({*first, *(seed for seed in seeds if seed in data.validation)})
+    return seeds
 
 
 class GridCases:
@@ -138,31 +115,29 @@ class GridCases:
     def __init__(
         self,
         source: CaseSource,
-        wanted: Callable[[int], bool],
+        data: DataConfig,
+        wanted: Container[int],
         prepare: Callable[[Case], GridCase],
-        rescan_s: float = 120.0,
-        capacity: int = 2500,
     ) -> None:
         self._source = source
+        self._data = data
         self._wanted = wanted
         self._prepare = prepare
-        self._rescan_s = rescan_s
-        self._capacity = capacity
         self._prepared: dict[int, GridCase] = {}
         self._seeds: list[int] = []
         self._scanned_at = -np.inf
 
     def seeds(self) -> Sequence[int]:
         """Return the seeds that can be drawn now."""
-        if monotonic() - self._scanned_at > self._rescan_s:
-            self._seeds = [seed for seed in self._source.seeds() if self._wanted(seed)]
+        if monotonic() - self._scanned_at > 60 * self._data.rescan_minutes:
+            self._seeds = [seed for seed in list_seeds(self._source, self._data) if seed in self._wanted]
             self._scanned_at = monotonic()
         return self._seeds
 
     def get(self, seed: int) -> GridCase:
         """Return one case on the grid, from memory where it was prepared before."""
         if seed not in self._prepared:
-            if len(self._prepared) >= self._capacity:
+            if len(self._prepared) >= self._data.max_cases_in_memory:
                 self._prepared.pop(next(iter(self._prepared)))
             self._prepared[seed] = self._prepare(self._source.load(seed))
         return self._prepared[seed]

@@ -16,6 +16,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -38,6 +39,7 @@ DEFAULT_SEED = 2_000_005
 LARGEST_VOLUME_ERROR_PERCENT = 15.0
 MEASURED = ("ok", "review")
 VOLUME = "volume.nii.gz"
+say = partial(print, flush=True)
 
 
 class DemoError(Exception):
@@ -71,12 +73,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         comparison = demonstrate(request, options.folder)
     except (DemoError, FetalHeadError) as error:
-        _say(f"demo failed: {error}")
+        say(f"demo failed: {error}")
         return 1
-    _say(_format_table(comparison))
-    _say(f"\nmask, report, picture and the volume itself: {options.folder}/")
+    say(_format_table(comparison))
+    say(f"\nmask, report, picture and the volume itself: {options.folder}/")
     if not comparison.good:
-        _say(
+        say(
             f"demo failed: got verdict {comparison.verdict} and a volume error of {comparison.error_percent:+.1f} %; "
             f"expected {' or '.join(MEASURED)} and at most {LARGEST_VOLUME_ERROR_PERCENT:.0f} %"
         )
@@ -90,13 +92,13 @@ def demonstrate(request: SimulationRequest, folder: Path) -> Comparison:
     """
     folder.mkdir(parents=True, exist_ok=True)
     with running_service(folder / "service.log") as service:
-        _say(f"1. simulating one volume ({request.weeks} weeks, seed {request.seed}, {request.spacing} mm) ...")
+        say(f"1. simulating one volume ({request.weeks} weeks, seed {request.seed}, {request.spacing} mm) ...")
         phantom = simulate(request)
         payload = encode_volume(phantom.volume)
         (folder / VOLUME).write_bytes(payload)
-        _say(f"   {' x '.join(map(str, phantom.volume.data.shape))} voxels, {len(payload) / 1e6:.1f} MB")
+        say(f"   {' x '.join(map(str, phantom.volume.data.shape))} voxels, {len(payload) / 1e6:.1f} MB")
         wait_until_ready(service)
-        _say("2. POST /segment ...")
+        say("2. POST /segment ...")
         return _measure(service, phantom, folder)
 
 
@@ -119,7 +121,9 @@ class DemoService:
 def running_service(log: Path) -> Iterator[DemoService]:
     """Run `fetalhead serve` on a free port with a temporary data folder."""
     with tempfile.TemporaryDirectory(prefix="fetalhead-demo-") as data, log.open("wb") as output:
-        port = _free_port()
+        with socket.socket() as listener:
+            listener.bind(("127.0.0.1", 0))
+            port = listener.getsockname()[1]
         environment = os.environ | {
             "FETALHEAD_HOST": "127.0.0.1",
             "FETALHEAD_PORT": str(port),
@@ -154,7 +158,7 @@ def _measure(service: DemoService, phantom: Phantom, folder: Path) -> Comparison
     started = time.monotonic()
     with FetalHead(service.url) as client:
         result = client.segment(folder / VOLUME, gestational_age_weeks=weeks)
-    _say(f"   answered in {time.monotonic() - started:.1f} s by {result.report.runtime.provider}")
+    say(f"   answered in {time.monotonic() - started:.1f} s by {result.report.runtime.provider}")
     result.save(folder)
     measured_ml = result.report.head_volume_ml
     return Comparison(
@@ -174,12 +178,6 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
         process.wait()
 
 
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
-
-
 def _format_table(comparison: Comparison) -> str:
     return (
         f"\n   measured  {comparison.measured_ml:7.1f} mL"
@@ -188,11 +186,6 @@ def _format_table(comparison: Comparison) -> str:
         f"\n   DSC       {comparison.dsc:7.3f}"
         f"\n   verdict   {comparison.verdict:>7}"
     )
-
-
-def _say(line: str) -> None:
-    sys.stdout.write(line + "\n")
-    sys.stdout.flush()
 
 
 def _make_parser() -> argparse.ArgumentParser:

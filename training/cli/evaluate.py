@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from app.inference.segmenter import HeadSegmenter
     from training.evaluation.cases import CaseResult, Segment
 
+REPEATED = "reproducibility"
+"""The command and the section that it measures."""
 SECTIONS = ("test", "shifted", "validation", "held_out", "held_out_shifted")
 
 
@@ -48,17 +50,12 @@ def add_evaluate(commands: Commands) -> None:
     orientation = commands.add_parser(
         "orientation", help="orientation robustness: the same scans with axes permuted, mirrored, cropped to the head"
     )
-    _add_validation_scans(orientation)
     orientation.set_defaults(command=_measure_orientation)
     surface = commands.add_parser("surface", help="errors of the outline by tissue and by contrast in the image")
-    _add_validation_scans(surface)
     surface.set_defaults(command=_measure_surface)
-
-
-def _add_validation_scans(command: argparse.ArgumentParser) -> None:
-    """Add the number and spacing of simulated validation scans, and the model that measures them."""
-    add_scans(command, 40, 1.3)
-    _add_which_model(command)
+    for command in (orientation, surface):
+        add_scans(command, 40, 1.3)
+        _add_which_model(command)
 
 
 def _add_model_options(evaluate: argparse.ArgumentParser) -> None:
@@ -83,15 +80,13 @@ def _evaluate(options: argparse.Namespace) -> None:
         from training.own_data.dataset import OwnData
 
         own = OwnData(options.data, options.split)
+        own.evaluate(options.part, _choose_segmenter(options), options.out, with_progress)
         asked = (("--data", options.data), ("--part", options.part), ("--split", options.split))
-        command = _format_command(options, "evaluate", *asked)
-        text = own.evaluate(options.part, _choose_segmenter(options), options.out, with_progress, command)
-        return _print_report(options, text)
+        return _write_section(options, options.part, "evaluate", *asked)
     requests = [request_for(options.cohort, number, options.spacing) for number in range(options.cases)]
     measured = len(_measure_cases(options, requests, options.cohort))
     asked = (("--cohort", options.cohort), ("--cases", measured), ("--spacing", options.spacing))
-    _write_section(options, options.cohort, _format_command(options, "evaluate", *asked))
-    return None
+    return _write_section(options, options.cohort, "evaluate", *asked)
 
 
 def _compare(options: argparse.Namespace) -> None:
@@ -105,13 +100,11 @@ def _reproducibility(options: argparse.Namespace) -> None:
     if options.data is not None:
         from training.own_data.dataset import OwnData
 
-        command = _format_command(options, "reproducibility", ("--data", options.data))
-        text = OwnData(options.data).reproducibility(_choose_segmenter(options), options.out, command)
-        return _print_report(options, text)
-    found = _measure_cases(options, list(scan_directions(options.groups, options.spacing)), "reproducibility")
+        OwnData(options.data).reproducibility(_choose_segmenter(options), options.out)
+        return _write_section(options, REPEATED, REPEATED, ("--data", options.data))
+    found = _measure_cases(options, list(scan_directions(options.groups, options.spacing)), REPEATED)
     asked = (("--groups", len({result.subject_seed for result in found})), ("--spacing", options.spacing))
-    _write_section(options, "reproducibility", _format_command(options, "reproducibility", *asked))
-    return None
+    return _write_section(options, REPEATED, REPEATED, *asked)
 
 
 def _measure_cases(options: argparse.Namespace, requests: Sequence[SimulationRequest], name: str) -> list[CaseResult]:
@@ -125,12 +118,14 @@ def _measure_cases(options: argparse.Namespace, requests: Sequence[SimulationReq
     return cases.read_journal(journal)
 
 
-def _write_section(options: argparse.Namespace, section: str, command: str) -> None:
-    """Record the command that measured the section, then write the report of all journals in the folder."""
-    from training.evaluation.writing import write_folder
+def _write_section(options: argparse.Namespace, section: str, command: str, *asked: tuple[str, object]) -> None:
+    """Record the command that measured the section, write the report of all journals in the folder, and print it."""
+    from training.evaluation.writing import FILE, write_folder
 
-    record_command(options.out, section, command)
-    _print_report(options, write_folder(options.out))
+    record_command(options.out, section, _format_command(options, command, *asked))
+    text = write_folder(options.out, "simulated" if options.data is None else "own")
+    content = json.loads((options.out / FILE).read_text(encoding="utf-8")) if options.json else {}
+    tell(options, text, out=options.out, evaluation=content)
 
 
 def _format_command(options: argparse.Namespace, command: str, *asked: tuple[str, object]) -> str:
@@ -139,14 +134,6 @@ def _format_command(options: argparse.Namespace, command: str, *asked: tuple[str
     model = (("--store", options.store), ("--name", options.name), ("--version", version))
     where = (("--url", options.url),) if options.url else model
     return format_command(command, (*asked, *where, ("--out", options.out)))
-
-
-def _print_report(options: argparse.Namespace, text: str) -> None:
-    """Print the report for people, or the written evaluation for programs."""
-    from training.evaluation.writing import FILE
-
-    content = json.loads((options.out / FILE).read_text(encoding="utf-8")) if options.json else {}
-    tell(options, text, out=options.out, evaluation=content)
 
 
 def _choose_segmenter(options: argparse.Namespace) -> Segment:

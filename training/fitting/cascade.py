@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from app.imaging.regions import RegionSpec
-from training.cases.sources import CaseSource, filter_cases
+from training.cases.sources import CaseSource
 from training.config.training import ConfigError, TrainingConfig
 from training.fitting.checkpoint import LevelWeights, load_level, resume_training, save_level
 from training.fitting.job import LevelJob
@@ -32,8 +32,7 @@ def make_job(config: TrainingConfig, source: CaseSource, run: RunFolder, context
     return LevelJob(
         config=config,
         context_level=context_level,
-        source=filter_cases(source, config.data),
-        wanted=config.data.train[context_level - 1].__contains__,
+        source=source,
         below=None if first else load_cascade(run, context_level - 1),
         folder=folder,
         initial=load_level(start).state if begun else None,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cached_property
@@ -23,7 +22,6 @@ class LevelJob:
     config: TrainingConfig
     context_level: int
     source: CaseSource
-    wanted: Callable[[int], bool]
     below: AutoContextCascade | None  # None for level 1
     folder: LevelFolder
     initial: dict[str, torch.Tensor] | None = None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
@@ -30,11 +29,9 @@ class LevelCases:
 def open_cases(job: LevelJob, stage: Stage) -> LevelCases:
     """Return the cases on the grid of a stage; none is read yet."""
     data, prepare_case = job.config.data, partial(_prepare, job, job.spec(stage))
-
-    def on_grid(wanted: Callable[[int], bool]) -> GridCases:
-        return GridCases(job.source, wanted, prepare_case, 60 * data.rescan_minutes, data.max_cases_in_memory)
-
-    return LevelCases(stage.spacing_mm, on_grid(job.wanted), on_grid(data.validation.__contains__))
+    ranges = (data.train[job.context_level - 1], data.validation)
+    training, validation = (GridCases(job.source, data, wanted, prepare_case) for wanted in ranges)
+    return LevelCases(stage.spacing_mm, training, validation)
 
 
 def draw_sample(job: LevelJob, case: GridCase, stage: Stage, rng: np.random.Generator) -> Sample:

@@ -10,8 +10,7 @@ from pathlib import Path
 from training.config.training import ConfigError, TrainingConfig
 from training.evaluation.calibration import Labelled
 from training.evaluation.cases import Segment, ShowProgress
-from training.evaluation.provenance import record_command
-from training.evaluation.writing import OWN_REPRODUCIBILITY, REPEATED, write_folder
+from training.evaluation.writing import OWN_REPRODUCIBILITY
 from training.export.rules import KeptChange, keep_rules, read_threshold
 from training.export.weights import load_weights
 from training.fitting.run_folder import RunFolder
@@ -56,8 +55,8 @@ class OwnData:
         """Return the cases as this run numbered them."""
         return OwnCases(number_cases(self._split_cases(run.split if run.split.is_file() else self.split)))
 
-    def evaluate(self, part: str, segment: Segment, out: Path, shown: ShowProgress, command: str) -> str:
-        """Measure the cases of a part against their labels, write the report with the command, return its table."""
+    def evaluate(self, part: str, segment: Segment, out: Path, shown: ShowProgress) -> None:
+        """Measure the cases of a part against their labels, and write the journal."""
         cases = self._split_cases(self.split).part(part)
         if not cases:
             raise ConfigError(f"no case in part {part!r} of {self.folder}")
@@ -65,8 +64,6 @@ class OwnData:
         results = list(shown(evaluate_own(cases, segment), len(cases), part))
         lines = [result.model_dump_json() + "\n" for result in results]
         (out / f"{part}.jsonl").write_text("".join(lines), encoding="utf-8")
-        record_command(out, part, command)
-        return write_folder(out, "own")
 
     def open_labelled(self, part: str) -> tuple[Callable[[], Iterable[Labelled]], int]:
         """Return the cases of a part, to be read as often as wanted, and how many; ConfigError for too few."""
@@ -78,8 +75,8 @@ class OwnData:
             )
         return lambda: (Labelled(n, *read_labelled(case)) for n, case in enumerate(cases)), len(cases)
 
-    def reproducibility(self, segment: Segment, out: Path, command: str) -> str:
-        """Measure patients with several scans, without labels, and keep every scan's volume; return the tables."""
+    def reproducibility(self, segment: Segment, out: Path) -> None:
+        """Measure patients with several scans, without labels; write every scan's volume, and their spread."""
         groups, left_out = find_repeated(self._read_usable(with_labels=False).cases)
         for who in left_out:
             print(f"left out: {who}", file=sys.stderr)
@@ -89,8 +86,6 @@ class OwnData:
         write_scans(out / SCANS_FILE, scans)
         text = found.model_dump_json(indent=2, exclude_none=True)
         (out / OWN_REPRODUCIBILITY).write_text(text + "\n", encoding="utf-8")
-        record_command(out, REPEATED, command)
-        return write_folder(out, "own")
 
     def _split_cases(self, file: Path | None) -> Split:
         return split_cases(self._read_usable().cases, self.folder, file)

@@ -22,18 +22,17 @@ def make_in_background(directory: Path, requests: Sequence[SimulationRequest]) -
     ready = len(requests) - len(missing)
     now = max(0, min(FIRST, len(requests)) - ready)
     _make(directory, missing[:now])
-    worker = multiprocessing.get_context("spawn").Process(
-        target=_make_quietly, args=(directory, missing[now:]), daemon=True
-    )
-    if missing[now:]:
-        worker.start()
+    if now == len(missing):
+        yield
+        return
+    rest = (directory, missing[now:])
+    worker = multiprocessing.get_context("spawn").Process(target=_make_quietly, args=rest, daemon=True)
+    worker.start()
     try:
         yield
     finally:
-        if worker.is_alive():
-            worker.terminate()
-        if missing[now:]:
-            worker.join()
+        worker.terminate()
+        worker.join()
 
 
 def _make_quietly(directory: Path, requests: Sequence[SimulationRequest]) -> None:

@@ -7,7 +7,7 @@ from tests.training.ablation.recipe import short_recipe
 from tests.training.results import shown
 from training.ablation.parts import COHORTS, RANDOMISATION, ablate_kind, ablate_randomisation
 from training.ablation.study import FULL, format_table
-from training.cases.sources import PhantomCache, filter_cases
+from training.cases.sources import PhantomCache, list_seeds
 from training.config.presets import load_config
 from training.config.training import AugmentationConfig
 from training.evaluation.cases import read_journal
@@ -29,9 +29,9 @@ def phantoms(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_excluded_looks_and_families_are_not_trained_on(phantoms: Path) -> None:
     cache, data = PhantomCache(phantoms), load_config("smoke").data
-    assert filter_cases(cache, data) is cache
+    assert list_seeds(cache, data) == cache.seeds()
     without = {"exclude_looks": ("grainy",)}, {"exclude_families": ("freeform",)}
-    found = [filter_cases(cache, data.model_copy(update=update)).seeds() for update in without]
+    found = [list_seeds(cache, data.model_copy(update=update)) for update in without]
     assert found == [[2, 1_000_000], [0, 2, 1_000_000]]
 
 
@@ -39,9 +39,9 @@ def test_the_first_so_many_of_each_range_are_trained_on(phantoms: Path) -> None:
     data = load_config("smoke").data
     assert [len([s for s in (0, 1, 2) if s in cases]) for cases in data.train] == [3, 0]
     some = data.model_copy(update={"cases_at_most": (2, 5)})
-    assert filter_cases(PhantomCache(phantoms), some).seeds() == [0, 1, 1_000_000]
+    assert list_seeds(PhantomCache(phantoms), some) == [0, 1, 1_000_000]
     few = some.model_copy(update={"exclude_looks": ("compound",), "cases_at_most": (1, 0)})
-    assert filter_cases(PhantomCache(phantoms), few).seeds() == [0, 1_000_000]
+    assert list_seeds(PhantomCache(phantoms), few) == [0, 1_000_000]
 
 
 @pytest.mark.slow

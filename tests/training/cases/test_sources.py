@@ -51,7 +51,8 @@ def test_fitting_without_augmentation_changes_nothing_on_the_same_grid(
 def test_new_files_are_found_while_training_runs(tmp_path: Path, smoke: TrainingConfig) -> None:
     write_sphere(tmp_path, 3)
     prepare_case = partial(prepare, spec=smoke.preprocessing)
-    cases = GridCases(PhantomCache(tmp_path), lambda seed: seed < 10, prepare_case, rescan_s=0)
+    data = smoke.data.model_copy(update={"rescan_minutes": 0.0})
+    cases = GridCases(PhantomCache(tmp_path), data, range(10), prepare_case)
     assert list(cases.seeds()) == [3]
     write_sphere(tmp_path, 4)
     write_sphere(tmp_path, 50)
@@ -59,6 +60,6 @@ def test_new_files_are_found_while_training_runs(tmp_path: Path, smoke: Training
 
 
 def test_an_empty_range_is_named(tmp_path: Path, smoke: TrainingConfig) -> None:
-    cases = GridCases(PhantomCache(tmp_path), lambda seed: True, partial(prepare, spec=smoke.preprocessing))
+    cases = GridCases(PhantomCache(tmp_path), smoke.data, range(10), partial(prepare, spec=smoke.preprocessing))
     with pytest.raises(DataError, match="make phantoms first"):
         cases.draw(np.random.default_rng(0))
