@@ -83,7 +83,7 @@ def publish(model: PaperModel, store: Path) -> None:
         StoredLevel(file=name, sha256=digest(content), size=len(content), region=level.region)
         for (name, content), level in zip(files.items(), cascade.levels, strict=True)
     ]
-    files["selftest.npz"] = make_test_vector(model.served, part, cascade).as_npz()
+    files["selftest.npz"] = make_test_vector(model.served, part, cascade)
     for name, content in files.items():
         (folder / name).write_bytes(content)
     manifest = ModelManifest(
