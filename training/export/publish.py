@@ -215,7 +215,7 @@ def _make_manifest(
 def _summarise_accuracy(evaluation: Evaluation) -> AccuracySummary | None:
     if evaluation.test is None:
         return None
-    shifted = None if evaluation.shifted is None else _summarise_section(evaluation.shifted)
+    shifted = evaluation.shifted and _summarise_section(evaluation.shifted)
     return AccuracySummary(test=_summarise_section(evaluation.test), shifted=shifted)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,28 +19,19 @@ from app.imaging.volume import Volume, VolumeGeometry
 from training.phantom.scene import SimulationRequest
 from training.phantom.simulate import Phantom, PhantomRecord, simulate
 
-
-@dataclass(frozen=True)
-class CohortKind:
-    """The first seed of a cohort, and the common properties of its cases."""
-
-    first_seed: int
-    family: str | None = None
-    look: str | None = None
-    fixed_field: bool = True
-
-
 COHORTS = {
-    "train": CohortKind(0, fixed_field=False),
-    "context": CohortKind(500_000, fixed_field=False),
-    "validation": CohortKind(1_000_000),
-    "test": CohortKind(2_000_000),
-    "shifted": CohortKind(3_000_000, family="lofted", look="vintage"),
-    "reproducibility": CohortKind(4_000_000),
-    "held_out": CohortKind(5_000_000),
-    "held_out_shifted": CohortKind(6_000_000, family="lofted", look="vintage"),
+    "train": SimulationRequest(0, fixed_field=False),
+    "context": SimulationRequest(500_000, fixed_field=False),
+    "validation": SimulationRequest(1_000_000),
+    "test": SimulationRequest(2_000_000),
+    "shifted": SimulationRequest(3_000_000, family="lofted", look="vintage"),
+    "reproducibility": SimulationRequest(4_000_000),
+    "held_out": SimulationRequest(5_000_000),
+    "held_out_shifted": SimulationRequest(6_000_000, family="lofted", look="vintage"),
 }
-"""`train` is for level 1, `context` for level 2 (subjects that level 1 never saw); `shifted` is unlike both.
+"""The first scan of each cohort, at native size.
+
+`train` is for level 1, `context` for level 2 (subjects that level 1 never saw); `shifted` is unlike both.
 
 `test` and `shifted` were looked at while presets, thresholds and limits were chosen. `held_out` and `held_out_shifted`
 are drawn like them; nothing is ever chosen or adjusted on their patients.
@@ -53,14 +44,8 @@ def request_for(kind: str, number: int, spacing: float) -> SimulationRequest:
     Raises:
         KeyError: the cohort is unknown.
     """
-    cohort = COHORTS[kind]
-    return SimulationRequest(
-        seed=cohort.first_seed + number,
-        spacing=spacing,
-        family=cohort.family,
-        look=cohort.look,
-        fixed_field=cohort.fixed_field,
-    )
+    first = COHORTS[kind]
+    return replace(first, seed=first.seed + number, spacing=spacing)
 
 
 def make_cohort(directory: Path, requests: Iterable[SimulationRequest]) -> Iterator[Path]:

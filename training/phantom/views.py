@@ -24,7 +24,7 @@ WOBBLE_DEG = 15.0
 
 def scan_directions(groups: int, spacing: float) -> Iterator[SimulationRequest]:
     """Yield the scans of `groups` fetuses, one per direction."""
-    first = COHORTS["reproducibility"].first_seed
+    first = COHORTS["reproducibility"].seed
     for group in range(groups):
         for number, name in enumerate(DIRECTIONS):
             seed = first + group * len(DIRECTIONS) + number
@@ -35,7 +35,7 @@ def scan_directions(groups: int, spacing: float) -> Iterator[SimulationRequest]:
 
 def direction_of(seed: int) -> str:
     """Return the name of the direction of one of `scan_directions`, by its seed."""
-    return tuple(DIRECTIONS)[(seed - COHORTS["reproducibility"].first_seed) % len(DIRECTIONS)]
+    return tuple(DIRECTIONS)[(seed - COHORTS["reproducibility"].seed) % len(DIRECTIONS)]
 
 
 def draw_rotation_to_probe(direction: str, rng: np.random.Generator) -> NDArray[np.float64]:

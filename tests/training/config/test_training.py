@@ -162,10 +162,10 @@ def test_the_phantoms_of_a_preset_never_serve_two_purposes() -> None:
         config = load_config(preset)
         if config.phantoms is None:
             continue
-        seeds = [COHORTS[b.cohort].first_seed + b.first + n for b in config.phantoms.batches for n in range(b.cases)]
+        seeds = [COHORTS[b.cohort].seed + b.first + n for b in config.phantoms.batches for n in range(b.cases)]
         assert len(seeds) == len(set(seeds))
         for batch in config.phantoms.batches:
-            first = COHORTS[batch.cohort].first_seed + batch.first
+            first = COHORTS[batch.cohort].seed + batch.first
             home = config.data.validation if batch.cohort == "validation" else None
             ranges = [home] if home else config.data.train
             assert any(first in cases and first + batch.cases - 1 in cases for cases in ranges)

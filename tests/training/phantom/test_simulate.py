@@ -127,11 +127,11 @@ class TestCohort:
 
     def test_held_out_patients_are_drawn_like_those_of_test_and_shifted(self) -> None:
         for name, like in (("held_out", "test"), ("held_out_shifted", "shifted")):
-            assert replace(COHORTS[name], first_seed=0) == replace(COHORTS[like], first_seed=0)
-        assert (COHORTS["held_out"].first_seed, COHORTS["held_out_shifted"].first_seed) == (5_000_000, 6_000_000)
+            assert replace(COHORTS[name], seed=0) == replace(COHORTS[like], seed=0)
+        assert (COHORTS["held_out"].seed, COHORTS["held_out_shifted"].seed) == (5_000_000, 6_000_000)
 
     def test_seed_ranges_do_not_meet(self) -> None:
-        starts = sorted(kind.first_seed for kind in COHORTS.values())
+        starts = sorted(kind.seed for kind in COHORTS.values())
         assert all(b - a >= 500_000 for a, b in itertools.pairwise(starts))
 
     def test_a_stored_phantom_comes_back_whole(self, phantom: Phantom, tmp_path: Path) -> None:
