@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import gzip
-import os
 import re
-import socket
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,8 +19,8 @@ from nibabel.nifti1 import Nifti1Image
 from numpy.typing import NDArray
 
 from benchmarks.measurement import time_call
+from training.cli.demo import running_service, wait_until_ready
 
-READY_TIMEOUT_S = 180.0
 ANSWER_TIMEOUT_S = 900.0
 PAUSE_S = 1.0
 """The time after which an idle service has released its memory."""
@@ -89,31 +85,9 @@ class Service:
 @contextmanager
 def running(settings: Mapping[str, str]) -> Iterator[Service]:
     """Run `fetalhead serve` with these settings (without prefix) on a free port, in a temporary folder."""
-    with tempfile.TemporaryDirectory(prefix="fetalhead-bench-") as data, socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-        free.close()
-        given = {"HOST": "127.0.0.1", "PORT": str(port), "DATA_DIR": data, "LOG_LEVEL": "WARNING", **settings}
-        environment = os.environ | {f"FETALHEAD_{name}": value for name, value in given.items()}
-        command = [str(Path(sys.executable).parent / "fetalhead"), "serve"]
-        process = subprocess.Popen(command, env=environment)
-        try:
-            url = f"http://127.0.0.1:{port}"
-            with httpx.Client(base_url=url, timeout=ANSWER_TIMEOUT_S, trust_env=False) as client:
-                _wait(client, process)
-                yield Service(client, process.pid)
-        finally:
-            process.terminate()
-            process.wait(60)
-
-
-def _wait(client: httpx.Client, process: subprocess.Popen[bytes]) -> None:
-    deadline, answer = time.monotonic() + READY_TIMEOUT_S, "no answer"
-    while time.monotonic() < deadline and process.poll() is None and "model_failed" not in answer:
-        with suppress(httpx.TransportError):
-            response = client.get("/health/ready", timeout=5.0)
-            if response.status_code == httpx.codes.OK:
-                return
-            answer = response.text
-        time.sleep(0.1)
-    raise RuntimeError(f"the service did not become ready: {answer}")
+    with tempfile.TemporaryDirectory(prefix="fetalhead-bench-") as folder:
+        given = {"LOG_LEVEL": "WARNING", **settings}
+        with running_service(Path(folder) / "service.log", given) as started:
+            wait_until_ready(started)
+            with httpx.Client(base_url=started.url, timeout=ANSWER_TIMEOUT_S, trust_env=False) as client:
+                yield Service(client, started.process.pid)

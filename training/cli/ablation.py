@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app.console import Commands, positive
-from training.cli.shared import spacing_mm, tell, wanted_phantoms
-from training.config.presets import load_config
+from training.cli.shared import load_preset, simulate_scans, spacing_mm, tell, wanted_phantoms
 from training.config.training import TrainingConfig
-from training.phantom.cohort import make_cohort
+from training.phantom.cohort import request_for
 from training.progress import with_progress
 
 if TYPE_CHECKING:
@@ -47,7 +46,7 @@ def _add_shared(command: argparse.ArgumentParser, root: str) -> None:
 def _ablate_kinds(options: argparse.Namespace) -> None:
     from training.ablation.parts import ablate_kind
 
-    config = _load_config(options)
+    config = load_preset(options)
     root = options.root or Path("runs/ablation") / f"{config.name}-{options.kind}"
     source = _open_source(options, config, root)
     _carry_out(options, ablate_kind(config, options.kind, source, root, _list_scans(options, "test")), source)
@@ -56,7 +55,7 @@ def _ablate_kinds(options: argparse.Namespace) -> None:
 def _ablate_randomisation(options: argparse.Namespace) -> None:
     from training.ablation.parts import COHORTS, ablate_randomisation
 
-    config = _load_config(options)
+    config = load_preset(options)
     root = options.root or Path("runs/randomisation") / config.name
     scans = {cohort: _list_scans(options, cohort) for cohort in COHORTS}
     _carry_out(options, ablate_randomisation(config, root, scans), _open_source(options, config, root))
@@ -74,14 +73,7 @@ def _carry_out(options: argparse.Namespace, work: Ablation, source: CaseSource) 
     tell(options, text, result=[one.model_dump(mode="json") for one in found])
 
 
-def _load_config(options: argparse.Namespace) -> TrainingConfig:
-    config = load_config(options.preset)
-    return config if options.minutes is None else config.with_minutes(options.minutes)
-
-
 def _list_scans(options: argparse.Namespace, cohort: str) -> list[SimulationRequest]:
-    from training.phantom.cohort import request_for
-
     return [request_for(cohort, number, options.spacing) for number in range(options.cases)]
 
 
@@ -90,7 +82,5 @@ def _open_source(options: argparse.Namespace, config: TrainingConfig, root: Path
     from training.cases.sources import PhantomCache
 
     folder: Path = options.phantoms or root / "phantoms"
-    wanted = wanted_phantoms(config, options.no_phantoms)
-    for _ in with_progress(make_cohort(folder, wanted), len(wanted), "phantoms"):
-        pass
+    simulate_scans(folder, wanted_phantoms(config, options.no_phantoms))
     return PhantomCache(folder)

@@ -7,8 +7,7 @@ import sys
 from pathlib import Path
 
 from app.console import Commands
-from training.cli.shared import tell
-from training.phantom.cohort import make_cohort
+from training.cli.shared import simulate_scans, tell
 from training.progress import with_progress
 
 
@@ -35,9 +34,7 @@ def _benchmark(options: argparse.Namespace) -> None:
     root: Path = options.root or Path("runs/benchmark") / scale.name
     work = Benchmark(scale, root, options.phantoms or root / "phantoms", select_systems(options.systems))
     if not options.no_train:
-        wanted = list(work.list_requests())
-        for _ in with_progress(make_cohort(work.phantoms, wanted), len(wanted), "phantoms"):
-            pass
+        simulate_scans(work.phantoms, list(work.list_requests()))
         for run in work.train():
             print(f"{run.label}: trained", file=sys.stderr if options.json else sys.stdout)
     work.evaluate(with_progress)

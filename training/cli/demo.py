@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -28,7 +28,7 @@ from training.cli.shared import spacing_mm
 from training.evaluation.metrics import dsc
 from training.phantom import Phantom, SimulationRequest, simulate
 
-READY_TIMEOUT_S = 120.0
+READY_TIMEOUT_S = 180.0
 POLL_TIMEOUT_S = 5.0
 STOP_TIMEOUT_S = 30.0
 POLL_S = 0.2
@@ -118,17 +118,14 @@ class DemoService:
 
 
 @contextmanager
-def running_service(log: Path) -> Iterator[DemoService]:
-    """Run `fetalhead serve` on a free port with a temporary data folder."""
+def running_service(log: Path, settings: Mapping[str, str] | None = None) -> Iterator[DemoService]:
+    """Run `fetalhead serve` on a free port with a temporary data folder, and further settings (without prefix)."""
     with tempfile.TemporaryDirectory(prefix="fetalhead-demo-") as data, log.open("wb") as output:
         with socket.socket() as listener:
             listener.bind(("127.0.0.1", 0))
             port = listener.getsockname()[1]
-        environment = os.environ | {
-            "FETALHEAD_HOST": "127.0.0.1",
-            "FETALHEAD_PORT": str(port),
-            "FETALHEAD_DATA_DIR": data,
-        }
+        given = {"HOST": "127.0.0.1", "PORT": str(port), "DATA_DIR": data, **(settings or {})}
+        environment = os.environ | {f"FETALHEAD_{name}": value for name, value in given.items()}
         command = [str(Path(sys.executable).parent / "fetalhead"), "serve"]
         process = subprocess.Popen(command, env=environment, stdout=output, stderr=subprocess.STDOUT)
         try:

@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app.console import Commands
-from training.cli.shared import add_split, add_store, add_training, choose_run, tell, wanted_phantoms
-from training.config.presets import load_config
+from training.cli.shared import add_split, add_store, add_training, choose_run, load_preset, tell, wanted_phantoms
 from training.config.training import ConfigError, TrainingConfig
 from training.fitting.run_folder import RunFolder
 from training.phantom.background import make_in_background
@@ -37,9 +36,7 @@ def add_fit(commands: Commands) -> None:
 
 
 def _fit(options: argparse.Namespace) -> None:
-    config: TrainingConfig = load_config(options.preset)
-    if options.minutes is not None:
-        config = config.with_minutes(options.minutes)
+    config = load_preset(options)
     levels = tuple(options.level or config.trained_levels)
     if options.start is None and len(config.trained_levels) < config.context_levels:
         raise ConfigError(f"preset {config.name!r} trains only some levels; name the model of the others with --from")

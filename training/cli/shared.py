@@ -5,18 +5,19 @@ from __future__ import annotations
 import argparse
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from math import nan
 from pathlib import Path
 
 from app.console import positive
 from model_store import packaged_store
-from training.config.presets import list_presets
+from training.config.presets import list_presets, load_config
 from training.config.training import TrainingConfig
 from training.fitting.run_folder import RunFolder
 from training.phantom import Phantom, SimulationRequest
-from training.phantom.cohort import load_or_simulate, request_for
+from training.phantom.cohort import load_or_simulate, make_cohort, request_for
 from training.phantom.scene import SPACINGS_MM
+from training.progress import with_progress
 
 STORE = "FETALHEAD_MODEL_STORE"
 
@@ -37,6 +38,12 @@ def add_training(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument("--run", type=Path, help="folder for weights, checkpoints, TensorBoard (default: runs/PRESET)")
     command.add_argument("--minutes", type=float, help="replace the wall-clock budget of every level")
+
+
+def load_preset(options: argparse.Namespace) -> TrainingConfig:
+    """Return the preset that was named, with the budget that was given, if any."""
+    config = load_config(options.preset)
+    return config if options.minutes is None else config.with_minutes(options.minutes)
 
 
 def choose_run(options: argparse.Namespace, config: TrainingConfig) -> RunFolder:
@@ -65,6 +72,14 @@ def add_spacing(command: argparse.ArgumentParser, spacing: float) -> None:
 def tell(options: argparse.Namespace, text: object, **content: object) -> None:
     """Print a command's result for people, or with --json as one object, with paths as text."""
     print(json.dumps(content, default=str) if options.json else text, flush=True)
+
+
+def simulate_scans(
+    folder: Path, requests: Sequence[SimulationRequest], make: Callable[..., Iterable[Path]] = make_cohort
+) -> None:
+    """Simulate the scans that a folder lacks, and show the progress."""
+    for _ in with_progress(make(folder, requests), len(requests), "phantoms"):
+        pass
 
 
 def validation_phantoms(options: argparse.Namespace) -> Iterable[Phantom]:

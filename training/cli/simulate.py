@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from app.console import Commands, positive
-from training.cli.shared import spacing_mm, tell
+from training.cli.shared import simulate_scans, spacing_mm, tell
 from training.config.training import ConfigError
 from training.phantom import SimulationRequest, simulate
 from training.phantom.cohort import COHORTS, make_cohort, make_nifti_cohort, request_for
@@ -69,9 +69,7 @@ def _cohort(options: argparse.Namespace) -> None:
     given = {name: value for name in ("family", "look") if (value := getattr(options, name)) is not None}
     planned = (request_for(options.kind, number, options.spacing) for number in range(options.cases))
     requests = [replace(request, **given) for request in planned]
-    make = make_nifti_cohort if options.nifti else make_cohort
-    for _ in with_progress(make(options.out, requests), len(requests), "phantoms"):
-        pass
+    simulate_scans(options.out, requests, make_nifti_cohort if options.nifti else make_cohort)
     tell(options, f"{len(requests)} scans in {options.out}", out=options.out, kind=options.kind, scans=len(requests))
 
 

@@ -15,10 +15,10 @@ from app.imaging.reliability import measure_reliability
 from app.imaging.volume import Volume
 from training.cases.views import run_in_view
 from training.evaluation.cases import SegmenterResult
-from training.fitting.cascade import build_level, load_levels
+from training.fitting.cascade import build_cascade, load_levels
 from training.fitting.checkpoint import LevelWeights
 from training.fitting.run_folder import RunFolder
-from training.networks.cascade import AutoContextCascade, on_arrays
+from training.networks.cascade import on_arrays
 
 DEFAULT_THRESHOLD = PostprocessingSpec().threshold
 
@@ -32,8 +32,7 @@ class TorchSegmenter:
         """Use levels in order, and the service's default rules except for the threshold."""
         self.config = levels[0].config
         self.device = device or torch.device("cpu")
-        cascade = AutoContextCascade([build_level(level) for level in levels])
-        self.cascade = cascade.requires_grad_(False).eval().to(self.device)
+        self.cascade = build_cascade(levels).to(self.device)
         self.rules = PostprocessingSpec(threshold=threshold)
 
     @classmethod

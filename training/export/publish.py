@@ -42,8 +42,8 @@ from training.export.history import make_training_record
 from training.export.rules import with_rules
 from training.export.selftest import TOLERANCE, crop_around_head, make_test_vector
 from training.export.weights import WEIGHTS_FILE, pack_weights
-from training.fitting.cascade import load_cascade, load_levels
-from training.fitting.checkpoint import load_level
+from training.fitting.cascade import build_cascade, load_levels
+from training.fitting.checkpoint import LevelWeights
 from training.fitting.run_folder import RunFolder
 
 NAME = "fetal_head"
@@ -67,14 +67,6 @@ class ExportedModel:
     cascade: ServedCascade
     algebra: str
 
-    @property
-    def notes(self) -> tuple[str, str]:
-        """What was done to the graphs and how near they stay, for people."""
-        return (
-            f"Re-parameterised exactly: {self.algebra}.",
-            f"torch and ONNX Runtime agree to {self.parity.max_difference:.1e}.",
-        )
-
 
 def export(run: RunFolder, cases: CaseSource, store: Path, created: datetime, note: str = "", name: str = NAME) -> Path:
     """Export all levels of a run as the candidate `store/<name>/1`, checked against torch; return its folder.
@@ -93,9 +85,11 @@ def export(run: RunFolder, cases: CaseSource, store: Path, created: datetime, no
     if not seeds:
         raise ExportError("parity and the test vector need at least one case; make phantoms first")
     prepared = [prepare(cases.load(seed), config.preprocessing) for seed in seeds]
-    model = export_levels(run, prepared)
+    model = export_levels(weights, prepared)
     files = _pack_files(model)
-    training = make_training_record(weights, run, (*model.notes, *([note] if note else [])))
+    agreement = f"torch and ONNX Runtime agree to {model.parity.max_difference:.1e}."
+    notes = [f"Re-parameterised exactly: {model.algebra}.", agreement, *([note] if note else [])]
+    training = make_training_record(weights, run, notes)
     manifest = with_rules(_make_manifest(model, files, config, training, created), run)
     manifest = manifest.model_copy(update={"name": name})
     with _draft(target) as draft:
@@ -161,10 +155,10 @@ def _read_evaluation(folder: Path) -> Evaluation | None:
     return Evaluation.model_validate_json(path.read_text(encoding="utf-8")) if path.is_file() else None
 
 
-def export_levels(run: RunFolder, cases: Sequence[GridCase]) -> ExportedModel:
+def export_levels(weights: Sequence[LevelWeights], cases: Sequence[GridCase]) -> ExportedModel:
     """Export, re-parameterise, compare with torch on cases and parts of them, choose the weights' precision."""
-    config = load_level(run.level(1).weights).config
-    levels, divisor = load_cascade(run, config.context_levels), config.network.shape_divisor
+    config = weights[0].config
+    levels, divisor = build_cascade(weights), config.network.shape_divisor
     exported = (export_level(level, n, divisor) for n, level in enumerate(levels, start=1))
     composed, algebra = zip(*map(reparameterize, exported), strict=True)
     graphs, halves = [single_precision(graph) for graph in composed], tuple(map(half_precision, composed))

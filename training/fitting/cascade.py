@@ -11,7 +11,7 @@ from training.fitting.job import LevelJob
 from training.fitting.loop import train
 from training.fitting.run_folder import RunFolder
 from training.fitting.state import new_level, new_state
-from training.networks.cascade import AutoContextCascade, ContextLevel
+from training.networks.cascade import AutoContextCascade
 
 
 def fit(config: TrainingConfig, source: CaseSource, run: RunFolder, levels: tuple[int, ...], resume: bool) -> None:
@@ -33,7 +33,7 @@ def make_job(config: TrainingConfig, source: CaseSource, run: RunFolder, context
         config=config,
         context_level=context_level,
         source=source,
-        below=None if first else load_cascade(run, context_level - 1),
+        below=None if first else build_cascade([load_level(run.level(n).weights) for n in range(1, context_level)]),
         folder=folder,
         initial=load_level(start).state if begun else None,
     )
@@ -87,11 +87,12 @@ def _describe_grid(config: TrainingConfig, number: int) -> tuple[float, RegionSp
     return level.grid(config.preprocessing).spacing_mm, level.region
 
 
-def build_level(weights: LevelWeights) -> ContextLevel:
-    """Build a finished level, ready to be evaluated."""
-    level = new_level(weights.config)
-    level.load_state_dict(weights.state)
-    return level.eval()
+def build_cascade(levels: Sequence[LevelWeights]) -> AutoContextCascade:
+    """Build a cascade of finished levels, ready to be evaluated."""
+    finished = [new_level(weights.config) for weights in levels]
+    for level, weights in zip(finished, levels, strict=True):
+        level.load_state_dict(weights.state)
+    return AutoContextCascade(finished).requires_grad_(False).eval()
 
 
 def load_levels(run: RunFolder) -> tuple[LevelWeights, ...]:
@@ -99,10 +100,3 @@ def load_levels(run: RunFolder) -> tuple[LevelWeights, ...]:
     first = load_level(run.level(1).weights)
     rest = range(2, first.config.context_levels + 1)
     return (first, *(load_level(run.level(n).weights) for n in rest))
-
-
-def load_cascade(run: RunFolder, levels: int) -> AutoContextCascade:
-    """Build a cascade of the first finished levels of a run."""
-    numbers = range(1, levels + 1)
-    finished = [build_level(load_level(run.level(n).weights)) for n in numbers]
-    return AutoContextCascade(finished).requires_grad_(False).eval()

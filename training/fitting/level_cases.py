@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
 import torch
 
-from app.imaging.preprocess import PreprocessingSpec
+from app.imaging.levels import run_levels
+from app.imaging.preprocess import PreprocessingSpec, preprocess
+from app.imaging.regions import find_region
+from app.imaging.resample import resample
+from app.imaging.volume import Volume
 from training.cases.augment import Sample, augment, draw_augmentation, fit_to_grid
-from training.cases.sources import Case, GridCase, GridCases, prepare
+from training.cases.sources import Case, GridCase, GridCases, bring_to_grid, prepare
 from training.cases.views import draw_view
-from training.config.training import Stage
+from training.config.training import Stage, TrainingConfig
 from training.fitting.job import LevelJob
-from training.fitting.regions import with_context
+from training.networks.cascade import AutoContextCascade, on_arrays
 
 
 @dataclass(frozen=True)
@@ -64,3 +68,22 @@ def _prepare(job: LevelJob, spec: PreprocessingSpec, case: Case) -> GridCase:
     if job.below is None or not job.config.context_with_case(job.context_level):
         return prepare(case, spec)
     return with_context(case, spec, job.config, job.below, job.device)
+
+
+def with_context(
+    case: Case, spec: PreprocessingSpec, config: TrainingConfig, below: AutoContextCascade, device: torch.device
+) -> GridCase:
+    """Return the case on the grid of a stage, with what the levels below find on their own grids, as they are served.
+
+    `middle` is set where the level above them sees a region.
+    """
+    levels, served = list(below.to(device).eval()), preprocess(case.image, config.preprocessing)
+    runs = [on_arrays(level.probability, device) for level in levels]
+    *_, found = run_levels(config.level[: len(levels)], runs, served.tensor[0, 0], config.preprocessing)
+    here = served if spec == config.preprocessing else preprocess(case.image, spec)
+    context = resample(Volume(found, served.geometry), here.geometry).data
+    region, middle = config.level[len(levels)].region, None
+    if region is not None:
+        middle = find_region(context, region, spec.spacing_mm, spec.shape_divisor).middle
+    prepared = bring_to_grid(case, here, spec.spacing_mm)
+    return replace(prepared, context=context.astype(np.float16), middle=middle)

@@ -27,8 +27,7 @@ from training.export.publish import export
 from training.export.weights import load_weights
 from training.fitting import cascade as auto_context
 from training.fitting.checkpoint import load_level
-from training.fitting.level_cases import open_cases
-from training.fitting.regions import with_context
+from training.fitting.level_cases import open_cases, with_context
 from training.fitting.run_folder import RunFolder
 from training.fitting.state import new_state
 from training.fitting.validation import validate

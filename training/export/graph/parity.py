@@ -14,7 +14,7 @@ from app.imaging.preprocess import PreprocessingSpec
 from app.inference.runtime.session import OnnxSession, RuntimeSettings
 from training.export.errors import ParityError
 from training.export.graph.onnx import CONTEXT, INPUT, OUTPUT
-from training.networks.cascade import AutoContextCascade, ContextLevel
+from training.networks.cascade import AutoContextCascade, on_arrays
 
 MAX_DIFFERENCE = 1e-4
 MAX_CHANGED_FRACTION = 1e-4
@@ -68,15 +68,6 @@ def run_graph(graph: onnx.ModelProto, volume: Float32, context: Float32 | None) 
     return session.run(inputs)
 
 
-def run_torch(level: ContextLevel, volume: Float32, context: Float32 | None) -> Float32:
-    """Run one trained level in single precision; (1, 1, I, J, K)."""
-    given = None if context is None else torch.from_numpy(context)
-    with torch.inference_mode():
-        served = level.cpu().float().eval()
-        result: Float32 = served.probability(torch.from_numpy(volume), given).numpy()
-    return result
-
-
 def compare(found: Float32, expected: Float32) -> Parity:
     """Compare two probabilities of one shape."""
     a, b = found >= THRESHOLD, expected >= THRESHOLD
@@ -96,7 +87,7 @@ def require_parity(
     for volume in volumes:
         below: Float32 | None = None
         for graph, level, where in zip(graphs, trained, cascade.levels, strict=True):
-            runs = (partial(run_graph, graph), partial(run_torch, level))
+            runs = (partial(run_graph, graph), on_arrays(level.probability, torch.device("cpu")))
             found, expected = (run_level(where, run, volume[0, 0], below, cascade.served) for run in runs)
             worst, below = worst.worse(compare(found, expected)), expected
     if not worst.acceptable:
