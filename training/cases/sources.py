@@ -28,7 +28,6 @@ class Case:
     image: Volume
     truth: Volume
     tissues: Volume
-    record: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -83,7 +82,7 @@ class PhantomCache:
         if not path.is_file():
             raise DataError(f"no phantom {path}; make it with `fetalhead-train cohort {self.folder}`")
         made = load_phantom(path)
-        return Case(seed, made.volume, made.truth, made.tissues, made.record.model_dump())
+        return Case(seed, made.volume, made.truth, made.tissues)
 
     def record(self, seed: int) -> dict[str, Any]:
         """Return how a phantom was made."""

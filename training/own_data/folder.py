@@ -82,7 +82,7 @@ class OwnCases:
         own = self._cases[seed]
         image, label = read_labelled(own)
         nothing = Volume(np.zeros(label.data.shape, np.uint8), label.geometry)
-        return Case(seed, image, label, nothing, self.record(seed))
+        return Case(seed, image, label, nothing)
 
     def record(self, seed: int) -> dict[str, str]:
         """Return the name and the patient of a case."""
