@@ -6,7 +6,7 @@ import logging
 
 from app.access.errors import TokenRefusedError, UnprotectedError
 from app.access.keys import PREFIX, ApiKeys
-from app.access.oidc import OidcSettings, OidcTokens, is_loopback
+from app.access.oidc import OidcTokens, is_loopback
 from app.access.roles import ANONYMOUS, Principal
 from app.settings import Settings
 
@@ -19,7 +19,9 @@ class Access:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._keys = None if settings.api_keys_file is None else ApiKeys(settings.api_keys_file)
-        self._tokens = None if settings.oidc_issuer is None else OidcTokens(_oidc(settings))
+        self._tokens: OidcTokens | None = None
+        if settings.oidc_issuer is not None and settings.oidc_audience is not None:
+            self._tokens = OidcTokens(settings.oidc_issuer, settings.oidc_audience, settings.oidc_roles_claim)
         self._reported: str | None = None
 
     @property
@@ -65,11 +67,3 @@ class Access:
         if found is None:
             raise TokenRefusedError("an unknown, revoked or expired key")
         return found
-
-
-def _oidc(settings: Settings) -> OidcSettings:
-    return OidcSettings(
-        issuer=settings.oidc_issuer or "",
-        audience=settings.oidc_audience or "",
-        roles_claim=settings.oidc_roles_claim,
-    )

@@ -7,7 +7,6 @@ import logging
 import re
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -33,21 +32,13 @@ UNUSABLE: Final = (httpx.HTTPError, jwt.PyJWTError, OSError, AttributeError, Key
 SUBJECT: Final = re.compile(r"[\x21-\x7e]{1,100}")
 
 
-@dataclass(frozen=True)
-class OidcSettings:
-    """The provider whose tokens are accepted; `roles_claim` is a path of members, such as `realm_access.roles`."""
-
-    issuer: str
-    audience: str
-    roles_claim: str = "roles"
-
-
 class OidcTokens:
     """Verifies tokens with the provider's published keys, which are fetched when needed and kept for ten minutes."""
 
-    def __init__(self, settings: OidcSettings) -> None:
-        self._settings = settings
-        self._keys = _PublishedKeys(settings.issuer)
+    def __init__(self, issuer: str, audience: str, roles_claim: str = "roles") -> None:
+        """Accept this issuer's tokens; `roles_claim` is a path of members, such as `realm_access.roles`."""
+        self._issuer, self._audience, self._roles_claim = issuer, audience, roles_claim
+        self._keys = _PublishedKeys(issuer)
         self._lock = asyncio.Lock()
 
     async def verify(self, token: str) -> Principal:
@@ -64,8 +55,8 @@ class OidcTokens:
                 token,
                 key,
                 algorithms=list(ALGORITHMS),
-                audience=self._settings.audience,
-                issuer=self._settings.issuer,
+                audience=self._audience,
+                issuer=self._issuer,
                 leeway=LEEWAY_S,
                 options={"require": list(REQUIRED)},
             )
@@ -73,9 +64,9 @@ class OidcTokens:
             raise TokenRefusedError(type(error).__name__) from error
         if not SUBJECT.fullmatch(claims["sub"]):
             raise TokenRefusedError("the claim sub is not an identifier")
-        role = _role(claims, self._settings.roles_claim)
+        role = _role(claims, self._roles_claim)
         if role is None:
-            raise NoRoleError(f"the claim {self._settings.roles_claim} holds no role of this service")
+            raise NoRoleError(f"the claim {self._roles_claim} holds no role of this service")
         return Principal(f"oidc:{claims['sub']}", role)
 
     async def _key(self, key_id: str | None) -> jwt.PyJWK:

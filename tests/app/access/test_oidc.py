@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from app.access import oidc
 from app.access.errors import NoRoleError, ProviderUnreachableError, TokenRefusedError
-from app.access.oidc import OidcSettings, OidcTokens
+from app.access.oidc import OidcTokens
 from app.access.roles import Principal, Role
 from tests.app.access.issuer import AUDIENCE, Issuer, running_issuer
 from tests.helpers.certificates import self_signed
@@ -28,7 +28,7 @@ def issuer() -> Iterator[Issuer]:
 
 
 def verified(issuer: Issuer, token: str, **settings: Any) -> Principal:
-    return asyncio.run(OidcTokens(OidcSettings(issuer.url, AUDIENCE, **settings)).verify(token))
+    return asyncio.run(OidcTokens(issuer.url, AUDIENCE, **settings).verify(token))
 
 
 class TestGood:
@@ -117,7 +117,7 @@ class TestRefused:
 
 class TestKeys:
     def test_they_are_fetched_once_for_many_tokens_and_never_per_forged_one(self, issuer: Issuer) -> None:
-        tokens = OidcTokens(OidcSettings(issuer.url, AUDIENCE))
+        tokens = OidcTokens(issuer.url, AUDIENCE)
 
         async def many() -> None:
             for _ in range(5):
@@ -133,7 +133,7 @@ class TestKeys:
     def test_a_new_key_of_the_issuer_is_found(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(oidc, "LEAST_BETWEEN_FETCHES_S", 0.0)
         with running_issuer() as issuer:
-            tokens = OidcTokens(OidcSettings(issuer.url, AUDIENCE))
+            tokens = OidcTokens(issuer.url, AUDIENCE)
 
             async def rotated() -> None:
                 await tokens.verify(issuer.token())
@@ -148,7 +148,7 @@ class TestKeys:
         monkeypatch.setattr(oidc, "LEAST_BETWEEN_FETCHES_S", 0.0)
         monkeypatch.setattr(oidc, "KEYS_GOOD_FOR_S", 0.01)
         with running_issuer() as issuer:
-            tokens = OidcTokens(OidcSettings(issuer.url, AUDIENCE))
+            tokens = OidcTokens(issuer.url, AUDIENCE)
             asyncio.run(tokens.verify(issuer.token()))
             issuer.publish({"ec": issuer.ec_key})
             time.sleep(0.02)
@@ -161,7 +161,7 @@ class TestKeys:
         monkeypatch.setattr(oidc, "KEYS_GOOD_FOR_S", 0.01)
         with ExitStack() as running:
             issuer = running.enter_context(running_issuer())
-            tokens = OidcTokens(OidcSettings(issuer.url, AUDIENCE))
+            tokens = OidcTokens(issuer.url, AUDIENCE)
             asyncio.run(tokens.verify(issuer.token()))
             issuer.answer_with(None)
             if away:
@@ -187,7 +187,7 @@ class TestKeys:
     def test_an_issuer_that_shows_no_keys_is_not_asked_for_each_token(self, document: Any) -> None:
         with running_issuer() as issuer:
             issuer.answer_with(document)
-            tokens = OidcTokens(OidcSettings(issuer.url, AUDIENCE))
+            tokens = OidcTokens(issuer.url, AUDIENCE)
             for _ in range(3):
                 with pytest.raises(ProviderUnreachableError):
                     asyncio.run(tokens.verify(issuer.token()))
