@@ -28,7 +28,7 @@ from app.inference.model_store import StoredModel
 from app.inference.precision import choose_precision
 from app.inference.runtime.engine import CUDA
 from app.inference.runtime.memory import give_back
-from app.inference.runtime.network import Names, Networks
+from app.inference.runtime.network import Networks
 from app.inference.runtime.session import RuntimeSettings, preferred_provider
 from app.inference.runtime.stop import Stop
 
@@ -68,8 +68,7 @@ class HeadSegmenter:
         self.manifest: ModelManifest = model.manifest
         self._wanted = choose_precision(settings, self.manifest)
         self._settings = replace(settings, precision=self._wanted)
-        names = Names(self.manifest.input_name, self.manifest.context_name, self.manifest.output_name)
-        self._networks = Networks(model.levels_for(self._wanted), names, self._settings)
+        self._networks = Networks(model.levels_for(self._wanted), self.manifest, self._settings)
 
     @property
     def provider(self) -> str:

@@ -7,9 +7,9 @@ voxels.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from app.imaging.arrays import Float32
+from app.inference.manifest import ModelManifest
 from app.inference.runtime.engine import Tensors
 from app.inference.runtime.memory import resident_bytes
 from app.inference.runtime.session import OnnxSession, RuntimeSettings
@@ -53,26 +53,17 @@ class Network:
         self.working_bytes = self._largest_run = 0
 
 
-@dataclass(frozen=True)
-class Names:
-    """The names of the networks' inputs and output."""
-
-    image: str
-    context: str
-    output: str
-
-
 class Networks:
     """The networks of all levels, in order; together they keep no more working memory than the settings say."""
 
-    def __init__(self, contents: Sequence[bytes], names: Names, settings: RuntimeSettings) -> None:
+    def __init__(self, contents: Sequence[bytes], manifest: ModelManifest, settings: RuntimeSettings) -> None:
         """Load them; raise an `InferenceError` if one cannot be served."""
-        first, later = (names.image,), (names.image, names.context)
+        inputs = self._inputs = (manifest.input_name, manifest.context_name)
         self._networks = [
-            Network(content, later if index else first, names.output, settings)
+            Network(content, inputs if index else inputs[:1], manifest.output_name, settings)
             for index, content in enumerate(contents)
         ]
-        self._names, self._kept_bytes = names, settings.kept_mb * MEGABYTE
+        self._kept_bytes = settings.kept_mb * MEGABYTE
         self.precision = self._networks[0].precision
 
     @property
@@ -87,9 +78,8 @@ class Networks:
         Before a run that needs more working memory than may be kept, the other levels free theirs. After it, the
         network frees its own if all of them together hold more than may be kept.
         """
-        network, inputs = self._networks[index], {self._names.image: image}
-        if context is not None:
-            inputs[self._names.context] = context
+        network, tensors = self._networks[index], (image,) if context is None else (image, context)
+        inputs = dict(zip(self._inputs, tensors, strict=False))
         if network.expected_bytes(inputs) > self._kept_bytes:
             for other in self._networks:
                 if other is not network:
