@@ -20,7 +20,7 @@ from app.api.security import Guarded
 from app.monitoring.metrics import Metrics
 from app.records.lock import FolderLock
 from app.records.opening import open_records
-from app.service.jobs import Jobs, Limits
+from app.service.jobs import Jobs
 from app.service.served_model import ServedModel
 from app.service.state import ServiceState
 from app.service.upkeep import recover, retain, watch_loop
@@ -75,8 +75,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     records = await asyncio.to_thread(open_records, settings.database, settings.data_dir)
     metrics.watch_disk(settings.data_dir)
     await asyncio.to_thread(recover, records)
-    limits = Limits(settings.queue_length + 1, settings.segmentation_timeout_s)
-    jobs = Jobs(records.repository, metrics, limits)
+    jobs = Jobs(records.repository, metrics, settings.queue_length + 1, settings.segmentation_timeout_s)
     model = ServedModel(settings, metrics)
     app.state.service = ServiceState(settings, metrics, records, model, jobs)
     tasks = [

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import Awaitable, Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -13,7 +14,6 @@ from app.imaging.nifti.file import DecodeLimits
 from app.inference.segmenter import HeadSegmenter
 from app.measuring.measure import decode
 from app.records.segmentation import NewSegmentation, StoredSegmentation
-from app.service.places import Place
 from app.service.state import ServiceState
 
 ReadUpload = Callable[[], Awaitable[Upload]]
@@ -65,7 +65,7 @@ async def _find_earlier(service: ServiceState, sender: Sender, upload: Upload) -
 
 
 async def _begin(
-    service: ServiceState, sender: Sender, upload: Upload, segmenter: HeadSegmenter, place: Place
+    service: ServiceState, sender: Sender, upload: Upload, segmenter: HeadSegmenter, place: ExitStack
 ) -> StoredSegmentation:
     limits = DecodeLimits(max_bytes=service.settings.max_unpacked_bytes)
     decoded = await service.jobs.decode(lambda: decode(upload, limits))

@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TypeVar
@@ -28,7 +29,7 @@ from app.records.errors import DatabaseUnavailableError
 from app.records.repository import Repository
 from app.records.segmentation import NewSegmentation, StoredSegmentation
 from app.service.pace import Pace
-from app.service.places import Place, Places
+from app.service.places import Places
 
 Result = TypeVar("Result")
 STOPPING_S = 5.0
@@ -57,25 +58,17 @@ class Job:
         self.stage = stage
 
 
-@dataclass(frozen=True)
-class Limits:
-    """How many requests are held, and how long one may be computed."""
-
-    held: int
-    """Waiting requests and the one being measured together."""
-    computation_s: float
-
-
 class Jobs:
     """The queue of segmentations, run in the order in which they came."""
 
-    def __init__(self, repository: Repository, metrics: Metrics, limits: Limits) -> None:
+    def __init__(self, repository: Repository, metrics: Metrics, most_held: int, timeout_s: float) -> None:
+        """Hold so many requests at most, the one being measured included, each computed for so long at most."""
         self._repository = repository
         self._metrics = metrics
-        self._limits = limits
+        self._timeout_s = timeout_s
         self._pace = Pace()
-        self.places = Places(limits.held, self._pace)
-        self.repeating = asyncio.Semaphore(limits.held)
+        self.places = Places(most_held, self._pace)
+        self.repeating = asyncio.Semaphore(most_held)
         """For bodies that repeat an earlier request: they are read and compared, but not computed."""
         self._live: dict[str, Job] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -98,7 +91,7 @@ class Jobs:
         return await asyncio.get_running_loop().run_in_executor(self._inference, work)
 
     async def begin(
-        self, new: NewSegmentation, decoded: DecodedUpload, segmenter: HeadSegmenter, place: Place
+        self, new: NewSegmentation, decoded: DecodedUpload, segmenter: HeadSegmenter, place: ExitStack
     ) -> StoredSegmentation:
         """Store an accepted request and begin its segmentation, which keeps the place until it is done.
 
@@ -145,10 +138,11 @@ class Jobs:
         for segmentation_id in list(self._live):
             self.end(segmentation_id, "shutdown")
 
-    def _start(self, job: Job, decoded: DecodedUpload, segmenter: HeadSegmenter, place: Place) -> None:
+    def _start(self, job: Job, decoded: DecodedUpload, segmenter: HeadSegmenter, place: ExitStack) -> None:
         task = asyncio.create_task(self._run(job, decoded, segmenter))
         self._tasks.add(task)
-        task.add_done_callback(place.hand_over())
+        give_back = place.pop_all().close
+        task.add_done_callback(lambda _: give_back())
         task.add_done_callback(lambda _: self._pause(segmenter))
         task.add_done_callback(self._tasks.discard)
 
@@ -176,7 +170,7 @@ class Jobs:
         job.stop.check()
         if not self._repository.start(job.id):
             raise Stopped("cancelled")
-        timer = threading.Timer(self._limits.computation_s, job.stop.ask, ("timeout",))
+        timer = threading.Timer(self._timeout_s, job.stop.ask, ("timeout",))
         timer.start()
         try:
             with self._metrics.in_flight.track_inprogress(), self._pace.measure():
@@ -203,7 +197,7 @@ class Jobs:
         self._metrics.stopped.labels(reason).inc()
         log.info("segmentation ended", extra={"fields": {"segmentation": job.id, "reason": reason}})
         if reason == "timeout":
-            limit = f"at most {self._limits.computation_s:g} s of computation"
+            limit = f"at most {self._timeout_s:g} s of computation"
             self._fail(job, ProblemError("computation_timeout", expected=limit))
         elif reason == "shutdown":
             self._fail(job, ProblemError("interrupted"))

@@ -3,30 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 
 from app.problems.problem import RETRY_AFTER_S, ProblemError
 from app.service.pace import Pace
-
-
-class Place:
-    """A place, given back once, by its last holder."""
-
-    def __init__(self, release: Callable[[], None]) -> None:
-        self._release = release
-        self._held_by_request = True
-
-    def leave(self) -> None:
-        """Give the place back, unless a job has taken it over."""
-        if self._held_by_request:
-            self._held_by_request = False
-            self._release()
-
-    def hand_over(self) -> Callable[[object], None]:
-        """Keep the place beyond the request, and return the function that gives it back."""
-        self._held_by_request = False
-        return lambda _: self._release()
 
 
 class Places:
@@ -54,8 +35,8 @@ class Places:
             raise ProblemError("stopping")
 
     @contextmanager
-    def take(self) -> Iterator[Place]:
-        """Give one request a place.
+    def take(self) -> Iterator[ExitStack]:
+        """Give one request a place, given back at the end of the block or, after `pop_all`, by the new owner.
 
         Raises:
             ProblemError: `queue_full` or `stopping`.
@@ -66,11 +47,9 @@ class Places:
             got, headers = f"{self._taken} requests held", {"Retry-After": str(wait_s)}
             raise ProblemError("queue_full", got=got, headers=headers)
         self._taken += 1
-        place = Place(self._release)
-        try:
+        with ExitStack() as place:
+            place.callback(self._release)
             yield place
-        finally:
-            place.leave()
 
     def _release(self) -> None:
         self._taken -= 1

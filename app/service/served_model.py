@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import threading
-from dataclasses import dataclass
 
 from app.contract.service import Readiness
 from app.inference.errors import InferenceError
@@ -19,14 +18,6 @@ from app.settings import Settings
 log = logging.getLogger("fetalhead.model")
 
 
-@dataclass(frozen=True)
-class Failure:
-    """Why no model is served, or why a version was not activated."""
-
-    code: str
-    detail: str
-
-
 class ServedModel:
     """The model being served: starting, then ready or failed; requests are served only once it is ready.
 
@@ -37,18 +28,17 @@ class ServedModel:
         self._settings = settings
         self._metrics = metrics
         self._segmenter: HeadSegmenter | None = None
-        self._failure: Failure | None = None
+        self._failure: InferenceError | None = None
         self._loading = threading.Lock()
         metrics.model_ready.set(0)
 
     def load(self) -> None:
         """Load the model and run its self-test; keep a failure for `require`. Blocks for seconds."""
         with self._loading:
-            loaded = self._attempt(None)
-            if isinstance(loaded, Failure):
-                self._failure = loaded
-            else:
-                self._replace(loaded)
+            try:
+                self._replace(self._load_tested(None))
+            except InferenceError as error:
+                self._failure = error
 
     def activate(self, version: int) -> None:
         """Switch to a version that passes its self-test, and remember it. Blocks for seconds.
@@ -57,17 +47,13 @@ class ServedModel:
             ProblemError: `unknown_model` or `activation_failed`; the previous model stays.
         """
         with self._loading:
-            loaded = self._attempt(version)
-            if isinstance(loaded, Failure):
-                self._metrics.activations.labels("failed").inc()
-                raise _refusal(version, loaded)
             try:
-                remember_version(self._settings.data_dir, self._settings.model_name, version)
-            except OSError as error:  # a version that a restart would not serve again is not activated
+                segmenter = self._load_tested(version)
+                self._remember(version)  # a version that a restart would not serve again is not activated
+            except InferenceError as error:
                 self._metrics.activations.labels("failed").inc()
-                failure = Failure("not_remembered", f"FETALHEAD_DATA_DIR cannot be written: {error.strerror}")
-                raise _refusal(version, failure) from error
-            self._replace(loaded)
+                raise _refuse(version, error) from error
+            self._replace(segmenter)
             self._metrics.activations.labels("succeeded").inc()
 
     def require(self) -> HeadSegmenter:
@@ -95,16 +81,22 @@ class ServedModel:
         served = self._segmenter
         return served is not None and (served.manifest.name, served.manifest.version) == (name, version)
 
-    def _attempt(self, version: int | None) -> HeadSegmenter | Failure:
-        """Return a version (None: the one to start with) that passed its self-test, or why it failed."""
+    def _load_tested(self, version: int | None) -> HeadSegmenter:
+        """Load a version (None: the one to start with) and test it; log every failure, raise an InferenceError."""
         try:
             return load_segmenter(self._settings, version)
         except InferenceError as error:
             log.error("model failed", extra={"fields": {"code": error.code, "detail": error.detail}})
-            return Failure(error.code, error.detail)
+            raise
         except Exception as error:  # any error of a runtime: the process goes on and answers that it cannot measure
             log.error("model failed", extra={"fields": describe_exception(error)})
-            return Failure("unforeseen", type(error).__name__)
+            raise InferenceError("unforeseen", type(error).__name__) from error
+
+    def _remember(self, version: int) -> None:
+        try:
+            remember_version(self._settings.data_dir, self._settings.model_name, version)
+        except OSError as error:
+            raise InferenceError("not_remembered", f"FETALHEAD_DATA_DIR cannot be written: {error.strerror}") from error
 
     def _replace(self, segmenter: HeadSegmenter) -> None:
         self._segmenter, self._failure = segmenter, None
@@ -119,7 +111,7 @@ class ServedModel:
         log.info("model ready", extra={"fields": fields})
 
 
-def _refusal(version: int, failure: Failure) -> ProblemError:
+def _refuse(version: int, failure: InferenceError) -> ProblemError:
     if failure.code == "model_not_found":
         return ProblemError("unknown_model", got=f"version {version}")
     detail = f"Version {version} is not served ({failure.code}); the service's log says more."
