@@ -180,7 +180,7 @@ class TestFolders:
         assert written_files == sorted(names)
         printed = capsys.readouterr().out
         assert "bad.nii  failed" in printed
-        assert "2 of an earlier run" not in printed
+        assert "Kept from an earlier run: 2" not in printed
 
     def test_a_second_run_keeps_what_is_there_and_mends_what_failed(
         self, folder: Path, tmp_path: Path, capsys: Capture
