@@ -72,14 +72,6 @@ class ArtifactStore:
         folder = self._folder(segmentation_id)
         return all((folder / name).is_file() for name in names)
 
-    def holds_content(self, segmentation_id: str, name: str, sha256: str) -> bool:
-        """Return whether a file exists and is what was stored."""
-        try:
-            self.read(segmentation_id, name, sha256)
-        except DamagedArtifactError:
-            return False
-        return True
-
     def ids(self) -> list[str]:
         """Return the ids of the segmentations that have a folder."""
         return [path.name for path in self._root.glob("*/*") if path.suffix != PARTIAL_SUFFIX and path.is_dir()]

@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
+from typing import Annotated
 from urllib.parse import quote
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict
 from sqlalchemy import URL, Engine, create_engine, func, select
 from sqlalchemy.orm import Session
 
@@ -23,7 +25,7 @@ from app.files import digest_file, flush, write_and_flush
 from app.records.artifacts import ArtifactStore
 from app.records.audit import AuditEvent, Tip, verify_measurements, verify_trail
 from app.records.backup.portable import list_files, read_schema_revision, write_portable
-from app.records.errors import BackupRefusedError, DamagedArtifactError, RecordsError, UnknownSegmentationError
+from app.records.errors import BackupRefusedError, DamagedArtifactError, DamageError, UnknownSegmentationError
 from app.records.opening import ARTIFACTS, Records
 from app.records.tables import AuditRow, SegmentationRow
 
@@ -45,7 +47,7 @@ class BackupManifest(BaseModel):
     made_at: datetime
     made_by: str
     schema_revision: str
-    audit_tip: str
+    audit_tip: Annotated[str, AfterValidator(lambda text: str(Tip.parse(text)))]
     segmentations: int
     files: int
     sha256: dict[str, str]
@@ -78,14 +80,14 @@ def back_up(
     return manifest
 
 
-def find_flaws(engine: Engine) -> tuple[str, ...]:
-    """Return what is wrong with the audit trail and the measurements of a database."""
+def find_flaws(engine: Engine, known: Sequence[Tip] = ()) -> tuple[str, ...]:
+    """Return what is wrong with the audit trail, which must contain `known`, and with the measurements."""
     found = []
     with Session(engine) as session:
-        for check in (verify_trail, verify_measurements):
+        for check in (partial(verify_trail, known=known), verify_measurements):
             try:
                 check(session)
-            except RecordsError as error:
+            except DamageError as error:
                 found.append(str(error))
     return tuple(found)
 

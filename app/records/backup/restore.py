@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,10 +15,10 @@ from sqlalchemy.orm import Session
 from app.files import digest_file, write_and_flush
 from app.records.artifacts import ArtifactStore
 from app.records.audit import AuditEvent, Tip, append_line, verify_trail
-from app.records.backup.backup import BESIDE, DATABASE, MANIFEST, BackupManifest, CopyProgress, find_flaws
+from app.records.backup.backup import BESIDE, DATABASE, MANIFEST, BackupManifest, find_flaws
 from app.records.backup.portable import is_empty, list_files, replace_rows
 from app.records.database import open_database, writing
-from app.records.errors import BackupRefusedError, DamagedArtifactError, DamagedBackupError, RecordsError
+from app.records.errors import BackupRefusedError, DamagedArtifactError, DamagedBackupError
 from app.records.opening import ANCHOR, ARTIFACTS, Records
 
 SCRATCH = "restore.partial"
@@ -39,9 +39,7 @@ class Backup:
 
 
 @contextmanager
-def open_backup(
-    folder: Path, scratch: Path, known: Sequence[Tip] = (), progress: CopyProgress = lambda _: None
-) -> Iterator[Backup]:
+def open_backup(folder: Path, scratch: Path, known: Sequence[Tip] = ()) -> Iterator[Backup]:
     """Verify every digest, the audit trail and each measurement of a backup, then yield it.
 
     `known` are ends that the trail must contain. A copy of the database is made below the folder `scratch`, so that
@@ -63,7 +61,7 @@ def open_backup(
         source = open_database((place / DATABASE).resolve())
         try:
             backup = Backup(folder, manifest, source)
-            _check(backup, known, progress)
+            _check(backup, known)
             yield backup
         finally:
             source.dispose()
@@ -109,26 +107,21 @@ def _read_manifest(folder: Path) -> BackupManifest:
         raise BackupRefusedError(f"{folder / MANIFEST} is damaged, or from another version of fetalhead.") from error
 
 
-def _check(backup: Backup, known: Sequence[Tip], progress: CopyProgress) -> None:
-    found = list(find_flaws(backup.source))
-    with Session(backup.source) as session:
-        try:
-            verify_trail(session, [Tip.parse(backup.manifest.audit_tip), *known])
-        except (RecordsError, ValueError) as error:
-            found.append(str(error))
-    for number, file in enumerate(list_files(backup.source), start=1):
+def _check(backup: Backup, known: Sequence[Tip]) -> None:
+    found = list(find_flaws(backup.source, [Tip.parse(backup.manifest.audit_tip), *known]))
+    for file in list_files(backup.source):
         try:
             backup.files.read(file.segmentation_id, file.name, file.sha256)
         except DamagedArtifactError as error:
             found.append(str(error))
-        progress(number)
     if new := [flaw for flaw in found if flaw not in backup.manifest.flaws]:
         raise DamagedBackupError(new[0])
 
 
 def _copy_files(backup: Backup, target: ArtifactStore) -> None:
     for file in list_files(backup.source):
-        if target.holds_content(file.segmentation_id, file.name, file.sha256):
+        with suppress(DamagedArtifactError):  # what is there already was stored by an earlier attempt
+            target.read(file.segmentation_id, file.name, file.sha256)
             continue
         try:
             content = backup.files.read(file.segmentation_id, file.name, file.sha256)
