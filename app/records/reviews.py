@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TypeVar
 
 from sqlalchemy import Engine, Select, func, select
 from sqlalchemy.orm import Session
 
-from app.contract.report import MASK, Report, segmentation_path
+from app.contract.report import MASK, segmentation_path
 from app.contract.review import Decision, Edit, NewDecision, Review
 from app.records.artifacts import EDITED_MASK, ArtifactStore
 from app.records.audit import AuditDetail, AuditEvent, append_line
@@ -21,20 +20,6 @@ from app.records.segmentation import find_row
 from app.records.tables import DecisionRow, EditedMaskRow, SegmentationRow
 
 Row = TypeVar("Row", EditedMaskRow, DecisionRow)
-
-
-@dataclass(frozen=True)
-class DecidedCase:
-    """A measurement with the mask that its latest decision chose."""
-
-    segmentation_id: str
-    input_sha256: str
-    subject: str | None
-    gestational_age_weeks: float | None
-    model: str
-    decision: Decision
-    mask_name: str
-    mask_sha256: str
 
 
 class Reviews:
@@ -141,8 +126,8 @@ class Reviews:
             append_line(session, AuditEvent(actor, "decide", segmentation_id, detail))
             return _read_decision(row)
 
-    def find_decided_cases(self) -> Iterator[DecidedCase]:
-        """Yield the measurements whose latest decision is accept or edit, oldest first."""
+    def find_decided(self) -> Iterator[tuple[DecisionRow, SegmentationRow]]:
+        """Yield each measurement whose latest decision is accept or edit, after that decision, oldest first."""
         newest = select(func.max(DecisionRow.sequence)).group_by(DecisionRow.segmentation_id)
         query = (
             select(DecisionRow, SegmentationRow)
@@ -151,16 +136,16 @@ class Reviews:
             .order_by(DecisionRow.sequence)
         )
         with reading(self._engine) as session:
-            for row, measured in session.execute(query):
-                yield _read_case(row, measured)
+            for decision, measured in session.execute(query):
+                yield decision, measured
 
-    def read_mask(self, case: DecidedCase) -> bytes:
-        """Return the mask that the decision chose.
+    def read_mask(self, decision: DecisionRow) -> bytes:
+        """Return the mask that a decision chose.
 
         Raises:
             DamagedArtifactError: the mask is not what was stored.
         """
-        return self._artifacts.read(case.segmentation_id, case.mask_name, case.mask_sha256)
+        return self._artifacts.read(decision.segmentation_id, decision.mask_name or "", decision.mask_sha256 or "")
 
 
 def _require_completed(session: Session, segmentation_id: str) -> SegmentationRow:
@@ -201,17 +186,4 @@ def _read_decision(row: DecisionRow) -> Decision:
         by=row.actor,
         head_volume_ml=row.head_volume_ml,
         mask_sha256=row.mask_sha256,
-    )
-
-
-def _read_case(row: DecisionRow, measured: SegmentationRow) -> DecidedCase:
-    return DecidedCase(
-        segmentation_id=measured.id,
-        input_sha256=Report.model_validate(measured.report, extra="ignore").input.sha256,
-        subject=measured.subject,
-        gestational_age_weeks=measured.gestational_age_weeks,
-        model=f"{measured.model_name}/{measured.model_version}",
-        decision=_read_decision(row),
-        mask_name=row.mask_name or "",
-        mask_sha256=row.mask_sha256 or "",
     )

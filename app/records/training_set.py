@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import csv
 import gzip
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Final
 
+from app.contract.report import Report
 from app.files import digest_file
-from app.records.reviews import DecidedCase, Reviews
+from app.records.reviews import Reviews
+from app.records.tables import DecisionRow, SegmentationRow
 
 GZIP_MAGIC: Final = b"\x1f\x8b"
 SUFFIXES: Final = (".nii", ".nii.gz")
-CHUNK: Final = 1 << 20
 COMPRESSION: Final = 4
 
 
@@ -43,46 +44,40 @@ def export_decisions(reviews: Reviews, out: Path, volumes: Path | None) -> Itera
     Where `volumes` is given, a case without its volume is only listed in `cases.csv`; without `volumes` the labels
     alone are written.
     """
-    newest = {case.input_sha256: case for case in reviews.find_decided_cases()}
+    newest = {_find_input(row): (decision, row) for decision, row in reviews.find_decided()}
     found = {} if volumes is None else _volumes_by_sha256(volumes, set(newest))
     (out / "images").mkdir(parents=True, exist_ok=True)
     (out / "labels").mkdir(exist_ok=True)
     with (out / "cases.csv").open("w", newline="", encoding="utf-8") as file:
         table = csv.DictWriter(file, [field.name for field in fields(ExportedCase)])
         table.writeheader()
-        for case in newest.values():
-            exported = _export(reviews, case, out, found, labels_alone=volumes is None)
+        for sha256, (decision, row) in newest.items():
+            exported = _describe(decision, row, sha256, paired=sha256 in found)
+            if exported.paired:
+                (out / "images" / f"{exported.case}.nii.gz").write_bytes(_gzip(found[sha256].read_bytes()))
+            if exported.paired or volumes is None:
+                (out / "labels" / f"{exported.case}.nii.gz").write_bytes(reviews.read_mask(decision))
             table.writerow(vars(exported))
             yield exported
 
 
-def _export(
-    reviews: Reviews, case: DecidedCase, out: Path, found: Mapping[str, Path], labels_alone: bool
-) -> ExportedCase:
-    name = _name(case)
-    volume = found.get(case.input_sha256)
-    if volume is not None:
-        (out / "images" / f"{name}.nii.gz").write_bytes(_gzip(volume.read_bytes()))
-    if volume is not None or labels_alone:
-        (out / "labels" / f"{name}.nii.gz").write_bytes(reviews.read_mask(case))
-    decision, weeks, volume_ml = case.decision, case.gestational_age_weeks, case.decision.head_volume_ml
+def _describe(decision: DecisionRow, row: SegmentationRow, input_sha256: str, paired: bool) -> ExportedCase:
+    weeks, volume_ml, number = row.gestational_age_weeks, decision.head_volume_ml, row.id[:13]
     return ExportedCase(
-        case=name,
-        subject=case.subject or "",
+        case=number if row.subject is None else f"{row.subject}_{number}",  # the part before the last _ is the patient
+        subject=row.subject or "",
         gestational_age_weeks="" if weeks is None else f"{weeks:g}",
         decision=decision.decision,
         head_volume_ml="" if volume_ml is None else f"{volume_ml:.2f}",
         decided_at=decision.at.isoformat(),
-        model=case.model,
-        input_sha256=case.input_sha256,
-        paired=volume is not None,
+        model=f"{row.model_name}/{row.model_version}",
+        input_sha256=input_sha256,
+        paired=paired,
     )
 
 
-def _name(case: DecidedCase) -> str:
-    """Return `SUBJECT_ID`, or `ID`: training takes the part before the last underscore as the patient."""
-    number = case.segmentation_id[:13]
-    return number if case.subject is None else f"{case.subject}_{number}"
+def _find_input(row: SegmentationRow) -> str:
+    return Report.model_validate(row.report, extra="ignore").input.sha256
 
 
 def _volumes_by_sha256(folder: Path, wanted: set[str]) -> dict[str, Path]:

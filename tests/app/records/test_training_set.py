@@ -105,4 +105,4 @@ class TestCommand:
 
     def test_volumes_that_are_no_folder(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         assert app.cli.main.main(["records", "export", str(tmp_path / "out"), "--volumes", str(tmp_path / "no")]) == 1
-        assert "is no folder" in capsys.readouterr().err
+        assert "is not a folder" in capsys.readouterr().err
