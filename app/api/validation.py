@@ -5,9 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Annotated, Any, Final
-
-from pydantic import BeforeValidator
+from typing import Any, Final
 
 NAME: Final = re.compile(r"[A-Za-z0-9._-]{1,40}")
 PLACES: Final = {"query": "parameter", "path": "parameter", "header": "header", "body": "member"}
@@ -77,10 +75,3 @@ def parse_moment(text: str) -> datetime:
         return moment.astimezone(UTC)
     except (ValueError, OverflowError) as error:
         raise ValueError(f"{EXPECTED}, of the years 1 to 9999 in UTC") from error
-
-
-def _parse(value: Any) -> Any:
-    return parse_moment(value) if isinstance(value, str) else value
-
-
-Moment = Annotated[datetime, BeforeValidator(_parse)]

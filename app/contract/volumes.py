@@ -8,11 +8,25 @@ from typing import Annotated
 from pydantic import Field, PlainSerializer
 
 from app.contract.review import DecisionWord
+from app.contract.upload import Subject
 from app.contract.value import NOTICE, Value, Verdict
 
 DECIMALS = 3
 Computed = Annotated[float, PlainSerializer(lambda value: round(value, DECIMALS), return_type=float)]
 """What is computed of volumes and ages, answered with a digit more than they are measured with."""
+
+
+class MeasurementFilter(Value):
+    """The selection of measurements; None sets no limit."""
+
+    subject: Subject | None = Field(None, description="Pseudonym.")
+    since: datetime | None = Field(None, description="Measured at this moment or later (UTC where it names no zone).")
+    until: datetime | None = Field(None, description="Measured before this moment.")
+    verdict: Verdict | None = None
+    model_version: int | None = Field(None, ge=1, le=2**31 - 1)
+    search: str | None = Field(
+        None, max_length=64, description="Part of a pseudonym, or the beginning of an identifier; case does not matter."
+    )
 
 
 class VolumeItem(Value):

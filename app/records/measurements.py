@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 from itertools import groupby
 from statistics import fmean, stdev
 
@@ -12,8 +12,15 @@ from sqlalchemy import ColumnElement, Engine, Integer, cast, func, or_, select
 
 from app.contract.report import Report, segmentation_path
 from app.contract.review import DecisionWord
-from app.contract.value import Verdict
-from app.contract.volumes import DayStatistics, Repeats, Scan, VolumeItem, VolumeSummary, WeekStatistics
+from app.contract.volumes import (
+    DayStatistics,
+    MeasurementFilter,
+    Repeats,
+    Scan,
+    VolumeItem,
+    VolumeSummary,
+    WeekStatistics,
+)
 from app.records.database import reading
 from app.records.scans import (
     DECISION,
@@ -30,19 +37,6 @@ from app.records.tables import SegmentationRow as Row
 from app.records.volume_statistics import compute_statistics, sum_by_group
 
 _VOLUME = Row.head_volume_ml.label("volume")
-
-
-@dataclass(frozen=True)
-class MeasurementFilter:
-    """The selection of measurements; None sets no limit. `since` is inclusive, `until` exclusive."""
-
-    subject: str | None = None
-    since: datetime | None = None
-    until: datetime | None = None
-    verdict: Verdict | None = None
-    model_version: int | None = None
-    search: str | None = None
-    """A part of the subject's pseudonym, or the beginning of the identifier."""
 
 
 @dataclass(frozen=True)
@@ -149,7 +143,7 @@ def _build_conditions(wanted: MeasurementFilter) -> list[ColumnElement[bool]]:
         conditions.append(Row.verdict == wanted.verdict)
     if wanted.model_version is not None:
         conditions.append(Row.model_version == wanted.model_version)
-    if wanted.search is not None:
+    if wanted.search:
         in_subject = Row.subject.icontains(wanted.search, autoescape=True)
         conditions.append(or_(in_subject, Row.id.istartswith(wanted.search, autoescape=True)))
     return conditions

@@ -6,25 +6,23 @@ import base64
 import csv
 import io
 from collections.abc import Iterable, Iterator
+from datetime import datetime
 from itertools import chain, islice
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse, StreamingResponse
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field, field_validator
 
 from app.api.address import Root, link_below
 from app.api.answers import JSON
 from app.api.documentation import problems
 from app.api.negotiation import preferred_type
 from app.api.state import State
-from app.api.validation import Moment
-from app.contract.upload import Subject
-from app.contract.value import Verdict
-from app.contract.volumes import VolumeItem, VolumePage
+from app.api.validation import parse_moment
+from app.contract.volumes import MeasurementFilter, VolumeItem, VolumePage
 from app.problems.problem import ProblemError
-from app.records.measurements import MeasurementFilter
 from app.service.state import ServiceState
 
 router = APIRouter(tags=["measurements"])
@@ -50,19 +48,9 @@ COLUMNS = (
 )
 
 
-class VolumeQuery(BaseModel):
+class VolumeQuery(MeasurementFilter):
     """Which measurements, and how many at a time."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    subject: Subject | None = Field(None, description="Pseudonym.")
-    since: Moment | None = Field(None, description="Measured at this moment or later (UTC where it names no zone).")
-    until: Moment | None = Field(None, description="Measured before this moment.")
-    verdict: Verdict | None = None
-    model_version: int | None = Field(None, ge=1, le=2**31 - 1)
-    search: str | None = Field(
-        None, max_length=64, description="Part of a pseudonym, or the beginning of an identifier; case does not matter."
-    )
     limit: int = Field(100, ge=1, le=1000, description="Items of one page; text/csv gives all where this is left out.")
     cursor: str | None = Field(None, max_length=64, description="`next` of the page before.")
     repeats: bool = Field(False, description="Give the pairs of repeated scans too, as with the filter subject.")
@@ -72,16 +60,10 @@ class VolumeQuery(BaseModel):
         """The number of rows of the table, or None for all."""
         return self.limit if "limit" in self.model_fields_set else None
 
-    def to_filter(self) -> MeasurementFilter:
-        """Return the filter."""
-        return MeasurementFilter(
-            subject=self.subject,
-            since=self.since,
-            until=self.until,
-            verdict=self.verdict,
-            model_version=self.model_version,
-            search=self.search or None,
-        )
+    @field_validator("since", "until", mode="before")
+    @classmethod
+    def _parse_moment(cls, value: str | None) -> datetime | None:
+        return None if value is None else parse_moment(value)
 
 
 @router.get(
@@ -121,16 +103,15 @@ async def get_volume(
 
 
 def _page(state: ServiceState, query: VolumeQuery) -> VolumePage:
-    wanted = query.to_filter()
-    page = state.records.measurements.page(wanted, query.limit, _sequence(query.cursor))
-    most_pairs = MOST_PAIRS if wanted.subject is not None or query.repeats else None
-    summary = state.records.measurements.summary(wanted, most_pairs)
+    page = state.records.measurements.page(query, query.limit, _sequence(query.cursor))
+    most_pairs = MOST_PAIRS if query.subject is not None or query.repeats else None
+    summary = state.records.measurements.summary(query, most_pairs)
     return VolumePage(items=page.items, summary=summary, next=page.following and _cursor(page.following))
 
 
 def _table(state: ServiceState, query: VolumeQuery) -> Iterator[str]:
     """Yield the table in pieces: the header with the first rows, then the others."""
-    items = state.records.measurements.all(query.to_filter(), ROWS_AT_ONCE, _sequence(query.cursor))
+    items = state.records.measurements.all(query, ROWS_AT_ONCE, _sequence(query.cursor))
     rows = (_row(item) for item in islice(items, query.rows))
     yield _lines([COLUMNS, *islice(rows, ROWS_AT_ONCE)])
     while piece := list(islice(rows, ROWS_AT_ONCE)):

@@ -5,8 +5,9 @@ import pytest
 from sqlalchemy import Engine
 
 from app.contract.review import NewDecision
+from app.contract.volumes import MeasurementFilter
 from app.records.artifacts import ArtifactStore
-from app.records.measurements import MeasurementFilter, Measurements, group_by_day
+from app.records.measurements import Measurements, group_by_day
 from app.records.repository import Repository
 from app.records.reviews import Reviews
 from tests.app.records.examples import request, stored

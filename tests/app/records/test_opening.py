@@ -8,9 +8,9 @@ import pytest
 
 import app.records.database
 from app.contract.report import MASK
+from app.contract.volumes import MeasurementFilter
 from app.records.backup.backup import back_up
 from app.records.backup.restore import open_backup, restore
-from app.records.measurements import MeasurementFilter
 from app.records.opening import Records, open_records
 from app.settings import Settings
 from tests.app.records.examples import fill, stored
