@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TypeVar
 
@@ -126,8 +126,8 @@ class Reviews:
             append_line(session, AuditEvent(actor, "decide", segmentation_id, detail))
             return _read_decision(row)
 
-    def find_decided(self) -> Iterator[tuple[DecisionRow, SegmentationRow]]:
-        """Yield each measurement whose latest decision is accept or edit, after that decision, oldest first."""
+    def find_decided(self) -> list[tuple[DecisionRow, SegmentationRow]]:
+        """Return each measurement whose latest decision is accept or edit, after that decision, oldest first."""
         newest = select(func.max(DecisionRow.sequence)).group_by(DecisionRow.segmentation_id)
         query = (
             select(DecisionRow, SegmentationRow)
@@ -136,8 +136,7 @@ class Reviews:
             .order_by(DecisionRow.sequence)
         )
         with reading(self._engine) as session:
-            for decision, measured in session.execute(query):
-                yield decision, measured
+            return [(decision, measured) for decision, measured in session.execute(query)]
 
     def read_mask(self, decision: DecisionRow) -> bytes:
         """Return the mask that a decision chose.
