@@ -27,8 +27,11 @@ KEYS_GOOD_FOR_S: Final = 600.0
 LEAST_BETWEEN_FETCHES_S: Final = 15.0
 FETCH_TIMEOUT_S: Final = 5.0
 ROLE_PREFIX: Final = "fetalhead-"
-UNUSABLE: Final = (httpx.HTTPError, jwt.PyJWTError, OSError, AttributeError, KeyError, TypeError, ValueError)
-"""The errors of asking a provider: no answer, no JSON, or JSON without keys."""
+UNUSABLE: Final = (
+    *(httpx.HTTPError, httpx.InvalidURL, jwt.PyJWTError),
+    *(OSError, AttributeError, ImportError, KeyError, TypeError, ValueError),
+)
+"""The errors of asking a provider: no answer, no JSON, JSON without keys, or a proxy that cannot be used."""
 SUBJECT: Final = re.compile(r"[\x21-\x7e]{1,100}")
 
 

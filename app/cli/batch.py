@@ -51,9 +51,13 @@ def _engine(options: argparse.Namespace, settings: Settings) -> Iterator[BatchEn
         yield LocalEngine(settings)
         return
     from app.batch.remote import RemoteEngine
-    from app.client import FetalHead
+    from app.client import FetalHead, FetalHeadError
 
-    with FetalHead(options.url, api_key=options.api_key) as service:
+    try:
+        service = FetalHead(options.url, api_key=options.api_key)
+    except FetalHeadError as error:
+        raise EngineError(str(error)) from error
+    with service:
         yield RemoteEngine(service)
 
 

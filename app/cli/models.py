@@ -112,9 +112,6 @@ def _activate_at_next_start(settings: Settings, version: int) -> str:
 
 def _activate_in_service(url: str, version: int, api_key_file: Path | None) -> str:
     """Activate a version in a running service; return a message."""
-    import httpx
-    from pydantic import ValidationError
-
     from app.client import FetalHead, FetalHeadError, Retries
 
     try:
@@ -125,7 +122,4 @@ def _activate_in_service(url: str, version: int, api_key_file: Path | None) -> s
         raise CommandError(f"{error.filename}: {error.strerror}") from error
     except FetalHeadError as error:
         raise CommandError(str(error), NO_MODEL) from error
-    except (httpx.InvalidURL, ValidationError) as error:
-        detail = f"{url} did not answer as this service does ({type(error).__name__})."
-        raise CommandError(detail, NO_MODEL) from error
     return f"{found.model.name} {found.model.version} is served ({found.runtime.provider})"

@@ -17,6 +17,7 @@ from app.client.errors import (
     ServiceProblem,
     ServiceUnreachable,
     TookTooLong,
+    UnexpectedAnswer,
     VolumeRefused,
     WasCancelled,
 )
@@ -37,6 +38,7 @@ __all__ = [
     "ServiceProblem",
     "ServiceUnreachable",
     "TookTooLong",
+    "UnexpectedAnswer",
     "VolumeRefused",
     "WasCancelled",
 ]

@@ -5,17 +5,28 @@ from __future__ import annotations
 import os
 import time
 import uuid
+import zipfile
+import zlib
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from datetime import datetime
-from importlib.metadata import version
 from itertools import count
 from typing import Any, BinaryIO, Final, Self, TypeVar
 
 import httpx
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
-from app.client.errors import ServiceUnreachable, TookTooLong, WasCancelled, error_of, problem_error
+from app.client.connection import find_proxy, open_connection
+from app.client.errors import (
+    SIGN_IN,
+    ServiceUnreachable,
+    TookTooLong,
+    UnexpectedAnswer,
+    WasCancelled,
+    error_of,
+    problem_error,
+    unexpected_answer,
+)
 from app.client.result import Result
 from app.client.retries import Retries
 from app.client.source import Source, opener
@@ -31,11 +42,14 @@ URL_VARIABLE: Final = "FETALHEAD_URL"
 KEY_VARIABLE: Final = "FETALHEAD_API_KEY"
 TIMEOUT_S: Final = 660.0
 """Longer than the service lets a request wait by default, so that the service's own answer comes first."""
-CONNECT_TIMEOUT_S: Final = 10.0
 FIRST_POLL_S, LAST_POLL_S = 0.2, 5.0
-LOOPBACK: Final = ("all://127.0.0.1", "all://localhost", "all://[::1]")
 UNREACHABLE: Final = "Check the address, and that the service runs there (fetalhead serve)"
+PROXIED: Final = "; it was asked through the proxy of the environment (HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, NO_PROXY)"
 Parsed = TypeVar("Parsed", bound=BaseModel)
+
+
+class _State(BaseModel):
+    status: str
 
 
 class FetalHead:
@@ -57,14 +71,8 @@ class FetalHead:
         retries: Retries | None = None,
     ) -> None:
         self._retries = retries or Retries()
-        self._http = httpx.Client(
-            base_url=url or os.environ.get(URL_VARIABLE) or DEFAULT_URL,
-            headers={"User-Agent": f"fetalhead-client/{version('fetalhead')}"},
-            timeout=httpx.Timeout(timeout_s, connect=CONNECT_TIMEOUT_S),
-            mounts=dict.fromkeys(LOOPBACK),  # a proxy from the environment must not serve the machine itself
-        )
-        if key := api_key or os.environ.get(KEY_VARIABLE):
-            self._http.headers["Authorization"] = f"Bearer {key}"
+        address = url or os.environ.get(URL_VARIABLE) or DEFAULT_URL
+        self._http = open_connection(address, api_key or os.environ.get(KEY_VARIABLE) or None, timeout_s)
 
     def segment(
         self,
@@ -96,13 +104,13 @@ class FetalHead:
             if error.location is None:
                 raise
             return self.result(error.location.rpartition("/")[2])
-        return Result.from_zip(answer.content)
+        return _parse_archive(answer)
 
     def result(self, segmentation_id: str) -> Result:
         """Return the result of an earlier segmentation; wait if it is under way."""
         path = f"/segmentations/{segmentation_id}"
         pause_s = FIRST_POLL_S
-        while (answer := self._exchange("GET", path)).json().get("status") != "completed":
+        while _parse(_State, answer := self._exchange("GET", path)).status != "completed":
             _check_under_way(answer)
             time.sleep(pause_s)
             pause_s = min(pause_s * 1.5, LAST_POLL_S)
@@ -130,7 +138,9 @@ class FetalHead:
 
     def erase(self, segmentation_id: str) -> None:
         """Cancel a segmentation that is under way; erase a finished one."""
-        self._exchange("DELETE", f"/segmentations/{segmentation_id}")
+        answer = self._exchange("DELETE", f"/segmentations/{segmentation_id}")
+        if answer.status_code != httpx.codes.NO_CONTENT:
+            raise unexpected_answer(answer)
 
     def models(self) -> ModelList:
         """Return the models in the service's store."""
@@ -169,6 +179,10 @@ class FetalHead:
                     answer = self._http.request(method, path, files={"volume": file} if file else None, **request)
             except httpx.TransportError as error:
                 answer = error
+            except httpx.DecodingError as error:
+                raise UnexpectedAnswer(f"the answer of {error.request.url} cannot be unpacked. {SIGN_IN}") from error
+            except (httpx.InvalidURL, UnicodeError) as error:
+                raise ServiceUnreachable(f"{self._http.base_url}{path} is no address: {error}") from error
             pause_s = self._retries.pause_s(answer, attempt)
             if pause_s is None:
                 break
@@ -186,15 +200,28 @@ def _form(**fields: object) -> dict[str, str]:
 
 def _parse(kind: type[Parsed], answer: httpx.Response) -> Parsed:
     """Return the answer as a value, without members that only a newer service knows."""
-    return kind.model_validate_json(answer.content, extra="ignore")
+    try:
+        return kind.model_validate_json(answer.content, extra="ignore")
+    except ValidationError as error:
+        raise unexpected_answer(answer) from error
+
+
+def _parse_archive(answer: httpx.Response) -> Result:
+    try:
+        return Result.from_zip(answer.content)
+    except (zipfile.BadZipFile, zlib.error, EOFError, KeyError, ValidationError) as error:
+        raise unexpected_answer(answer) from error
 
 
 def _check(answer: httpx.Response | httpx.TransportError) -> httpx.Response:
     """Return a successful answer, or raise the error that the answer stands for."""
     if isinstance(answer, httpx.TransportError):
         asked, reason = f"{answer.request.method} {answer.request.url}", str(answer) or type(answer).__name__
-        raise ServiceUnreachable(f"{asked} got no answer: {reason}. {UNREACHABLE}") from answer
+        proxied = "" if find_proxy(answer.request.url) is None else PROXIED
+        raise ServiceUnreachable(f"{asked} got no answer: {reason}. {UNREACHABLE}{proxied}") from answer
     if answer.is_success:
+        if answer.headers.get("Content-Type", "").startswith("text/html"):
+            raise unexpected_answer(answer)
         return answer
     error = error_of(answer)
     if isinstance(error, TookTooLong):

@@ -2,6 +2,7 @@
 
 FetalHeadError
 ├── ServiceUnreachable  no answer at all
+├── UnexpectedAnswer    an answer, but of something else: a login page, a proxy, another server
 ├── WasCancelled        the segmentation was cancelled before it was done
 └── ServiceProblem      the service answered with `application/problem+json`
     ├── VolumeRefused   400, 406, 413, 415, 422: this request will never succeed as it is
@@ -21,6 +22,8 @@ from pydantic import ValidationError
 from app.contract.service import Problem
 
 EXCERPT = 200
+CHECK_URL = "Check that the URL is the service's, and which proxies lie between you and it."
+SIGN_IN = "Check that the URL is the service's, and whether a proxy or a page to sign in lies between you and it"
 
 
 class FetalHeadError(Exception):
@@ -29,6 +32,10 @@ class FetalHeadError(Exception):
 
 class ServiceUnreachable(FetalHeadError):  # noqa: N818
     """The service cannot be reached; the message names the address and the reason."""
+
+
+class UnexpectedAnswer(FetalHeadError):  # noqa: N818
+    """Something between client and service answered in its place, or there is another service at that address."""
 
 
 class WasCancelled(FetalHeadError):  # noqa: N818
@@ -106,6 +113,16 @@ def problem_error(problem: Problem) -> ServiceProblem:
     return KINDS.get(problem.status, ServiceFailed)(problem)
 
 
+def unexpected_answer(answer: httpx.Response) -> UnexpectedAnswer:
+    """Return the error that a successful answer stands for which is not the service's."""
+    kind = answer.headers.get("Content-Type", "no content type")
+    return UnexpectedAnswer(f"{answer.url} answered as no such service does ({kind}): {_excerpt(answer)}. {SIGN_IN}")
+
+
+def _excerpt(answer: httpx.Response) -> str:
+    return " ".join(answer.text[:EXCERPT].split()) or "nothing"
+
+
 def _problem(answer: httpx.Response) -> Problem:
     """Return the answer's problem; something between client and service may have answered instead."""
     try:
@@ -115,7 +132,7 @@ def _problem(answer: httpx.Response) -> Problem:
             type="about:blank",
             title=answer.reason_phrase,
             status=answer.status_code,
-            detail=f"{answer.url} answered {answer.status_code}: {answer.text[:EXCERPT].strip() or 'nothing'}",
+            detail=f"{answer.url} answered {answer.status_code}: {_excerpt(answer)}",
             code="no_problem_document",
-            remedy="Check that the URL is the service's, and which proxies lie between you and it.",
+            remedy=CHECK_URL,
         )

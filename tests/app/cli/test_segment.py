@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import nibabel as nib
 import numpy as np
 import pytest
@@ -21,6 +22,7 @@ from app.console import (
     USAGE,
 )
 from tests.app.batch.scans import write_folder, write_scan
+from tests.app.client.scripted import answering
 from tests.helpers.makers import NiftiOptions, nifti_bytes, sphere_ml, sphere_volume, volume_bytes
 from tests.helpers.service import running_service
 
@@ -257,6 +259,21 @@ class TestService:
         command_line = ["segment", str(scan), "-o", str(tmp_path / "out"), "--url", "http://127.0.0.1:9", "--json"]
         assert main(command_line) == NO_MODEL
         assert "http://127.0.0.1:9" in json.loads(capsys.readouterr().err)["error"]
+
+    def test_something_else_at_that_address(self, scan: Path, tmp_path: Path, capsys: Capture) -> None:
+        with answering([httpx.Response(200, html="<title>Sign in</title>")]) as gate:
+            command_line = ["segment", str(scan), "-o", str(tmp_path / "out"), "--url", gate.url, "--json"]
+            assert main(command_line) == NO_MODEL
+        assert "Sign in" in json.loads(capsys.readouterr().err)["error"]
+
+    def test_a_proxy_that_cannot_be_used(
+        self, scan: Path, tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("ALL_PROXY", "socks5://127.0.0.1:1080")
+        monkeypatch.delenv("NO_PROXY", raising=False)
+        command_line = ["segment", str(scan), "-o", str(tmp_path / "out"), "--url", "http://head.example", "--json"]
+        assert main(command_line) == NO_MODEL
+        assert "ALL_PROXY" in json.loads(capsys.readouterr().err)["error"]
 
 
 @pytest.mark.slow

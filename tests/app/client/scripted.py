@@ -48,6 +48,12 @@ def answering(answers: Sequence[httpx.Response | None]) -> Iterator[Scripted]:
         def do_POST(self) -> None:
             self.do_GET()
 
+        def do_PUT(self) -> None:
+            self.do_GET()
+
+        def do_DELETE(self) -> None:
+            self.do_GET()
+
         def log_message(self, *_: object) -> None:
             pass
 
