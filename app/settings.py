@@ -164,12 +164,12 @@ class Settings(BaseSettings):
         return _with_password(self.database_url, self.database_password_file)
 
 
-def read_settings() -> Settings:
-    """Read the settings from the environment; raise `SettingsError` where they cannot be used."""
+def read_settings(**given: object) -> Settings:
+    """Read the settings from the environment but for those given; raise `SettingsError` where they cannot be used."""
     if unknown := unknown_variables(os.environ):
         raise SettingsError(f"Unknown settings: {', '.join(unknown)}. docs/settings.md lists those that exist.")
     try:
-        return Settings()
+        return Settings(**given)  # type: ignore[arg-type]  # pydantic checks them
     except ValidationError as error:
         problems = [": ".join([*_variables_at(item["loc"]), item["msg"]]) for item in error.errors()]
         raise SettingsError(f"Settings with the prefix {PREFIX} cannot be used. {'; '.join(problems)}") from error

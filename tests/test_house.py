@@ -44,12 +44,12 @@ def test_the_service_imports_without_torch_and_without_a_runtime() -> None:
 
 
 def test_the_service_imports_without_what_draws_reports() -> None:
-    imports_without(["reportlab"], ["app.main", "app.cli.main", "app.cli.batch", "app.client"])
+    imports_without(["reportlab"], ["app.main", "app.cli.commands", "app.cli.batch", "app.client"])
 
 
 def test_the_command_to_measure_starts_without_what_measures() -> None:
     heavy = ["nibabel", "numpy", "PIL", "rich", "scipy", "httpx", "sqlalchemy", "starlette"]
-    imports_without(heavy, ["app.cli.main", "app.cli.segment", "app.batch.run"])
+    imports_without(heavy, ["app.cli.commands", "app.cli.segment", "app.batch.run"])
 
 
 def test_simulated_patients_and_the_demonstration_import_without_torch() -> None:

@@ -15,6 +15,7 @@ from app.batch.results import BatchResult
 from app.batch.run import BatchOptions, measure_one, run_batch
 from app.batch.tables import open_tables
 from app.cli.progress import Progress, line, print_summary
+from app.cli.stopping import InOrder
 from app.console import FAILED, FINE, INTERRUPTED, NO_MODEL, NO_RUNTIME, USAGE, complain
 from app.contract.report import MASK
 from app.contract.upload import VolumeFields
@@ -73,12 +74,13 @@ def _batch_options(options: argparse.Namespace) -> BatchOptions:
 def _run_all(cases: Sequence[Case], options: argparse.Namespace, engine: BatchEngine) -> int:
     results: list[BatchResult] = []
     try:
-        with open_tables(options.output) as written, Progress(len(cases)) as progress:
+        with InOrder() as stop, open_tables(options.output) as written, Progress(len(cases)) as progress:
             for result in run_batch(cases, options.output, engine, _batch_options(options)):
                 written.add(result)
                 results.append(result)
                 print(json.dumps(result.document()) if options.json else line(result), flush=True)
                 progress.advance(result)
+                stop.check()
     except KeyboardInterrupt:
         done = f"Stopped after {len(results)} of {len(cases)} cases; the same command continues."
         return complain(done, INTERRUPTED, options.json)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
+from app.cli.stopping import AtOnce
 from app.console import Commands, positive
 from app.contract.upload import FieldError, VolumeFields
 from app.settings import Settings
@@ -60,9 +61,10 @@ def add_segment(commands: Commands) -> None:
 
 
 def _run(options: argparse.Namespace, settings: Settings) -> int:
-    from app.cli.batch import run_segment
+    with AtOnce():
+        from app.cli.batch import run_segment
 
-    return run_segment(options, settings)
+        return run_segment(options, settings)
 
 
 def _reader(name: str, repeated: int = 1) -> Callable[[str], Any]:

@@ -4,15 +4,31 @@ from __future__ import annotations
 
 import argparse
 import json
-from contextlib import suppress
+import sys
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
+from app.cli.stopping import AtOnce
 from app.console import FAILED, FINE, NO_MODEL, NO_RUNTIME, Commands, complain
-from app.settings import Settings, SettingsError
+from app.files import path_text
+from app.settings import Settings, SettingsError, read_settings
+
+if TYPE_CHECKING:
+    from app.service.server import Server
+
+LAST_PORT: Final = 65535
 
 
 def add_serve(commands: Commands) -> None:
     """Add the command that runs the service."""
-    commands.add_parser("serve", help="run the service in the foreground").set_defaults(command=_serve)
+    serve = commands.add_parser("serve", help="run the service in the foreground")
+    serve.add_argument("--host", metavar="ADDRESS", help="address to listen on, instead of FETALHEAD_HOST")
+    serve.add_argument("--port", type=_port, help="port to listen on, instead of FETALHEAD_PORT; 0 takes a free one")
+    serve.add_argument(
+        "--data", type=Path, metavar="FOLDER", help="folder for everything it writes, instead of FETALHEAD_DATA_DIR"
+    )
+    serve.set_defaults(command=_serve)
 
 
 def add_openapi(commands: Commands) -> None:
@@ -20,7 +36,29 @@ def add_openapi(commands: Commands) -> None:
     commands.add_parser("openapi", help="print the OpenAPI document").set_defaults(command=_print_openapi)
 
 
-def _serve(_: argparse.Namespace, settings: Settings) -> int:
+def _port(text: str) -> int:
+    if not text.isascii() or not text.isdecimal() or int(text) > LAST_PORT:
+        raise argparse.ArgumentTypeError(f"{text!r} is no port; expected a whole number from 0 to {LAST_PORT}")
+    return int(text)
+
+
+def _serve(options: argparse.Namespace, _: Settings) -> int:
+    with AtOnce():
+        server = _prepare(options)
+    if server is None:
+        return complain(NO_RUNTIME, NO_MODEL)
+    try:
+        server.run()
+    except KeyboardInterrupt:
+        if not server.started:
+            raise
+    except SystemExit:
+        pass
+    return FINE if server.started else complain("The service did not start; the log above says why.", FAILED)
+
+
+def _prepare(options: argparse.Namespace) -> Server | None:
+    """Return what is ready to run; None where no runtime is installed."""
     from app.access.control import Access
     from app.inference.runtime.session import is_runtime_installed
     from app.main import create_app
@@ -28,16 +66,23 @@ def _serve(_: argparse.Namespace, settings: Settings) -> int:
     from app.service.server import Server, shorten_pauses
 
     if not is_runtime_installed():
-        return complain(NO_RUNTIME, NO_MODEL)
+        return None
+    given = {"host": options.host, "port": options.port, "data_dir": options.data}
+    settings = read_settings(**{name: value for name, value in given.items() if value is not None})
     Access(settings).check()
     _check_storage(settings)
     _check_address(settings)
-    configure_logging(settings.log_level, settings.log_format)
-    server = Server(create_app(settings), settings)
+    in_terminal = sys.stderr.isatty()
+    plain = in_terminal and "log_format" not in settings.model_fields_set
+    configure_logging(settings.log_level, "text" if plain else settings.log_format)
+    server = Server(create_app(settings), settings, partial(_announce, settings) if in_terminal else None)
     shorten_pauses()
-    with suppress(KeyboardInterrupt, SystemExit):
-        server.run()
-    return FINE if server.started else complain("The service did not start; the log above says why.", FAILED)
+    return server
+
+
+def _announce(settings: Settings, address: str) -> None:
+    data = path_text(settings.data_dir.absolute())
+    print(f"Open {address} in a browser; Ctrl+C stops the service. Its records lie in {data}.", file=sys.stderr)
 
 
 def _check_storage(settings: Settings) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import gc
+import ipaddress
 import logging
 import os
 import socket
 import sys
 import time
+from collections.abc import Callable
 
 import uvicorn
 from fastapi import FastAPI
@@ -23,8 +25,8 @@ log = logging.getLogger("fetalhead.server")
 class Server(uvicorn.Server):
     """A server that keeps its port while work is under way: results can be fetched, new volumes get 503."""
 
-    def __init__(self, app: FastAPI, settings: Settings) -> None:
-        """Configure the server; `run` serves until the process is told to stop."""
+    def __init__(self, app: FastAPI, settings: Settings, announce: Callable[[str], None] | None = None) -> None:
+        """Configure the server; `run` serves until the process is told to stop; `announce` gets its address."""
         super().__init__(
             uvicorn.Config(
                 app,
@@ -40,8 +42,23 @@ class Server(uvicorn.Server):
             )
         )
         self._app = app
+        self._announce = announce
         self._patience_s = settings.shutdown_timeout_s
         self._deadline: float | None = None
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start to listen, and announce where."""
+        await super().startup(sockets)
+        if self.started and self._announce is not None:
+            self._announce(self._find_address())
+
+    def _find_address(self) -> str:
+        """Return the address for a browser on this machine."""
+        host, port = self.servers[0].sockets[0].getsockname()[:2]
+        if ipaddress.ip_address(host).is_unspecified:
+            host = "localhost"
+        scheme = "https" if self.config.is_ssl else "http"
+        return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
 
     async def on_tick(self, counter: int) -> bool:
         """Return whether to stop now; called ten times a second."""

@@ -9,7 +9,7 @@ from typing import Final
 
 from scripts.reference.markdown import NOTE, anchor, sentence, table
 
-PROGRAMS: Final = {"fetalhead": "app.cli.main", "fetalhead-train": "training.cli.main"}
+PROGRAMS: Final = {"fetalhead": "app.cli.commands", "fetalhead-train": "training.cli.main"}
 INTRODUCTION: Final = """\
 # Commands
 

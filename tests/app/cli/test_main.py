@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from app.cli.main import main, make_parser
+from app.cli.commands import make_parser
+from app.cli.main import main
 from app.console import (
     USAGE,
 )

@@ -22,6 +22,7 @@ def test_what_was_made_before_the_first_request_is_never_collected(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FETALHEAD_DATA_DIR", str(tmp_path))
+    monkeypatch.setenv("FETALHEAD_PORT", "0")
     result = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True, timeout=120)
     frozen, left, interval_s = result.stdout.split()
     assert int(frozen) > 10 * int(left)
