@@ -9,18 +9,21 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final
 
+from rich.progress import MofNCompleteColumn
+
 from app.batch.cases import BatchError, Case, find_cases
 from app.batch.engines import BatchEngine, EngineError
 from app.batch.results import BatchResult
 from app.batch.run import BatchOptions, measure_one, run_batch
 from app.batch.tables import open_tables
-from app.cli.progress import Progress, line, print_summary
+from app.cli.progress import count_case, line, print_summary
 from app.cli.stopping import InOrder
 from app.console import FAILED, FINE, INTERRUPTED, NO_MODEL, NO_RUNTIME, USAGE, complain
 from app.contract.report import MASK
 from app.contract.upload import VolumeFields
 from app.inference.runtime.session import is_runtime_installed
 from app.pictures import is_installed
+from app.progress import progress_bar
 from app.settings import Settings
 
 STANDARD_OUTPUT: Final = "-"
@@ -74,12 +77,13 @@ def _batch_options(options: argparse.Namespace) -> BatchOptions:
 def _run_all(cases: Sequence[Case], options: argparse.Namespace, engine: BatchEngine) -> int:
     results: list[BatchResult] = []
     try:
-        with InOrder() as stop, open_tables(options.output) as written, Progress(len(cases)) as progress:
+        with InOrder() as stop, open_tables(options.output) as written, progress_bar(MofNCompleteColumn()) as bar:
+            bar.add_task("measuring", total=len(cases))
             for result in run_batch(cases, options.output, engine, _batch_options(options)):
                 written.add(result)
                 results.append(result)
                 print(json.dumps(result.document()) if options.json else line(result), flush=True)
-                progress.advance(result)
+                count_case(bar, result)
                 stop.check()
     except KeyboardInterrupt:
         done = f"Stopped after {len(results)} of {len(cases)} cases; the same command continues."

@@ -7,47 +7,28 @@ import sys
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Final, Self
+from typing import Final
 
 from rich.console import Console
-from rich.progress import MofNCompleteColumn
+from rich.progress import Progress
 from rich.table import Table
 
 from app.batch.results import BatchResult, CaseProblem
 from app.batch.tables import CSV, JSONL
 from app.contract.report import Report
 from app.files import path_text
-from app.progress import progress_bar
 
 NAMED: Final = 5
 """Failed files that the summary names; the table holds all of them."""
 
 
-class Progress:
-    """A bar on standard error if that is a terminal; the lines of standard output appear above it."""
-
-    def __init__(self, total: int) -> None:
-        self._bar = progress_bar(MofNCompleteColumn())
-        self._total = total
-        self._task = self._bar.add_task("measuring", total=total)
-
-    def advance(self, result: BatchResult) -> None:
-        """Count a case as done; a kept one took no time and is left out of the estimate."""
-        if result.state == "kept":
-            self._total -= 1
-            self._bar.update(self._task, total=self._total)
-        else:
-            self._bar.advance(self._task)
-
-    def __enter__(self) -> Self:
-        self._bar.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._bar.stop()
+def count_case(bar: Progress, result: BatchResult) -> None:
+    """Count a case as done; a kept one took no time and is left out of the estimate."""
+    (task,) = bar.tasks
+    if result.state == "kept":
+        bar.update(task.id, total=(task.total or 0) - 1)
+    else:
+        bar.advance(task.id)
 
 
 def line(result: BatchResult) -> str:
