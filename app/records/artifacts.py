@@ -45,10 +45,6 @@ class ArtifactStore:
         write_atomically(folder / name, content)
         return digest(content)
 
-    def discard(self, segmentation_id: str, name: str) -> None:
-        """Remove a file that `add` stored, if it is there."""
-        (self._folder(segmentation_id) / name).unlink(missing_ok=True)
-
     def read(self, segmentation_id: str, name: str, sha256: str) -> bytes:
         """Return the content of one file.
 

@@ -48,9 +48,6 @@ class StoredSegmentation(BaseModel):
     id: str
     status: Status
     created_at: datetime
-    request_sha256: str
-    model_name: str
-    model_version: int
     report: Report | None
     problem: Problem | None
     artifacts: Annotated[Mapping[str, str], BeforeValidator(lambda stored: stored or {})]

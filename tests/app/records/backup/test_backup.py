@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 
 from app.contract.report import MASK
-from app.records.artifacts import ArtifactStore
 from app.records.backup.backup import DATABASE, back_up
 from app.records.backup.restore import open_backup, restore
 from app.records.errors import BackupRefusedError, DamagedBackupError
@@ -116,7 +115,7 @@ class TestDamage:
         self, records: Records, target: Records, tmp_path: Path
     ) -> None:
         lacking, whole = stored(records.repository), stored(records.repository)
-        ArtifactStore(tmp_path / "data/artifacts").discard(lacking, MASK)
+        (tmp_path / "data/artifacts" / lacking[:2] / lacking / MASK).unlink()
         made = back_up(records, tmp_path / "data", tmp_path / "backup", "console:it")
         assert len(made.flaws) == 1
         assert lacking in made.flaws[0]
