@@ -24,11 +24,7 @@ def opener(source: Source) -> Callable[[], BinaryIO]:
         return partial(io.BytesIO, _compress(source))
     if isinstance(source, bytes):
         return partial(io.BytesIO, source)
-    return partial(_open, Path(source))
-
-
-def _open(path: Path) -> BinaryIO:
-    return path.open("rb")
+    return lambda: Path(source).open("rb")
 
 
 def _compress(image: SpatialImage) -> bytes:
