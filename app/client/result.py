@@ -19,7 +19,7 @@ from app.files import write_atomically
 from app.imaging.nifti.file import read_mask_file
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Result:
     """One measured head; `mask_file` and `preview_png` are the files as the service sent them."""
 
@@ -56,6 +56,10 @@ class Result:
         interval = report.head_volume_interval_ml
         between = "" if interval is None else f" ({interval[0]:.0f} to {interval[1]:.0f})"
         return f"{report.head_volume_ml:.1f} mL{between}, {report.verdict}"
+
+    def __repr__(self) -> str:
+        """Return the same in one line with the id; the files would fill screens."""
+        return f"<Result {self.report.id}: {self}>"
 
     def _repr_png_(self) -> bytes:
         return self.preview_png

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Annotated, Final, Literal
 
@@ -121,7 +121,7 @@ class Measurement:
     """The outcome of a segmentation: its report, and its files by their name, such as `mask.nii.gz`."""
 
     report: Report
-    files: Mapping[str, bytes]
+    files: Mapping[str, bytes] = field(repr=False)
 
 
 def segmentation_path(segmentation_id: str) -> str:

@@ -213,6 +213,8 @@ class TestNotebook:
     def test_the_picture(self, fetal_head: FetalHead, scan: Path) -> None:
         result = fetal_head.segment(scan)
         assert Image.open(io.BytesIO(result._repr_png_())).width > 1000
+        assert repr(result) == f"<Result {result.report.id}: {result}>"
+        assert len(repr([result])) < 120
         page = result._repr_html_()
         assert "data:image/png;base64," in page
         assert str(result) in page
