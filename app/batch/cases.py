@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from app.batch.search import SUFFIXES, Found, search
+from app.contract.upload import VolumeFields
 from app.files import path_text
 
 
@@ -23,6 +24,8 @@ class Case:
     name: str
     fault: str | None = None
     """Why it cannot be measured, where that is known before it is read."""
+    fields: VolumeFields | None = None
+    """What is known of it beside its file; by default what is known of the whole batch."""
 
     def report_path(self, output: Path) -> Path:
         """Return the path of its report, which is written after everything else."""

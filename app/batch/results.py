@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -54,7 +54,7 @@ class BatchResult:
     case: Case
     outcome: Report | CaseProblem
     state: CaseState
-    files: Mapping[str, bytes] | None = None
+    files: Mapping[str, bytes] | None = field(default=None, repr=False)
 
     def document(self) -> dict[str, Any]:
         """Return the report or the problem, with the path of the file, as a JSON object."""

@@ -29,6 +29,7 @@ COLUMNS = (
     "problem",
     "detail",
     "name",
+    "subject",
 )
 
 
@@ -120,4 +121,5 @@ def format_row(result: BatchResult) -> dict[str, Any]:
         "context_agreement_dsc": report.quality.context_agreement_dsc,
         "model": f"{report.model.name} {report.model.version}",
         "input_sha256": report.input.sha256,
+        "subject": report.subject,
     }

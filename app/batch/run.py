@@ -81,7 +81,7 @@ def _prepare(case: Case, output: Path, engine: BatchEngine, options: BatchOption
 def _read(case: Case, options: BatchOptions) -> Upload:
     if case.fault is not None:
         raise CaseError(CaseProblem(code="file_not_read", detail=case.fault))
-    return Upload(case.path.read_bytes(), options.fields)
+    return Upload(case.path.read_bytes(), options.fields if case.fields is None else case.fields)
 
 
 def _finish(case: Case, future: Future[Prepared | BatchResult], output: Path, options: BatchOptions) -> BatchResult:
@@ -114,16 +114,17 @@ def _write(case: Case, upload: Upload, measured: Measurement, output: Path) -> C
 def _find_earlier(
     case: Case, upload: Upload, output: Path, engine: BatchEngine, options: BatchOptions
 ) -> Report | None:
-    """Return the report of an earlier run with the same file, model, age and spacing, if its files are whole.
+    """Return the report of an earlier run with the same file, model, subject, age and spacing, if its files are whole.
 
     A report that cannot be read, or that another version wrote differently, is ignored.
     """
     report = read_whole(case.report_path(output))
     if report is None or (options.pdf and report.report is None):
         return None
-    wanted = (upload.sha256, engine.model_sha256, options.fields.gestational_age_weeks)
-    alike = wanted == (report.input.sha256, report.model.sha256, report.gestational_age_weeks)
-    return report if alike and _has_spacing(report, options.fields.spacing_mm) else None
+    fields = upload.fields
+    wanted = (upload.sha256, engine.model_sha256, fields.subject, fields.gestational_age_weeks)
+    alike = wanted == (report.input.sha256, report.model.sha256, report.subject, report.gestational_age_weeks)
+    return report if alike and _has_spacing(report, fields.spacing_mm) else None
 
 
 def _has_spacing(report: Report, supplied: Spacing | None) -> bool:

@@ -11,6 +11,7 @@ from typing import Final
 
 from rich.progress import MofNCompleteColumn
 
+from app.batch.case_list import describe_cases
 from app.batch.cases import BatchError, Case, find_cases
 from app.batch.engines import BatchEngine, EngineError
 from app.batch.results import BatchResult
@@ -39,6 +40,8 @@ def run_segment(options: argparse.Namespace, settings: Settings) -> int:
     to_stdout = str(options.output) == STANDARD_OUTPUT
     try:
         cases = find_cases(options.inputs, None if to_stdout else options.output)
+        if options.cases is not None:
+            cases = describe_cases(cases, options.cases, options.inputs, _batch_options(options).fields)
         with _engine(options, settings) as engine:
             return _run_one(cases, options, engine) if to_stdout else _run_all(cases, options, engine)
     except BatchError as error:

@@ -18,7 +18,8 @@ Each IN.nii.gz gives IN_mask.nii.gz, IN_preview.png and IN.json in OUT; a folder
 its subfolders are kept. results.csv and results.jsonl list every case in OUT, of this run and of others. With -o - the
 mask of a single file goes to standard output, and everything else to standard error.
 
-Results in OUT of the same file, model, age and spacing are kept, so that the same command continues a stopped run.
+Results in OUT of the same file, model, subject, age and spacing are kept, so that the same command continues a
+stopped run.
 A file in OUT that this command did not write, or that was changed since, is never replaced.
 
 Exit codes: 0 every case has a result (whatever its verdict); 1 some case failed, the others are done; 2 wrong
@@ -48,6 +49,12 @@ def add_segment(commands: Commands) -> None:
         help="voxel size of files without one; one number for all axes",
     )
     segment.add_argument("--subject", type=_reader("subject"), help="pseudonym that every file belongs to")
+    segment.add_argument(
+        "--cases",
+        type=Path,
+        metavar="FILE.csv",
+        help="list with the columns file,subject,weeks,spacing, where these differ from file to file",
+    )
     again = segment.add_mutually_exclusive_group()
     again.add_argument("--resume", action="store_true", help="keep the results that OUT already holds (the default)")
     again.add_argument("--force", action="store_true", help="measure again what OUT already holds")

@@ -197,6 +197,19 @@ class TestFolders:
         assert [line["state"] for line in lines] == ["kept", "measured", "measured"]
         assert "Kept from an earlier run: 1." in capsys.readouterr().out
 
+    def test_a_list_says_what_is_known_of_each_file(self, folder: Path, tmp_path: Path, capsys: Capture) -> None:
+        path = tmp_path / "cases.csv"
+        path.write_text("file,subject,weeks\na/scan.nii,S-1,24\nb/scan.nii,S-2,31\nb/other.nii,S-3,31\n")
+        command_line = ["segment", str(folder), "-o", str(tmp_path / "out"), "--cases", str(path), "--json"]
+        assert main(command_line) == USAGE
+        assert "line 4: b/other.nii is none of" in json.loads(capsys.readouterr().err)["error"]
+        assert not (tmp_path / "out").exists()
+        path.write_text("".join(path.read_text().splitlines(keepends=True)[:3]))
+        assert main(command_line) == FAILED
+        reports = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+        known = [(report.get("subject"), report.get("gestational_age_weeks")) for report in reports]
+        assert known == [("S-1", 24), ("S-2", 31), (None, None)]
+
     def test_two_files_of_one_name(self, folder: Path, tmp_path: Path, capsys: Capture) -> None:
         inputs = [str(folder / "a" / "scan.nii"), str(folder / "b" / "scan.nii")]
         assert main(["segment", *inputs, "-o", str(tmp_path / "out")]) == USAGE
