@@ -10,10 +10,11 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse
 
 from app.api.address import link_below
-from app.contract.report import MASK, PREVIEW, REPORT, Report, segmentation_path
+from app.contract.report import MASK, PLANES, PREVIEW, REPORT, Report, segmentation_path
 from app.contract.service import Unfinished
+from app.pictures.reviewed import draw_reviewed_preview
 from app.problems.problem import ProblemError
-from app.records.repository import Repository
+from app.records.opening import Records
 from app.records.segmentation import StoredSegmentation
 from app.service.jobs import Job
 from app.service.state import ServiceState
@@ -25,13 +26,15 @@ STAGES = 6
 """Stages that a segmentation goes through, to report its progress."""
 
 
-def completed_answer(repository: Repository, report: Report, media_type: str, root: str) -> Response:
+def completed_answer(records: Records, report: Report, media_type: str, root: str) -> Response:
     """Return the answer to a completed segmentation, its links below `root`; blocks while it reads files."""
     headers = {"Location": segmentation_path(report.id), **summary_headers(report)}
     if media_type == GZIP:
-        return Response(repository.read_artifact(report.id, MASK), media_type=GZIP, headers=headers | save_as(MASK))
+        return Response(
+            records.repository.read_artifact(report.id, MASK), media_type=GZIP, headers=headers | save_as(MASK)
+        )
     if media_type == ZIP:
-        return Response(make_archive(repository, report), media_type=ZIP, headers=headers | save_as("segmentation.zip"))
+        return Response(make_archive(records, report), media_type=ZIP, headers=headers | save_as("segmentation.zip"))
     return JSONResponse(link_below(root, report.model_dump(mode="json")), headers=headers)
 
 
@@ -53,20 +56,25 @@ def unfinished_answer(stored: StoredSegmentation, job: Job | None) -> Unfinished
 
 
 def summary_headers(report: Report) -> dict[str, str]:
-    """Return the result as headers, for clients that fetch only the mask; a reject has no volume."""
+    """Return the result as headers, for clients that fetch only the mask; without a volume where it was rejected."""
     headers = {
         "X-Segmentation-Id": report.id,
         "X-Verdict": report.verdict,
         "X-Model-Version": str(report.model.version),
     }
-    if report.head_volume_ml is not None:
-        headers["X-Head-Volume-ml"] = str(report.head_volume_ml)
+    if report.valid.head_volume_ml is not None:
+        headers["X-Head-Volume-ml"] = str(report.valid.head_volume_ml)
     return headers
 
 
 async def find_report(service: ServiceState, segmentation_id: str) -> Report:
-    """Return the report of a segmentation, or raise the problem that says why there is none (yet)."""
-    return require_report(await run_in_threadpool(service.records.repository.find, segmentation_id))
+    """Return the report of a segmentation and its review, or raise the problem that says why there is none (yet)."""
+    return await run_in_threadpool(_find_report, service.records, segmentation_id)
+
+
+def _find_report(records: Records, segmentation_id: str) -> Report:
+    report = require_report(records.repository.find(segmentation_id))
+    return report.model_copy(update={"review": records.reviews.latest([report.id]).get(report.id)})
 
 
 def require_report(stored: StoredSegmentation) -> Report:
@@ -80,14 +88,36 @@ def require_report(stored: StoredSegmentation) -> Report:
     return stored.report
 
 
-def make_archive(repository: Repository, report: Report) -> bytes:
-    """Return mask, report and preview in a zip; blocks while it reads files."""
+def make_archive(records: Records, report: Report) -> bytes:
+    """Return mask, edited mask if there is one, report and preview in a zip; blocks while it reads files."""
+    edited = records.reviews.read_edited_mask(report.id)
+    files = {
+        REPORT: report.model_dump_json(indent=2).encode(),
+        MASK: records.repository.read_artifact(report.id, MASK),
+        **({} if edited is None else {"edited_mask.nii.gz": edited[1]}),
+        PREVIEW: draw_valid_preview(records, report),
+    }
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as members:  # its members are compressed already
-        members.writestr(REPORT, report.model_dump_json(indent=2))
-        for name in (MASK, PREVIEW):
-            members.writestr(name, repository.read_artifact(report.id, name))
+        for name, content in files.items():
+            members.writestr(name, content)
     return file.getvalue()
+
+
+def read_valid_mask(records: Records, report: Report) -> bytes:
+    """Return the mask that counts now, the model's or a reader's; blocks while it reads files."""
+    edited = records.reviews.read_valid_mask(report.id) if report.valid.is_edited else None
+    return records.repository.read_artifact(report.id, MASK) if edited is None else edited
+
+
+def draw_valid_preview(records: Records, report: Report) -> bytes:
+    """Return the preview, with the outline and the decision of readers where there are any; blocks meanwhile."""
+    if report.review is None:
+        return records.repository.read_artifact(report.id, PREVIEW)
+    kept = records.repository.find(report.id).artifacts
+    planes = records.repository.read_artifact(report.id, PLANES) if PLANES in kept else None
+    measured = records.repository.read_artifact(report.id, MASK)
+    return draw_reviewed_preview(report, planes, measured, read_valid_mask(records, report))
 
 
 def save_as(name: str) -> dict[str, str]:

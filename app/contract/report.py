@@ -9,11 +9,14 @@ from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, ConfigDict, Field
 
+from app.contract.findings import Biometry, Flag
 from app.contract.review import Review
 from app.contract.value import NOTICE, MeasuredMl, Value, Verdict
 
 MASK: Final = "mask.nii.gz"
 PREVIEW: Final = "preview.png"
+PLANES: Final = "planes.png"
+"""The planes of the preview without any outline."""
 REPORT: Final = "report.json"
 PROBABILITY: Final = "probability.nii.gz"
 """The last context level's probability, on the network's grid."""
@@ -21,14 +24,6 @@ DISAGREEMENT: Final = "disagreement.nii.gz"
 """How far the last two context levels' probabilities lie apart, on the network's grid."""
 TIME_DECIMALS: Final = 4
 Seconds = Annotated[float, AfterValidator(lambda seconds: round(seconds, TIME_DECIMALS))]
-
-
-class Flag(Value):
-    """One reason for doubt: a stable code, what was found, and what to do about it."""
-
-    code: str = Field(examples=["truncated"])
-    detail: str
-    remedy: str
 
 
 class QualityNumbers(Value):
@@ -57,14 +52,6 @@ class QualityNumbers(Value):
     )
 
 
-class Biometry(Value):
-    """Skin-to-skin sizes of the head, mm; derived from the mask, not a sonographer's calliper measurement."""
-
-    head_circumference_mm: float
-    biparietal_diameter_mm: float
-    occipitofrontal_diameter_mm: float
-
-
 class Model(Value):
     """The model that measured."""
 
@@ -86,6 +73,16 @@ class Input(Value):
     sha256: str = Field(description="SHA-256 of the file as it was sent.")
     shape: tuple[int, int, int]
     spacing_mm: tuple[float, float, float]
+
+
+@dataclass(frozen=True)
+class ValidResult:
+    """What counts of a measurement after what readers made of it; the volume is None where it was rejected."""
+
+    head_volume_ml: float | None
+    interval_ml: tuple[float, float] | None
+    biometry: Biometry | None
+    is_edited: bool
 
 
 class Report(Value):
@@ -114,6 +111,21 @@ class Report(Value):
     preview: str
     review: Review | None = Field(None, description="What readers made of it since; None where nobody looked.")
     notice: str = NOTICE
+
+    @property
+    def valid(self) -> ValidResult:
+        """What counts now: what the latest decision chose, else the newest edited mask, else what was measured."""
+        review = self.review or Review()
+        decision, edit = review.decision, review.edit
+        if decision is not None and decision.decision == "reject":
+            return ValidResult(None, None, None, is_edited=False)
+        if decision is not None and decision.decision == "edit":
+            is_newest = edit is not None and edit.sha256 == decision.mask_sha256
+            biometry = edit.findings.biometry if edit is not None and is_newest else None
+            return ValidResult(decision.head_volume_ml, None, biometry, is_edited=True)
+        if decision is None and edit is not None:
+            return ValidResult(edit.head_volume_ml, None, edit.findings.biometry, is_edited=True)
+        return ValidResult(self.head_volume_ml, self.head_volume_interval_ml, self.biometry, is_edited=False)
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
+from app.contract.findings import EditFindings
 from app.contract.value import Value
 
 DecisionWord = Literal["accept", "edit", "reject"]
@@ -50,6 +51,7 @@ class Edit(Value):
     head_volume_ml: float
     sha256: str
     mask: str
+    findings: EditFindings = EditFindings()
 
 
 class Review(Value):
@@ -57,3 +59,10 @@ class Review(Value):
 
     decision: Decision | None = None
     edit: Edit | None = None
+
+    @property
+    def is_outdated(self) -> bool:
+        """Whether the mask was replaced after the decision, which asks for a new one."""
+        if self.decision is None or self.edit is None or self.edit.sha256 == self.decision.mask_sha256:
+            return False
+        return self.edit.at > self.decision.at

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from app.contract.report import Biometry
+from app.contract.findings import Biometry
 from app.imaging.arrays import Bool, Float64
 from app.imaging.reliability import surface
 from app.imaging.volume import Float3

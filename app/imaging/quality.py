@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator
 
 from pydantic import Field
 
-from app.contract.report import Flag, QualityNumbers
+from app.contract.findings import Flag
+from app.contract.report import QualityNumbers
 from app.contract.value import VERDICTS, Value, Verdict
 from app.imaging.growth import VALID_WEEKS, equivalent_circumference, head_circumference
 

@@ -11,7 +11,8 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from app.contract.report import Biometry, Flag, QualityNumbers
+from app.contract.findings import Biometry, Flag
+from app.contract.report import QualityNumbers
 from app.contract.value import Verdict
 from app.imaging.arrays import Float32
 from app.imaging.biometry import measure_biometry

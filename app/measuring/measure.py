@@ -10,12 +10,13 @@ from typing import Final
 
 import numpy as np
 
+from app.contract.findings import Flag
 from app.contract.report import (
     DISAGREEMENT,
     MASK,
+    PLANES,
     PREVIEW,
     PROBABILITY,
-    Flag,
     Input,
     Measurement,
     Report,
@@ -29,7 +30,7 @@ from app.imaging.volume import Volume
 from app.inference.manifest import ModelManifest
 from app.inference.segmenter import HeadSegmenter, Segmentation
 from app.measuring.loading import describe_model, describe_runtime
-from app.pictures.preview import PreviewText, draw_preview
+from app.pictures.preview import PreviewText, draw_outline, draw_planes, encode_png
 from app.pictures.uncertainty import find_uncertainty
 
 LEVELS_TO_COMPARE: Final = 2
@@ -90,9 +91,12 @@ def finish(
     text = _preview_text(segmentation, segmenter.manifest)
     rules = segmenter.manifest.postprocessing
     uncertainty = find_uncertainty(segmentation.level_probabilities, segmentation.preprocessed, rules.threshold)
+    volume = decoded.file.volume
+    planes = draw_planes(volume, segmentation.mask)
     files = {
         MASK: encode_nifti(segmentation.mask, decoded.file.header),
-        PREVIEW: draw_preview(decoded.file.volume, segmentation.mask, text, uncertainty),
+        PREVIEW: draw_outline(planes, volume.geometry, segmentation.mask, segmentation.mask, text, uncertainty),
+        PLANES: encode_png(planes),
     }
     timings = {"decode": decoded.decode_s, **segmentation.timings_s, "encode": time.perf_counter() - started}
     timings.pop("total", None)

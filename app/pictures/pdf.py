@@ -19,6 +19,7 @@ from app.contract.value import COLOURS
 from app.imaging.nifti.file import read_mask_file
 from app.imaging.volume import VolumeGeometry
 from app.pictures.preview import crop_to_planes
+from app.pictures.reviewed import REJECTED, describe_review
 from app.pictures.surface import draw_surface
 
 MARGIN: Final = 16 * mm
@@ -74,7 +75,7 @@ def _lay_out(report: Report, planes: bytes, surface: bytes | None) -> Iterator[F
     yield Paragraph(" &nbsp;|&nbsp; ".join(_describe_occasion(report)), SMALL)
     yield Spacer(0, 4)
     yield Paragraph(_describe_result(report), NUMBER)
-    yield Paragraph(MEANINGS[report.verdict], NORMAL)
+    yield Paragraph(escape(_explain(report)), NORMAL)
     yield Spacer(0, 6)
     yield _make_picture(planes, WIDTH - 12)
     yield Paragraph(PLANES_CAPTION, SMALL)
@@ -100,17 +101,33 @@ def _describe_occasion(report: Report) -> Iterator[str]:
 
 
 def _describe_result(report: Report) -> str:
-    colour = COLOURS[report.verdict]
-    verdict = f"<font color='{colour}'>{report.verdict}</font>"
-    if report.head_volume_ml is None:
+    valid, decision = report.valid, report.review.decision if report.review else None
+    if decision is not None and decision.decision == "reject":
+        return f"<font color='{COLOURS['reject']}'>{REJECTED}</font> &nbsp; no volume"
+    word = report.verdict if report.review is None else "not yet decided" if decision is None else "accepted"
+    colour = COLOURS["ok" if decision is not None else report.verdict]
+    verdict = f"<font color='{colour}'>{word}</font>"
+    if valid.head_volume_ml is None:
         return f"no volume &nbsp; {verdict}"
-    interval = report.head_volume_interval_ml
+    interval = valid.interval_ml
     between = "" if interval is None else f" <font size='11'>(95 %: {interval[0]:.0f} to {interval[1]:.0f} mL)</font>"
-    return f"{report.head_volume_ml:.1f} mL{between} &nbsp; {verdict}"
+    return f"{valid.head_volume_ml:.1f} mL{between} &nbsp; {verdict}"
+
+
+def _explain(report: Report) -> str:
+    """Return what a reader made of the measurement, beside what the model measured; or what the verdict means."""
+    if report.review is None:
+        return MEANINGS[report.verdict]
+    measured = "no volume" if report.head_volume_ml is None else f"{report.head_volume_ml:.1f} mL"
+    return f"{_begin(describe_review(report.review))}. The model measured {measured}, verdict {report.verdict}."
+
+
+def _begin(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _list_numbers(report: Report) -> Iterator[tuple[str, str]]:
-    biometry, quality = report.biometry, report.quality
+    biometry, quality = report.valid.biometry, report.quality
     if biometry is not None:
         yield "Head circumference", _format(biometry.head_circumference_mm, "{:.0f} mm")
         yield "Biparietal diameter", _format(biometry.biparietal_diameter_mm, "{:.0f} mm")

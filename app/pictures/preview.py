@@ -13,7 +13,7 @@ from scipy import ndimage
 
 from app.contract.value import Verdict
 from app.imaging.arrays import Bool
-from app.imaging.volume import Volume
+from app.imaging.volume import Volume, VolumeGeometry
 from app.pictures.uncertainty import Plane, PlaneUncertainty, Uncertainty
 
 PANEL: Final = 360
@@ -33,6 +33,8 @@ LEGEND: Final = {
     "cut_off": ("thick: at the edge of the field of view", CUT_OFF),
     "disagree": ("filled: the two levels disagree", DISAGREE),
 }
+STAMP_SIZE: Final = 150
+STAMP_DEGREES: Final = 14.0
 FILL_OPACITY: Final = 0.45
 DASH_PIXELS: Final = 5
 LEGEND_LEFT: Final = 740
@@ -41,19 +43,25 @@ BRIGHTEST_PERCENTILE: Final = 99.5
 COMPRESSION: Final = 3
 SMALLEST_RANGE: Final = 1e-6
 SCALE_MM: Final = 20.0
-PLANES: Final = (("j", "k", 0), ("i", "k", 1), ("i", "j", 2))
+PLANES: Final = (("j", "k"), ("i", "k"), ("i", "j"))
+"""The axes that run down and to the right in the plane across each axis."""
 NOTICE: Final = "Research use only, not for diagnosis"
 
 
 @dataclass(frozen=True)
 class PreviewText:
-    """The text below the planes; `head_volume_ml` is None where the verdict is reject."""
+    """The text below the planes; `head_volume_ml` is None where there is no volume.
+
+    `review` is what a reader decided, by whom and when; `stamp` is written across the planes.
+    """
 
     verdict: Verdict
     head_volume_ml: float | None
     interval_ml: tuple[float, float] | None
     flags: tuple[str, ...]
     model: str
+    review: str | None = None
+    stamp: str | None = None
 
 
 def draw_preview(
@@ -64,28 +72,51 @@ def draw_preview(
     All planes share one scale (mm per pixel). `mask` has the shape of the volume. Uncertain parts of the outline are
     marked where `uncertainty` is given.
     """
-    centre = _find_centre(mask)
-    pixel_mm = max(volume.geometry.extent_mm) / PANEL
+    return draw_outline(draw_planes(volume, mask), volume.geometry, mask, mask, text, uncertainty)
+
+
+def draw_planes(volume: Volume, mask: NDArray[np.uint8]) -> Image.Image:
+    """Draw the three planes through the middle of the mask in grey, side by side and without an outline."""
+    picture = Image.new("L", (3 * PANEL, PANEL))
+    for plane in _choose_planes(volume.geometry, mask):
+        grey = Image.fromarray(_scale_to_bytes(_cut_plane(volume.data, plane)))
+        size = (plane.width, plane.height)
+        picture.paste(grey.resize(size, Image.Resampling.BILINEAR), (plane.axis * PANEL, 0))
+    return picture
+
+
+def draw_outline(
+    planes: Image.Image,
+    geometry: VolumeGeometry,
+    located_by: NDArray[np.uint8],
+    mask: NDArray[np.uint8],
+    text: PreviewText,
+    uncertainty: Uncertainty | None = None,
+) -> bytes:
+    """Draw a PNG of planes with the outline of a mask and a text; the planes run through the middle of `located_by`."""
     picture = Image.new("RGB", (3 * PANEL + 4 * MARGIN, PLANES_HEIGHT + TEXT_HEIGHT), BACKGROUND)
     marks: set[str] = set()
-    for panel, (rows, columns, axis) in enumerate(PLANES):
-        plane = _make_plane(volume, axis, centre[axis], pixel_mm)
-        drawn, found = _draw_plane(volume, mask, plane, OUTLINE[text.verdict], uncertainty)
+    for plane, (rows, columns) in zip(_choose_planes(geometry, located_by), PLANES, strict=True):
+        left = plane.axis * PANEL
+        grey = planes.crop((left, 0, left + plane.width, plane.height))
+        drawn, found = _draw_plane(grey, geometry, mask, plane, OUTLINE[text.verdict], uncertainty)
         marks |= found
-        left = MARGIN + panel * (PANEL + MARGIN)
+        left = MARGIN + plane.axis * (PANEL + MARGIN)
         picture.paste(drawn, (left + (PANEL - drawn.width) // 2, MARGIN + (PANEL - drawn.height) // 2))
-        title = f"{'ijk'[axis]} = {centre[axis]} of {volume.data.shape[axis]}: {rows} down, {columns} right"
+        title = f"{'ijk'[plane.axis]} = {plane.index} of {geometry.shape[plane.axis]}: {rows} down, {columns} right"
         _write(picture, (left + 4, MARGIN + 2), title, 12)
-    _draw_scale(picture, pixel_mm)
+    _draw_scale(picture, _pixel_mm(geometry))
+    if text.stamp is not None:
+        _draw_stamp(picture, text.stamp)
     _write_result(picture, text)
     _write_legend(picture, marks)
-    return _encode_png(picture)
+    return encode_png(picture)
 
 
 def crop_to_planes(preview_png: bytes) -> bytes:
     """Return the part of a preview with the planes, as a PNG, for a page with its own text."""
     with Image.open(io.BytesIO(preview_png)) as picture:
-        return _encode_png(picture.convert("RGB").crop((0, 0, picture.width, PLANES_HEIGHT)))
+        return encode_png(picture.convert("RGB").crop((0, 0, picture.width, PLANES_HEIGHT)))
 
 
 def _find_centre(mask: NDArray[np.uint8]) -> tuple[int, int, int]:
@@ -100,25 +131,36 @@ def _find_middle(profile: NDArray[Any]) -> int:
     return profile.size // 2 if occupied.size == 0 else int(occupied[0] + occupied[-1]) // 2
 
 
-def _make_plane(volume: Volume, axis: int, index: int, pixel_mm: float) -> Plane:
-    height_mm, width_mm = (volume.geometry.extent_mm[other] for other in range(3) if other != axis)
-    return Plane(axis, index, max(1, round(height_mm / pixel_mm)), max(1, round(width_mm / pixel_mm)))
+def _choose_planes(geometry: VolumeGeometry, mask: NDArray[np.uint8]) -> list[Plane]:
+    pixel_mm = _pixel_mm(geometry)
+    planes = []
+    for axis, index in enumerate(_find_centre(mask)):
+        height_mm, width_mm = (geometry.extent_mm[other] for other in range(3) if other != axis)
+        planes.append(Plane(axis, index, max(1, round(height_mm / pixel_mm)), max(1, round(width_mm / pixel_mm))))
+    return planes
+
+
+def _pixel_mm(geometry: VolumeGeometry) -> float:
+    return max(geometry.extent_mm) / PANEL
 
 
 def _draw_plane(
-    volume: Volume, mask: NDArray[np.uint8], plane: Plane, colour: Colour, uncertainty: Uncertainty | None
+    grey: Image.Image,
+    geometry: VolumeGeometry,
+    mask: NDArray[np.uint8],
+    plane: Plane,
+    colour: Colour,
+    uncertainty: Uncertainty | None,
 ) -> tuple[Image.Image, set[str]]:
     """Draw the plane with its outline; return the kinds of uncertainty that are marked on it, too."""
-    size = (plane.width, plane.height)
-    grey = Image.fromarray(_scale_to_bytes(_cut_plane(volume.data, plane))).resize(size, Image.Resampling.BILINEAR)
     head = Image.fromarray(_cut_plane(mask, plane).astype(np.uint8) * 255)
-    inside = np.asarray(head.resize(size, Image.Resampling.BILINEAR)) > 127
+    inside = np.asarray(head.resize(grey.size, Image.Resampling.BILINEAR)) > 127
     outline = inside & ~ndimage.binary_erosion(inside, iterations=2, border_value=0)
     picture = np.stack([np.asarray(grey)] * 3, axis=-1)
     if uncertainty is None or not outline.any():
         picture[outline] = colour
         return Image.fromarray(picture), set()
-    return _mark(picture, outline, colour, uncertainty.sample(plane, volume.geometry))
+    return _mark(picture, outline, colour, uncertainty.sample(plane, geometry))
 
 
 def _mark(
@@ -164,11 +206,20 @@ def _draw_scale(picture: Image.Image, pixel_mm: float) -> None:
     _write(picture, (right - length, bottom - 18), f"{SCALE_MM:g} mm", 12)
 
 
+def _draw_stamp(picture: Image.Image, text: str) -> None:
+    """Write a word across the planes, from corner to corner."""
+    layer = Image.new("L", (picture.width, PLANES_HEIGHT))
+    font = ImageFont.load_default(STAMP_SIZE)
+    ImageDraw.Draw(layer).text((layer.width / 2, layer.height / 2), text, fill=255, font=font, anchor="mm")
+    picture.paste(OUTLINE["reject"], (0, 0), layer.rotate(STAMP_DEGREES, Image.Resampling.BILINEAR))
+
+
 def _write_result(picture: Image.Image, text: PreviewText) -> None:
     top = PLANES_HEIGHT
     _write(picture, (MARGIN, top), _format_result(text), 22, OUTLINE[text.verdict])
     flags = ", ".join(flag.replace("_", " ") for flag in text.flags) if text.flags else "no flags"
-    _write(picture, (MARGIN, top + 28), flags if len(flags) <= FLAGS_LENGTH else flags[:FLAGS_LENGTH] + " ...", 13)
+    below = flags if text.review is None else text.review
+    _write(picture, (MARGIN, top + 28), below if len(below) <= FLAGS_LENGTH else below[:FLAGS_LENGTH] + " ...", 13)
     _write(picture, (MARGIN, top + 48), f"{text.model}. {NOTICE}", 13)
 
 
@@ -180,15 +231,20 @@ def _write_legend(picture: Image.Image, marks: set[str]) -> None:
         _write(picture, (LEGEND_LEFT + 22, top - 1), meaning, 13)
 
 
-def _encode_png(picture: Image.Image) -> bytes:
+def encode_png(picture: Image.Image) -> bytes:
+    """Return the picture as a PNG file."""
     file = io.BytesIO()
     picture.save(file, "PNG", compress_level=COMPRESSION)
     return file.getvalue()
 
 
 def _format_result(text: PreviewText) -> str:
+    if text.stamp is not None:
+        return f"{text.stamp}: no volume"
     if text.head_volume_ml is None:
         return f"{text.verdict}: no volume"
+    if text.review is not None:
+        return f"{text.head_volume_ml:.1f} mL"
     interval = "" if text.interval_ml is None else f" (95 %: {text.interval_ml[0]:.0f} to {text.interval_ml[1]:.0f})"
     return f"{text.head_volume_ml:.1f} mL{interval}, {text.verdict}"
 

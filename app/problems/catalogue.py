@@ -65,7 +65,7 @@ _REQUESTS = {
         "Send the mask first (PUT /segmentations/{id}/mask), or choose the decision accept or reject.",
     ),
     ("nothing_to_accept", 409, "Nothing to accept"): (
-        "The measurement has the verdict reject: it has no volume that could be accepted.",
+        "The mask has the verdict reject: it has no volume that could be accepted.",
         "Choose the decision reject; or send a corrected mask (PUT /segmentations/{id}/mask) and choose edit.",
     ),
     ("not_completed", 409, "Not completed"): (

@@ -4,7 +4,7 @@ RecordsError
 ├── UnknownSegmentationError     no such id, or it was erased
 ├── KeyReusedError               an idempotency key was used again with other content
 ├── NotEditedError               the decision "edit" about a measurement without an edited mask
-├── NothingToAcceptError         the decision "accept" about a measurement without a volume
+├── NothingToAcceptError         a decision for a measurement or a mask that was rejected
 ├── DamageError                  stored content was altered or lost
 │   ├── DamagedArtifactError     a stored file is missing or is not what was stored
 │   ├── BrokenAuditTrailError    the chain of audit lines was altered, or lost its end
@@ -47,10 +47,10 @@ class NotEditedError(RecordsError):
 
 
 class NothingToAcceptError(RecordsError):
-    """A decision "accept" about a measurement without a volume."""
+    """A decision "accept" about a measurement without a volume, or "edit" with a mask that a check rejected."""
 
     def __init__(self, segmentation_id: str) -> None:
-        super().__init__(f"Segmentation {segmentation_id} has the verdict reject: it has no volume to accept.")
+        super().__init__(f"Segmentation {segmentation_id}: the mask has the verdict reject and no volume to accept.")
 
 
 class DamageError(RecordsError):

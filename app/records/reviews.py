@@ -9,6 +9,7 @@ from typing import TypeVar
 from sqlalchemy import Engine, Select, func, select
 from sqlalchemy.orm import Session
 
+from app.contract.findings import EditFindings
 from app.contract.report import MASK, segmentation_path
 from app.contract.review import Decision, Edit, NewDecision, Review
 from app.records.artifacts import EDITED_MASK, ArtifactStore
@@ -61,7 +62,33 @@ class Reviews:
                 return None
             return _read_edit(row), self._artifacts.read(segmentation_id, row.name, row.sha256)
 
-    def store_mask(self, segmentation_id: str, content: bytes, head_volume_ml: float, actor: str) -> Edit:
+    def read_valid_mask(self, segmentation_id: str) -> bytes | None:
+        """Return the edited mask that counts now: the decided one, else the newest; None where the model's does.
+
+        Raises:
+            DamagedArtifactError: the mask is not what was stored.
+        """
+        with reading(self._engine) as session:
+            decision = session.scalars(_select_newest(DecisionRow, [segmentation_id])).first()
+            edit = session.scalars(_select_newest(EditedMaskRow, [segmentation_id])).first()
+            chosen = edit if decision is None else decision if decision.decision == "edit" else None
+            if chosen is None:
+                return None
+            name = chosen.name if isinstance(chosen, EditedMaskRow) else chosen.mask_name
+            return self._artifacts.read(
+                segmentation_id,
+                name or "",
+                chosen.sha256 if isinstance(chosen, EditedMaskRow) else chosen.mask_sha256 or "",
+            )
+
+    def store_mask(
+        self,
+        segmentation_id: str,
+        content: bytes,
+        head_volume_ml: float,
+        actor: str,
+        findings: EditFindings = EditFindings(),  # noqa: B008  # immutable
+    ) -> Edit:
         """Store an edited mask beside the original and the earlier ones, with its audit line.
 
         Raises:
@@ -79,6 +106,7 @@ class Reviews:
                 name=name,
                 sha256=sha256,
                 head_volume_ml=head_volume_ml,
+                findings=findings.model_dump(mode="json"),
             )
             session.add(row)
             detail: AuditDetail = {
@@ -96,7 +124,7 @@ class Reviews:
         Raises:
             UnknownSegmentationError: there is no such completed segmentation.
             NotEditedError: "edit" without an edited mask.
-            NothingToAcceptError: "accept" of a measurement that was rejected.
+            NothingToAcceptError: "accept" of a measurement, or "edit" with a mask, that a check rejected.
         """
         with self._repository.transaction() as session:
             measured = _require_completed(session, segmentation_id)
@@ -116,6 +144,8 @@ class Reviews:
                 edit = session.scalars(_select_newest(EditedMaskRow, [segmentation_id])).first()
                 if edit is None:
                     raise NotEditedError(segmentation_id)
+                if _read_edit(edit).findings.verdict == "reject":
+                    raise NothingToAcceptError(segmentation_id)
                 row.mask_name, row.mask_sha256, row.head_volume_ml = edit.name, edit.sha256, edit.head_volume_ml
             session.add(row)
             detail = {
@@ -174,6 +204,7 @@ def _read_edit(row: EditedMaskRow) -> Edit:
         head_volume_ml=row.head_volume_ml,
         sha256=row.sha256,
         mask=f"{segmentation_path(row.segmentation_id)}/mask?version=edited",
+        findings=EditFindings() if row.findings is None else EditFindings.model_validate(row.findings),
     )
 
 

@@ -73,6 +73,7 @@ class EditedMaskRow(Base):
     name: Mapped[str] = mapped_column(String(64))
     sha256: Mapped[str] = mapped_column(String(64))
     head_volume_ml: Mapped[float] = mapped_column(Float)
+    findings: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
 
     __table_args__ = ({"sqlite_autoincrement": True},)
 

@@ -21,6 +21,10 @@ from app.contract.review import Decision, DecisionList, Edit, NewDecision
 from app.contract.value import round_volume
 from app.imaging.nifti.edited_mask import EditedMask, read_edited_mask
 from app.imaging.nifti.file import DecodeLimits
+from app.imaging.quality import QualitySpec
+from app.inference.errors import InferenceError
+from app.inference.model_store import ModelStore
+from app.measuring.edit import check_edit
 from app.problems.problem import ProblemError
 from app.service.state import ServiceState
 
@@ -109,9 +113,18 @@ async def put_mask(
         raise ProblemError("not_bare")
     payload = await read_body(request, state.settings.max_upload_bytes, state.settings.upload_timeout_s)
     mask = await state.jobs.decode(lambda: _read_mask(state, report, payload))
+    findings = await run_in_threadpool(check_edit, mask, _limits(state, report), report.gestational_age_weeks)
     volume_ml, store = round_volume(mask.head_volume_ml), state.records.reviews.store_mask
-    edit = await run_in_threadpool(store, segmentation_id, mask.content, volume_ml, principal.name)
+    edit = await run_in_threadpool(store, segmentation_id, mask.content, volume_ml, principal.name, findings)
     return edit.model_copy(update={"mask": root + edit.mask})
+
+
+def _limits(state: ServiceState, report: Report) -> QualitySpec:
+    """Return the limits of the model that measured, or the usual ones where it is not in the store any more."""
+    try:
+        return ModelStore(state.settings.model_store).manifest(report.model.name, report.model.version).quality
+    except InferenceError:
+        return QualitySpec()
 
 
 def _parse_decision(body: bytes) -> NewDecision:

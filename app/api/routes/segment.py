@@ -113,8 +113,8 @@ async def segment(
                 await run_in_threadpool(state.records.repository.cancel, stored.id, sender.owner)
                 state.jobs.end(stored.id)
             return Response(status_code=CLIENT_LEFT)
-        report, repository = await find_report(state, stored.id), state.records.repository
-        return await run_in_threadpool(completed_answer, repository, report, media_type, find_root(request))
+        report = await find_report(state, stored.id)
+        return await run_in_threadpool(completed_answer, state.records, report, media_type, find_root(request))
     except ProblemError as error:
         if error.kind.code != "upload_timeout":
             await drain(request)

@@ -13,8 +13,10 @@ from app.api.address import Root, link_below
 from app.api.answers import (
     GZIP,
     ZIP,
+    draw_valid_preview,
     find_report,
     make_archive,
+    read_valid_mask,
     require_report,
     save_as,
     summary_headers,
@@ -71,8 +73,7 @@ async def get_segmentation(segmentation_id: SegmentationId, state: State, root: 
     """Return the report, or the state of a segmentation that is queued, running, failed or cancelled."""
     stored = await run_in_threadpool(state.records.repository.find, segmentation_id)
     if stored.report is not None:
-        reviews = await run_in_threadpool(state.records.reviews.latest, [stored.id])
-        report = stored.report.model_copy(update={"review": reviews.get(stored.id)})
+        report = await find_report(state, stored.id)
         return JSONResponse(link_below(root, report.model_dump(mode="json")))
     job = state.jobs.find(stored.id)
     return JSONResponse(link_below(root, unfinished_answer(stored, job).model_dump(mode="json", exclude_none=True)))
@@ -101,8 +102,10 @@ async def get_mask(
 
 @router.get("/preview.png", summary="Preview", response_model=None, responses=_file("image/png"))
 async def get_preview(segmentation_id: SegmentationId, state: State) -> Response:
-    """Return three orthogonal planes through the head, with its outline, a scale and the result."""
-    return await _artifact(state, segmentation_id, PREVIEW, "image/png")
+    """Return three orthogonal planes through the head, with the outline that counts, a scale and the result."""
+    report = await find_report(state, segmentation_id)
+    content = await run_in_threadpool(draw_valid_preview, state.records, report)
+    return Response(content, media_type="image/png", headers=_show_as(PREVIEW) | summary_headers(report))
 
 
 @router.get("/probability", summary="Probability", response_model=None, responses=_file(GZIP, "unknown_layer"))
@@ -119,9 +122,9 @@ async def get_disagreement(segmentation_id: SegmentationId, state: State) -> Res
 
 @router.get("/archive.zip", summary="Everything in one file", response_model=None, responses=_file(ZIP))
 async def get_archive(segmentation_id: SegmentationId, state: State) -> Response:
-    """Return mask, report and preview in a zip, as POST /segment does for Accept: application/zip."""
+    """Return both masks, report and preview in a zip, as POST /segment does for Accept: application/zip."""
     report = await find_report(state, segmentation_id)
-    content = await run_in_threadpool(make_archive, state.records.repository, report)
+    content = await run_in_threadpool(make_archive, state.records, report)
     return Response(content, media_type=ZIP, headers={**save_as("segmentation.zip"), **summary_headers(report)})
 
 
@@ -171,8 +174,7 @@ async def _artifact(state: ServiceState, segmentation_id: str, name: str, media_
 def _draw_pdf(state: ServiceState, report: Report) -> bytes:
     from app.pictures.pdf import draw_report  # noqa: PLC0415  # its library is an extra
 
-    mask, preview = (state.records.repository.read_artifact(report.id, name) for name in (MASK, PREVIEW))
-    return draw_report(report, mask, preview)
+    return draw_report(report, read_valid_mask(state.records, report), draw_valid_preview(state.records, report))
 
 
 def _show_as(name: str) -> dict[str, str]:

@@ -6,7 +6,7 @@ import nibabel as nib
 import numpy as np
 from numpy.typing import NDArray
 
-from app.contract.report import Flag
+from app.contract.findings import Flag
 from app.contract.upload import SPACING_SUPPLIED, SPACING_SUSPICIOUS, SPACING_TOLERANCE
 from app.imaging.errors import NotMeasurable
 from app.imaging.nifti.header import SPACE_UNITS, NiftiHeader

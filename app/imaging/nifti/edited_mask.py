@@ -18,10 +18,12 @@ TOLERANCE_VOXELS = 0.5
 GRID_REMEDY = "draw on the volume that was measured, or resample the mask onto the grid of the measured one"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class EditedMask:
-    """An edited mask as .nii.gz with the header of the mask that it replaces, and its volume in mL."""
+    """An edited mask (I, J, K), 0 and 1; as .nii.gz with the header of the mask that it replaces; its volume in mL."""
 
+    mask: NDArray[np.uint8]
+    geometry: VolumeGeometry
     content: bytes
     head_volume_ml: float
 
@@ -37,7 +39,7 @@ def read_edited_mask(payload: bytes, original: bytes, spacing_mm: Float3, limits
     if _has_affine(replaced.header):
         _check_place(_locate(edited.header, spacing_mm), _locate(replaced.header, spacing_mm))
     mask = _binarise(edited.voxels())
-    return EditedMask(encode_nifti(mask, replaced.header), head_volume_ml(mask, geometry))
+    return EditedMask(mask, geometry, encode_nifti(mask, replaced.header), head_volume_ml(mask, geometry))
 
 
 def _locate(header: NiftiHeader, spacing_mm: Float3) -> VolumeGeometry:

@@ -13,7 +13,7 @@ from nibabel.nifti1 import Nifti1Image
 from nibabel.nifti2 import Nifti2Image
 from numpy.typing import NDArray
 
-from app.contract.report import Flag
+from app.contract.findings import Flag
 from app.contract.upload import FILL_AMBIGUOUS, SPACING_MM, SPACING_SUSPICIOUS
 from app.contract.value import Verdict
 from app.imaging.errors import NotMeasurable, TooLarge, UnreadableFile

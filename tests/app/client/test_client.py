@@ -29,7 +29,7 @@ from app.client import (
     ServiceUnreachable,
     VolumeRefused,
 )
-from app.contract.report import Flag
+from app.contract.findings import Flag
 from app.contract.service import Problem
 from tests.helpers.makers import publish_threshold_model, sphere_ml, sphere_volume
 from tests.helpers.service import Service, running_service, until

@@ -8,7 +8,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from app.contract.report import DISAGREEMENT, MASK, PREVIEW, PROBABILITY
+from app.contract.report import DISAGREEMENT, MASK, PLANES, PREVIEW, PROBABILITY
 from app.contract.upload import SPACING_SUPPLIED, Upload, VolumeFields
 from app.imaging.errors import ImagingError
 from app.imaging.nifti.file import DecodeLimits
@@ -35,7 +35,7 @@ def test_a_file_gives_a_report_a_mask_a_picture_and_the_layers(segmenter: HeadSe
     assert (report.input.sha256, report.input.shape) == (upload.sha256, (64, 56, 60))
     assert (report.model.name, report.model.version) == ("fetal_head", 1)
     assert report.timings_s["total"] == pytest.approx(sum(report.timings_s.values()) / 2, abs=0.01)
-    assert set(found.files) == {MASK, PREVIEW, PROBABILITY, DISAGREEMENT}
+    assert set(found.files) == {MASK, PREVIEW, PLANES, PROBABILITY, DISAGREEMENT}
     mask = nib.Nifti1Image.from_bytes(gzip.decompress(found.files[MASK]))
     assert np.asarray(mask.dataobj).sum() * 8 / 1000 == pytest.approx(report.head_volume_ml, abs=0.01)
 

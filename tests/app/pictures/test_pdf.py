@@ -1,15 +1,16 @@
 import gzip
-import re
 import subprocess
 from pathlib import Path
 
 import numpy as np
 from nibabel.nifti1 import Nifti1Image
 
-from app.contract.report import Flag, Report
+from app.contract.findings import Flag
+from app.contract.report import Report
 from app.pictures.pdf import draw_report
 from app.pictures.preview import draw_preview
 from tests.app.pictures.drawing import MASK, TEXT, VOLUME
+from tests.helpers.pdf import text_of
 from tests.helpers.system_packages import require
 
 REPORT = Report.model_validate(
@@ -42,15 +43,6 @@ REPORT = Report.model_validate(
 def draw(report: Report = REPORT, mask: np.ndarray = MASK) -> bytes:
     mask_file = gzip.compress(Nifti1Image(mask, VOLUME.geometry.affine).to_bytes())
     return draw_report(report, mask_file, draw_preview(VOLUME, mask, TEXT))
-
-
-def text_of(pdf: bytes) -> str:
-    """Its text, and a check that it is one page."""
-    program = require("pdftotext", package="poppler-utils")
-    command = [program, "-layout", "-", "-"]
-    text = subprocess.run(command, input=pdf, capture_output=True, check=True).stdout.decode()
-    assert text.count("\f") == 1
-    return re.sub(r"\s+", " ", text)
 
 
 def test_the_page_says_all() -> None:

@@ -1,18 +1,23 @@
 import csv
 import gzip
 import io
+import json
 import re
+import zipfile
+from dataclasses import dataclass
 from typing import Any
 
 import httpx
 import nibabel as nib
 import numpy as np
 import pytest
+from PIL import Image
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.records.tables import AuditRow, DecisionRow, EditedMaskRow
 from tests.helpers.makers import NiftiOptions, nifti_bytes, sphere_volume, volume_bytes
+from tests.helpers.pdf import text_of
 from tests.helpers.service import Service, assert_problem, post
 
 SECRET = "Anna Smith looked at it"
@@ -91,9 +96,98 @@ class TestDecision:
         assert report["verdict"] == "reject"
         assert_problem(decide(client, report, "accept"), 409, "nothing_to_accept")
         assert decide(client, report, "reject", "too small").status_code == 200
-        mask, affine = smaller(client, report)
+        mask, affine = smaller(client, post(client, volume_bytes(sphere_volume())).json())
         edit = put(client, report, nifti_bytes(mask, affine)).json()
         assert decide(client, report, "edit", "drawn anew").json()["head_volume_ml"] == edit["head_volume_ml"]
+
+    def test_a_mask_of_no_heads_size_is_told_and_cannot_be_decided_for(
+        self, client: httpx.Client, report: dict[str, Any]
+    ) -> None:
+        mask, affine = smaller(client, report)
+        found = put(client, report, nifti_bytes(np.ones_like(mask), affine)).json()["findings"]
+        assert (found["verdict"], found["biometry"]) == ("reject", None)
+        assert {"implausible_volume", "truncated"} <= {flag["code"] for flag in found["flags"]}
+        assert_problem(decide(client, report, "edit", "all of it"), 409, "nothing_to_accept")
+
+    def test_a_second_piece_is_told(self, client: httpx.Client, report: dict[str, Any]) -> None:
+        mask, affine = smaller(client, report)
+        whole = smaller(client, post(client, volume_bytes(sphere_volume())).json())[0][:, :, ::-1] | mask
+        assert put(client, report, nifti_bytes(whole, affine)).json()["findings"]["flags"] == []
+        whole[1:6, 1:6, 1:6] = 1
+        found = put(client, report, nifti_bytes(whole, affine)).json()["findings"]
+        assert (found["verdict"], [flag["code"] for flag in found["flags"]]) == ("review", ["several_components"])
+
+    def test_a_mask_that_is_replaced_asks_for_a_new_decision(
+        self, service: Service, client: httpx.Client, report: dict[str, Any]
+    ) -> None:
+        mask, affine = smaller(client, report)
+        put(client, report, nifti_bytes(mask, affine))
+        decide(client, report, "edit", "neck cut off")
+        reviews = service.state.records.reviews
+        assert not reviews.latest([report["id"]])[report["id"]].is_outdated
+        mask[:, :, -mask.shape[2] // 3 :] = 0
+        put(client, report, nifti_bytes(mask, affine))
+        assert reviews.latest([report["id"]])[report["id"]].is_outdated
+        assert "decide again" in text_of(client.get(f"/segmentations/{report['id']}/report.pdf").content)
+
+
+class TestWhatIsPrinted:
+    def test_nobody_looked(self, client: httpx.Client, report: dict[str, Any]) -> None:
+        shown = printed(client, report)
+        assert f"{report['head_volume_ml']:.1f} mL" in shown.text
+        assert set(shown.members) == {"report.json", "mask.nii.gz", "preview.png"}
+
+    def test_an_edited_mask_is_what_counts(self, client: httpx.Client, report: dict[str, Any]) -> None:
+        before = printed(client, report)
+        mask, affine = smaller(client, report)
+        edit = put(client, report, nifti_bytes(mask, affine)).json()
+        decide(client, report, "edit", "the neck was in it")
+        shown = printed(client, report)
+        assert f"{edit['head_volume_ml']:.1f} mL" in shown.text
+        assert "Accepted as edited by anonymous" in shown.text
+        assert "the neck was in it" in shown.text
+        assert shown.members["edited_mask.nii.gz"] == client.get(edit["mask"]).content
+        assert shown.members["mask.nii.gz"] == before.members["mask.nii.gz"]
+        assert shown.members["preview.png"] == shown.preview != before.preview
+        assert json.loads(shown.members["report.json"])["review"]["decision"]["reason"] == "the neck was in it"
+        headers = client.get(f"/segmentations/{report['id']}/preview.png").headers
+        assert headers["X-Head-Volume-ml"] == str(edit["head_volume_ml"])
+
+    def test_a_rejected_one_says_so_and_prints_no_volume(self, client: httpx.Client, report: dict[str, Any]) -> None:
+        before = printed(client, report)
+        decide(client, report, "reject", "the wrong fetus")
+        shown = printed(client, report)
+        assert "REJECTED" in shown.text
+        assert "the wrong fetus" in shown.text
+        red = (pixels(shown.preview) == (255, 80, 80)).all(axis=-1).sum()
+        assert red > 5000 > (pixels(before.preview) == (255, 80, 80)).all(axis=-1).sum()
+        headers = client.get(f"/segmentations/{report['id']}/preview.png").headers
+        assert "X-Head-Volume-ml" not in headers
+
+    def test_an_accepted_one_says_by_whom(self, client: httpx.Client, report: dict[str, Any]) -> None:
+        decide(client, report, "accept")
+        shown = printed(client, report)
+        assert "Accepted by anonymous on 20" in shown.text
+        assert f"{report['head_volume_ml']:.1f} mL" in shown.text
+
+
+@dataclass(frozen=True)
+class Printed:
+    text: str
+    preview: bytes
+    members: dict[str, bytes]
+
+
+def printed(client: httpx.Client, report: dict[str, Any]) -> Printed:
+    where = f"/segmentations/{report['id']}"
+    with zipfile.ZipFile(io.BytesIO(client.get(f"{where}/archive.zip").content)) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    text = text_of(client.get(f"{where}/report.pdf").content)
+    return Printed(text, client.get(f"{where}/preview.png").content, members)
+
+
+def pixels(png: bytes) -> np.ndarray[Any, Any]:
+    return np.asarray(Image.open(io.BytesIO(png)).convert("RGB"))
 
     def test_a_long_body_is_refused(self, client: httpx.Client, report: dict[str, Any]) -> None:
         answer = client.post(f"/segmentations/{report['id']}/decision", content=b"x" * 5000)
