@@ -20,6 +20,7 @@ export class DecisionPanel {
   constructor(
     private readonly api: Api,
     private readonly report: Report,
+    private readonly onDecided: (made: DecisionRecord) => void,
   ) {
     this.edit = report.review?.edit ?? null;
     this.element.append(
@@ -57,6 +58,7 @@ export class DecisionPanel {
       this.problem.replaceChildren();
       this.reason.value = "";
       this.show(made);
+      this.onDecided(made);
       announce(`Recorded: ${DECISION_NAMES[made.decision]}`);
     } catch (error) {
       this.problem.replaceChildren(problemBox(error));

@@ -8,6 +8,7 @@ import type { Pen, Scene } from "./scene";
 import { smartFill } from "./smart-fill";
 import type { Edit, Report } from "./types";
 import { millilitres, signed } from "./words";
+import { watchUnsaved } from "./unsaved";
 import type { Viewport } from "./viewport";
 
 type Tool = "brush" | "eraser";
@@ -28,6 +29,10 @@ export class Editing {
   private original: Uint8Array | null = null;
   /** What was done, the latest last: a stroke, or a fill with the mask that it was computed from. */
   private done: ("stroke" | Uint8Array)[] = [];
+  /** What was undone, the latest last: the voxels that it had changed, and the step itself. */
+  private undone: { change: Change; step: "stroke" | Uint8Array }[] = [];
+  private readonly undoButton = h("button", { type: "button", onclick: () => this.undo() }, "Undo");
+  private readonly redoButton = h("button", { type: "button", onclick: () => this.redo() }, "Redo");
 
   constructor(
     private readonly api: Api,
@@ -52,12 +57,13 @@ export class Editing {
     this.before = this.original;
     this.viewport.showMask();
     this.viewport.onDrawn = (action) => {
-      if (action === "draw") this.done.push("stroke");
+      if (action === "draw") this.did("stroke");
       this.showVolume();
     };
     this.element.replaceChildren(this.tools(), this.problem);
     this.takeUp();
     this.showVolume();
+    watchUnsaved(() => this.done.length > 0);
     announce("Editing. Draw on a plane.");
   }
 
@@ -78,7 +84,8 @@ export class Editing {
       h(
         "div",
         { class: "row" },
-        h("button", { type: "button", onclick: () => this.undo() }, "Undo"),
+        this.undoButton,
+        this.redoButton,
         h("button", { type: "button", onclick: () => this.fill(), title: `Carries your edits to slices up to ${REACH_MM} mm away, fading with distance` }, "Smart fill"),
       ),
       this.volume,
@@ -88,7 +95,7 @@ export class Editing {
         h("button", { type: "button", onclick: () => this.discard() }, "Discard"),
         h("button", { type: "button", class: "primary", onclick: () => void this.save() }, "Save the mask"),
       ),
-      h("p", { class: "small wide" }, `Edit one slice, or every few, then press Smart fill: the change is carried to the slices within ${REACH_MM} mm, fading with distance. Keys on the planes: B brush, E eraser, Space draws at the crosshair (on the plane shown alone, otherwise on A), F smart fill, Z undo.`),
+      h("p", { class: "small wide" }, `Edit one slice, or every few, then press Smart fill: the change is carried to the slices within ${REACH_MM} mm, fading with distance. Keys on the planes: B brush, E eraser, Space draws at the crosshair (on the plane shown alone, otherwise on A), F smart fill, Z undo, Y redo.`),
     );
   }
 
@@ -101,7 +108,7 @@ export class Editing {
 
   private drawAtCrosshair(): void {
     this.scene().drawAtCrosshair(this.viewport.plane, this.pen);
-    this.done.push("stroke");
+    this.did("stroke");
     announce(`${this.pen.erase ? "Erased" : "Drawn"} at the crosshair: ${this.volume.textContent}`);
   }
 
@@ -110,12 +117,15 @@ export class Editing {
     this.viewport.onDrawn = () => undefined;
     this.before = this.original = null;
     this.done = [];
+    this.undone = [];
+    watchUnsaved(null);
     this.problem.replaceChildren();
   }
 
   private shortcut(key: string): void {
     if (!this.before) return;
     if (key === "z") this.undo();
+    if (key === "y") this.redo();
     if (key === "f") this.fill();
     if (key === " ") this.drawAtCrosshair();
     const tool = { b: "brush", e: "eraser" }[key];
@@ -126,8 +136,29 @@ export class Editing {
   private undo(): void {
     const last = this.done.pop();
     if (!last) return;
+    const after = this.scene().mask().slice();
     if (last !== "stroke") this.before = last;
     this.scene().undo();
+    this.undone.push({ change: difference(this.scene().mask(), after), step: last });
+    this.showVolume();
+  }
+
+  private redo(): void {
+    const last = this.undone.pop();
+    if (!last) return;
+    const mask = this.scene().mask().slice();
+    const step = last.step === "stroke" ? last.step : this.before!;
+    last.change.at.forEach((voxel, index) => (mask[voxel] = last.change.values[index]!));
+    this.scene().replaceMask(mask);
+    if (last.step !== "stroke") this.before = mask.slice();
+    this.done.push(step);
+    this.showVolume();
+  }
+
+  /** A new step is done: what was undone before it cannot be done again. */
+  private did(step: "stroke" | Uint8Array): void {
+    this.done.push(step);
+    this.undone = [];
     this.showVolume();
   }
 
@@ -135,12 +166,14 @@ export class Editing {
     const scene = this.scene();
     const filled = smartFill(this.before!, scene.mask(), scene.grid(), REACH_MM);
     scene.replaceMask(filled);
-    this.done.push(this.before!);
+    const before = this.before!;
     this.before = filled.slice();
+    this.did(before);
     announce("Your edits were carried to the neighbouring slices.");
   }
 
   private discard(): void {
+    if (this.done.length > 0 && !window.confirm("Discard your edits to the mask?")) return;
     this.scene().replaceMask(this.original!);
     this.scene().redrawSurface();
     this.showStart();
@@ -163,6 +196,8 @@ export class Editing {
     const now = this.scene().volumeMl();
     const measured = this.report.head_volume_ml;
     const change = measured === null ? "0" : signed(now - measured);
+    this.undoButton.disabled = this.done.length === 0;
+    this.redoButton.disabled = this.undone.length === 0;
     this.volume.textContent = `${millilitres(now)} mL${measured === null ? "" : ` (${change === "0" ? "as measured" : change})`}`;
   }
 
@@ -170,6 +205,18 @@ export class Editing {
     if (!this.viewport.scene) throw new Error("the planes are not open");
     return this.viewport.scene;
   }
+}
+
+/** Voxels in which two masks differ, and what they are in the second. */
+interface Change {
+  at: Uint32Array;
+  values: Uint8Array;
+}
+
+function difference(one: Uint8Array, other: Uint8Array): Change {
+  const at: number[] = [];
+  for (let voxel = 0; voxel < other.length; voxel++) if (one[voxel] !== other[voxel]) at.push(voxel);
+  return { at: Uint32Array.from(at), values: Uint8Array.from(at, (voxel) => other[voxel]!) };
 }
 
 async function gzipped(content: Uint8Array): Promise<Blob> {

@@ -8,6 +8,7 @@ import { showPast, showSubject } from "./past-pages";
 import { problemBox } from "./problem";
 import { showResult } from "./result-page";
 import { offerThemes } from "./theme";
+import { mayLeave } from "./unsaved";
 import type { Readiness, Report } from "./types";
 
 const READY_RETRY_MS = 2000;
@@ -25,6 +26,7 @@ const measureAgain = (report: Report) => {
   location.hash = "#/";
 };
 let close: () => void = () => undefined;
+let shown = location.hash;
 
 function route(): void {
   close();
@@ -81,6 +83,9 @@ function showOutage(out: boolean): void {
 
 offerThemes(byId("theme"));
 window.addEventListener("hashchange", () => {
+  if (location.hash === shown) return;
+  if (!mayLeave()) return history.replaceState(null, "", shown || "#/");
+  shown = location.hash;
   route();
   const main = byId("main");
   if (!main.contains(document.activeElement)) main.focus({ preventScroll: true }); // a page may have placed it itself

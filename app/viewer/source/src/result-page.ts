@@ -7,7 +7,8 @@ import { Editing } from "./editing";
 import { weeksAndDays } from "./gestational-age";
 import { ownFile } from "./own-file";
 import { Complaint, ServiceError, problemBox } from "./problem";
-import type { Edit, Flag, Report, Unfinished } from "./types";
+import type { Flag, Report, Unfinished } from "./types";
+import { reviewNotes, validOf } from "./valid";
 import { asSentence, day, flagRemedy, flagTitle, millilitres, verdictWords } from "./words";
 import { Viewport } from "./viewport";
 
@@ -37,7 +38,6 @@ export function showResult(main: HTMLElement, api: Api, id: string, files: Map<s
       if (report.status !== "completed") throw unfinished(report);
       viewport = new Viewport(api, report);
       main.replaceChildren(...content(api, report, viewport, files, onAgain));
-      showEdit(report.review?.edit ?? null);
       return viewport.open(files.get(id) ?? null);
     })
     .catch((error: unknown) => main.replaceChildren(h("h1", {}, "Measurement"), problemBox(error)));
@@ -52,19 +52,28 @@ function unfinished({ status, problem }: Unfinished): ServiceError {
 }
 
 function content(api: Api, report: Report, viewport: Viewport, files: Map<string, File>, onAgain: OnAgain): Node[] {
-  const decision = new DecisionPanel(api, report);
+  const review = (report.review ??= { decision: null, edit: null });
+  const figure = h("div", {});
+  const facts = h("div", {});
+  const show = () => {
+    figure.replaceChildren(valid(report), verdict(report, onAgain));
+    facts.replaceChildren(details(report));
+  };
+  const decision = new DecisionPanel(api, report, (made) => {
+    review.decision = made;
+    show();
+  });
   const editing = new Editing(api, report, viewport, (edit) => {
-    showEdit(edit);
+    review.edit = edit;
+    show();
     decision.saved(edit);
   });
-  const chooser = ownFile(report, files, (file) => {
-    showEdit(report.review?.edit ?? null);
-    return viewport.open(file);
-  });
+  const chooser = ownFile(report, files, (file) => viewport.open(file));
+  show();
   const left = h("div", { class: "looking" }, chooser, viewport.element);
   viewport.tools.append(editing.element);
-  const found = h("div", { class: "numbers" }, measured(report), verdict(report, onAgain));
-  const rest = h("div", { class: "numbers after" }, decision.element, downloads(api, report), details(report));
+  const found = h("div", { class: "numbers" }, figure);
+  const rest = h("div", { class: "numbers after" }, decision.element, downloads(api, report), facts);
   return [h("h1", {}, title(report)), h("div", { class: "result" }, found, left, rest)];
 }
 
@@ -72,24 +81,21 @@ function title(report: Report): string {
   return report.subject ? `Subject ${report.subject}` : "Head volume";
 }
 
-/** The volume of the mask that a reader drew, below the measured one. */
-function showEdit(edit: Edit | null): void {
-  const place = document.getElementById("edited");
-  place?.replaceChildren(...(edit ? [h("strong", {}, `Edited: ${millilitres(edit.head_volume_ml)} mL`), ` ${day(edit.at)}`] : []));
-}
-
-function measured(report: Report): HTMLElement {
-  const interval = report.head_volume_interval_ml;
+/** The volume that counts now, and what readers made of the measurement. */
+function valid(report: Report): HTMLElement {
+  const { volume, interval, rejected } = validOf(report);
   const when = h("p", { class: "small" }, day(report.created_at), report.gestational_age_weeks !== null && `, ${weeksAndDays(report.gestational_age_weeks)} weeks`);
   const subject = report.subject && h("p", {}, h("a", { href: `#/subject/${encodeURIComponent(report.subject)}` }, "All volumes of this subject"));
-  const edited = h("p", { id: "edited" });
-  if (report.head_volume_ml === null) return h("section", { class: "figure" }, h("p", { class: "big none" }, "No volume"), edited, when, subject);
+  const notes = reviewNotes(report).map((note) => h("p", { class: "review-note" }, note));
+  const number = volume === null
+    ? h("p", { class: "big none" }, rejected ? "Rejected" : "No volume")
+    : h("p", { class: "big" }, h("span", { id: "volume" }, millilitres(volume)), " ", h("abbr", { title: "millilitres" }, "mL"));
   return h(
     "section",
-    { class: "figure", "aria-label": "Measured volume" },
-    h("p", { class: "big" }, h("span", { id: "volume" }, millilitres(report.head_volume_ml)), " ", h("abbr", { title: "millilitres" }, "mL")),
+    { class: "figure", "aria-label": "Valid volume" },
+    number,
     interval && h("p", { class: "interval" }, `95 % interval ${millilitres(interval[0])} to ${millilitres(interval[1])} mL`, h("br"), h("span", { class: "small" }, "from the model's validation")),
-    edited,
+    ...notes,
     when,
     subject,
   );
@@ -103,7 +109,14 @@ function verdict(report: Report, onAgain: OnAgain): HTMLElement {
     h("h2", {}, words.title),
     h("p", {}, words.text),
     report.flags.length > 0 && h("ul", { class: "flags" }, ...report.flags.map((raised) => flag(raised, () => onAgain(report)))),
+    ...checksOfEdit(report, onAgain),
   );
+}
+
+function checksOfEdit(report: Report, onAgain: OnAgain): Node[] {
+  const flags = report.review?.edit?.findings.flags ?? [];
+  if (flags.length === 0) return [];
+  return [h("h3", {}, "Checks of the edited mask"), h("ul", { class: "flags" }, ...flags.map((raised) => flag(raised, () => onAgain(report))))];
 }
 
 function flag({ code, detail, remedy }: Flag, onAgain: () => void): HTMLElement {
@@ -139,7 +152,7 @@ async function save(api: Api, path: string, name: string, place: HTMLElement): P
 }
 
 function details(report: Report): HTMLElement {
-  const sizes = Object.entries(report.biometry ?? {}).flatMap(([name, size]): [string, string][] =>
+  const sizes = Object.entries(validOf(report).sizes ?? {}).flatMap(([name, size]): [string, string][] =>
     size === null ? [] : [[SIZES[name] ?? name, `${size.toFixed(0)} mm`]],
   );
   const { shape, spacing_mm: spacing, sha256 } = report.input;

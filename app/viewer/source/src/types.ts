@@ -22,7 +22,10 @@ export interface Flag {
 
 export interface Edit {
   at: string;
+  by: string;
   head_volume_ml: number;
+  sha256: string;
+  findings: { verdict: Verdict; flags: Flag[]; biometry: Record<string, number | null> | null };
 }
 
 export interface DecisionRecord {
@@ -31,6 +34,7 @@ export interface DecisionRecord {
   at: string;
   by: string;
   head_volume_ml: number | null;
+  mask_sha256: string | null;
 }
 
 export interface Report {

@@ -1,5 +1,6 @@
 // The frame with the planes and the surface, its controls, and the sliders that move through it.
 
+import { readable } from "./readable";
 import type { Api } from "./api";
 import { h } from "./dom";
 import { type Layer, type LayerChoice, layerControls, legend, slider } from "./controls";
@@ -92,7 +93,7 @@ export class Viewport {
         volume?.arrayBuffer() ?? null,
       ]);
       const supplied = this.report.flags.some((flag) => flag.code === "spacing_supplied");
-      await scene.load({ volume: content, mask, spacing: supplied ? this.report.input.spacing_mm : null });
+      await scene.load({ volume: content && readable(content), mask, spacing: supplied ? this.report.input.spacing_mm : null });
       scene.onMove = () => this.showPositions();
       scene.onDrawn = (action) => this.onDrawn(action);
       this.scene = scene;
