@@ -9,7 +9,7 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Dialog, expect
 
 from tests.app.viewer.browser import DROP, Visit
 from tests.helpers.makers import NiftiOptions, nifti_bytes, sphere_volume, volume_bytes
@@ -39,6 +39,28 @@ def stroke(visit: Visit) -> None:
     visit.page.mouse.move(x + 25, y + 5, steps=6)
     visit.page.mouse.up()
     visit.settle()
+
+
+def _refuse_questions(visit: Visit) -> list[str]:
+    """Answers every question of the page with no from now on; gives the questions."""
+    asked: list[str] = []
+
+    def refuse(dialog: Dialog) -> None:
+        asked.append(dialog.message)
+        dialog.dismiss()
+
+    visit.page.on("dialog", refuse)
+    return asked
+
+
+def assert_edits_are_not_lost_unasked(visit: Visit, change: float) -> None:
+    """Tries to leave, and to discard: both ask, and the answer no keeps the edits."""
+    asked, address = _refuse_questions(visit), visit.page.url
+    for place in ("text=Past measurements", "text=Discard"):
+        visit.page.click(place)
+        visit.settle()
+    assert asked == ["Leave without saving your edits to the mask?", "Discard your edits to the mask?"]
+    assert (change_ml(visit), visit.page.url) == (change, address)
 
 
 def assert_fades(changed: np.ndarray[Any, Any]) -> None:

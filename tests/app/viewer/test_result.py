@@ -11,6 +11,7 @@ from tests.app.viewer.gestures import (
     BARE,
     SLANTED,
     SPHERE,
+    assert_edits_are_not_lost_unasked,
     assert_fades,
     change_ml,
     downloaded,
@@ -114,13 +115,19 @@ def test_a_mask_is_edited_filled_saved_and_decided(browser: Browser, service: Se
         wait_until(visit, lambda: change_ml(visit) < once - 1)
         filled = change_ml(visit)
         visit.look("editing-light")
+        frame = visit.page.locator(".frame").bounding_box()
         visit.page.click("text=Undo")
         wait_until(visit, lambda: change_ml(visit) == once)
-        visit.page.click("text=Smart fill")
+        visit.page.click("text=Redo")
         wait_until(visit, lambda: change_ml(visit) == filled)
+        expect(visit.page.locator("button:text-is('Redo')")).to_be_disabled()
+        assert visit.page.locator(".frame").bounding_box() == frame, "nothing moves under the brush"
+        assert_edits_are_not_lost_unasked(visit, filled)
         visit.page.click("text=Save the mask")
         edited = report["head_volume_ml"] + filled
-        expect(visit.page.locator("#edited")).to_contain_text(f"Edited: {edited:.0f} mL")
+        expect(visit.page.locator("#volume")).to_have_text(f"{edited:.0f}")
+        expect(visit.page.locator(".interval")).to_have_count(0)
+        expect(visit.page.locator(".figure")).to_contain_text(f"The model measured {report['head_volume_ml']:.0f} mL")
         visit.page.click("text=Record the decision")
         expect(visit.page.locator(".decision .problem")).to_contain_text("A reason is missing")
         visit.look("undecided-light")
@@ -130,14 +137,30 @@ def test_a_mask_is_edited_filled_saved_and_decided(browser: Browser, service: Se
         assert visit.page.locator(".recorded b").count() == 0
         visit.look("decided-light")
         assert downloaded(visit, "Mask (NIfTI)") == pytest.approx(edited, abs=0.1)
-        visit.page.goto(f"{base}/#/past")
-        expect(visit.page.locator("tbody tr", has_text="S-018")).to_contain_text("edited")
+        visit.page.click("text=Past measurements")
+        expect(visit.page.locator("tbody tr", has_text="S-018")).to_contain_text("accepted as edited")
+        expect(visit.page.locator("tbody tr", has_text="S-018").locator(".strong")).to_have_text(f"{edited:.0f}")
     stored = service.client.get(f"/segmentations/{report['id']}").json()["review"]
     assert stored["edit"]["head_volume_ml"] == pytest.approx(edited, abs=0.1)
     changed = mask_of(service, report, "original") != mask_of(service, report, "edited")
     assert changed.any()
     assert not (changed & (mask_of(service, report, "original") == 0)).any(), "erased only, so the grid was not turned"
     assert_fades(changed)
+
+
+def test_a_measurement_that_a_reader_rejected_shows_no_volume(browser: Browser, service: Service, base: str) -> None:
+    report = post(service.client, SPHERE, subject="S-077").json()
+    with visiting(browser, base, scheme="light") as visit:
+        visit.open(f"/#/segmentation/{report['id']}")
+        wait_for_planes(visit)
+        visit.page.check("input[value=reject]", force=True)
+        visit.page.fill("#reason", "wrong fetus")
+        visit.page.click("text=Record the decision")
+        expect(visit.page.locator(".big")).to_have_text("Rejected")
+        expect(visit.page.locator(".review-note").first).to_contain_text("Rejected by anonymous")
+        visit.look("rejected-by-a-reader-light")
+        visit.page.click("text=Past measurements")
+        expect(visit.page.locator("tbody tr", has_text="S-077").locator(".strong")).to_have_text("none")
 
 
 def test_a_good_measurement_with_a_note_does_not_say_that_all_is_well(

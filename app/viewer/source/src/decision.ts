@@ -7,7 +7,11 @@ import { Complaint, problemBox } from "./problem";
 import type { Decision, DecisionRecord, Edit, Report } from "./types";
 import { DECISION_NAMES, day, millilitres, sentence } from "./words";
 
-const CHOICES = Object.entries(DECISION_NAMES).map(([decision, name]): [Decision, string] => [decision as Decision, sentence(name)]);
+const CHOICES: [Decision, string][] = [
+  ["accept", "Accept"],
+  ["edit", "Accept edited"],
+  ["reject", "Reject"],
+];
 
 export class DecisionPanel {
   readonly element = h("section", { class: "decision", "aria-labelledby": "decision-title" });
@@ -29,7 +33,7 @@ export class DecisionPanel {
       h(
         "form",
         { class: "decide", onsubmit: (event) => (event.preventDefault(), void this.record()) },
-        segmented("The outline is", "decision", CHOICES, null, (choice) => (this.chosen = choice)),
+        segmented("The outline", "decision", CHOICES, null, (choice) => (this.chosen = choice)),
         h("div", { class: "field" }, h("label", { for: "reason" }, "Reason"), this.reason),
         h("button", { type: "submit" }, "Record the decision"),
       ),
@@ -47,7 +51,7 @@ export class DecisionPanel {
   }
 
   private async record(): Promise<void> {
-    if (!this.chosen) return this.complain("Nothing is chosen", "Choose accepted, edited or rejected.");
+    if (!this.chosen) return this.complain("Nothing is chosen", "Choose accept, accept edited or reject.");
     if (this.chosen === "edit" && !this.edit) return this.complain("No edited mask was saved", "Press Edit the mask above the planes, draw, and save; or accept or reject the outline.");
     const reason = this.reason.value.trim();
     if (this.chosen !== "accept" && !reason) return this.complain("A reason is missing", "Give it in a few words.");

@@ -147,8 +147,8 @@ function table(items: VolumeItem[]): HTMLElement {
 
 function row(item: VolumeItem): HTMLElement {
   const interval = item.head_volume_interval_ml;
-  const volume = item.valid_volume_ml ?? item.head_volume_ml;
-  const edited = volume !== item.head_volume_ml;
+  const volume = item.valid_volume_ml;
+  const edited = volume !== null && volume !== item.head_volume_ml;
   return h(
     "tr",
     {},
@@ -158,6 +158,6 @@ function row(item: VolumeItem): HTMLElement {
     h("td", {}, h("span", { class: `chip ${item.verdict}` }, verdictName(item.verdict, item.flags.length))),
     h("td", {}, item.decision ? DECISION_NAMES[item.decision] : "none yet"),
     h("td", { class: "number" }, item.gestational_age_weeks !== null && weeksAndDays(item.gestational_age_weeks)),
-    h("td", { class: "number" }, edited ? "edited" : interval && `${millilitres(interval[0])} to ${millilitres(interval[1])}`),
+    h("td", { class: "number" }, edited ? "edited by a reader" : volume !== null && interval && `${millilitres(interval[0])} to ${millilitres(interval[1])}`),
   );
 }

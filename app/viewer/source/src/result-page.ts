@@ -53,11 +53,13 @@ function unfinished({ status, problem }: Unfinished): ServiceError {
 
 function content(api: Api, report: Report, viewport: Viewport, files: Map<string, File>, onAgain: OnAgain): Node[] {
   const review = (report.review ??= { decision: null, edit: null });
-  const figure = h("div", {});
-  const facts = h("div", {});
+  const found = h("div", { class: "numbers" });
+  let facts = details(report);
   const show = () => {
-    figure.replaceChildren(valid(report), verdict(report, onAgain));
-    facts.replaceChildren(details(report));
+    found.replaceChildren(valid(report), verdict(report, onAgain));
+    const renewed = details(report);
+    facts.replaceWith(renewed);
+    facts = renewed;
   };
   const decision = new DecisionPanel(api, report, (made) => {
     review.decision = made;
@@ -72,7 +74,6 @@ function content(api: Api, report: Report, viewport: Viewport, files: Map<string
   show();
   const left = h("div", { class: "looking" }, chooser, viewport.element);
   viewport.tools.append(editing.element);
-  const found = h("div", { class: "numbers" }, figure);
   const rest = h("div", { class: "numbers after" }, decision.element, downloads(api, report), facts);
   return [h("h1", {}, title(report)), h("div", { class: "result" }, found, left, rest)];
 }
@@ -102,12 +103,13 @@ function valid(report: Report): HTMLElement {
 }
 
 function verdict(report: Report, onAgain: OnAgain): HTMLElement {
-  const words = verdictWords(report.verdict, report.flags.length);
+  const found = verdictWords(report.verdict, report.flags.length);
+  const words = report.review?.decision ? { title: `The model's outline: ${found.title.toLowerCase()}`, text: "" } : found;
   return h(
     "section",
-    { class: `verdict ${report.verdict}` },
+    { class: `verdict ${report.review?.decision ? "decided" : report.verdict}` },
     h("h2", {}, words.title),
-    h("p", {}, words.text),
+    words.text !== "" && h("p", {}, words.text),
     report.flags.length > 0 && h("ul", { class: "flags" }, ...report.flags.map((raised) => flag(raised, () => onAgain(report)))),
     ...checksOfEdit(report, onAgain),
   );
