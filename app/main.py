@@ -18,9 +18,10 @@ from app.api.middleware import Headed, Observed
 from app.api.routes import growth, health, models, pages, reviews, segment, segmentations, subjects, volumes
 from app.api.security import Guarded
 from app.monitoring.metrics import Metrics
-from app.records.lock import FolderLock
+from app.records.lock import RecordsLock
 from app.records.opening import open_records
 from app.service.jobs import Jobs
+from app.service.ownership import Ownership
 from app.service.served_model import ServedModel
 from app.service.state import ServiceState
 from app.service.upkeep import recover, retain, watch_loop
@@ -32,8 +33,11 @@ DESCRIPTION = """Segments the whole fetal head in 3D ultrasound volumes and meas
 Errors are `application/problem+json`; [/problems](/problems) explains each."""
 
 
-def create_app(settings: Settings | None = None) -> FastAPI:
-    """Build a new application; without `settings` they are read from the environment."""
+def create_app(settings: Settings | None = None, lock: RecordsLock | None = None) -> FastAPI:
+    """Build a new application; without `settings` they are read from the environment.
+
+    The application takes the lock of its records when it starts, unless it is given; it releases it at its end.
+    """
     settings = settings or Settings()
     app = FastAPI(
         title="fetalhead",
@@ -49,6 +53,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         ],
     )
     app.state.settings = settings
+    app.state.lock = lock
     app.state.metrics = Metrics()
     app.state.access = Access(settings)
     app.add_middleware(Headed)
@@ -71,17 +76,19 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     settings: Settings = app.state.settings
     metrics: Metrics = app.state.metrics
     app.state.access.check()
-    lock = await asyncio.to_thread(FolderLock, settings.data_dir)
+    lock = app.state.lock or await asyncio.to_thread(RecordsLock, settings.database, settings.data_dir)
     records = await asyncio.to_thread(open_records, settings.database, settings.data_dir)
     metrics.watch_disk(settings.data_dir)
     await asyncio.to_thread(recover, records)
     jobs = Jobs(records.repository, metrics, settings.queue_length + 1, settings.segmentation_timeout_s)
     model = ServedModel(settings, metrics)
-    app.state.service = ServiceState(settings, metrics, records, model, jobs)
+    ownership = Ownership(lock)
+    app.state.service = ServiceState(settings, metrics, records, ownership, model, jobs)
     tasks = [
         asyncio.create_task(jobs.load(model.load)),
         asyncio.create_task(retain(records, settings.retention_days)),
         asyncio.create_task(watch_loop(metrics)),
+        asyncio.create_task(ownership.watch()),
     ]
     try:
         yield
@@ -90,4 +97,4 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
             task.cancel()
         await jobs.close(settings.shutdown_timeout_s)
         await asyncio.to_thread(records.close)
-        lock.close()
+        await asyncio.to_thread(lock.close)

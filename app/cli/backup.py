@@ -89,11 +89,11 @@ def _restore(options: argparse.Namespace, settings: Settings) -> int:
 
 def _put_back(backup: Backup, force: bool, settings: Settings) -> Tip:
     from app.records.backup.restore import restore
-    from app.records.lock import FolderLock
+    from app.records.lock import RecordsLock
     from app.records.opening import open_records
 
     with (
-        closing(FolderLock(settings.data_dir)),
+        closing(RecordsLock(settings.database, settings.data_dir)),
         closing(open_records(settings.database, settings.data_dir)) as records,
     ):
         return restore(backup, records, settings.data_dir, operator(), force)

@@ -50,13 +50,13 @@ def add_records(commands: Commands) -> None:
 
 def _repair(options: argparse.Namespace, settings: Settings) -> int:
     from app.problems.problem import ProblemError
-    from app.records.errors import FolderInUseError
-    from app.records.lock import FolderLock
+    from app.records.errors import InUseError
+    from app.records.lock import RecordsLock
 
     with closing(_open(settings)) as records:
         try:
-            lock: FolderLock | None = FolderLock(settings.data_dir)
-        except FolderInUseError:
+            lock: RecordsLock | None = RecordsLock(settings.database, settings.data_dir)
+        except InUseError:
             lock = None  # a service is running: leave its unfinished work alone
         if lock is not None:
             records.repository.recover(ProblemError("interrupted").problem)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from contextlib import ExitStack, closing
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -15,6 +16,7 @@ from app.files import path_text
 from app.settings import Settings, SettingsError, read_settings
 
 if TYPE_CHECKING:
+    from app.records.lock import RecordsLock
     from app.service.server import Server
 
 LAST_PORT: Final = 65535
@@ -70,12 +72,16 @@ def _prepare(options: argparse.Namespace) -> Server | None:
     given = {"host": options.host, "port": options.port, "data_dir": options.data}
     settings = read_settings(**{name: value for name, value in given.items() if value is not None})
     Access(settings).check()
-    _check_storage(settings)
-    _check_address(settings)
+    lock = _lock_storage(settings)
+    try:
+        _check_address(settings)
+    except SettingsError:
+        lock.close()
+        raise
     in_terminal = sys.stderr.isatty()
     plain = in_terminal and "log_format" not in settings.model_fields_set
     configure_logging(settings.log_level, "text" if plain else settings.log_format)
-    server = Server(create_app(settings), settings, partial(_announce, settings) if in_terminal else None)
+    server = Server(create_app(settings, lock), settings, partial(_announce, settings) if in_terminal else None)
     shorten_pauses()
     return server
 
@@ -85,14 +91,17 @@ def _announce(settings: Settings, address: str) -> None:
     print(f"Open {address} in a browser; Ctrl+C stops the service. Its records lie in {data}.", file=sys.stderr)
 
 
-def _check_storage(settings: Settings) -> None:
-    """Check before the start that the service can write, for a clear error message."""
-    from app.records.lock import FolderLock
+def _lock_storage(settings: Settings) -> RecordsLock:
+    """Lock the records and check that the service can write them, before the start for a clear error message."""
+    from app.records.lock import RecordsLock
     from app.records.opening import open_records
 
     try:
-        FolderLock(settings.data_dir).close()
-        open_records(settings.database, settings.data_dir).close()
+        with ExitStack() as unless_opened:
+            lock = unless_opened.enter_context(closing(RecordsLock(settings.database, settings.data_dir)))
+            open_records(settings.database, settings.data_dir).close()
+            unless_opened.pop_all()
+        return lock
     except OSError as error:
         raise SettingsError(f"FETALHEAD_DATA_DIR {settings.data_dir} cannot be written: {error.strerror}.") from error
 

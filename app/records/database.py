@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -48,16 +48,8 @@ def open_database(database: str | Path, make: bool = True) -> Engine:
         DatabaseUnavailableError: there is no such database server, or the database cannot be written.
         NoRecordsError: there is no database, or an empty one, and `make` is not set.
     """
-    try:
-        parsed = URL.create("sqlite", database=str(database)) if isinstance(database, Path) else make_url(database)
-        if parsed.drivername in ("postgresql", "postgres"):
-            parsed = parsed.set(drivername="postgresql+psycopg")
-        shown = _show(parsed)
-        engine = create_engine(parsed, **(POSTGRES_OPTIONS if parsed.get_backend_name() == "postgresql" else {}))
-    except (ArgumentError, ImportError) as error:
-        raise DatabaseUnavailableError(
-            "of FETALHEAD_DATABASE_URL", "not a SQLAlchemy URL of a known database"
-        ) from error
+    engine = make_engine(database, POSTGRES_OPTIONS)
+    shown = show(engine.url)
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _configure_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
@@ -74,6 +66,23 @@ def open_database(database: str | Path, make: bool = True) -> Engine:
         engine.dispose()
         raise DatabaseUnavailableError(shown, "its schema is from a newer version of fetalhead") from error
     return engine
+
+
+def make_engine(database: str | Path, postgres_options: Mapping[str, Any]) -> Engine:
+    """Return what connects to a database, without connecting yet; the options are those of PostgreSQL alone.
+
+    Raises:
+        DatabaseUnavailableError: it is no URL of a database that is known here.
+    """
+    try:
+        parsed = URL.create("sqlite", database=str(database)) if isinstance(database, Path) else make_url(database)
+        if parsed.drivername in ("postgresql", "postgres"):
+            parsed = parsed.set(drivername="postgresql+psycopg")
+        return create_engine(parsed, **(postgres_options if parsed.get_backend_name() == "postgresql" else {}))
+    except (ArgumentError, ImportError) as error:
+        raise DatabaseUnavailableError(
+            "of FETALHEAD_DATABASE_URL", "not a SQLAlchemy URL of a known database"
+        ) from error
 
 
 def migrate(engine: Engine, revision: str = "head") -> None:
@@ -114,10 +123,10 @@ def reaching(engine: Engine) -> Iterator[None]:
         yield
     except (OperationalError, InterfaceError, PoolTimeoutError) as error:
         reason = str(error.orig) if isinstance(error, DBAPIError) else "no connection became free"
-        raise DatabaseUnavailableError(_show(engine.url), reason) from error
+        raise DatabaseUnavailableError(show(engine.url), reason) from error
 
 
-def _show(url: URL) -> str:
+def show(url: URL) -> str:
     """Return a URL for people, without its password."""
     if url.get_backend_name() == "sqlite" and url.database:
         return f"sqlite:///{path_text(url.database)}"

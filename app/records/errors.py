@@ -10,7 +10,9 @@ RecordsError
 │   ├── BrokenAuditTrailError    the chain of audit lines was altered, or lost its end
 │   ├── AlteredMeasurementError  a measurement differs from the audit trail
 │   └── DamagedBackupError       a backup was altered
-├── FolderInUseError             another service uses the data folder
+├── InUseError                   another service uses the records
+│   ├── FolderInUseError         it uses the data folder
+│   └── DatabaseInUseError       it uses the database, with another data folder
 ├── BackupRefusedError           a backup would replace something, or is of another version
 ├── NoRecordsError               there are no records at this place
 └── DatabaseUnavailableError     the database cannot be opened or reached
@@ -81,12 +83,26 @@ class AlteredMeasurementError(DamageError):
         super().__init__(f"Segmentation {segmentation_id} differs from the audit trail; it was altered later.")
 
 
-class FolderInUseError(RecordsError):
+class InUseError(RecordsError):
+    """Records that another service uses."""
+
+
+class FolderInUseError(InUseError):
     """A data folder that another service uses."""
 
     def __init__(self, data_dir: Path) -> None:
         super().__init__(
             f"FETALHEAD_DATA_DIR {data_dir} is in use by another service; stop that one, or choose another folder."
+        )
+
+
+class DatabaseInUseError(InUseError):
+    """A database that another service uses, with a data folder of its own."""
+
+    def __init__(self, database: str) -> None:
+        super().__init__(
+            f"The database {database} is in use by another service, which has another data folder; two would damage "
+            "each other's work. Stop that one, or set FETALHEAD_DATABASE_URL to another database."
         )
 
 

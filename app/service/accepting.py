@@ -41,6 +41,7 @@ async def accept(service: ServiceState, sender: Sender, read: ReadUpload) -> Sto
     if upload is not None and (earlier := await _find_earlier(service, sender, upload)):
         return earlier
     segmenter = service.model.require()
+    await service.ownership.require()
     with service.jobs.places.take() as place:
         upload = upload or await read()
         earlier = await _find_earlier(service, sender, upload)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from app.monitoring.metrics import Metrics
 from app.records.opening import Records
 from app.service.jobs import Jobs
+from app.service.ownership import Ownership
 from app.service.served_model import ServedModel
 from app.settings import Settings
 
@@ -18,5 +19,6 @@ class ServiceState:
     settings: Settings
     metrics: Metrics
     records: Records
+    ownership: Ownership
     model: ServedModel
     jobs: Jobs

@@ -21,11 +21,14 @@ async def live() -> Liveness:
 
 
 @router.get(
-    "/health/ready", summary="The model can measure", responses=problems("not_ready", "model_failed", "stopping")
+    "/health/ready",
+    summary="The model can measure",
+    responses=problems("not_ready", "model_failed", "stopping", "database_unavailable"),
 )
 async def ready(state: State) -> Readiness:
     """Return the model and its provider once it has passed its self-test; send requests only if this is 200."""
     state.jobs.places.require_open()
+    await state.ownership.require()
     return state.model.readiness()
 
 
