@@ -25,7 +25,7 @@ def recover(records: Records) -> None:
     log.info("records opened", extra={"fields": fields})
     if found.orphaned or found.incomplete:
         fields = {"orphaned": len(found.orphaned), "incomplete": len(found.incomplete)}
-        log.error("records need attention: fetalhead records repair", extra={"fields": fields})
+        log.error("records need attention: fetalhead records repair lists them", extra={"fields": fields})
 
 
 async def retain(records: Records, days: int, period_s: float = PERIOD_S) -> None:
