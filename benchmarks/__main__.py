@@ -3,7 +3,7 @@
 Run as ``python -m benchmarks``; prints each value and writes benchmarks/results/<date>-<machine>.json. All of it takes
 ten minutes on two quiet cores, ``--quick`` a few minutes on small volumes, ``--stages-only`` seconds. ``requests``
 sends many volumes in a row and measures the service's memory, ``stops`` cancels a level while it runs, ``training``
-measures phantoms and training steps.
+measures phantoms and training steps, ``disguises`` how much other number types, fill values and stray voxels change.
 """
 
 from __future__ import annotations
@@ -26,7 +26,13 @@ from benchmarks.measurement import NATIVE, BenchmarkValue, measure_stages
 
 SPACINGS_MM = (0.95, 0.6, 0.38)
 RESULTS = Path(__file__).resolve().parent / "results"
-ENDINGS = {"service": "", "requests": "-requests-{model}", "stops": "-stops", "training": "-training-{preset}"}
+ENDINGS = {
+    "service": "",
+    "requests": "-requests-{model}",
+    "stops": "-stops",
+    "training": "-training-{preset}",
+    "disguises": "-disguises",
+}
 """What each benchmark adds to the name of its file."""
 
 
@@ -57,14 +63,18 @@ def _measure(options: argparse.Namespace) -> Iterator[BenchmarkValue]:
         from benchmarks.training import measure_training  # noqa: PLC0415
 
         return measure_training(options.preset, options.threads)
+    if options.what == "disguises":
+        from benchmarks.disguises import measure_disguises  # noqa: PLC0415
+
+        return measure_disguises(_load_segmenter(Settings()), options.count, (options.spacing or [1.6])[0])
     return _measure_service(options)
 
 
 def _measure_service(options: argparse.Namespace) -> Iterator[BenchmarkValue]:
     """Measure the published model's stages, then the paper's network in every way."""
     settings = Settings()
-    model = ModelStore(settings.model_store).resolve(settings.model_name, settings.model_version)
-    segmenter = HeadSegmenter(model, runtime_settings(settings))
+    segmenter = _load_segmenter(settings)
+    model = segmenter.model
     print(f"{model.manifest.name} {model.manifest.version}, {describe_machine()}, median of {options.repeats}\n")
     for spacing_mm in options.spacing or SPACINGS_MM:
         yield from measure_stages(segmenter, spacing_mm, options.repeats)
@@ -75,6 +85,11 @@ def _measure_service(options: argparse.Namespace) -> Iterator[BenchmarkValue]:
         print("\nthe paper's network, random weights, 0.95 mm, two levels\n")
         threads = RuntimeSettings(threads=settings.threads).effective_threads
         yield from compare(replace(QUICK if options.quick else Plan(), threads=threads))
+
+
+def _load_segmenter(settings: Settings) -> HeadSegmenter:
+    model = ModelStore(settings.model_store).resolve(settings.model_name, settings.model_version)
+    return HeadSegmenter(model, runtime_settings(settings))
 
 
 def _write(values: Sequence[BenchmarkValue], folder: Path, ending: str) -> Path:
@@ -95,7 +110,7 @@ def _make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--stages-only", action="store_true", help="leave out the comparison with other ways")
     parser.add_argument("--quick", action="store_true", help="compare on one small volume, once")
     parser.add_argument("--model", choices=("published", "paper"), default="published", help="for `requests`")
-    parser.add_argument("--count", type=int, default=200, help="number of `requests` (default: 200)")
+    parser.add_argument("--count", type=int, default=200, help="number of `requests` or of scans (default: 200)")
     parser.add_argument("--shape", type=int, nargs=3, metavar="VOXELS", help="for `requests` and `stops`")
     parser.add_argument("--preset", default="release", help="for `training` (default: release)")
     parser.add_argument("--threads", type=int, default=1, help="for `training` (default: 1)")
