@@ -1,6 +1,7 @@
 // The controls above the planes: what lies over the volume, how strongly, and which planes are shown.
 
 import { h } from "./dom";
+import type { Contrast } from "./grey-window";
 import type { MapKind, View } from "./scene";
 
 export type Layer = "outline" | "filled" | "hidden" | MapKind;
@@ -11,6 +12,11 @@ const LAYERS: [Layer, string][] = [
   ["probability", "Probability"],
   ["disagreement", "Disagreement"],
   ["hidden", "None"],
+];
+const CONTRASTS: [Contrast, string][] = [
+  ["head", "Head"],
+  ["soft", "Soft"],
+  ["wide", "Wide"],
 ];
 const VIEWS: [View, string][] = [
   ["all", "All"],
@@ -26,6 +32,7 @@ export interface LayerChoice {
   layer: Layer;
   opacity: number;
   view: View;
+  contrast: Contrast;
 }
 
 /** The controls; `onChange` hears the choice as it is made. */
@@ -45,6 +52,10 @@ export function layerControls(choice: LayerChoice, onChange: (choice: LayerChoic
       tell();
     }),
     opacity.element,
+    segmented("Contrast", "contrast", CONTRASTS, choice.contrast, (contrast) => {
+      current.contrast = contrast;
+      tell();
+    }),
     segmented("Planes", "view", VIEWS, choice.view, (view) => {
       current.view = view;
       tell();

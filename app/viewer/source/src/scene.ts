@@ -1,5 +1,6 @@
 // Three planes and a surface in one frame: NiiVue draws them, this module says what.
 
+import { type Contrast, type Window, greyWindows } from "./grey-window";
 import { NVImage, NVMesh, Niivue, SHOW_RENDER, SLICE_TYPE } from "@niivue/niivue";
 import type { Axis, Grid } from "./smart-fill";
 import { boundingBox, maskSurface } from "./surface";
@@ -62,6 +63,7 @@ export class Scene {
   onMove: () => void = () => undefined;
   onDrawn: (action: string) => void = () => undefined;
   private map: NVImage | null = null;
+  private windows: Record<Contrast, Window> | null = null;
   private mesh: NVMesh | null = null;
 
   private constructor(
@@ -93,11 +95,22 @@ export class Scene {
     this.planes.closeDrawing();
     while (this.planes.volumes.length > 0) this.planes.removeVolumeByIndex(0);
     this.map = null;
+    this.windows = volume ? greyWindows(base.img!, head.img!) : null;
     this.planes.addVolume(base);
     if (!this.planes.loadDrawing(head)) throw new Error("the mask is not on the volume's grid");
     this.planes.setDrawColormap(OUTLINE_COLOUR as unknown as string);
     this.goToMiddle();
     this.redrawSurface();
+  }
+
+  /** Which grey values are black and white; as the library finds them where the head has none. */
+  setContrast(contrast: Contrast): void {
+    const base = this.planes.volumes[0];
+    if (!base || !this.windows) return;
+    const { scl_slope: slope, scl_inter: intercept } = base.hdr!;
+    const [low, high] = this.windows[contrast].map((value) => value * (slope || 1) + intercept) as Window;
+    Object.assign(base, { cal_min: Math.min(low, high), cal_max: Math.max(low, high) });
+    this.planes.updateGLVolume();
   }
 
   /** How the mask lies over the volume. */

@@ -53,7 +53,7 @@ export class Viewport {
   private readonly resized = new ResizeObserver(() => this.scene && this.arrange());
   private drawing: Promise<void> = Promise.resolve();
   private opening: Promise<Scene> | null = null;
-  private choice: LayerChoice = { layer: "outline", opacity: 0.5, view: "all" };
+  private choice: LayerChoice = { layer: "outline", opacity: 0.5, view: "all", contrast: "head" };
 
   constructor(
     private readonly api: Api,
@@ -136,6 +136,7 @@ export class Viewport {
     this.choice = choice;
     if (!scene) return;
     if (choice.view !== before.view) this.arrange();
+    if (choice.contrast !== before.contrast || choice === before) scene.setContrast(choice.contrast);
     const map = mapOf(choice.layer);
     scene.styleMask(map ? "outline" : (choice.layer as "outline" | "filled" | "hidden"), choice.opacity);
     if (map && map === mapOf(before.layer) && this.legend.hasChildNodes()) return scene.fadeMap(choice.opacity);
