@@ -25,8 +25,13 @@ RUNTIMES = {"onnxruntime", "onnxruntime-gpu", "openvino"}
 
 IMPORT_WITHOUT = """
 import importlib, sys
-for name in sys.argv[1].split(","):
-    sys.modules[name] = None  # what the import system takes for "not importable"
+
+class Missing:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in sys.argv[1].split(","):
+            raise ModuleNotFoundError(name, name=name)
+
+sys.meta_path.insert(0, Missing())
 for name in sys.argv[2:]:
     importlib.import_module(name)
 """
