@@ -22,10 +22,10 @@ from pathlib import Path
 import numpy as np
 
 from app.client import FetalHead, FetalHeadError, Retries, ServiceProblem
+from app.imaging.metrics import dsc
 from app.imaging.nifti.file import encode_volume
 from app.imaging.postprocess import head_volume_ml
 from training.cli.shared import spacing_mm
-from training.evaluation.metrics import dsc
 from training.phantom import Phantom, SimulationRequest, simulate
 
 READY_TIMEOUT_S = 180.0

@@ -14,10 +14,10 @@ import numpy as np
 
 from app.contract.report import QualityNumbers
 from app.contract.value import Value
+from app.imaging import metrics
 from app.imaging.quality import Limit, QualitySpec, assess, count_mask_doubts
 from app.imaging.volume import Volume
 from app.inference.segmenter import HeadSegmenter
-from training.evaluation import metrics
 from training.evaluation.degrade import degrade
 
 FALSE_ALARMS = 0.03

@@ -11,11 +11,11 @@ from pydantic import Field
 
 from app.client import FetalHead
 from app.contract.value import Value
+from app.imaging import metrics
 from app.imaging.nifti.file import encode_volume
 from app.imaging.postprocess import head_volume_ml
 from app.imaging.volume import Volume
 from app.inference.segmenter import HeadSegmenter
-from training.evaluation import metrics
 from training.phantom import Phantom, SimulationRequest
 from training.phantom.cohort import load_or_simulate
 

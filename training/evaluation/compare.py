@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 
 from app.contract.value import Value
+from app.statistics.agreement import MIN_CASES, Agreement, measure_agreement
 from training.config.training import ConfigError
 from training.evaluation.cases import CaseResult, read_journal
 from training.evaluation.markdown import markdown_table
 from training.evaluation.report import SECTIONS
-from training.evaluation.statistics.agreement import MIN_CASES, Agreement, measure_agreement
 from training.evaluation.statistics.paired import PairedDifference, compare_paired
 
 

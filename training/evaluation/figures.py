@@ -11,8 +11,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from app.contract.value import COLOURS
+from app.statistics.agreement import Agreement
 from training.evaluation.cases import CaseResult
-from training.evaluation.statistics.agreement import Agreement
 
 LINE = "#444444"
 MARKERS = {"ok": "o", "review": "^", "reject": "s"}

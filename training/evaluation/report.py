@@ -4,32 +4,20 @@ from collections.abc import Sequence
 
 import numpy as np
 from pydantic import Field
-from scipy import stats
 
 from app.contract.value import VERDICTS, Value
 from app.inference.manifest import VolumeInterval
+from app.statistics.agreement import Agreement, measure_agreement
+from app.statistics.coverage import Coverage
+from app.statistics.summary import MetricSummary, summarise, summarise_known
 from training.evaluation.cases import CaseResult, find_spacing_range
-from training.evaluation.statistics.agreement import Agreement, measure_agreement
 from training.evaluation.statistics.flag_rates import FlagRates, compute_flag_rates
-from training.evaluation.statistics.prediction_interval import Coverage
 from training.evaluation.statistics.reproducibility import Reproducibility
 
 FRACTIONS = ("dsc", "jaccard", "conformity")
 DISTANCES = ("adb_mm", "hdb_mm")
 PUBLISHED = ("test", "shifted", "held_out", "held_out_shifted")
 SECTIONS = (*PUBLISHED, "validation")
-
-
-class MetricSummary(Value):
-    """Mean, SD (n - 1), 95 % interval of the mean and range of one metric over cases."""
-
-    mean: float
-    sd: float
-    ci95: tuple[float, float]
-    min: float
-    median: float
-    max: float
-    cases: int
 
 
 class EvaluationSection(Value):
@@ -89,7 +77,7 @@ def summarise_section(results: Sequence[CaseResult]) -> EvaluationSection:
     """
     agreed = measure_agreement([r.measured_ml for r in results], [r.true_ml for r in results])
     columns = {name: [getattr(r, name) for r in results] for name in (*FRACTIONS, *DISTANCES)}
-    summaries = {name: _summarise_known(values) for name, values in columns.items()}
+    summaries = {name: summarise_known(values) for name, values in columns.items()}
     seeds, names = sorted(r.seed for r in results), [r.case for r in results if r.case is not None]
     return EvaluationSection(
         cases=len(results),
@@ -113,28 +101,6 @@ def summarise_section(results: Sequence[CaseResult]) -> EvaluationSection:
         spacing_mm=find_spacing_range(results),
         dsc_by_case={r.case or str(r.seed): round(r.dsc, 6) for r in sorted(results, key=lambda r: r.seed)},
     )
-
-
-def summarise(values: Sequence[float]) -> MetricSummary:
-    """Summarise one metric; the interval is Student's t, the SD of a single value 0."""
-    array = np.asarray(values, dtype=float)
-    n, mean = len(array), float(array.mean())
-    sd = float(array.std(ddof=1)) if n > 1 else 0.0
-    half = float(stats.t.ppf(0.975, n - 1)) * sd / n**0.5 if n > 1 else 0.0
-    return MetricSummary(
-        mean=mean,
-        sd=sd,
-        ci95=(mean - half, mean + half),
-        min=float(array.min()),
-        median=float(np.median(array)),
-        max=float(array.max()),
-        cases=n,
-    )
-
-
-def _summarise_known(values: Sequence[float | None]) -> MetricSummary | None:
-    known = [v for v in values if v is not None]
-    return summarise(known) if known else None
 
 
 def _summarise_accepted(results: Sequence[CaseResult]) -> dict[str, float]:

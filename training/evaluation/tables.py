@@ -2,8 +2,9 @@
 
 from collections.abc import Collection
 
+from app.statistics.summary import MetricSummary
 from training.evaluation.markdown import markdown_table
-from training.evaluation.report import EvaluationSection, MetricSummary
+from training.evaluation.report import EvaluationSection
 from training.evaluation.statistics.reproducibility import Reproducibility
 
 MEANINGS = {

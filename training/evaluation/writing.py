@@ -4,12 +4,12 @@ import json
 from pathlib import Path
 
 from app.files import write_atomically
+from app.statistics.agreement import MIN_CASES
 from training.evaluation.cases import read_journal
 from training.evaluation.figures import draw_bland_altman
 from training.evaluation.provenance import read_commands
 from training.evaluation.report import PUBLISHED, SECTIONS, Evaluation, summarise_section
-from training.evaluation.statistics.agreement import MIN_CASES
-from training.evaluation.statistics.prediction_interval import fit_volume_interval, measure_coverage
+from training.evaluation.statistics.prediction_interval import check_interval, fit_volume_interval
 from training.evaluation.statistics.reproducibility import (
     Reproducibility,
     select_complete_groups,
@@ -29,7 +29,7 @@ def write_folder(folder: Path, data: str = "simulated") -> str:
     commands, interval = read_commands(folder), fit_volume_interval(results.get("test", ()))
     sections = {
         name: summarise_section(found).model_copy(
-            update={"interval_held": interval and measure_coverage(found, interval), "command": commands.get(name, "")}
+            update={"interval_held": interval and check_interval(found, interval), "command": commands.get(name, "")}
         )
         for name, found in results.items()
     }

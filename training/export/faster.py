@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 
 from app.files import digest
+from app.imaging.metrics import dsc
 from app.imaging.regions import RegionSpec
 from app.inference.errors import RuntimeUnavailable
 from app.inference.manifest import LowerPrecision, NetworkFile, PrecisionGate, RegionGate, StoredLevel
 from app.inference.model_store import StoredModel
 from app.inference.runtime.session import RuntimeSettings
 from app.inference.segmenter import HeadSegmenter
-from training.evaluation.metrics import dsc
 from training.export.candidate import load_candidate, update_manifest
 from training.export.graph.precision import half_file
 from training.phantom import Phantom

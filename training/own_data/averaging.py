@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
-from training.evaluation.metrics import dsc
+from app.imaging.metrics import dsc
 from training.evaluation.torch_segmenter import DEFAULT_THRESHOLD, TorchSegmenter
 from training.export.rules import KeptChange, keep_change
 from training.fitting.cascade import load_levels

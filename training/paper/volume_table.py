@@ -5,9 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
+from app.statistics.agreement import measure_agreement
 from training.evaluation.cases import CaseResult
 from training.evaluation.markdown import markdown_table
-from training.evaluation.statistics.agreement import measure_agreement
 from training.evaluation.statistics.reproducibility import summarise_reproducibility
 from training.evaluation.tables import format_repeated
 from training.paper.tables import SystemResults, write_csv

@@ -8,8 +8,8 @@ import pytest
 import torch
 from scipy import stats
 
-from training.evaluation import metrics
-from training.evaluation.statistics.agreement import measure_agreement
+from app.imaging import metrics
+from app.statistics.agreement import measure_agreement
 from training.evaluation.statistics.reproducibility import summarise_spread
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*always_return_as_numpy:FutureWarning")  # MONAI calls itself so

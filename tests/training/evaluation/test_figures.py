@@ -1,8 +1,8 @@
 from xml.etree import ElementTree
 
+from app.statistics.agreement import measure_agreement
 from tests.training.results import result
 from training.evaluation.figures import draw_bland_altman
-from training.evaluation.statistics.agreement import measure_agreement
 
 SVG = "{http://www.w3.org/2000/svg}"
 

@@ -18,7 +18,7 @@ from training.config.presets import load_config
 from training.config.training import TrainingConfig
 from training.evaluation.cases import evaluate_cases, segment_in_process
 from training.evaluation.report import Evaluation, summarise_section
-from training.evaluation.statistics.prediction_interval import measure_coverage
+from training.evaluation.statistics.prediction_interval import check_interval
 from training.evaluation.statistics.reproducibility import summarise_spread
 from training.export.candidate import record
 from training.export.card import explain_missing_interval, format_model_card
@@ -206,7 +206,7 @@ def test_the_card_tells_interval_and_reproducibility(tmp_path: Path, golden: Gol
     manifest = ModelStore(tmp_path).resolve("fetal_head").manifest
     results = [result(n, 200.0 + n + (n % 3 - 1) * 4) for n in range(12)]
     known = summarise_section(results)
-    checked = known.model_copy(update={"interval_held": measure_coverage(results, VolumeInterval())})
+    checked = known.model_copy(update={"interval_held": check_interval(results, VolumeInterval())})
     evaluation = Evaluation(
         test=known, shifted=checked, volume_interval=manifest.volume_interval,
         reproducibility=summarise_spread([[100.0, 104.0], [200.0, 206.0]]),

@@ -10,6 +10,7 @@ import torch
 
 from app.imaging.arrays import Float32, Float64
 from app.imaging.levels import run_level, run_levels
+from app.imaging.metrics import dsc
 from app.imaging.preprocess import preprocess
 from app.imaging.regions import crop, find_region
 from app.imaging.resample import resample
@@ -20,7 +21,6 @@ from app.inference.segmenter import HeadSegmenter
 from training.cases.augment import augment, draw_augmentation, fit_to_grid
 from training.cases.sources import GridCase, PhantomCache
 from training.config.training import BudgetConfig, ConfigError, TrainingConfig
-from training.evaluation.metrics import dsc
 from training.evaluation.torch_segmenter import TorchSegmenter
 from training.export.card import format_model_card
 from training.export.publish import export

@@ -15,13 +15,13 @@ import numpy as np
 import numpy.typing as npt
 
 from app.imaging.arrays import Float32
+from app.imaging.metrics import dsc
 from app.imaging.orientation import Orientation
 from app.imaging.postprocess import bounding_box
 from app.imaging.preprocess import preprocess, resample_mask_like
 from app.imaging.volume import Volume
 from app.inference.segmenter import HeadSegmenter
 from training.evaluation.markdown import markdown_table
-from training.evaluation.metrics import dsc
 from training.evaluation.statistics.paired import PairedDifference, compare_paired
 from training.phantom import Phantom
 

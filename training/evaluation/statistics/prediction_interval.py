@@ -7,28 +7,14 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import stats
 
-from app.contract.value import Value
 from app.inference.manifest import VolumeInterval
+from app.statistics.coverage import Coverage, measure_coverage
 from training.evaluation.cases import CaseResult
 
 FEWEST = 10
 """With fewer measured cases the spread itself is too uncertain for an interval."""
 FLOOR_ML = 5.0
 LEAST_HALF_WIDTH_PERCENT = 0.1
-
-
-class Coverage(Value):
-    """Empirical coverage: the cases whose true volume lay in the interval; the share with Wilson's 95 % interval."""
-
-    cases: int
-    inside: int
-    share: float
-    ci95: tuple[float, float]
-
-    def __str__(self) -> str:
-        """Describe the share with its interval."""
-        low, high = self.ci95
-        return f"{self.inside} of {self.cases} ({100 * self.share:.0f} %, {100 * low:.0f} to {100 * high:.0f} %)"
 
 
 def fit_volume_interval(results: Sequence[CaseResult]) -> VolumeInterval | None:
@@ -49,16 +35,11 @@ def fit_volume_interval(results: Sequence[CaseResult]) -> VolumeInterval | None:
     )
 
 
-def measure_coverage(results: Sequence[CaseResult], interval: VolumeInterval) -> Coverage | None:
-    """Measure the empirical coverage of the interval on cases with a volume; return None where there are none."""
+def check_interval(results: Sequence[CaseResult], interval: VolumeInterval) -> Coverage | None:
+    """Return the empirical coverage of the interval on cases with a volume; None where there are none."""
     measured = select_measured(results)
-    if not measured:
-        return None
     ends = [interval.around(r.measured_ml) for r in measured]
-    inside = sum(low <= r.true_ml <= high for r, (low, high) in zip(measured, ends, strict=True))
-    wilson = stats.binomtest(inside, len(measured)).proportion_ci(method="wilson")
-    ci95 = (float(wilson.low), float(wilson.high))
-    return Coverage(cases=len(measured), inside=inside, share=inside / len(measured), ci95=ci95)
+    return measure_coverage([low <= r.true_ml <= high for r, (low, high) in zip(measured, ends, strict=True)])
 
 
 def select_measured(results: Sequence[CaseResult]) -> list[CaseResult]:

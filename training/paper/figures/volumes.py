@@ -7,9 +7,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from app.imaging.arrays import Float64
+from app.statistics.agreement import Agreement, measure_agreement
 from training.evaluation.cases import CaseResult
 from training.evaluation.figures import draw_limits
-from training.evaluation.statistics.agreement import Agreement, measure_agreement
 from training.evaluation.statistics.reproducibility import summarise_reproducibility
 from training.paper.figures.page import BLUE, SYSTEM_COLOURS, VERMILION, make_page
 from training.phantom.views import DIRECTIONS, direction_of

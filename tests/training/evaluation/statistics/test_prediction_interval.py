@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 from tests.training.results import result
-from training.evaluation.statistics.prediction_interval import fit_volume_interval, measure_coverage
+from training.evaluation.statistics.prediction_interval import check_interval, fit_volume_interval
 
 ERRORS = (-4.0, -2.0, -1.0, 0.0, 1.0, 1.0, 2.0, 3.0, 4.0, 6.0)
 """Per cent of the measured volume."""
@@ -29,7 +29,7 @@ def test_it_holds_for_the_next_case_as_often_as_it_says() -> None:
         errors = rng.normal(1, 3, 11)
         found = fit_volume_interval([case(n, error) for n, error in enumerate(errors[:10])])
         assert found is not None
-        one = measure_coverage([case(10, errors[10])], found.model_copy(update={"floor_ml": 0.0}))
+        one = check_interval([case(10, errors[10])], found.model_copy(update={"floor_ml": 0.0}))
         assert one is not None
         inside += one.inside
     assert stats.binomtest(inside, tries, 0.95).pvalue > 0.01
@@ -45,8 +45,8 @@ def test_only_what_got_a_volume_counts() -> None:
     found = fit_volume_interval([case(n, error) for n, error in enumerate(ERRORS)])
     assert found is not None
     others = [case(0, 1.0), case(1, 12.0, "review"), case(2, 50.0, "reject"), case(3, -1.0)]
-    checked = measure_coverage(others, found)
+    checked = check_interval(others, found)
     assert checked is not None
     assert (checked.cases, checked.inside) == (3, 2)
     assert str(checked) == "2 of 3 (67 %, 21 to 94 %)"
-    assert measure_coverage(others[2:3], found) is None
+    assert check_interval(others[2:3], found) is None

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from training.evaluation import metrics
+from app.imaging import metrics
 
 
 def box(*slices: slice) -> np.ndarray:

@@ -77,6 +77,8 @@ def _fit_slope(mean: Values, difference: Values) -> tuple[float | None, tuple[fl
     n = len(mean)
     if n < MIN_SLOPE_CASES or np.ptp(mean) == 0:
         return None, None, None
+    if np.ptp(difference) == 0:  # linregress divides by its spread
+        return 0.0, (0.0, 0.0), 1.0
     found = stats.linregress(mean, difference)
     slope, half = float(found.slope), float(stats.t.ppf(0.975, n - 2)) * float(found.stderr)
     return slope, (slope - half, slope + half), float(found.pvalue)

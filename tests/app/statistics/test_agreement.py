@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from training.evaluation.statistics.agreement import Agreement, measure_agreement
+from app.statistics.agreement import Agreement, measure_agreement
 
 
 def test_hand_worked_limits_of_agreement() -> None:
@@ -27,6 +27,11 @@ def test_too_few_or_empty_volumes_are_refused() -> None:
         measure_agreement([100], [100])
     with pytest.raises(ValueError, match="positive true volumes"):
         measure_agreement([100, 0], [100, 0])
+
+
+def test_equal_differences_have_a_slope_of_zero() -> None:
+    found = measure_agreement([101, 201, 301], [100, 200, 300])
+    assert (found.proportional_bias, found.proportional_bias_ci95, found.proportional_bias_p) == (0, (0, 0), 1)
 
 
 def test_the_slope_has_an_interval_and_a_p() -> None:
