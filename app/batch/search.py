@@ -26,11 +26,11 @@ class Found:
     fault: str | None = None
 
 
-def search(folder: Path, output: Path | None) -> list[Found]:
+def search(folder: Path, output: Path | None, with_masks: bool = False) -> list[Found]:
     """Return what is found below a folder, sorted by path.
 
-    Left out are the output folder, masks that lie beside their report, and names that begin with a dot. A folder that
-    is linked is searched where it is itself, if that is below the folder as well.
+    Left out are the output folder, names that begin with a dot and, unless they are wanted, masks that lie beside their
+    report. A folder that is linked is searched where it is itself, if that is below the folder as well.
     """
     own = None if output is None else os.path.realpath(output)
     if own is not None and _is_within(os.path.realpath(folder), own):
@@ -57,7 +57,7 @@ def search(folder: Path, output: Path | None) -> list[Found]:
             if _is_folder(entry):
                 (linked if entry.is_symlink() else folders).append(path)
             else:
-                found += _look_at(path)
+                found += _look_at(path, with_masks)
         linked.sort()
     return sorted(found, key=lambda one: one.path)
 
@@ -67,7 +67,7 @@ def is_scan_name(name: str) -> bool:
     return name.lower().endswith(SUFFIXES)
 
 
-def _look_at(path: Path) -> Iterator[Found]:
+def _look_at(path: Path, with_masks: bool) -> Iterator[Found]:
     """Yield a path that is no folder, if it matters."""
     try:
         mode = path.stat().st_mode
@@ -75,7 +75,7 @@ def _look_at(path: Path) -> Iterator[Found]:
         if is_scan_name(path.name) or not OTHER_KIND.search(path.name):
             yield Found(path, _describe_fault(path, error))
         return
-    if is_scan_name(path.name) and not _is_mask(path):
+    if is_scan_name(path.name) and (with_masks or not _is_mask(path)):
         yield Found(path, None if stat.S_ISREG(mode) else "It is no file that can be read.")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -14,11 +13,9 @@ from app.batch.lock import locked
 from app.batch.results import BatchResult
 from app.batch.rows import CsvFormat, JsonlFormat
 from app.batch.table import ForeignTableError, Table
-from app.batch.written import read_whole
-from app.contract.report import MASK
+from app.batch.written import CSV, JSONL, find_reports, read_whole
 from app.files import path_text
 
-CSV, JSONL = "results.csv", "results.jsonl"
 PAUSE_S: Final = 1.0
 """Least time between two replacements of the files, which hold all cases of the folder."""
 
@@ -87,12 +84,8 @@ def _checked(output: Path) -> Iterator[None]:
 
 def _find_results(output: Path, tables: Sequence[Table]) -> Iterator[BatchResult]:
     """Yield what is in the folder and not in the tables: a run was stopped between a result and its row."""
-    for folder, below, names in os.walk(output):
-        below[:] = [name for name in below if not (name.startswith(".") or Path(folder, name, JSONL).exists())]
-        masks = [name for name in names if name.endswith(f"_{MASK}")]
-        for stem in sorted(name.removesuffix(f"_{MASK}") for name in masks):
-            name = Path(folder, stem).relative_to(output).as_posix()
-            if all(table.has_result(name) for table in tables):
-                continue
-            if (report := read_whole(Path(folder, f"{stem}.json"))) is not None:
-                yield BatchResult(Case(Path(report.file), name), report, "measured")
+    for name, path in find_reports(output):
+        if all(table.has_result(name) for table in tables):
+            continue
+        if (report := read_whole(path)) is not None:
+            yield BatchResult(Case(Path(report.file), name), report, "measured")

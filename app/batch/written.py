@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,6 +19,8 @@ from app.contract.report import MASK, PREVIEW, Measurement
 from app.contract.upload import Upload
 from app.files import digest, digest_file, flush, path_text, write_atomically, write_partial
 
+CSV, JSONL = "results.csv", "results.jsonl"
+"""The tables of a folder for results."""
 PAGE: Final = "report.pdf"
 HASHES: Final = "file_sha256"
 ELSEWHERE: Final = "Name another folder with -o, or move that file away."
@@ -48,6 +50,14 @@ def write_case(case: Case, upload: Upload, measured: Measurement, output: Path) 
         for partial in partials.values():
             partial.unlink(missing_ok=True)
     return report
+
+
+def find_reports(output: Path) -> Iterator[tuple[str, Path]]:
+    """Yield name and path of the report of each mask below a folder for results, but for folders with own tables."""
+    for folder, below, names in os.walk(output):
+        below[:] = [name for name in below if not (name.startswith(".") or Path(folder, name, JSONL).exists())]
+        for stem in sorted(name.removesuffix(f"_{MASK}") for name in names if name.endswith(f"_{MASK}")):
+            yield Path(folder, stem).relative_to(output).as_posix(), Path(folder, f"{stem}.json")
 
 
 def read_whole(report_path: Path) -> CaseReport | None:

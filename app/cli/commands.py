@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
 
 from app.access.errors import AccessError
+from app.cli.compare import add_compare
 from app.cli.keys import add_keys
 from app.cli.models import add_models
 from app.cli.records import add_records
@@ -83,6 +84,7 @@ def make_parser() -> argparse.ArgumentParser:
 
     add_serve(commands)
     add_segment(commands)
+    add_compare(commands)
     add_models(commands)
     add_records(commands)
     add_keys(commands)

@@ -14,7 +14,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 from app.batch.results import BatchResult, CaseProblem
-from app.batch.tables import CSV, JSONL
+from app.batch.written import CSV, JSONL
 from app.contract.report import Report
 from app.files import path_text
 

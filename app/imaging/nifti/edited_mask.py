@@ -1,4 +1,4 @@
-"""Masks edited in another program, accepted only on the exact grid of the mask that they replace."""
+"""Masks drawn or edited in another program, accepted only on the exact grid of the measured volume."""
 
 from __future__ import annotations
 
@@ -33,13 +33,21 @@ def read_edited_mask(payload: bytes, original: bytes, spacing_mm: Float3, limits
 
     Both are .nii or .nii.gz. `spacing_mm` is the measured volume's, for files that have none of their own.
     """
-    replaced, edited = OpenNifti(original, limits), OpenNifti(payload, limits)
-    geometry, _ = locate(replaced.header, spacing_mm)
-    _check_shape(edited.header, geometry)
-    if _has_affine(replaced.header):
-        _check_place(_locate(edited.header, spacing_mm), _locate(replaced.header, spacing_mm))
-    mask = _binarise(edited.voxels())
-    return EditedMask(mask, geometry, encode_nifti(mask, replaced.header), head_volume_ml(mask, geometry))
+    header = OpenNifti(original, limits).header
+    mask, geometry = read_mask_on_grid(payload, header, spacing_mm, limits)
+    return EditedMask(mask, geometry, encode_nifti(mask, header), head_volume_ml(mask, geometry))
+
+
+def read_mask_on_grid(
+    payload: bytes, header: NiftiHeader, spacing_mm: Float3, limits: DecodeLimits
+) -> tuple[NDArray[np.uint8], VolumeGeometry]:
+    """Return the mask in `payload`, u8 (0/1), and its grid; raise an `ImagingError` where that is not the header's."""
+    drawn = OpenNifti(payload, limits)
+    geometry, _ = locate(header, spacing_mm)
+    _check_shape(drawn.header, geometry)
+    if _has_affine(header):
+        _check_place(_locate(drawn.header, spacing_mm), _locate(header, spacing_mm))
+    return _binarise(drawn.voxels()), geometry
 
 
 def _locate(header: NiftiHeader, spacing_mm: Float3) -> VolumeGeometry:

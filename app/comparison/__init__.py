@@ -1,0 +1,1 @@
+"""Comparison of measured heads with outlines that were drawn by hand."""
