@@ -8,8 +8,9 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import Literal, Self
+from typing import Literal, Self, TypeAlias
 from urllib.parse import quote, urlsplit, urlunsplit
 
 from pydantic import Field, ValidationError, field_validator, model_validator
@@ -35,6 +36,8 @@ SERVICE_LINK = re.compile(
 )
 LINKED_PORT = re.compile(r"(tcp|udp|sctp)://.*")
 """Variables that Kubernetes and Docker set in every container beside a service whose name begins with fetalhead."""
+
+Network: TypeAlias = IPv4Network | IPv6Network
 
 
 class SettingsError(Exception):
@@ -71,6 +74,20 @@ class Settings(BaseSettings):
     oidc_audience: str | None = Field(None, description="Audience that a bearer token must name.")
     oidc_roles_claim: str = Field(
         "roles", description="Claim that holds a token's roles; a path such as `realm_access.roles`."
+    )
+    trusted_user_header: str | None = Field(
+        None,
+        pattern="^[A-Za-z0-9-]+$",
+        description="Header in which an authenticating proxy names the person it signed in, such as "
+        "`X-Forwarded-User`; empty takes none.",
+    )
+    trusted_user_role: Literal["reader", "operator", "admin"] = Field(
+        "operator", description="Role of everybody whom that header names."
+    )
+    trusted_proxies: str | None = Field(
+        None,
+        description="Addresses or networks of the proxies whose header counts, separated by commas, such as "
+        "`10.1.0.5, fd00::/64`.",
     )
     allow_unauthenticated: bool = Field(
         False, description="Starts without authentication even where other machines reach the service."
@@ -148,11 +165,25 @@ class Settings(BaseSettings):
     def _belong_together(self) -> Self:
         if (self.oidc_issuer is None) != (self.oidc_audience is None):
             raise ValueError("FETALHEAD_OIDC_ISSUER and FETALHEAD_OIDC_AUDIENCE need one another")
+        if (self.trusted_user_header is None) != (not self.trusted_networks):
+            raise ValueError("FETALHEAD_TRUSTED_USER_HEADER and FETALHEAD_TRUSTED_PROXIES need one another")
         if (self.tls_certificate_file is None) != (self.tls_key_file is None):
             raise ValueError("FETALHEAD_TLS_CERTIFICATE_FILE and FETALHEAD_TLS_KEY_FILE need one another")
         if self.database_password_file is not None:
             _with_password(self.database_url or "", self.database_password_file)
         return self
+
+    @property
+    def trusted_networks(self) -> tuple[Network, ...]:
+        """The addresses of the proxies whose word counts about who is signed in."""
+        words = [word.strip() for word in (self.trusted_proxies or "").split(",") if word.strip()]
+        try:
+            networks = tuple(ip_network(word) for word in words)
+        except ValueError as error:
+            raise ValueError(f"FETALHEAD_TRUSTED_PROXIES holds what is no address and no network: {error}") from error
+        if any(network.prefixlen == 0 for network in networks):
+            raise ValueError("FETALHEAD_TRUSTED_PROXIES must not hold every address: anybody could name anybody")
+        return networks
 
     @property
     def database(self) -> str | Path:

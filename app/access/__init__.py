@@ -1,1 +1,1 @@
-"""Who may do what: roles, API keys, bearer tokens of an identity provider, a limit of requests per caller."""
+"""Who may do what: roles, API keys, bearer tokens of an identity provider, people whom a proxy signed in."""

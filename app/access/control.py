@@ -1,13 +1,15 @@
-"""Who is calling: by API key, by bearer token, or anybody where authentication is off."""
+"""Who is calling: by API key, by bearer token, by a proxy's word, or anybody where authentication is off."""
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 
 from app.access.errors import TokenRefusedError, UnprotectedError
 from app.access.keys import PREFIX, ApiKeys
 from app.access.oidc import OidcTokens, is_loopback
-from app.access.roles import ANONYMOUS, Principal
+from app.access.proxy import ProxyHeader
+from app.access.roles import ANONYMOUS, Principal, Role
 from app.settings import Settings
 
 log = logging.getLogger("fetalhead.access")
@@ -22,12 +24,16 @@ class Access:
         self._tokens: OidcTokens | None = None
         if settings.oidc_issuer is not None and settings.oidc_audience is not None:
             self._tokens = OidcTokens(settings.oidc_issuer, settings.oidc_audience, settings.oidc_roles_claim)
+        self._proxy: ProxyHeader | None = None
+        if settings.trusted_user_header is not None:
+            role = Role[settings.trusted_user_role.upper()]
+            self._proxy = ProxyHeader(settings.trusted_user_header, role, settings.trusted_networks)
         self._reported: str | None = None
 
     @property
     def open(self) -> bool:
         """Whether authentication is off."""
-        return self._keys is None and self._tokens is None
+        return self._keys is None and self._tokens is None and self._proxy is None
 
     @property
     def local_only(self) -> bool:
@@ -40,6 +46,19 @@ class Access:
             raise UnprotectedError(self._settings.host)
         if self._keys is not None:
             self._keys.load()
+
+    @property
+    def user_header(self) -> str | None:
+        """The name of the header that a trusted proxy names people in, if there is one."""
+        return None if self._proxy is None else self._proxy.header
+
+    def find_person(self, values: Sequence[str], peer: str | None) -> Principal | None:
+        """Return whom a trusted proxy signed in, by the values of its header and the address that sent them.
+
+        Raises:
+            TokenRefusedError: as `ProxyHeader.find`.
+        """
+        return None if self._proxy is None else self._proxy.find(values, peer)
 
     async def identify(self, token: str | None) -> Principal:
         """Return the caller who presents a key or a token.

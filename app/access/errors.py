@@ -25,7 +25,8 @@ class UnprotectedError(AccessError):
     def __init__(self, host: str) -> None:
         super().__init__(
             f"FETALHEAD_HOST {host!r} can be reached from other machines, and authentication is off. Set "
-            "FETALHEAD_API_KEYS_FILE (fetalhead keys add) or FETALHEAD_OIDC_ISSUER; or allow everybody in: "
+            "FETALHEAD_API_KEYS_FILE (fetalhead keys add), FETALHEAD_OIDC_ISSUER or FETALHEAD_TRUSTED_USER_HEADER; or "
+            "allow everybody in: "
             "FETALHEAD_ALLOW_UNAUTHENTICATED=true."
         )
 

@@ -21,6 +21,7 @@ from app.api.address import find_route_path
 from app.api.errors import problem_response
 from app.api.upload import drain
 from app.problems.problem import ProblemError
+from app.service.peer import find_peer
 
 PUBLIC: Final = re.compile(r"/|/health/(live|ready)|/openapi\.json|/(docs|problems|static|viewer)(/.*)?")
 """Paths that reveal nothing about a measurement."""
@@ -29,6 +30,9 @@ METRICS: Final = "/metrics"
 ADMINISTRATION: Final = re.compile(r"/(models|subjects)(/.*)?")
 """Paths that only admins may change."""
 READING: Final = frozenset(("GET", "HEAD", "OPTIONS"))
+OWN_SITES: Final = frozenset(("same-origin", "none"))
+"""What browsers say in `Sec-Fetch-Site` of the service's own pages, and of what a person does outside of pages."""
+OF_NO_OTHER_PAGE: Final = "a request of the service's own pages, or of no page"
 CHALLENGE: Final = {"WWW-Authenticate": 'Bearer realm="fetalhead"'}
 
 
@@ -66,7 +70,21 @@ class Guarded:
             return ANONYMOUS
         if _is_public(scope["method"], path, self._metrics_public):
             return Principal("anonymous", Role.READER)
-        return await self._identify(_presented_token(headers))
+        person = self._find_person(scope, headers)
+        return person or await self._identify(_presented_token(headers))
+
+    def _find_person(self, scope: Scope, headers: Headers) -> Principal | None:
+        """Return whom a trusted proxy signed in; a browser sends its cookie for other sites' pages, too."""
+        header = self._access.user_header
+        if header is None:
+            return None
+        try:
+            person = self._access.find_person(headers.getlist(header), find_peer(scope))
+        except AccessError as error:
+            raise ProblemError("unauthenticated", headers=CHALLENGE) from error
+        if person is not None and scope["method"] not in READING:
+            _refuse_changes_of_other_sites(headers)
+        return person
 
     async def _identify(self, token: str | None) -> Principal:
         try:
@@ -140,4 +158,17 @@ def _refuse_other_sites(headers: Headers, local_only: bool) -> None:
     if local_only and not is_loopback(host):
         raise ProblemError("cross_origin", expected="the host localhost or 127.0.0.1")
     if origin is not None and urlsplit(origin).hostname != host:
-        raise ProblemError("cross_origin", expected="a request of the service's own pages, or of no page")
+        raise ProblemError("cross_origin", expected=OF_NO_OTHER_PAGE)
+
+
+def _refuse_changes_of_other_sites(headers: Headers) -> None:
+    """Refuse what a page of another site has somebody's browser send with the cookie of a proxy."""
+    site, host = headers.get("sec-fetch-site"), urlsplit(f"//{headers.get('host', '')}").hostname
+    own = site in OWN_SITES if site else urlsplit(headers.get("origin", f"//{host}")).hostname == host
+    if not own:
+        raise ProblemError(
+            "cross_origin",
+            "A page of another site sent this in the name of somebody who is signed in.",
+            expected=OF_NO_OTHER_PAGE,
+            remedy="Use the service's own pages. The proxy has to pass on the Host of each request.",
+        )

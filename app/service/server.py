@@ -15,6 +15,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from app.service.jobs import Jobs
+from app.service.peer import Peered
 from app.settings import Settings
 
 LAST_ANSWERS_S = 5
@@ -29,7 +30,8 @@ class Server(uvicorn.Server):
         """Configure the server; `run` serves until the process is told to stop; `announce` gets its address."""
         super().__init__(
             uvicorn.Config(
-                app,
+                Peered(app),
+                proxy_headers=False,  # `Peered` reads them
                 host=settings.host,
                 port=settings.port,
                 http="h11",

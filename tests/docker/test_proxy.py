@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -16,11 +17,12 @@ from app.access.roles import Role
 from app.contract.service import Problem
 from app.problems.problem import ProblemError
 from tests.helpers.certificates import self_signed
-from tests.helpers.makers import publish_threshold_model
+from tests.helpers.makers import publish_threshold_model, sphere_volume, volume_bytes
 from tests.helpers.repository import ROOT
-from tests.helpers.service import Service, assert_problem, running_service, until
+from tests.helpers.service import Service, assert_problem, post, running_service, until
 from tests.helpers.system_packages import require
 
+SPHERE = volume_bytes(sphere_volume())
 STATED = {"rate=600r/m": "rate=6r/m", "burst=600 nodelay": "burst=2 nodelay"}
 """Limits that a test can wait for in place of those that hold."""
 
@@ -54,9 +56,7 @@ def test_nginx_takes_it(configuration: str, tmp_path: Path) -> None:
 @contextmanager
 def running_proxy(configuration: str, service: Service, folder: Path) -> Iterator[httpx.Client]:
     """A client of the service by way of the proxy, which logs into a file of the folder."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port = listener.getsockname()[1]
+    port = free_port()
     upstream = service.client.base_url.netloc.decode()
     changes = {"listen 8443 ssl": f"listen 127.0.0.1:{port} ssl", "service:8000": upstream}
     (folder / "nginx.conf").write_text(with_changes(configuration, changes))
@@ -75,9 +75,16 @@ def running_proxy(configuration: str, service: Service, folder: Path) -> Iterato
             nginx.terminate()
 
 
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port
+
+
 def answers(client: httpx.Client) -> bool:
     try:
-        return client.get("/health/live").is_success
+        return client.get("/health/live").status_code < 500
     except httpx.TransportError:
         return False
 
@@ -104,6 +111,39 @@ def test_a_caller_that_asks_too_often_is_told_when_to_come_back(configuration: s
     log = (tmp_path / "log").read_text()
     assert "GET /volume 429" in log
     assert re.search(r"S-17|127\.0\.0\.1", log) is None
+
+
+def test_nobody_names_who_is_signed_in_through_it(configuration: str, tmp_path: Path) -> None:
+    publish_threshold_model(tmp_path / "models")
+    trusting: dict[str, Any] = {"trusted_user_header": "X-Forwarded-User", "trusted_proxies": "127.0.0.1"}
+    with (
+        running_service(tmp_path / "data", tmp_path / "models", **trusting) as service,
+        running_proxy(configuration, service, tmp_path) as client,
+    ):
+        assert_problem(client.get("/volume", headers={"X-Forwarded-User": "anna"}), 401, "unauthenticated")
+
+
+def test_a_person_whom_the_proxy_signed_in_is_known(configuration: str, tmp_path: Path) -> None:
+    """With the lines that the documentation gives, and a stand-in for oauth2-proxy."""
+    publish_threshold_model(tmp_path / "models")
+    trusting: dict[str, Any] = {"trusted_user_header": "X-Forwarded-User", "trusted_proxies": "127.0.0.1"}
+    with running_service(tmp_path / "data", tmp_path / "models", **trusting) as service:
+        place = f"127.0.0.1:{free_port()}"
+        changes = {"oauth2-proxy:4180": place, "fetalhead:8000": "service:8000"}
+        (lines,) = re.findall(r"```nginx\n(.*?)```", (ROOT / "docs/how-to/sign-in.md").read_text("utf-8"), re.DOTALL)
+        lines = with_changes(lines, changes)
+        start, end = configuration.index("        location / {"), configuration.index("        location @rate_limited")
+        stand_in = (
+            f"server {{ listen {place};\n location / {{ add_header X-Auth-Request-User "
+            '$cookie_session; if ($cookie_session = "") { return 401; } return 200; } }\n'
+        )
+        signing = f"{configuration[:start]}{lines}{configuration[end:]}".replace("server {", f"{stand_in}server {{", 1)
+        with running_proxy(signing, service, tmp_path) as client:
+            forged = {"X-Forwarded-User": "admin"}
+            assert client.get("/volume", headers=forged).status_code == 401
+            path = post(client, SPHERE, {"Cookie": "session=anna", **forged}).headers["location"]
+            decided = client.post(f"{path}/decision", json={"decision": "accept"}, headers={"Cookie": "session=anna"})
+            assert decided.json()["by"] == "anna"
 
 
 def test_the_wait_that_it_names_is_enough(configuration: str) -> None:

@@ -12,7 +12,7 @@ from tests.helpers.repository import ROOT
 
 DOCS = ROOT / "docs"
 RUN = ("console", "python")
-DATA = ("json", "toml", "text")
+DATA = ("json", "nginx", "text", "toml", "yaml")
 FENCE = re.compile(r"^```(\S*)\n(.*?)^```\n", re.MULTILINE | re.DOTALL)
 REASON = re.compile(r"\s*\*Not run by the tests: (?P<reason>[^*]+)\.\*")
 PAGE_REASON = re.compile(r"^\*No command on this page is run by the tests: (?P<reason>[^*]+)\.\*$", re.MULTILINE)

@@ -14,6 +14,7 @@ import httpx
 import uvicorn
 
 from app.main import create_app
+from app.service.peer import Peered
 from app.service.state import ServiceState
 from app.settings import Settings
 
@@ -79,7 +80,9 @@ class Server(uvicorn.Server):
 def running_service(data: Path, model_store: Path, wait: bool = True, **settings: Any) -> Iterator[Service]:
     values: dict[str, Any] = {"data_dir": data, "model_store": model_store, "provider": "cpu", "threads": 1}
     app = create_app(Settings(**(values | settings)))
-    server = Server(uvicorn.Config(app, port=0, log_config=None, access_log=False, server_header=False))
+    server = Server(
+        uvicorn.Config(Peered(app), proxy_headers=False, port=0, log_config=None, access_log=False, server_header=False)
+    )
     loops: list[asyncio.AbstractEventLoop] = []
 
     async def serve() -> None:

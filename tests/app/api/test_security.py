@@ -16,6 +16,7 @@ from tests.app.access.issuer import AUDIENCE, running_issuer
 from tests.helpers.service import Service, assert_problem, post, running_service, until
 
 PAGES = ("/", "/docs", "/problems", "/problems/not_found", "/static/page.css", "/openapi.json")
+USER_HEADER = "X-Forwarded-User"
 CLOSED = ("/volume", "/models", "/models/1", "/metrics", "/segmentations/x", "/not-there", "/health", "/docs/../volume")
 
 
@@ -37,6 +38,25 @@ def guarded(tmp_path_factory: pytest.TempPathFactory, model_store: Path) -> Iter
     keys = {name: file.add(name, role) for name, role in roles.items()}
     with running_service(folder / "data", model_store, api_keys_file=file.path) as service:
         yield Guarded(service, file, keys)
+
+
+@pytest.fixture(scope="module")
+def behind(tmp_path_factory: pytest.TempPathFactory, model_store: Path) -> Iterator[Guarded]:
+    """A service that trusts the proxy on this machine."""
+    folder = tmp_path_factory.mktemp("behind")
+    file = KeyFile(folder / "keys")
+    keys = {"admin": file.add("admin", Role.ADMIN)}
+    settings: dict[str, Any] = {"trusted_user_header": USER_HEADER, "trusted_proxies": "127.0.0.1"}
+    with running_service(folder / "data", model_store, api_keys_file=file.path, **settings) as service:
+        yield Guarded(service, file, keys)
+
+
+@pytest.fixture(scope="module")
+def elsewhere(tmp_path_factory: pytest.TempPathFactory, model_store: Path) -> Iterator[httpx.Client]:
+    """A client of a service whose only trusted proxy is another machine."""
+    settings: dict[str, Any] = {"trusted_user_header": USER_HEADER, "trusted_proxies": "192.0.2.0/24"}
+    with running_service(tmp_path_factory.mktemp("elsewhere"), model_store, **settings) as service:
+        yield service.client
 
 
 def told_of(caplog: pytest.LogCaptureFixture, message: str) -> list[dict[str, Any]]:
@@ -180,6 +200,55 @@ class TestTokens:
             answer = service.client.get("/volume", headers={"Authorization": f"Bearer {token}"})
             assert_problem(answer, 503, "identity_provider_unreachable")
             assert answer.headers["retry-after"]
+
+
+class TestPeopleOfAProxy:
+    def test_decisions_carry_the_person(self, behind: Guarded, sphere: bytes) -> None:
+        client, anna = behind.service.client, {USER_HEADER: "anna.k@clinic.example"}
+        path = post(client, sphere, anna).headers["location"]
+        answer = client.post(f"{path}/decision", json={"decision": "accept"}, headers=anna)
+        assert answer.json()["by"] == "anna.k@clinic.example"
+        assert_problem(client.delete(path, headers={USER_HEADER: "ben"}), 403, "forbidden")
+        assert_problem(client.delete("/subjects/S-1", headers=anna), 403, "forbidden")
+        assert client.delete(path, headers=anna).status_code == 204
+
+    def test_keys_still_open_without_the_header(self, behind: Guarded) -> None:
+        client = behind.service.client
+        assert client.delete("/subjects/S-1", headers=behind.headers("admin")).status_code == 200
+        assert_problem(client.get("/volume"), 401, "unauthenticated")
+
+    def test_two_names_are_none(self, behind: Guarded) -> None:
+        both = [(USER_HEADER, "anna"), (USER_HEADER, "ben")]
+        assert_problem(behind.service.client.get("/volume", headers=both), 401, "unauthenticated")
+
+    @pytest.mark.parametrize("told", [{}, {"X-Forwarded-For": "192.0.2.7"}, {"X-Real-IP": "192.0.2.7"}])
+    def test_from_another_address_it_counts_for_nothing(self, elsewhere: httpx.Client, told: dict[str, str]) -> None:
+        answer = elsewhere.get("/volume", headers={USER_HEADER: "anna", **told})
+        assert_problem(answer, 401, "unauthenticated")
+
+    def test_a_proxy_that_tells_the_address_of_its_client_is_known_all_the_same(self, behind: Guarded) -> None:
+        headers = {USER_HEADER: "anna", "X-Forwarded-For": "198.51.100.9"}
+        assert behind.service.client.get("/volume", headers=headers).status_code == 200
+
+    @pytest.mark.parametrize(
+        "sent",
+        [
+            {"Sec-Fetch-Site": "cross-site"},
+            {"Sec-Fetch-Site": "same-site"},
+            {"Origin": "https://elsewhere.example"},
+            {"Origin": "null"},
+        ],
+    )
+    def test_pages_of_other_sites_change_nothing_in_their_name(
+        self, behind: Guarded, sphere: bytes, sent: dict[str, str]
+    ) -> None:
+        client, anna = behind.service.client, {USER_HEADER: "anna", **sent}
+        assert_problem(post(client, sphere, anna), 403, "cross_origin")
+        assert client.get("/volume", headers=anna).status_code == 200
+
+    def test_its_own_page_changes(self, behind: Guarded, sphere: bytes) -> None:
+        own = {USER_HEADER: "anna", "Sec-Fetch-Site": "same-origin", "Origin": "https://clinic.example"}
+        assert post(behind.service.client, sphere, own).status_code == 200
 
 
 class TestOpen:

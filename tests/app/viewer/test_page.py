@@ -6,6 +6,7 @@ import re
 import subprocess
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, FileChooser, expect
@@ -84,6 +85,24 @@ def test_a_service_with_keys_is_asked_with_the_key_of_this_tab(browser: Browser,
         wait_for_planes(visit)
         assert downloaded(visit, "Mask (NIfTI)") == pytest.approx(sphere_ml(), rel=0.01)
         assert visit.page.evaluate("JSON.stringify(localStorage) + document.cookie") == "{}"
+
+
+def test_somebody_whom_a_proxy_signed_in_is_asked_for_no_key(browser: Browser, tmp_path: Path) -> None:
+    publish_threshold_model(tmp_path / "models")
+    trusting: dict[str, Any] = {"trusted_user_header": "X-Forwarded-User", "trusted_proxies": "127.0.0.1"}
+    with (
+        running_service(tmp_path / "data", tmp_path / "models", **trusting) as service,
+        visiting(browser, str(service.client.base_url).rstrip("/"), expected=("401",)) as visit,
+    ):
+        visit.page.set_extra_http_headers({"X-Forwarded-User": "anna.k@clinic.example"})
+        visit.open()
+        measure(visit, SPHERE)
+        expect(visit.page.locator("#volume")).to_have_text(re.compile(r"23[678]"))
+        assert visit.page.locator("dialog").count() == 0
+        visit.page.route("**/volume?**", lambda route: route.fulfill(status=401, body="<h1>Sign in</h1>"))
+        visit.page.click("text=Past measurements")
+        expect(visit.page.locator(".problem")).to_contain_text("Reload this page and sign in again")
+        assert visit.page.locator("dialog").count() == 0
 
 
 def test_everything_can_be_done_by_keys(browser: Browser, service: Service, base: str) -> None:

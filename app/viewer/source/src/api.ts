@@ -7,7 +7,8 @@ import type { Problem, Report, Unfinished } from "./types";
 export type Fields = Record<string, string>;
 
 const KEY = "fetalhead.key";
-const UNAUTHENTICATED = 401;
+const UNAUTHENTICATED = "unauthenticated";
+const SIGNED_OUT = 401;
 const TOO_MANY = 429;
 const LONGEST_WAIT_S = 60;
 const UNREACHABLE = "No connection to the server";
@@ -67,7 +68,7 @@ export class Api {
   }
 
   private async gotKey(problem: Problem): Promise<boolean> {
-    if (problem.status !== UNAUTHENTICATED) return false;
+    if (problem.code !== UNAUTHENTICATED) return false;
     const wrong = sessionStorage.getItem(KEY) !== null;
     sessionStorage.removeItem(KEY);
     const key = await this.askForKey(wrong);
@@ -129,6 +130,10 @@ async function problemIn(answer: Response): Promise<Problem> {
   const body = (await answer.json().catch(() => ({}))) as Partial<Problem>;
   if (typeof body.title === "string") return { ...(body as Problem), status };
   // No problem document: something between this page and the service answered.
+  if (status === SIGNED_OUT) {
+    const remedy = "Reload this page and sign in again. Finished measurements are listed under Past measurements.";
+    return { ...new Complaint("You are signed out", remedy, "The time for which you were signed in has ended.").problem, status };
+  }
   const remedy = "Try again; if it happens again, tell the operator: a proxy may stand in between.";
   return { ...new Complaint("The answer cannot be read", remedy, `Its status is ${status}.`).problem, status };
 }
