@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from app.console import Commands, positive
 from app.inference.model_store import ModelStore
 from training.cli.shared import add_scans, add_spacing, add_split, add_store, tell, validation_phantoms
+from training.config.training import ConfigError
 from training.evaluation.provenance import format_command, record_command
 from training.phantom import SimulationRequest
 from training.phantom.cohort import request_for
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 REPEATED = "reproducibility"
 """The command and the section that it measures."""
+PARTS = ("test", "validation", "train", "all")
+PART_HELP = "of your own volumes; all: every case, for a model that was not trained on any of them (default: test)"
 SECTIONS = ("test", "shifted", "validation", "held_out", "held_out_shifted")
 
 
@@ -32,7 +35,7 @@ def add_evaluate(commands: Commands) -> None:
     evaluate.add_argument("--cohort", choices=SECTIONS, default="test")
     evaluate.add_argument("--cases", type=positive, default=50)
     evaluate.add_argument("--data", type=Path, help="folder of your own volumes with labels, instead of a cohort")
-    evaluate.add_argument("--part", choices=("test", "validation", "train"), default="test", help="of your own volumes")
+    evaluate.add_argument("--part", choices=PARTS, default="test", help=PART_HELP)
     add_split(evaluate)
     _add_model_options(evaluate)
     evaluate.set_defaults(command=_evaluate)
@@ -76,6 +79,8 @@ def _add_which_model(command: argparse.ArgumentParser) -> None:
 
 
 def _evaluate(options: argparse.Namespace) -> None:
+    from app.statistics.agreement import MIN_CASES
+
     if options.data is not None:
         from training.own_data.dataset import OwnData
 
@@ -85,6 +90,8 @@ def _evaluate(options: argparse.Namespace) -> None:
         return _write_section(options, options.part, "evaluate", *asked)
     requests = [request_for(options.cohort, number, options.spacing) for number in range(options.cases)]
     measured = len(_measure_cases(options, requests, options.cohort))
+    if measured < MIN_CASES:
+        raise ConfigError(f"{options.out} holds {measured} case; an evaluation needs {MIN_CASES} or more: give --cases")
     asked = (("--cohort", options.cohort), ("--cases", measured), ("--spacing", options.spacing))
     return _write_section(options, options.cohort, "evaluate", *asked)
 

@@ -12,7 +12,7 @@ from app.statistics.agreement import MIN_CASES, Agreement, measure_agreement
 from training.config.training import ConfigError
 from training.evaluation.cases import CaseResult, read_journal
 from training.evaluation.markdown import markdown_table
-from training.evaluation.report import SECTIONS
+from training.evaluation.report import MEASURED
 from training.evaluation.statistics.paired import PairedDifference, compare_paired
 
 
@@ -45,7 +45,7 @@ def compare_folders(first: Path, second: Path) -> list[SectionComparison]:
         ConfigError: there is no such set.
     """
     found = []
-    for name in SECTIONS:
+    for name in MEASURED:
         journals = (read_journal(folder / f"{name}.jsonl") for folder in (first, second))
         one, other = ({result.case or str(result.seed): result for result in results} for results in journals)
         common = sorted(one.keys() & other.keys())

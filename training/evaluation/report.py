@@ -18,6 +18,10 @@ FRACTIONS = ("dsc", "jaccard", "conformity")
 DISTANCES = ("adb_mm", "hdb_mm")
 PUBLISHED = ("test", "shifted", "held_out", "held_out_shifted")
 SECTIONS = (*PUBLISHED, "validation")
+ALL = "all"
+"""The section of every case of own data, whatever its part; never published, since training may have seen some."""
+MEASURED = (*SECTIONS, "train", ALL)
+"""Every section that a folder may hold."""
 
 
 class EvaluationSection(Value):
@@ -52,12 +56,13 @@ class EvaluationSection(Value):
 
 
 class Evaluation(Value):
-    """`evaluation.json` of a published model; `volume_interval` comes from `test`, None where that is too small."""
+    """`evaluation.json`; `volume_interval` comes from `test`, None where that is too small; `all` is not published."""
 
     test: EvaluationSection | None = None
     shifted: EvaluationSection | None = None
     held_out: EvaluationSection | None = None
     held_out_shifted: EvaluationSection | None = None
+    all: EvaluationSection | None = None
     reproducibility: Reproducibility | None = None
     volume_interval: VolumeInterval | None = None
     data: str = "simulated"
@@ -65,7 +70,7 @@ class Evaluation(Value):
 
     @property
     def sections(self) -> dict[str, EvaluationSection]:
-        """The measured sections by name, in the order in which they are shown."""
+        """The sections that are published, by name, in the order in which they are shown."""
         return {name: part for name in PUBLISHED if (part := getattr(self, name)) is not None}
 
 

@@ -8,7 +8,7 @@ from app.statistics.agreement import MIN_CASES
 from training.evaluation.cases import read_journal
 from training.evaluation.figures import draw_bland_altman
 from training.evaluation.provenance import read_commands
-from training.evaluation.report import PUBLISHED, SECTIONS, Evaluation, summarise_section
+from training.evaluation.report import ALL, MEASURED, PUBLISHED, Evaluation, summarise_section
 from training.evaluation.statistics.prediction_interval import check_interval, fit_volume_interval
 from training.evaluation.statistics.reproducibility import (
     Reproducibility,
@@ -24,7 +24,7 @@ OWN_REPRODUCIBILITY = "reproducibility.json"
 
 def write_folder(folder: Path, data: str = "simulated") -> str:
     """Write `evaluation.json` and figures from the folder's journals; return the tables."""
-    journals = {name: read_journal(folder / f"{name}.jsonl") for name in SECTIONS}
+    journals = {name: read_journal(folder / f"{name}.jsonl") for name in MEASURED}
     results = {name: found for name, found in journals.items() if len(found) >= MIN_CASES}
     commands, interval = read_commands(folder), fit_volume_interval(results.get("test", ()))
     sections = {
@@ -36,7 +36,7 @@ def write_folder(folder: Path, data: str = "simulated") -> str:
     repeated = _summarise_repeated(folder, commands.get(REPEATED, ""))
     used = [command for name, command in commands.items() if name in sections or (repeated and name == REPEATED)]
     evaluation = Evaluation(
-        **{name: part for name, part in sections.items() if name in PUBLISHED},
+        **{name: part for name, part in sections.items() if name in (*PUBLISHED, ALL)},
         reproducibility=repeated,
         volume_interval=interval,
         data=data,

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from app.statistics.agreement import MIN_CASES
 from training.config.training import ConfigError, TrainingConfig
 from training.evaluation.calibration import Labelled
 from training.evaluation.cases import Segment, ShowProgress
+from training.evaluation.report import ALL
 from training.evaluation.writing import OWN_REPRODUCIBILITY
 from training.export.rules import KeptChange, keep_rules, read_threshold
 from training.export.weights import load_weights
 from training.fitting.run_folder import RunFolder
 from training.own_data.averaging import Beginning, ShownCases, average_run
 from training.own_data.fitting import continue_preset, fit_own, number_cases
-from training.own_data.folder import LAYOUTS, OwnCases, OwnFolder, read_folder, read_labelled
+from training.own_data.folder import LAYOUTS, OwnCase, OwnCases, OwnFolder, read_folder, read_labelled
 from training.own_data.measuring import (
     evaluate_own,
     find_repeated,
@@ -57,9 +59,13 @@ class OwnData:
 
     def evaluate(self, part: str, segment: Segment, out: Path, shown: ShowProgress) -> None:
         """Measure the cases of a part against their labels, and write the journal."""
-        cases = self._split_cases(self.split).part(part)
-        if not cases:
-            raise ConfigError(f"no case in part {part!r} of {self.folder}")
+        cases = self._choose_cases(part)
+        if len(cases) < MIN_CASES:
+            raise ConfigError(
+                f"part {part!r} of {self.folder} has {_count(cases)}; an evaluation needs {MIN_CASES} or more: "
+                f"--part {ALL} evaluates every case, --split says which case is in which part"
+            )
+        print(f"part {part!r}: {_count(cases)}", file=sys.stderr)
         out.mkdir(parents=True, exist_ok=True)
         results = list(shown(evaluate_own(cases, segment), len(cases), part))
         lines = [result.model_dump_json() + "\n" for result in results]
@@ -87,6 +93,14 @@ class OwnData:
         text = found.model_dump_json(indent=2, exclude_none=True)
         (out / OWN_REPRODUCIBILITY).write_text(text + "\n", encoding="utf-8")
 
+    def _choose_cases(self, part: str) -> tuple[OwnCase, ...]:
+        """Return the cases of a part; all of them need no split."""
+        if part != ALL:
+            return self._split_cases(self.split).part(part)
+        if self.split is not None:
+            raise ConfigError(f"--part {ALL} evaluates every case; leave --split out")
+        return self._read_usable().cases
+
     def _split_cases(self, file: Path | None) -> Split:
         return split_cases(self._read_usable().cases, self.folder, file)
 
@@ -97,6 +111,10 @@ class OwnData:
         if not found.cases:
             raise ConfigError(f"no usable case in {self.folder}")
         return found
+
+
+def _count(cases: Sequence[OwnCase]) -> str:
+    return f"{len(cases)} case" + ("" if len(cases) == 1 else "s")
 
 
 def is_own(folder: Path | None) -> bool:
