@@ -55,6 +55,7 @@ def create_app(settings: Settings | None = None, lock: RecordsLock | None = None
     app.state.settings = settings
     app.state.lock = lock
     app.state.metrics = Metrics()
+    app.state.metrics.build_info.labels(app.version).set(1)
     app.state.access = Access(settings)
     app.add_middleware(Headed)
     app.add_middleware(Guarded, access=app.state.access, metrics_public=settings.metrics_public)
@@ -79,6 +80,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     lock = app.state.lock or await asyncio.to_thread(RecordsLock, settings.database, settings.data_dir)
     records = await asyncio.to_thread(open_records, settings.database, settings.data_dir)
     metrics.watch_disk(settings.data_dir)
+    metrics.watch_certificates({"service": settings.tls_certificate_file, "proxy": settings.proxy_certificate_file})
     await asyncio.to_thread(recover, records)
     jobs = Jobs(records.repository, metrics, settings.queue_length + 1, settings.segmentation_timeout_s)
     model = ServedModel(settings, metrics)

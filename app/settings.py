@@ -65,6 +65,10 @@ class Settings(BaseSettings):
     )
     tls_key_file: Path | None = Field(None, description="Private key (PEM) of the certificate.")
 
+    proxy_certificate_file: Path | None = Field(
+        None, description="Certificate (PEM) of the proxy in front, whose end the metrics tell; empty tells none."
+    )
+
     api_keys_file: Path | None = Field(
         None, description="File of the hashed API keys (`fetalhead keys`); empty takes none."
     )

@@ -105,6 +105,9 @@ class Report(Value):
     biometry: Biometry | None
     model: Model
     runtime: Runtime
+    software_version: str | None = Field(
+        None, description="Version of fetalhead that measured; None in reports of 0.2.0 and before.", examples=["0.3.0"]
+    )
     timings_s: dict[str, Seconds]
     input: Input
     mask: str

@@ -90,6 +90,7 @@ class Readiness(Value):
     """The model passed its self-test."""
 
     status: Literal["ready"] = "ready"
+    version: str | None = Field(None, description="Version of fetalhead; None from services of 0.2.0 and before.")
     model: Model
     runtime: Runtime
     requested_provider: str

@@ -6,6 +6,7 @@ import time
 import uuid
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from importlib.metadata import version
 from typing import Final
 
 import numpy as np
@@ -153,6 +154,7 @@ def _write_report(
         biometry=segmentation.biometry,
         model=describe_model(segmenter.manifest),
         runtime=describe_runtime(segmenter),
+        software_version=version("fetalhead"),
         timings_s=timings_s,
         input=Input(sha256=decoded.sha256, shape=geometry.shape, spacing_mm=geometry.spacing_mm),
         mask=f"{path}/mask",

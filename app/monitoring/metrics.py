@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from prometheus_client import (
@@ -16,6 +17,8 @@ from prometheus_client import (
     ProcessCollector,
 )
 from prometheus_client.exposition import choose_encoder
+
+from app.monitoring.certificates import find_end
 
 REQUEST_SECONDS = (0.005, 0.02, 0.1, 0.5, 1, 2, 5, 10, 20, 40, 80, 160, 320, 640)
 STAGE_SECONDS = (0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100, 300)
@@ -90,6 +93,9 @@ class Metrics:
         )
         self.provider_fallback = self._gauge("provider_fallback", text)
         self.data_free = self._gauge("data_free_bytes", "Free bytes of the disk that holds FETALHEAD_DATA_DIR")
+        self.build_info = self._gauge("build_info", "The version of fetalhead that runs; always 1", "version")
+        text = "Unix time at which a TLS certificate ends, of the service or of its proxy; 0 if it cannot be read"
+        self.certificate_end = self._gauge("certificate_expiry_timestamp_seconds", text, "of")
         self.data_size = self._gauge("data_size_bytes", "Size of the disk that holds FETALHEAD_DATA_DIR")
 
     def watch_disk(self, folder: Path) -> None:
@@ -97,6 +103,12 @@ class Metrics:
         # Free is what the service, which is not root, may still use.
         self.data_free.set_function(lambda: os.statvfs(folder).f_bavail * os.statvfs(folder).f_frsize)
         self.data_size.set_function(lambda: os.statvfs(folder).f_blocks * os.statvfs(folder).f_frsize)
+
+    def watch_certificates(self, files: Mapping[str, Path | None]) -> None:
+        """Report whenever the metrics are read when each certificate ends; the keys say whose it is."""
+        for owner, file in files.items():
+            if file is not None:
+                self.certificate_end.labels(owner).set_function(partial(find_end, file))
 
     def observe_stages(self, timings_s: Mapping[str, float]) -> None:
         """Record the time of each stage, in seconds."""

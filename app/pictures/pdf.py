@@ -144,6 +144,8 @@ def _list_numbers(report: Report) -> Iterator[tuple[str, str]]:
 def _list_model(report: Report) -> Iterator[tuple[str, str]]:
     yield "Version", f"{report.model.name} {report.model.version}"
     yield "Files (SHA-256)", ", ".join(f"{digest[:16]} ..." for digest in report.model.sha256)
+    if report.software_version is not None:
+        yield "Software", f"fetalhead {report.software_version}"
     yield "Ran on", f"{report.runtime.provider}, {report.runtime.precision}, {report.timings_s.get('total', 0):.1f} s"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from importlib.metadata import version
 
 from app.contract.service import Readiness
 from app.inference.errors import InferenceError
@@ -69,6 +70,7 @@ class ServedModel:
         """Return the model that is served and its provider, or raise the problem that says why there is none."""
         segmenter = self.require()
         return Readiness(
+            version=version("fetalhead"),
             model=describe_model(segmenter.manifest),
             runtime=describe_runtime(segmenter),
             requested_provider=self._settings.provider,

@@ -1,6 +1,10 @@
+import time
+from pathlib import Path
+
 import pytest
 
 from app.monitoring.metrics import Metrics
+from tests.helpers.certificates import self_signed
 from tests.helpers.repository import ROOT
 
 DOCUMENT = (ROOT / "docs" / "metrics.md").read_text("utf-8")
@@ -34,6 +38,22 @@ def test_every_metric_is_documented(name: str) -> None:
 
 def test_nothing_is_documented_that_does_not_exist() -> None:
     assert [line.split("`")[1] for line in DOCUMENT.splitlines() if line.startswith("| `")] == Metrics().names()
+
+
+def test_the_end_of_a_certificate_is_told_anew_at_each_reading(tmp_path: Path) -> None:
+    certificate, _ = self_signed(tmp_path)
+    metrics = Metrics()
+    metrics.watch_certificates({"proxy": certificate, "service": None})
+
+    def told(owner: str) -> float | None:
+        return metrics.registry.get_sample_value("fetalhead_certificate_expiry_timestamp_seconds", {"of": owner})
+
+    assert told("proxy") == pytest.approx(time.time() + 3600, abs=60)
+    assert told("service") is None
+    certificate.write_text("no certificate")
+    assert told("proxy") == 0
+    certificate.unlink()
+    assert told("proxy") == 0
 
 
 def test_two_applications_count_apart() -> None:

@@ -2,6 +2,7 @@ import hashlib
 import json
 import re
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import httpx
@@ -22,6 +23,15 @@ class TestLive:
             answer = service.client.get("/health/live")
         assert answer.status_code == 200
         assert answer.json()["status"] == "alive"
+
+
+class TestVersion:
+    def test_it_is_told_wherever_somebody_asks_what_runs(self, shared_client: httpx.Client, sphere: bytes) -> None:
+        own = version("fetalhead")
+        assert shared_client.get("/health/live").json()["version"] == own
+        assert shared_client.get("/health/ready").json()["version"] == own
+        assert post(shared_client, sphere).json()["software_version"] == own
+        assert values(shared_client)[f'fetalhead_build_info{{version="{own}"}}'] == 1
 
 
 class TestHead:
