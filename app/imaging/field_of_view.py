@@ -27,6 +27,7 @@ RARE_ECHOES = 0.1
 """How far beyond that range echoes reach, as a share of it."""
 BORDER_SHARE = 0.1
 """A value that fills at least this share of the box's faces is the fill value."""
+CANDIDATES = 5
 WIDEST_GAP = 0.5
 """A fill value further below the echoes than this share of their range is no scanner's black."""
 BLACK_BELOW = 0.02
@@ -89,9 +90,9 @@ def find_echo_range(data: NDArray[Any]) -> EchoRange:
         raise NotMeasurable("not_finite", "the volume holds values that are not finite")
     if lowest == highest:
         raise NotMeasurable("constant_image", f"every voxel has the value {lowest:g}", expected="an image")
-    fill = _fill_value(data)
     step = max(1, round((data.size / SAMPLES) ** (1 / 3)))
     sample = data[::step, ::step, ::step]
+    fill = _fill_value(data, sample)
     echoes = sample.ravel() if fill is None else sample[sample != fill]
     if echoes.size == 0:
         echoes = data[data != fill]
@@ -143,12 +144,26 @@ def _find_deep(missing: Bool, hull: Bool, spacing_mm: float) -> Bool:
     return deep
 
 
-def _fill_value(data: NDArray[Any]) -> float | None:
-    """Return the commonest value of the six faces, if it is common enough."""
+def _fill_value(data: NDArray[Any], sample: NDArray[Any]) -> float | None:
+    """Return the value outside the fan, if there is one: common on the six faces, and mostly far from or below echoes.
+
+    Such a value counts where it is a fifth as common as another would have to be, since a fan may fill most of its box;
+    fluid, too, has a common value, but darker ones beside it.
+    """
     faces = [np.take(data, end, axis=axis)[::3, ::3].ravel() for axis in AXES for end in (0, -1)]
     values, counts = np.unique(np.concatenate(faces), return_counts=True)
-    commonest = int(counts.argmax())
-    return float(values[commonest]) if counts[commonest] >= BORDER_SHARE * counts.sum() else None
+    shares = counts / counts.sum()
+    common = [at for at in np.argsort(-shares)[:CANDIDATES] if shares[at] >= BORDER_SHARE / 5]
+    lowest, span = None, 0.0
+    for at in common:
+        low, high = np.quantile(sample[sample != values[at]], (RARE, 1 - RARE))
+        span = float(high - low)
+        if max(low - values[at], values[at] - high) > WIDEST_GAP * span > 0:
+            return float(values[at])
+        lowest = at if lowest is None and values[at] < low else lowest
+    if lowest is not None and values[common[0]] - values[lowest] <= BLACK_BELOW * span:
+        return float(values[lowest])
+    return float(values[common[0]]) if common and shares[common[0]] >= BORDER_SHARE else None
 
 
 def _outside(data: NDArray[Any], echoes: EchoRange) -> Bool:

@@ -166,3 +166,13 @@ def read(volume: Volume) -> NiftiFile:
 
 def filled(volume: Volume, value: int) -> Volume:
     return Volume(np.where(volume.data == 0, value, volume.data.astype(np.int16)).astype(np.int16), volume.geometry)
+
+
+def test_a_fan_that_fills_most_of_its_box_has_fluid_of_one_value_on_its_faces() -> None:
+    """Fluid of value 1 is commoner on the faces than the 0 outside, and is no fill value for that."""
+    data = np.random.default_rng(3).integers(2, 255, (60, 50, 40)).astype(np.uint8)
+    data[:, :, -12:] = 1
+    data[:14, :14, :14] = 0
+    echoes = find_echo_range(data)
+    assert (echoes.fill, echoes.has_echoes_like_fill) == (0, False)
+    assert find_echo_range(np.where(data == 0, -1024, data.astype(np.int16))).fill == -1024
