@@ -26,12 +26,13 @@ RUN python3 -m venv /opt/fetalhead
 COPY pyproject.toml constraints.txt README.md LICENSE ./
 RUN --mount=type=secret,id=pip_conf,target=/etc/pip.conf \
     --mount=type=secret,id=ca_bundle,target=/etc/ssl/certs/ca-certificates.crt \
-    mkdir app training model_store \
+    mkdir app fetalhead training model_store \
     && /opt/fetalhead/bin/pip install ".[${RUNTIME},report]" \
     && /opt/fetalhead/bin/pip uninstall --quiet --yes fetalhead \
     && rm -rf build ./*.egg-info
 
 COPY app app
+COPY fetalhead fetalhead
 COPY training training
 COPY model_store model_store
 RUN --mount=type=secret,id=pip_conf,target=/etc/pip.conf \

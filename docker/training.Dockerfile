@@ -17,6 +17,7 @@ ENV PIP_DISABLE_PIP_VERSION_CHECK=1 \
 WORKDIR /source
 COPY pyproject.toml constraints.txt README.md LICENSE ./
 COPY app app
+COPY fetalhead fetalhead
 COPY training training
 COPY model_store model_store
 # The CPU runtime runs export's parity test and the evaluation; torch alone uses the GPU.

@@ -172,7 +172,8 @@ def test_settings_that_are_named_exist(document: str) -> None:
 
 
 def test_every_package_is_marked_as_typed() -> None:
-    assert [name for name in ("app", "model_store", "training") if not (ROOT / name / "py.typed").exists()] == []
+    packages = ("app", "fetalhead", "model_store", "training")
+    assert [name for name in packages if not (ROOT / name / "py.typed").exists()] == []
 
 
 def test_every_folder_of_tests_is_a_package() -> None:

@@ -18,7 +18,7 @@ Function = ast.FunctionDef | ast.AsyncFunctionDef
 CLIENT: Final = """\
 # Python client
 
-`from app.client import FetalHead` talks to a running service; [use it from Python](../how-to/python.md) shows how.
+`from fetalhead import FetalHead` talks to a running service; [use it from Python](../how-to/python.md) shows how.
 `AsyncFetalHead` has the same methods, to be awaited."""
 MODULES: Final = """\
 # Modules
@@ -41,7 +41,7 @@ ASYNC: Final = "Async"
 
 
 def client_page() -> str:
-    """Return the page about everything that `app.client` exports."""
+    """Return the page about everything that the client exports."""
     client = importlib.import_module("app.client")
     exported = [getattr(client, name) for name in client.__all__]
     errors = [kind for kind in exported if issubclass(kind, Exception)]
