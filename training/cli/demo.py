@@ -38,7 +38,7 @@ DEFAULT_SEED = 2_000_005
 """A patient of the test cohort, which no training saw."""
 LARGEST_VOLUME_ERROR_PERCENT = 15.0
 MEASURED = ("ok", "review")
-VOLUME = "volume.nii.gz"
+VOLUME, TRUTH = "volume.nii.gz", "truth.nii.gz"
 say = partial(print, flush=True)
 
 
@@ -76,7 +76,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         say(f"demo failed: {error}")
         return 1
     say(_format_table(comparison))
-    say(f"\nmask, report, picture and the volume itself: {options.folder}/")
+    say(f"\nmask, report, picture, the volume and its true outline: {options.folder}/")
     if not comparison.good:
         say(
             f"demo failed: got verdict {comparison.verdict} and a volume error of {comparison.error_percent:+.1f} %; "
@@ -96,6 +96,7 @@ def demonstrate(request: SimulationRequest, folder: Path) -> Comparison:
         phantom = simulate(request)
         payload = encode_volume(phantom.volume)
         (folder / VOLUME).write_bytes(payload)
+        (folder / TRUTH).write_bytes(encode_volume(phantom.truth))
         say(f"   {' x '.join(map(str, phantom.volume.data.shape))} voxels, {len(payload) / 1e6:.1f} MB")
         wait_until_ready(service)
         say("2. POST /segment ...")

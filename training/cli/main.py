@@ -20,7 +20,7 @@ from training.cli.release import add_release
 from training.cli.simulate import add_simulate
 from training.config.training import ConfigError
 
-EXTRA = "pip install 'fetalhead[cpu,train]'"
+EXTRA = "make develop, in the sources, or pip install 'fetalhead[cpu,train]'"
 Command = Callable[[argparse.Namespace], object]
 
 

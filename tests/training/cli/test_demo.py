@@ -3,6 +3,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from app.imaging.nifti.file import decode_nifti
+from app.imaging.postprocess import head_volume_ml
 from tests.helpers.makers import publish_threshold_model
 from training.cli.demo import (
     Comparison,
@@ -34,9 +36,13 @@ def test_it_measures_through_a_running_service_and_leaves_its_files(tmp_path: Pa
         "preview.png",
         "report.json",
         "service.log",
+        "truth.nii.gz",
         "volume.nii.gz",
     }
     assert (folder / "preview.png").read_bytes().startswith(b"\x89PNG")
+    assert len((folder / "report.json").read_text().splitlines()) > 20
+    truth = decode_nifti((folder / "truth.nii.gz").read_bytes()).volume
+    assert head_volume_ml(truth.data, truth.geometry) == pytest.approx(comparison.true_ml, rel=1e-5)
     assert comparison.true_ml == pytest.approx(320, rel=0.03)
     assert 0 <= comparison.dsc <= 1
 
