@@ -157,7 +157,7 @@ def _draw_flags(report: Report) -> Flowable:
 
 def _draw_surface(png: bytes | None) -> list[Flowable]:
     if png is None:
-        return [Paragraph("There is no surface: the mask is empty.", NORMAL)]
+        return [Paragraph("There is no surface: the mask is empty, or too small to be seen.", NORMAL)]
     return [Paragraph("Surface", HEADING), _make_picture(png, 84 * mm), Paragraph(SURFACE_CAPTION, SMALL)]
 
 

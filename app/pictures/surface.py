@@ -32,12 +32,17 @@ INK: Final = (60, 60, 60)
 
 
 def draw_surface(mask: NDArray[np.uint8], geometry: VolumeGeometry) -> bytes | None:
-    """Draw a PNG on white with both views and a scale; return None for an empty mask (0/1 on `geometry`'s grid)."""
+    """Draw a PNG on white with both views and a scale, for a mask (0/1) on `geometry`'s grid.
+
+    Return None for a mask that is empty, or too small or thin to be seen.
+    """
     if not mask.any():
         return None
     solid = _smooth(mask, geometry)
     size = math.ceil(math.hypot(*solid.shape)) + 4
     views = [_render(solid, azimuth, size) for azimuth in AZIMUTHS]
+    if any((view == PAPER).all() for view in views):
+        return None
     margin = min(_measure_margin(view) for view in views)
     picture = Image.new("RGB", (2 * VIEW + GAP, VIEW), (PAPER,) * 3)
     for number, view in enumerate(views):

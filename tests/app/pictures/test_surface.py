@@ -42,3 +42,9 @@ def test_voxels_of_unequal_sides_are_drawn_to_scale() -> None:
 def test_nothing_has_no_surface() -> None:
     geometry = VolumeGeometry.from_spacing((8, 8, 8), (2.0, 2.0, 2.0))
     assert draw_surface(np.zeros((8, 8, 8), np.uint8), geometry) is None
+
+
+def test_what_is_too_small_to_be_seen_has_no_surface() -> None:
+    mask = np.zeros((8, 8, 8), np.uint8)
+    mask[4, 4, 4] = 1
+    assert draw_surface(mask, VolumeGeometry.from_spacing((8, 8, 8), (1.0, 1.0, 1.0))) is None
