@@ -117,7 +117,10 @@ class Report(Value):
 
     @property
     def valid(self) -> ValidResult:
-        """What counts now: what the latest decision chose, else the newest edited mask, else what was measured."""
+        """What counts now: what the latest decision chose, else the newest edited mask, else what was measured.
+
+        An edited mask that its checks rejected has no volume, as a measured one.
+        """
         review = self.review or Review()
         decision, edit = review.decision, review.edit
         if decision is not None and decision.decision == "reject":
@@ -127,7 +130,8 @@ class Report(Value):
             biometry = edit.findings.biometry if edit is not None and is_newest else None
             return ValidResult(decision.head_volume_ml, None, biometry, is_edited=True)
         if decision is None and edit is not None:
-            return ValidResult(edit.head_volume_ml, None, edit.findings.biometry, is_edited=True)
+            volume_ml = None if edit.findings.verdict == "reject" else edit.head_volume_ml
+            return ValidResult(volume_ml, None, edit.findings.biometry, is_edited=True)
         return ValidResult(self.head_volume_ml, self.head_volume_interval_ml, self.biometry, is_edited=False)
 
 

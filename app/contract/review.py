@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal, Self
+from typing import Final, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -11,13 +11,19 @@ from app.contract.findings import EditFindings
 from app.contract.value import Value
 
 DecisionWord = Literal["accept", "edit", "reject"]
+DECIDED: Final = {"accept": "accepted", "edit": "accepted as edited", "reject": "rejected"}
 
 
 class NewDecision(Value):
     """A reader's decision; a reason is needed unless the mask is accepted as it is."""
 
     decision: DecisionWord
-    reason: str = Field("", max_length=500, description="For people; never a name. Needed for edit and reject.")
+    reason: str = Field(
+        "",
+        max_length=500,
+        pattern=r"^[^\x00]*$",  # PostgreSQL stores no such character
+        description="For people; never a name. Needed for edit and reject.",
+    )
 
     @model_validator(mode="after")
     def _has_a_reason(self) -> Self:
@@ -59,6 +65,11 @@ class Review(Value):
 
     decision: Decision | None = None
     edit: Edit | None = None
+
+    @property
+    def outcome(self) -> str:
+        """What readers made of the measurement, in a word or two."""
+        return "not yet decided" if self.decision is None else DECIDED[self.decision.decision]
 
     @property
     def is_outdated(self) -> bool:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from app.contract.findings import EditFindings
 from app.contract.report import QualityNumbers
 from app.imaging.arrays import Bool
@@ -12,7 +10,6 @@ from app.imaging.components import find_components
 from app.imaging.nifti.edited_mask import EditedMask
 from app.imaging.quality import Limit, QualitySpec, assess
 from app.imaging.reliability import surface
-from app.imaging.volume import AXES
 
 SMALLEST_PIECE = 0.002
 """What is smaller than this part of the mask is a slip of the brush, and no piece of its own."""
@@ -36,5 +33,5 @@ def _count_pieces(head: Bool) -> int:
 def _measure_contact(head: Bool) -> float:
     """Return the part of the mask's surface that lies at the border of the volume."""
     outer = surface(head)
-    at_border = sum(int(np.take(outer, end, axis=axis).sum()) for axis in AXES for end in (0, -1))
-    return at_border / max(1, int(outer.sum()))
+    within = outer[1:-1, 1:-1, 1:-1]
+    return 1 - int(within.sum()) / max(1, int(outer.sum()))

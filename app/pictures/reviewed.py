@@ -15,7 +15,6 @@ from app.imaging.volume import VolumeGeometry
 from app.pictures.preview import PANEL, PreviewText, draw_outline
 
 REJECTED = "REJECTED"
-DECIDED = {"accept": "accepted", "edit": "accepted as edited", "reject": "rejected"}
 
 
 def draw_reviewed_preview(report: Report, planes_png: bytes | None, measured: bytes, valid: bytes) -> bytes:
@@ -36,16 +35,17 @@ def describe_review(review: Review) -> str:
     if decision is None:
         drawn = "" if edit is None else f", drawn by {edit.by} on {edit.at:%Y-%m-%d %H:%M} UTC"
         return f"edited mask{drawn}; not yet decided"
-    reason = f": {decision.reason}" if decision.reason else ""
-    again = " (the mask was replaced since: decide again)" if review.is_outdated else ""
-    return f"{DECIDED[decision.decision]} by {decision.by} on {decision.at:%Y-%m-%d %H:%M} UTC{reason}{again}"
+    reason = f": {' '.join(decision.reason.split())}" if decision.reason else ""
+    again = " (the mask was replaced since: decide again)" if review.is_outdated else ""  # first: reasons may be long
+    return f"{review.outcome} by {decision.by} on {decision.at:%Y-%m-%d %H:%M} UTC{again}{reason}"
 
 
 def _describe(report: Report) -> PreviewText:
     valid, review = report.valid, report.review or Review()
     is_rejected = review.decision is not None and review.decision.decision == "reject"
+    judged = report.verdict if review.edit is None else review.edit.findings.verdict
     return PreviewText(
-        verdict="reject" if is_rejected else report.verdict if review.decision is None else "ok",
+        verdict="reject" if is_rejected else judged if review.decision is None else "ok",
         head_volume_ml=valid.head_volume_ml,
         interval_ml=valid.interval_ml,
         flags=(),

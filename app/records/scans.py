@@ -4,7 +4,7 @@ This is the one definition of both; whatever the service says about scans and th
 
 A measurement's **valid volume** is that of its latest decision, where there is one: the accepted or the edited one, and
 none where a reader rejected it. Where nobody has decided yet, it is that of the newest edited mask, else the measured
-one, and none where the verdict is reject.
+one, and none where the verdict on that mask is reject.
 
 A **scan** is one file of one subject. However often it was measured, it counts once: by the valid volume that a reader
 accepted or edited, else by the newest valid one, and on the day (UTC) of the first of them. Two scans of one subject
@@ -34,11 +34,13 @@ def _select_newest(table: type[DecisionRow] | type[EditedMaskRow], *columns: Any
 
 
 _DECIDED = _select_newest(DecisionRow, DecisionRow.decision)
-_EDITED = _select_newest(EditedMaskRow)
+_EDITED = _select_newest(EditedMaskRow, EditedMaskRow.findings["verdict"].as_string().label("verdict"))
 DECISION: Final = _DECIDED.c.decision
 EDITED_VOLUME: Final = _EDITED.c.head_volume_ml
 VALID_VOLUME: Final = case(
-    (DECISION.is_not(None), _DECIDED.c.head_volume_ml), else_=func.coalesce(EDITED_VOLUME, Row.head_volume_ml)
+    (DECISION.is_not(None), _DECIDED.c.head_volume_ml),
+    (_EDITED.c.verdict == "reject", None),
+    else_=func.coalesce(EDITED_VOLUME, Row.head_volume_ml),
 )
 _OF_THE_MODEL = or_(DECISION == "accept", and_(DECISION.is_(None), EDITED_VOLUME.is_(None)))
 _OF_A_READER = or_(DECISION.is_not(None), EDITED_VOLUME.is_not(None))

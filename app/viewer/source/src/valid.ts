@@ -18,7 +18,8 @@ export function validOf(report: Report): Valid {
     const sizes = edit?.sha256 === decision.mask_sha256 ? (edit?.findings.biometry ?? null) : null;
     return { volume: decision.head_volume_ml, interval: null, sizes, rejected: false };
   }
-  if (!decision && edit) return { volume: edit.head_volume_ml, interval: null, sizes: edit.findings.biometry, rejected: false };
+  const isImpossible = edit?.findings.verdict === "reject";
+  if (!decision && edit) return { volume: isImpossible ? null : edit.head_volume_ml, interval: null, sizes: edit.findings.biometry, rejected: false };
   return { volume: report.head_volume_ml, interval: report.head_volume_interval_ml, sizes: report.biometry, rejected: false };
 }
 
