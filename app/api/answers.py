@@ -10,7 +10,7 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse
 
 from app.api.address import link_below
-from app.contract.report import MASK, PLANES, PREVIEW, REPORT, Report, segmentation_path
+from app.contract.report import EDITED_MASK, MASK, PLANES, PREVIEW, REPORT, Report, segmentation_path
 from app.contract.service import Unfinished
 from app.pictures.reviewed import draw_reviewed_preview
 from app.problems.problem import ProblemError
@@ -30,9 +30,7 @@ def completed_answer(records: Records, report: Report, media_type: str, root: st
     """Return the answer to a completed segmentation, its links below `root`; blocks while it reads files."""
     headers = {"Location": segmentation_path(report.id), **summary_headers(report)}
     if media_type == GZIP:
-        return Response(
-            records.repository.read_artifact(report.id, MASK), media_type=GZIP, headers=headers | save_as(MASK)
-        )
+        return Response(read_valid_mask(records, report), media_type=GZIP, headers=headers | save_as(MASK))
     if media_type == ZIP:
         return Response(make_archive(records, report), media_type=ZIP, headers=headers | save_as("segmentation.zip"))
     return JSONResponse(link_below(root, report.model_dump(mode="json")), headers=headers)
@@ -89,12 +87,15 @@ def require_report(stored: StoredSegmentation) -> Report:
 
 
 def make_archive(records: Records, report: Report) -> bytes:
-    """Return mask, edited mask if there is one, report and preview in a zip; blocks while it reads files."""
-    edited = records.reviews.read_edited_mask(report.id)
+    """Return mask, edited mask, report and preview in a zip; blocks while it reads files.
+
+    Of several edited masks it is the one that counts, or else the newest.
+    """
+    edited = read_valid_mask(records, report) if report.valid.is_edited else _read_newest_edit(records, report.id)
     files = {
         REPORT: report.model_dump_json(indent=2).encode(),
         MASK: records.repository.read_artifact(report.id, MASK),
-        **({} if edited is None else {"edited_mask.nii.gz": edited[1]}),
+        **({} if edited is None else {EDITED_MASK: edited}),
         PREVIEW: draw_valid_preview(records, report),
     }
     file = io.BytesIO()
@@ -102,6 +103,11 @@ def make_archive(records: Records, report: Report) -> bytes:
         for name, content in files.items():
             members.writestr(name, content)
     return file.getvalue()
+
+
+def _read_newest_edit(records: Records, segmentation_id: str) -> bytes | None:
+    newest = records.reviews.read_edited_mask(segmentation_id)
+    return None if newest is None else newest[1]
 
 
 def read_valid_mask(records: Records, report: Report) -> bytes:

@@ -114,7 +114,9 @@ class FetalHead:
             _check_under_way(answer)
             time.sleep(pause_s)
             pause_s = min(pause_s * 1.5, LAST_POLL_S)
-        return Result(_parse(Report, answer), self.content(f"{path}/mask"), self.content(f"{path}/preview.png"))
+        report = _parse(Report, answer)
+        mask = f"{path}/mask" if report.review is None else f"{path}/mask?version=valid"
+        return Result(report, self.content(mask), self.content(f"{path}/preview.png"))
 
     def volumes(
         self,

@@ -13,7 +13,7 @@ from pathlib import Path
 from nibabel.nifti1 import Nifti1Image
 from nibabel.nifti2 import Nifti2Image
 
-from app.contract.report import MASK, PREVIEW, REPORT, Report
+from app.contract.report import EDITED_MASK, MASK, PREVIEW, REPORT, Report
 from app.contract.value import COLOURS
 from app.files import write_atomically
 from app.imaging.nifti.file import read_mask_file
@@ -21,7 +21,10 @@ from app.imaging.nifti.file import read_mask_file
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Result:
-    """One measured head; `mask_file` and `preview_png` are the files as the service sent them."""
+    """One measured head; `mask_file` and `preview_png` are the files as the service sent them.
+
+    Where a reader decided, mask and text are of what counts now; the model's numbers stay in `report`.
+    """
 
     report: Report
     mask_file: bytes
@@ -32,7 +35,8 @@ class Result:
         """Return the result in an answer of the media type application/zip."""
         with zipfile.ZipFile(io.BytesIO(archive)) as files:
             report = Report.model_validate_json(files.read(REPORT), extra="ignore")
-            return cls(report, files.read(MASK), files.read(PREVIEW))
+            mask = EDITED_MASK if report.valid.is_edited else MASK
+            return cls(report, files.read(mask), files.read(PREVIEW))
 
     @cached_property
     def mask(self) -> Nifti1Image | Nifti2Image:
@@ -49,13 +53,14 @@ class Result:
         return target
 
     def __str__(self) -> str:
-        """Return the volume with its interval, and the verdict."""
-        report = self.report
-        if report.head_volume_ml is None:
-            return f"no volume: {report.verdict}"
-        interval = report.head_volume_interval_ml
+        """Return the volume with its interval, and the verdict or what a reader decided."""
+        valid, review = self.report.valid, self.report.review
+        word = self.report.verdict if review is None else review.outcome
+        if valid.head_volume_ml is None:
+            return f"no volume: {word}"
+        interval = valid.interval_ml
         between = "" if interval is None else f" ({interval[0]:.0f} to {interval[1]:.0f})"
-        return f"{report.head_volume_ml:.1f} mL{between}, {report.verdict}"
+        return f"{valid.head_volume_ml:.1f} mL{between}, {word}"
 
     def __repr__(self) -> str:
         """Return the same in one line with the id; the files would fill screens."""

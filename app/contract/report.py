@@ -14,6 +14,8 @@ from app.contract.review import Review
 from app.contract.value import NOTICE, MeasuredMl, Value, Verdict
 
 MASK: Final = "mask.nii.gz"
+EDITED_MASK: Final = "edited_mask.nii.gz"
+"""A reader's mask in an archive, beside the model's."""
 PREVIEW: Final = "preview.png"
 PLANES: Final = "planes.png"
 """The planes of the preview without any outline."""

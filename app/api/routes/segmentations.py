@@ -33,7 +33,7 @@ from app.service.state import ServiceState
 
 router = APIRouter(prefix="/segmentations/{segmentation_id}", tags=["segmentation"])
 PDF = "application/pdf"
-MaskVersion = Literal["latest", "original", "edited"]
+MaskVersion = Literal["latest", "valid", "original", "edited"]
 FILE_PROBLEMS = ("unknown_segmentation", "not_completed", "damaged_record")
 
 
@@ -84,12 +84,16 @@ async def get_mask(
     segmentation_id: SegmentationId,
     state: State,
     wanted: Annotated[
-        MaskVersion, Query(alias="version", description="The model's mask, a reader's, or whichever is newer.")
+        MaskVersion,
+        Query(alias="version", description="The model's mask, a reader's, the newest, or the one that counts."),
     ] = "latest",
 ) -> Response:
     """Return the mask, .nii.gz with the grid, affine and codes of the upload: 1 in the head, 0 elsewhere."""
+    report = await find_report(state, segmentation_id)
+    if wanted == "valid":
+        content = await run_in_threadpool(read_valid_mask, state.records, report)
+        return Response(content, media_type=GZIP, headers=_show_as(MASK) | summary_headers(report))
     if wanted != "original":
-        report = await find_report(state, segmentation_id)
         edited = await run_in_threadpool(state.records.reviews.read_edited_mask, segmentation_id)
         if edited is not None:
             edit, content = edited

@@ -1,6 +1,7 @@
 """The client against a real service over a real socket."""
 
 import asyncio
+import gzip
 import inspect
 import io
 import threading
@@ -82,6 +83,21 @@ class TestSegment:
         fetal_head.erase(first.report.id)
         with pytest.raises(NotFound, match="unknown_segmentation"):
             fetal_head.result(first.report.id)
+
+    def test_after_a_review_mask_and_text_are_what_counts(self, fetal_head: FetalHead, scan: Path, url: str) -> None:
+        measured = fetal_head.segment(scan)
+        where = f"{url}/segmentations/{measured.report.id}"
+        voxels = np.asarray(measured.mask.dataobj).copy()
+        voxels[:, :, : voxels.shape[2] // 2] = 0
+        edited = gzip.compress(nib.Nifti1Image(voxels, measured.mask.affine).to_bytes())
+        volume_ml = httpx.put(f"{where}/mask", content=edited).json()["head_volume_ml"]
+        httpx.post(f"{where}/decision", json={"decision": "edit", "reason": "neck cut off"})
+        archived = Result.from_zip(fetal_head.content(f"/segmentations/{measured.report.id}/archive.zip"))
+        for result in (fetal_head.result(measured.report.id), archived):
+            assert str(result) == f"{volume_ml:.1f} mL, accepted as edited"
+            np.testing.assert_array_equal(np.asarray(result.mask.dataobj), voxels)
+        httpx.post(f"{where}/decision", json={"decision": "reject", "reason": "moved"})
+        assert str(fetal_head.result(measured.report.id)) == "no volume: rejected"
 
     def test_what_was_measured_is_listed(self, fetal_head: FetalHead, scan: Path) -> None:
         measured = fetal_head.segment(scan, subject="listed")

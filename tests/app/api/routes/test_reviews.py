@@ -130,6 +130,64 @@ class TestDecision:
         assert reviews.latest([report["id"]])[report["id"]].is_outdated
         assert "decide again" in text_of(client.get(f"/segmentations/{report['id']}/report.pdf").content)
 
+    def test_a_long_body_is_refused(self, client: httpx.Client, report: dict[str, Any]) -> None:
+        answer = client.post(f"/segmentations/{report['id']}/decision", content=b"x" * 5000)
+        assert_problem(answer, 413, "body_too_large")
+
+    def test_of_nothing(self, shared_client: httpx.Client) -> None:
+        nothing = {"id": "00000000-0000-4000-8000-000000000000"}
+        assert_problem(decide(shared_client, nothing, "accept"), 404, "unknown_segmentation")
+
+    def test_no_reason_holds_a_null_character(self, client: httpx.Client, report: dict[str, Any]) -> None:
+        assert_problem(decide(client, report, "reject", "a\0b"), 422, "invalid_decision")
+
+    def test_a_long_reason_does_not_hide_that_a_new_decision_is_needed(
+        self, client: httpx.Client, report: dict[str, Any]
+    ) -> None:
+        decide(client, report, "reject", "a long reason\n" * 30)
+        mask, affine = smaller(client, report)
+        put(client, report, nifti_bytes(mask, affine))
+        text = text_of(client.get(f"/segmentations/{report['id']}/report.pdf").content)
+        assert text.index("decide again") < text.index("a long reason")
+
+    def test_a_mask_of_no_heads_size_has_no_volume_before_it_is_decided_either(
+        self, client: httpx.Client, report: dict[str, Any]
+    ) -> None:
+        mask, affine = smaller(client, report)
+        for edited in (np.ones_like(mask), (np.arange(mask.size) == mask.size // 2).reshape(mask.shape)):
+            put(client, report, nifti_bytes(edited.astype(np.uint8), affine))
+            volumes = client.get("/volume", params={"subject": report["subject"]}).json()
+            assert (volumes["items"][0]["valid_volume_ml"], volumes["summary"]["scans"]) == (None, [])
+            shown = printed(client, report)
+            assert "no volume" in shown.text
+            headers = client.get(f"/segmentations/{report['id']}/preview.png").headers
+            assert "X-Head-Volume-ml" not in headers
+
+
+class TestTheMaskThatCounts:
+    def test_is_the_decided_one_and_not_a_newer_one(self, client: httpx.Client, sphere: bytes) -> None:
+        key = {"Idempotency-Key": "one"}
+        report = client.post("/segment", files={"volume": sphere}, headers=key).json()
+        mask, affine = smaller(client, report)
+        decided = put(client, report, nifti_bytes(mask, affine)).json()
+        decide(client, report, "edit", "neck cut off")
+        put(client, report, nifti_bytes(mask[::-1].copy(), affine))
+        where = f"/segmentations/{report['id']}"
+        valid = client.get(f"{where}/mask?version=valid")
+        assert valid.headers["X-Head-Volume-ml"] == str(decided["head_volume_ml"])
+        assert (nib.Nifti1Image.from_bytes(gzip.decompress(valid.content)).get_fdata() == mask).all()
+        assert printed(client, report).members["edited_mask.nii.gz"] == valid.content
+        again = client.post("/segment", files={"volume": sphere}, headers={**key, "Accept": "application/gzip"})
+        assert (again.content, again.headers["X-Head-Volume-ml"]) == (valid.content, str(decided["head_volume_ml"]))
+
+    def test_is_the_models_after_it_was_accepted(self, client: httpx.Client, report: dict[str, Any]) -> None:
+        where = f"/segmentations/{report['id']}"
+        measured = client.get(f"{where}/mask").content
+        mask, affine = smaller(client, report)
+        put(client, report, nifti_bytes(mask, affine))
+        decide(client, report, "accept")
+        assert client.get(f"{where}/mask?version=valid").content == measured
+
 
 class TestWhatIsPrinted:
     def test_nobody_looked(self, client: httpx.Client, report: dict[str, Any]) -> None:
@@ -188,14 +246,6 @@ def printed(client: httpx.Client, report: dict[str, Any]) -> Printed:
 
 def pixels(png: bytes) -> np.ndarray[Any, Any]:
     return np.asarray(Image.open(io.BytesIO(png)).convert("RGB"))
-
-    def test_a_long_body_is_refused(self, client: httpx.Client, report: dict[str, Any]) -> None:
-        answer = client.post(f"/segmentations/{report['id']}/decision", content=b"x" * 5000)
-        assert_problem(answer, 413, "body_too_large")
-
-    def test_of_nothing(self, shared_client: httpx.Client) -> None:
-        nothing = {"id": "00000000-0000-4000-8000-000000000000"}
-        assert_problem(decide(shared_client, nothing, "accept"), 404, "unknown_segmentation")
 
 
 class TestEditedMask:
