@@ -4,13 +4,17 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 
+# The names of the images, as docker-compose.yml has them.
+-include .env
+VERSION := $(shell sed -n 's/^version = "\(.*\)"$$/\1/p' pyproject.toml)
+
 # Override on the command line: make serve RUNTIME=gpu, make test PYTEST_ARGS="-k nifti -x". WORKERS is the number of
 # processes that test side by side; with WORKERS=0 a test can print and be debugged.
 VENV        ?= .venv
 RUNTIME     ?= cpu
 PYTEST_ARGS ?=
 WORKERS     ?= 2
-IMAGE       ?= fetalhead:latest
+IMAGE       ?= $(or $(IMAGE_$(if $(filter cpu,$(RUNTIME)),CPU,GPU)),fetalhead:$(VERSION)-$(RUNTIME))
 IMAGE_ARGS  ?=
 ADVISORIES  ?=
 DURATION    ?= 30m

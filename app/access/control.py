@@ -46,6 +46,8 @@ class Access:
             raise UnprotectedError(self._settings.host)
         if self._keys is not None:
             self._keys.load()
+            if self._keys.is_empty and self._tokens is None and self._proxy is None:
+                log.warning("no API key yet, every caller is refused: fetalhead keys add")
 
     @property
     def user_header(self) -> str | None:

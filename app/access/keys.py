@@ -130,6 +130,11 @@ class ApiKeys:
         self._keys = {key.sha256: key for key in self._file.read()}
         self._seen, self.problem = seen, None
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether no key was read, so that nobody can have one."""
+        return not self._keys
+
     def find(self, key: str) -> Principal | None:
         """Return the holder of a key, or None if no valid line has its hash."""
         self._refresh()

@@ -1,12 +1,14 @@
 """docker-compose.yml and what it mounts: valid, pinned, closed, and nothing missing."""
 
+import os
 import re
 import shutil
 import stat
 import subprocess
 import sys
+from configparser import ConfigParser
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 import yaml
@@ -15,7 +17,9 @@ from app.settings import Settings, environment_name
 from tests.helpers.repository import ROOT
 from tests.helpers.system_packages import require
 
-STACK: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
+DEFAULT = re.compile(r"\$\{([A-Z_]+):-([^}]*)\}")
+TEXT = (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
+STACK: dict[str, Any] = yaml.safe_load(DEFAULT.sub(r"\2", TEXT))
 SERVICES: dict[str, dict[str, Any]] = STACK["services"]
 OURS = ("service-gpu", "service-cpu")
 PINNED = re.compile(r"[a-z0-9./-]+:v?\d+\.\d+(\.\d+)?(-[a-z0-9.]+)*")
@@ -79,6 +83,57 @@ def test_the_bases_of_our_images_are_pinned(file: str) -> None:
 def test_the_settings_of_the_service_can_be_used(name: str) -> None:
     known = {environment_name(field) for field in Settings.model_fields}
     assert set(SERVICES[name]["environment"]) <= known
+
+
+def test_what_can_be_set_is_listed_with_its_default() -> None:
+    example = (ROOT / ".env.example").read_text(encoding="utf-8")
+    assert dict(DEFAULT.findall(TEXT)).items() <= dict(re.findall(r"^#([A-Z_]+)=(\S+)$", example, re.MULTILINE)).items()
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_make_builds_the_image_that_it_runs(name: str) -> None:
+    inherited = {key: value for key, value in os.environ.items() if not key.startswith(("IMAGE", "MAKE"))}
+    command = ["make", "--dry-run", "image", f"RUNTIME={name.removeprefix('service-')}"]
+    plan = subprocess.run(command, cwd=ROOT, env=inherited, capture_output=True, text=True, check=True).stdout
+    if (ROOT / ".env").exists():
+        pytest.skip("the images of this checkout have names of their own")
+    assert f"docker/build {SERVICES[name]['image']} " in plan
+
+
+def test_a_model_store_can_be_mounted_in_place_of_the_images() -> None:
+    added = yaml.safe_load((ROOT / "docker/model-store.yml").read_text(encoding="utf-8"))["services"]
+    assert set(added) == set(OURS)
+    for service in added.values():
+        (mounted,) = service["volumes"]
+        assert mounted.endswith(f":{service['environment']['FETALHEAD_MODEL_STORE']}:ro")
+
+
+class TestUnit:
+    UNIT: ClassVar = ConfigParser(strict=False, interpolation=None, delimiters=["="])
+
+    @pytest.fixture(autouse=True)
+    def read(self) -> None:
+        self.UNIT.optionxform = str  # type: ignore[assignment,method-assign]  # as its documentation does
+        self.UNIT.read(ROOT / "docker/systemd/fetalhead.service")
+
+    def test_its_settings_exist(self) -> None:
+        known = {environment_name(field) for field in Settings.model_fields}
+        words = (word.partition("=")[0] for word in self.UNIT["Service"]["Environment"].split())
+        assert {word for word in words if word.startswith("FETALHEAD_")} <= known
+
+    def test_it_waits_for_work_to_be_finished(self) -> None:
+        assert float(self.UNIT["Service"]["TimeoutStopSec"]) > Settings().shutdown_timeout_s
+
+    def test_systemd_takes_it(self, tmp_path: Path) -> None:
+        analyze = shutil.which("systemd-analyze")
+        if analyze is None:
+            pytest.skip("needs a system with systemd")
+        text = (ROOT / "docker/systemd/fetalhead.service").read_text(encoding="utf-8")
+        (tmp_path / "fetalhead.service").write_text(text.replace("/opt/fetalhead/bin/fetalhead", sys.executable))
+        result = subprocess.run(
+            [analyze, "verify", "--man=no", tmp_path / "fetalhead.service"], capture_output=True, text=True, check=False
+        )
+        assert "fetalhead.service" not in result.stderr, result.stderr
 
 
 def test_the_gpu_is_reserved_and_never_silently_replaced() -> None:

@@ -265,6 +265,11 @@ class TestOpen:
         with pytest.raises(UnprotectedError):
             app.state.access.check()
 
+    def test_a_file_without_keys_is_told_at_the_start(self, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+        (tmp_path / "keys").touch(mode=0o600)
+        create_app(Settings(data_dir=tmp_path, api_keys_file=tmp_path / "keys")).state.access.check()
+        assert "no API key yet" in caplog.text
+
     @pytest.mark.parametrize("host", ["127.0.0.1", "127.8.8.8", "::1", "localhost"])
     def test_it_starts_where_only_this_machine_does(self, tmp_path: Path, host: str) -> None:
         create_app(Settings(data_dir=tmp_path, host=host)).state.access.check()
