@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cyclonedx.schema import SchemaVersion
+from cyclonedx.validation.json import JsonStrictValidator
 
 from tests.helpers.repository import ROOT
 
@@ -33,6 +35,24 @@ def test_the_bill_of_materials_is_valid_and_names_every_installed_package(tmp_pa
     named = {re.sub(r"[-_.]+", "-", part["name"]).lower(): part["version"] for part in bill["components"]}
     for name in ("fastapi", "numpy", "onnxruntime", "openvino", "sqlalchemy"):
         assert named[name] == PINS[name]
+
+
+def test_it_names_what_the_page_is_made_of(tmp_path: Path) -> None:
+    file = tmp_path / "sbom.json"
+    component = {"type": "library", "name": "numpy", "version": PINS["numpy"], "bom-ref": "numpy"}
+    file.write_text(json.dumps({"bomFormat": "CycloneDX", "specVersion": "1.6", "components": [component]}))
+    subprocess.run([sys.executable, ROOT / "scripts/sbom-page", file], check=True, capture_output=True)
+    assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(file.read_text()) is None
+    bill = json.loads(file.read_text())
+    named = {part["name"]: part for part in bill["components"]}
+    wanted = json.loads((ROOT / "app/viewer/source/package.json").read_text())
+    for name, version in wanted["dependencies"].items():
+        assert named[name]["version"] == version
+        assert re.fullmatch(r"[0-9a-f]{128}", named[name]["hashes"][0]["content"])
+    assert "gl-matrix" in named
+    assert named["@niivue/niivue"]["purl"].startswith("pkg:npm/%40niivue/niivue@")
+    assert not set(wanted["devDependencies"]) & set(named)
+    assert "numpy" in named
 
 
 class TestAudit:
