@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import logging
 import re
 import time
@@ -15,6 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app.api.errors import problem_response
 from app.monitoring.metrics import Metrics
 from app.problems.translate import translate_error
+from app.service.peer import find_peer
 
 SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -116,7 +118,18 @@ def _request_id(headers: Headers) -> str:
 def _describe_sender(scope: Scope) -> dict[str, str | None]:
     """Return who sent a request and from where; only refused requests are logged with it."""
     principal, client = scope.get("state", {}).get("principal"), scope.get("client")
-    return {"caller": None if principal is None else principal.name, "address": None if client is None else client[0]}
+    name = None if principal is None else principal.name
+    named = find_peer(scope) if client is None or not _is_address(client[0]) else client[0]
+    return {"caller": name, "address": named}
+
+
+def _is_address(named: str) -> bool:
+    """Return whether this is an address: a proxy may hand on whatever its caller wrote for one."""
+    try:
+        ipaddress.ip_address(named)
+    except ValueError:
+        return False
+    return "%" not in named  # behind it, anything may name an interface
 
 
 def route_template(scope: Scope) -> str:

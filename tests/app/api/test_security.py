@@ -79,6 +79,15 @@ class TestTheLog:
             ("r-2", 403, "/models/active", "reader", "127.0.0.1"),
         ]
 
+    @pytest.mark.parametrize("forwarded", ["a name, or more", "y" * 5000, "fe80::1%Anna", "10.0.0.7:80"])
+    def test_no_address_is_taken_from_a_header_that_holds_none(
+        self, guarded: Guarded, caplog: pytest.LogCaptureFixture, forwarded: str
+    ) -> None:
+        caplog.set_level("INFO", "fetalhead.requests")
+        guarded.service.client.get("/models", headers={"X-Forwarded-For": forwarded})
+        until(lambda: len(told_of(caplog, "refused")) == 1)
+        assert told_of(caplog, "refused")[0]["address"] in ("127.0.0.1", "10.0.0.7")
+
     def test_a_served_request_is_told_without_its_address(
         self, guarded: Guarded, caplog: pytest.LogCaptureFixture
     ) -> None:
