@@ -48,7 +48,8 @@ class Addressed:
 
 def find_root(request: Request) -> str:
     """Return the prefix of every path of this service, as the caller sees it; empty where there is none."""
-    root: str = request.scope.get("root_path", "")
+    scope = request.scope
+    root: str = scope.get("app_root_path", scope.get("root_path", ""))  # below a mount `root_path` names that, too
     return root
 
 

@@ -6,8 +6,8 @@ from html import escape
 from importlib.resources import files
 from pathlib import Path
 
-from fastapi import APIRouter, FastAPI, Response
-from fastapi.responses import HTMLResponse
+from fastapi import APIRouter, FastAPI, Request, Response
+from fastapi.responses import HTMLResponse, RedirectResponse
 from fastapi.staticfiles import StaticFiles
 from starlette.types import Scope
 
@@ -23,7 +23,7 @@ FOREVER = "public, max-age=31536000, immutable"
 """The viewer's assets have a hash of their content in their names."""
 OWN_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
-    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    "form-action 'self'; base-uri 'self'; frame-ancestors 'none'"
 )
 VIEWER_POLICY = OWN_POLICY.replace("img-src 'self' data:", "img-src 'self' data: blob:")
 DOCS_POLICY = OWN_POLICY.replace("style-src 'self'", "style-src 'self' 'unsafe-inline'; font-src data:")
@@ -77,17 +77,18 @@ def mount_static(application: FastAPI) -> None:
 
 
 @router.get("/")
-async def viewer() -> HTMLResponse:
+async def viewer(root: Root) -> HTMLResponse:
     """Return the viewer or, if it was not built, a plain form that says so."""
     if (VIEWER / VIEWER_PAGE).is_file():
-        return _page((VIEWER / VIEWER_PAGE).read_text("utf-8"), VIEWER_POLICY)
-    return _page((STATIC / "landing.html").read_text("utf-8"))
+        return _page(_base_links((VIEWER / VIEWER_PAGE).read_text("utf-8"), root), VIEWER_POLICY)
+    return _page(_base_links((STATIC / "landing.html").read_text("utf-8"), root))
 
 
-@router.get("/docs")
-async def documentation() -> HTMLResponse:
-    """Return the interactive documentation of the API."""
-    return _page(DOCS, DOCS_POLICY)
+@router.get("/docs", response_model=None)
+async def documentation(request: Request) -> Response:
+    """Return the interactive documentation of the API, where its relative links lead to something."""
+    slashes = len(request.scope["raw_path"]) - len(request.scope["raw_path"].rstrip(b"/"))
+    return RedirectResponse(f"{'../' * slashes}docs") if slashes else _page(DOCS, DOCS_POLICY)
 
 
 @router.get("/problems")
@@ -104,6 +105,11 @@ async def problem_page(code: str, root: Root) -> HTMLResponse:
     if code not in PROBLEMS:
         raise ProblemError("not_found")
     return _page(PAGE.format(title=escape(PROBLEMS[code].title), body=_description(PROBLEMS[code], root), root=root))
+
+
+def _base_links(html: str, root: str) -> str:
+    """Return a page whose relative links begin at the prefix, even where its address lacks the slash behind it."""
+    return html.replace("<head>", f'<head>\n    <base href="{root}/">', 1) if root else html
 
 
 def _row(kind: ProblemType, root: str) -> str:

@@ -26,12 +26,15 @@ def test_pages_link_to_nothing_beside_the_prefix(shared_client: httpx.Client, pa
     assert [link for link in links if not link.startswith("/fetal/")] == []
 
 
-@pytest.mark.parametrize("path", ["/", "/docs", "/problems/not_nifti"])
-def test_what_a_page_links_to_is_there(shared_client: httpx.Client, path: str) -> None:
-    page = shared_client.get(path)
+@pytest.mark.parametrize("path", ["/", "/docs", "/docs/", "/docs//", "/problems/not_nifti/"])
+@pytest.mark.parametrize("prefix", ["", "/fetal"])
+def test_what_a_page_links_to_is_there(shared_client: httpx.Client, path: str, prefix: str) -> None:
+    headers = {"X-Forwarded-Prefix": prefix}
+    page = shared_client.get(prefix + path, headers=headers, follow_redirects=True)
+    assert page.status_code == 200
     links = re.findall(r"""(?:src|href)=["']([^"'#:{]+)["']""", page.text)
     assert links
-    found = {link: shared_client.get(str(page.url.join(link))).status_code for link in links}
+    found = {link: shared_client.get(str(page.url.join(link)), headers=headers).status_code for link in links}
     assert found == dict.fromkeys(links, 200)
 
 
@@ -81,3 +84,18 @@ def test_a_request_keeps_its_identifier(shared_client: httpx.Client) -> None:
     made = {answered(given) for given in ("", "a b", "x" * 200)}
     assert len(made) == 3
     assert all(re.fullmatch("[0-9a-f]{32}", identifier) for identifier in made)
+
+
+def test_the_page_is_whole_where_the_slash_behind_the_prefix_is_missing(shared_client: httpx.Client) -> None:
+    page = shared_client.get("/fetal", headers=BELOW)
+    base = re.search(r"""<base href=["'](/[^"']*)["']""", page.text)
+    assert base is not None
+    assert base[1] == "/fetal/"
+    assert "base-uri 'self'" in page.headers["Content-Security-Policy"]
+    assert "<base" not in shared_client.get("/").text
+
+
+@pytest.mark.parametrize("path", ["/static/nothing", "/docs/assets/nothing", "/nothing"])
+def test_a_problem_is_explained_at_the_same_address_everywhere(shared_client: httpx.Client, path: str) -> None:
+    assert shared_client.get(path).json()["type"] == "/problems/not_found"
+    assert shared_client.get(path, headers=BELOW).json()["type"] == "/fetal/problems/not_found"
