@@ -15,6 +15,7 @@ from training.config.presets import list_presets, load_config
 from training.config.training import TrainingConfig
 from training.fitting.run_folder import RunFolder
 from training.phantom import Phantom, SimulationRequest
+from training.phantom.background import FIRST
 from training.phantom.cohort import load_or_simulate, make_cohort, request_for
 from training.phantom.scene import SPACINGS_MM
 from training.progress import with_progress
@@ -89,11 +90,16 @@ def validation_phantoms(options: argparse.Namespace) -> Iterable[Phantom]:
 
 
 def wanted_phantoms(config: TrainingConfig, none: bool) -> list[SimulationRequest]:
-    """Return the scans that training needs, in its order: validation cases, then the levels' cohorts in turn."""
+    """Return the scans that training needs, in its order: a few of every batch, then the rest of each in turn.
+
+    Each level has cases of its own, and one that is not trained needs none.
+    """
     if none or config.phantoms is None:
         return []
     batches = config.phantoms.batches
-    return [request_for(b.cohort, b.first + n, b.spacing_mm) for b in batches for n in range(b.cases)]
+    few = FIRST // len(batches)
+    numbers = [*((b, range(min(few, b.cases))) for b in batches), *((b, range(few, b.cases)) for b in batches)]
+    return [request_for(b.cohort, b.first + n, b.spacing_mm) for b, wanted in numbers for n in wanted]
 
 
 def spacing_mm(text: str) -> float:

@@ -17,15 +17,13 @@ FIRST = 32
 
 @contextmanager
 def make_in_background(directory: Path, requests: Sequence[SimulationRequest]) -> Iterator[None]:
-    """Make the missing phantoms: the first 32 before the block, the rest in a process that ends with the block."""
-    missing = [request for request in requests if not phantom_file(directory, request.seed).exists()]
-    ready = len(requests) - len(missing)
-    now = max(0, min(FIRST, len(requests)) - ready)
-    _make(directory, missing[:now])
-    if now == len(missing):
+    """Make the missing phantoms: those of the first 32 before the block, the rest in a process that ends with it."""
+    _make(directory, _list_missing(directory, requests[:FIRST]))
+    missing = _list_missing(directory, requests)
+    if not missing:
         yield
         return
-    rest = (directory, missing[now:])
+    rest = (directory, missing)
     worker = multiprocessing.get_context("spawn").Process(target=_make_quietly, args=rest, daemon=True)
     worker.start()
     try:
@@ -33,6 +31,10 @@ def make_in_background(directory: Path, requests: Sequence[SimulationRequest]) -
     finally:
         worker.terminate()
         worker.join()
+
+
+def _list_missing(directory: Path, requests: Sequence[SimulationRequest]) -> list[SimulationRequest]:
+    return [request for request in requests if not phantom_file(directory, request.seed).exists()]
 
 
 def _make_quietly(directory: Path, requests: Sequence[SimulationRequest]) -> None:

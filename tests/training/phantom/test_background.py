@@ -3,6 +3,8 @@ from pathlib import Path
 
 import pytest
 
+from training.cli.shared import wanted_phantoms
+from training.config.presets import list_presets, load_config
 from training.phantom import background
 from training.phantom.cohort import request_for
 
@@ -36,3 +38,22 @@ def test_the_second_process_ends_with_the_block(tmp_path: Path, monkeypatch: pyt
     before = len(list(tmp_path.glob("*.npz")))
     time.sleep(0.5)
     assert len(list(tmp_path.glob("*.npz"))) == before
+
+
+@pytest.mark.parametrize("preset", [name for name in list_presets() if load_config(name).phantoms is not None])
+def test_what_is_made_first_is_enough_to_begin_any_level(preset: str) -> None:
+    config = load_config(preset)
+    first = [request.seed for request in wanted_phantoms(config, none=False)[: background.FIRST]]
+    ranges = [config.data.train[level - 1] for level in config.trained_levels]
+    assert all(any(seed in wanted for seed in first) for wanted in [*ranges, config.data.validation])
+
+
+def test_what_was_made_before_does_not_stand_for_what_comes_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(background, "FIRST", 1)
+    wanted, other = request_for("train", 0, SPACING), request_for("train", 1, SPACING)
+    with background.make_in_background(tmp_path, [other]):
+        pass
+    with background.make_in_background(tmp_path, [wanted, other, request_for("train", 2, SPACING)]):
+        assert (tmp_path / "00000000.npz").is_file()
