@@ -23,6 +23,14 @@ from app.imaging.volume import AXES, Volume
 SAMPLES = 300_000
 RARE = 1e-4
 """Share of the echoes that may lie beyond the range which counts, at either end."""
+UNUSUAL = 0.025
+"""Share of the voxels that may be no echoes at all, such as burnt-in text, at either end."""
+REACH_DOWN, REACH_UP = 0.25, 2.0
+"""How far beyond the others echoes reach, as multiples of their range; what lies further away is none."""
+FEW = 0.1
+"""Between echoes and what is no echo lie fewer voxels than this share of the latter."""
+FEWEST_STEPS = 32
+"""Steps of single precision within the range of the echoes below which they are lost in rounding."""
 RARE_ECHOES = 0.1
 """How far beyond that range echoes reach, as a share of it."""
 BORDER_SHARE = 0.1
@@ -83,7 +91,8 @@ class EchoRange:
 def find_echo_range(data: NDArray[Any]) -> EchoRange:
     """Return which values of a volume (I, J, K) are echoes and which one stands outside the fan.
 
-    Raises `NotMeasurable` where a value is not finite, and where all are the same.
+    Raises `NotMeasurable` where a value is not finite, where all are the same, and where they differ by too little for
+    single precision.
     """
     lowest, highest = float(data.min()), float(data.max())
     if not (np.isfinite(lowest) and np.isfinite(highest)):
@@ -96,9 +105,12 @@ def find_echo_range(data: NDArray[Any]) -> EchoRange:
     echoes = sample.ravel() if fill is None else sample[sample != fill]
     if echoes.size == 0:
         echoes = data[data != fill]
+    bottom, top = _reach_of_echoes(echoes)
+    echoes = echoes[(bottom <= echoes) & (echoes <= top)]
     low, high = (float(value) for value in np.quantile(echoes, (RARE, 1 - RARE)))
     if low == high:
         low, high = lowest, highest
+    _check_precision(low, high)
     return EchoRange(low, high, fill)
 
 
@@ -111,9 +123,10 @@ def clean_values(volume: Volume, echoes: EchoRange | None = None) -> Volume:
     top, floor = echoes.high + echoes.span, echoes.floor
     if echoes.has_black_outside and float(data.max()) <= top and float(data.min()) >= floor:
         return volume
-    plain = np.array(data, dtype=np.float32)
+    plain, black = np.array(data, dtype=np.float32), echoes.black if echoes.fill is None else floor
+    plain[_beyond_the_fan(data, echoes, top)] = black
     plain[plain > top] = echoes.high
-    np.maximum(plain, floor, out=plain)
+    plain[plain < floor] = black
     if not echoes.has_black_outside:
         plain[_outside(data, echoes)] = echoes.black
     return Volume(plain, volume.geometry)
@@ -142,6 +155,40 @@ def _find_deep(missing: Bool, hull: Bool, spacing_mm: float) -> Bool:
     steps_deep = distance_transform_edt(np.pad(hull, 1))[1:-1, 1:-1, 1:-1] - 0.5
     deep: Bool = missing & (steps_deep * spacing_mm > POCKET_MM)
     return deep
+
+
+def _reach_of_echoes(echoes: NDArray[Any]) -> tuple[float, float]:
+    """Return the values beyond which there are no echoes but marks, dead voxels, and a second value outside the fan."""
+    low, high = (float(value) for value in np.quantile(echoes, (UNUSUAL, 1 - UNUSUAL)))
+    if low == high:
+        return -np.inf, np.inf
+    return low - REACH_DOWN * (high - low), high + REACH_UP * (high - low)
+
+
+def _check_precision(low: float, high: float) -> None:
+    """Refuse echoes that single precision cannot tell apart, so far from 0."""
+    least = FEWEST_STEPS * float(np.spacing(np.float32(max(abs(low), abs(high)))))
+    if high - low < least:
+        raise NotMeasurable(
+            "values_out_of_range",
+            f"the echoes reach from {low:.9g} to {high:.9g}, which single precision cannot tell apart",
+            expected=f"a range of at least {least:.3g} there",
+            remedy="export the volume without the offset",
+        )
+
+
+def _beyond_the_fan(data: NDArray[Any], echoes: EchoRange, top: float) -> Bool:
+    """Return what is brighter than every echo and connected with the box's border: a second value outside the fan."""
+    bright: Bool = data > top
+    count, between = int(bright.sum()), int((data > echoes.high).sum()) - int(bright.sum())
+    if count <= RARE * data.size or between > FEW * count:
+        return np.zeros_like(bright)
+    around = bright | (data < echoes.low - echoes.span)
+    if echoes.fill is not None:
+        around |= data == echoes.fill
+    components = find_components(np.pad(around, 1, constant_values=True), 6)
+    outside: Bool = components.only(components.at(0, 0, 0))[1:-1, 1:-1, 1:-1]
+    return outside & bright
 
 
 def _fill_value(data: NDArray[Any], sample: NDArray[Any]) -> float | None:

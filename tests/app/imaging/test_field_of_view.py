@@ -78,6 +78,40 @@ def test_stray_voxels_change_their_neighbourhood_alone(scan: Volume, name: str) 
     assert (np.abs(other.tensor - plain.tensor) > 0.1).mean() < 0.01
 
 
+def marked(value: int, share: float) -> Disguise:
+    def changed(data: NDArray[np.uint8]) -> NDArray[np.generic]:
+        other = data.astype(np.int32)
+        other.flat[:: round(1 / share)] = value
+        return other
+
+    return changed
+
+
+@pytest.mark.parametrize("value", [4095, 32767, -1000])
+@pytest.mark.parametrize("share", [0.0003, 0.003])
+def test_marks_do_not_change_the_range_of_the_echoes(scan: Volume, value: int, share: float) -> None:
+    plain, other = find_echo_range(scan.data), find_echo_range(marked(value, share)(scan.data))
+    assert other.fill == plain.fill
+    assert (other.low, other.high) == pytest.approx((plain.low, plain.high), abs=6)
+    assert not other.has_echoes_like_fill
+
+
+@pytest.mark.parametrize("value", [4095, 32767, -1024])
+def test_a_corner_without_echoes_is_outside_the_fan(value: int) -> None:
+    data = np.random.default_rng(1).integers(20, 200, (40, 40, 40)).astype(np.int32)
+    data[:8, :8, :8] = value
+    plain = clean_values(Volume(data, VolumeGeometry.from_spacing(data.shape, (1.0, 1.0, 1.0)))).data
+    assert (plain[:8, :8, :8] == 0).all()
+    np.testing.assert_array_equal(plain[8:], data[8:])
+
+
+@pytest.mark.parametrize("kind", [np.int32, np.float32])
+def test_echoes_that_single_precision_cannot_tell_apart_are_refused(scan: Volume, kind: type[np.generic]) -> None:
+    find_echo_range((scan.data.astype(np.float64) + 1e6).astype(kind))
+    with pytest.raises(NotMeasurable, match="single precision"):
+        find_echo_range((scan.data.astype(np.float64) + 1e9).astype(kind))
+
+
 @pytest.mark.parametrize("levels", [1, 2, 3])
 def test_fluid_without_an_echo_is_inside_the_fan(scan: Volume, levels: int) -> None:
     darker = Volume(np.maximum(scan.data.astype(np.int16) - levels, 0).astype(np.uint8), scan.geometry)
