@@ -20,6 +20,8 @@ import os, signal, sys, threading, time
 from app.cli.main import main
 wait = float(sys.argv.pop(1))
 def interrupt():
+    while signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        time.sleep(0.001)
     time.sleep(wait)
     os.kill(os.getpid(), signal.SIGINT)
 threading.Thread(target=interrupt, daemon=True).start()
