@@ -167,8 +167,10 @@ async def delete_segmentation(segmentation_id: SegmentationId, state: State, pri
 
 
 async def _artifact(state: ServiceState, segmentation_id: str, name: str, media_type: str) -> Response:
+    """Return a file of the model's, with the volume that the model measured unless a reader rejected it."""
     stored = await run_in_threadpool(state.records.repository.find, segmentation_id)
-    report = require_report(stored)
+    reviewed = await find_report(state, segmentation_id)
+    report = reviewed if reviewed.valid.head_volume_ml is None else require_report(stored)
     if name not in stored.artifacts:
         raise ProblemError("unknown_layer")
     content = await run_in_threadpool(state.records.repository.read_artifact, segmentation_id, name)

@@ -219,8 +219,9 @@ class TestWhatIsPrinted:
         assert "the wrong fetus" in shown.text
         red = (pixels(shown.preview) == (255, 80, 80)).all(axis=-1).sum()
         assert red > 5000 > (pixels(before.preview) == (255, 80, 80)).all(axis=-1).sum()
-        headers = client.get(f"/segmentations/{report['id']}/preview.png").headers
-        assert "X-Head-Volume-ml" not in headers
+        for file in ("preview.png", "mask", "probability"):
+            headers = client.get(f"/segmentations/{report['id']}/{file}").headers
+            assert "X-Head-Volume-ml" not in headers, file
 
     def test_an_accepted_one_says_by_whom(self, client: httpx.Client, report: dict[str, Any]) -> None:
         decide(client, report, "accept")
