@@ -1,15 +1,12 @@
 """Files of a case: all of one measurement, whatever stops the run, and never over a file of somebody else."""
 
 import json
-import os
 import resource
-import signal
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import FrameType
+from types import CodeType
 from typing import Any
 
 import pytest
@@ -24,6 +21,7 @@ from app.contract.report import MASK, Measurement
 from app.contract.upload import Upload
 from app.files import digest
 from tests.app.batch.scans import write_scan
+from tests.helpers.killing import killed_at
 
 STEPS = ("write_case", "_replace")
 """The functions that write."""
@@ -168,7 +166,7 @@ def test_a_run_that_is_killed_anywhere_leaves_nothing_half_and_can_go_on(
         if again:
             one.write(one.earlier())
         before = hashes(one) if again else None
-        if not killed_at(line, one.write):
+        if not killed_at(line, one.write, _writes):
             break
         assert hashes(one) in (before, None, hashes(one, fresh=True)), line
         one.write()
@@ -208,29 +206,5 @@ def largest_file(size: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
-def killed_at(line: int, work: Callable[[], None]) -> bool:
-    """Do the work in a process that is killed at the n-th line of its steps; False where it has fewer."""
-    child = os.fork()
-    if child == 0:
-        sys.settrace(tracer(line))
-        work()
-        os._exit(0)
-    _, status = os.waitpid(child, 0)
-    return os.WIFSIGNALED(status)
-
-
-def tracer(line: int) -> Any:
-    left = line
-
-    def trace(frame: FrameType, event: str, _: object) -> Any:
-        nonlocal left
-        code = frame.f_code
-        if code.co_filename != app.batch.written.__file__ or code.co_name not in STEPS:
-            return None
-        if event == "line":
-            left -= 1
-            if left == 0:
-                os.kill(os.getpid(), signal.SIGKILL)
-        return trace
-
-    return trace
+def _writes(code: CodeType) -> bool:
+    return code.co_filename == app.batch.written.__file__ and code.co_name in STEPS

@@ -1,14 +1,12 @@
 """A process that is really killed, at a chosen line of the records."""
 
-import os
-import signal
-import sys
 from pathlib import Path
-from types import FrameType
+from types import CodeType
 from typing import Any
 
 import app.records
 from app.records.opening import Records
+from tests.helpers import killing
 
 ROOM = str(Path(app.records.__file__).parent)
 
@@ -16,26 +14,8 @@ ROOM = str(Path(app.records.__file__).parent)
 def killed_at(line: int, work: Any, records: Records, segmentation_id: str) -> bool:
     """Does the work in a process of its own, which dies at its n-th line; False where the work has fewer."""
     records.close()  # each process opens connections of its own
-    child = os.fork()
-    if child == 0:
-        sys.settrace(tracer(line))
-        work(records, segmentation_id)
-        os._exit(0)
-    _, status = os.waitpid(child, 0)
-    return os.WIFSIGNALED(status)
+    return killing.killed_at(line, lambda: work(records, segmentation_id), _is_of_the_records)
 
 
-def tracer(line: int) -> Any:
-    left = line
-
-    def trace(frame: FrameType, event: str, _: object) -> Any:
-        nonlocal left
-        if not frame.f_code.co_filename.startswith(ROOM):
-            return None
-        if event == "line":
-            left -= 1
-            if left == 0:
-                os.kill(os.getpid(), signal.SIGKILL)
-        return trace
-
-    return trace
+def _is_of_the_records(code: CodeType) -> bool:
+    return code.co_filename.startswith(ROOM)
