@@ -71,15 +71,13 @@ class Reviews:
         with reading(self._engine) as session:
             decision = session.scalars(_select_newest(DecisionRow, [segmentation_id])).first()
             edit = session.scalars(_select_newest(EditedMaskRow, [segmentation_id])).first()
-            chosen = edit if decision is None else decision if decision.decision == "edit" else None
-            if chosen is None:
-                return None
-            name = chosen.name if isinstance(chosen, EditedMaskRow) else chosen.mask_name
-            return self._artifacts.read(
-                segmentation_id,
-                name or "",
-                chosen.sha256 if isinstance(chosen, EditedMaskRow) else chosen.mask_sha256 or "",
-            )
+            if decision is not None:
+                name, sha256 = (
+                    (decision.mask_name, decision.mask_sha256) if decision.decision == "edit" else (None, None)
+                )
+            else:
+                name, sha256 = (None, None) if edit is None else (edit.name, edit.sha256)
+            return None if name is None or sha256 is None else self._artifacts.read(segmentation_id, name, sha256)
 
     def store_mask(
         self,
