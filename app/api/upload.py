@@ -6,6 +6,7 @@ Nothing is written to disk, and the file names that clients send are ignored.
 from __future__ import annotations
 
 import asyncio
+import re
 import sys
 from collections.abc import AsyncGenerator
 from typing import Final, cast
@@ -86,17 +87,20 @@ class _FormParser(MultiPartParser):
         self._ended = True
 
     async def _bounded(self, request: Request, limit: int) -> AsyncGenerator[bytes, None]:
-        received, preamble, boundary = 0, b"", _find_boundary(request)
+        received, preamble, boundary = 0, b"", b"--" + _find_boundary(request)
+        first: re.Pattern[bytes] | None = re.compile(rb"\r\n" + re.escape(boundary) + rb"(--|[ \t]*\r\n)")
         async for chunk in request.stream():
             received += len(chunk)
             if received > limit:
                 raise _too_large(limit)
-            if boundary:  # still before the first one: what stands there is passed over (RFC 2046, 5.1.1)
+            if first:  # still before the first boundary: what stands there is passed over (RFC 2046, 5.1.1)
                 preamble += chunk
-                start = (b"\r\n" + preamble).find(b"\r\n--" + boundary)
-                if start < 0 and len(preamble) < ENVELOPE_BYTES:
+                found = first.search(b"\r\n" + preamble)
+                if found is None and len(preamble) < ENVELOPE_BYTES:
                     continue
-                chunk, boundary = preamble[max(0, start) :], b""  # noqa: PLW2901
+                if found is not None:  # without spaces behind the first boundary, which Starlette's parser refuses
+                    preamble = boundary + found[1].lstrip(b" \t") + preamble[found.end() - 2 :]
+                chunk, first = preamble, None  # noqa: PLW2901
             yield chunk
         if not self._ended:
             raise ProblemError("malformed_multipart", "The body ends before its last boundary.")

@@ -203,7 +203,16 @@ def head(service: Service, length: int) -> bytes:
 
 
 class TestEnvelope:
-    @pytest.mark.parametrize("preamble", [b"This is a multi-part message in MIME format.\r\n", b"\r\n", b"\r\nx\r\n"])
+    @pytest.mark.parametrize(
+        "preamble",
+        [
+            b"This is a multi-part message in MIME format.\r\n",
+            b"\r\n",
+            b"\r\nx\r\n",
+            f"--{BOUNDARY}x\r\n".encode(),
+            f"\r\n--{BOUNDARY}-\r\n--{BOUNDARY} x\r\n".encode(),
+        ],
+    )
     @pytest.mark.parametrize("cut", [1, 7, 10_000])
     def test_words_before_the_first_boundary_are_passed_over(
         self, shared_client: httpx.Client, sphere: bytes, preamble: bytes, cut: int
@@ -212,6 +221,19 @@ class TestEnvelope:
         pieces = [body[at : min(300, at + cut)] for at in range(0, 300, cut)]
         answer = shared_client.post("/segment", content=iter([*pieces, body[300:]]), headers=TYPE)
         assert answer.status_code == 200
+
+    @pytest.mark.parametrize("cut", [1, 10_000])
+    def test_spaces_behind_the_first_boundary_are_passed_over(
+        self, shared_client: httpx.Client, sphere: bytes, cut: int
+    ) -> None:
+        body = multipart(("volume", sphere)).replace(b"\r\n", b" \t\r\n", 1)
+        pieces = [body[at : min(200, at + cut)] for at in range(0, 200, cut)]
+        answer = shared_client.post("/segment", content=iter([*pieces, body[200:]]), headers=TYPE)
+        assert answer.status_code == 200
+
+    def test_the_last_boundary_alone_is_a_form_without_a_volume(self, shared_client: httpx.Client) -> None:
+        body = multipart()
+        assert_problem(shared_client.post("/segment", content=body, headers=TYPE), 422, "missing_volume")
 
     @pytest.mark.parametrize("body", [b"", b"no boundary at all", bytes(100_000)])
     def test_a_body_without_a_boundary_is_no_form(self, shared_client: httpx.Client, body: bytes) -> None:
