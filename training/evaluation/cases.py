@@ -11,11 +11,10 @@ from pydantic import Field
 
 from app.client import FetalHead
 from app.contract.value import Value
-from app.imaging import metrics
 from app.imaging.nifti.file import encode_volume
-from app.imaging.postprocess import head_volume_ml
 from app.imaging.volume import Volume
 from app.inference.segmenter import HeadSegmenter
+from training.evaluation.metrics import CaseMetrics, ComparedMasks, measure_masks
 from training.phantom import Phantom, SimulationRequest
 from training.phantom.cohort import load_or_simulate
 
@@ -35,26 +34,14 @@ class Facts(Value):
     truncated: bool = False
 
 
-class CaseResult(Facts):
-    """One evaluated case; volumes in mL, of the truth inside the field of view; the voxel's edges in mm."""
+class CaseResult(CaseMetrics, Facts):
+    """One evaluated case; the voxel's edges in mm."""
 
-    true_ml: float
-    measured_ml: float
-    dsc: float
-    jaccard: float
-    conformity: float | None
-    adb_mm: float | None
-    hdb_mm: float | None
     verdict: str
     flags: tuple[str, ...] = ()
     quality: dict[str, float | None] = Field(default_factory=dict)
     seconds: float
     spacing_mm: tuple[float, float, float] | None = None
-
-    @property
-    def volume_error_percent(self) -> float:
-        """The absolute relative error of the measured volume."""
-        return 100 * abs(self.measured_ml - self.true_ml) / self.true_ml
 
 
 @dataclass(frozen=True)
@@ -114,18 +101,10 @@ def judge_case(facts: Facts, volume: Volume, truth: Volume, segment: Segment) ->
     begun = perf_counter()
     answer = segment(volume, facts.gestational_age_weeks)
     seconds = perf_counter() - begun
-    dsc = metrics.dsc(answer.mask, truth.data)
-    distances = metrics.measure_boundary_distances(answer.mask, truth.data, truth.geometry.spacing_mm)
     i, j, k = (round(edge, SPACING_DIGITS) for edge in truth.geometry.spacing_mm)
     return CaseResult(
         **facts.model_dump(),
-        true_ml=head_volume_ml(truth.data, truth.geometry),
-        measured_ml=head_volume_ml(answer.mask, truth.geometry),
-        dsc=dsc,
-        jaccard=metrics.jaccard(dsc),
-        conformity=metrics.conformity(dsc),
-        adb_mm=distances.adb_mm,
-        hdb_mm=distances.hdb_mm,
+        **measure_masks(ComparedMasks(answer.mask, truth.data, truth.geometry)),
         verdict=answer.verdict,
         flags=answer.flags,
         quality=answer.quality,

@@ -9,13 +9,11 @@ from app.contract.value import VERDICTS, Value
 from app.inference.manifest import VolumeInterval
 from app.statistics.agreement import Agreement, measure_agreement
 from app.statistics.coverage import Coverage
-from app.statistics.summary import MetricSummary, summarise, summarise_known
 from training.evaluation.cases import CaseResult, find_spacing_range
+from training.evaluation.metrics import MetricSummaries, summarise_metrics
 from training.evaluation.statistics.flag_rates import FlagRates, compute_flag_rates
 from training.evaluation.statistics.reproducibility import Reproducibility
 
-FRACTIONS = ("dsc", "jaccard", "conformity")
-DISTANCES = ("adb_mm", "hdb_mm")
 PUBLISHED = ("test", "shifted", "held_out", "held_out_shifted")
 SECTIONS = (*PUBLISHED, "validation")
 ALL = "all"
@@ -24,21 +22,20 @@ MEASURED = (*SECTIONS, "train", ALL)
 """Every section that a folder may hold."""
 
 
-class EvaluationSection(Value):
+class CaseSet(Value):
+    """The number and the range of the seeds of some cases, or of their names."""
+
+    cases: int
+    seeds: str
+
+
+class EvaluationSection(MetricSummaries, CaseSet):
     """One set of cases: segmentation metrics and agreement of volumes; missing values are counted, not hidden.
 
     `interval_held` is the empirical coverage of the evaluation's `volume_interval`, `doubt` the sensitivity and the
     false alarms of the flags; `spacing_mm` are the smallest and the largest voxel edge; `command` measured the section.
     """
 
-    cases: int
-    seeds: str
-    dsc: MetricSummary
-    jaccard: MetricSummary
-    conformity: MetricSummary | None = None
-    adb_mm: MetricSummary | None = None
-    hdb_mm: MetricSummary | None = None
-    volume_error_percent: MetricSummary
     volume_bias_ml: float
     volume_loa_half_width_ml: float
     pearson: float
@@ -81,18 +78,11 @@ def summarise_section(results: Sequence[CaseResult]) -> EvaluationSection:
         ValueError: there are fewer than 2 cases.
     """
     agreed = measure_agreement([r.measured_ml for r in results], [r.true_ml for r in results])
-    columns = {name: [getattr(r, name) for r in results] for name in (*FRACTIONS, *DISTANCES)}
-    summaries = {name: summarise_known(values) for name, values in columns.items()}
     seeds, names = sorted(r.seed for r in results), [r.case for r in results if r.case is not None]
     return EvaluationSection(
         cases=len(results),
         seeds=f"{min(names)}..{max(names)}" if names else f"{seeds[0]}-{seeds[-1]}",
-        dsc=summarise(columns["dsc"]),
-        jaccard=summarise(columns["jaccard"]),
-        conformity=summaries["conformity"],
-        adb_mm=summaries["adb_mm"],
-        hdb_mm=summaries["hdb_mm"],
-        volume_error_percent=summarise([r.volume_error_percent for r in results]),
+        **summarise_metrics(results),
         volume_bias_ml=agreed.bias_ml,
         volume_loa_half_width_ml=agreed.loa_half_width_ml,
         pearson=agreed.pearson,

@@ -4,6 +4,7 @@ from collections.abc import Collection
 
 from app.statistics.summary import MetricSummary
 from training.evaluation.markdown import markdown_table
+from training.evaluation.metrics import METRICS
 from training.evaluation.report import EvaluationSection
 from training.evaluation.statistics.reproducibility import Reproducibility
 
@@ -17,15 +18,6 @@ LOOKED_AT = (
     "thresholds and review limits were chosen."
 )
 PAPER_MEAN_SD_ML = "11.524 (1.960 to 49.869)"
-METRICS = (
-    ("DSC", "0.9605", "dsc", ".4f"),
-    ("Jaccard", "0.9242", "jaccard", ".4f"),
-    ("Conformity", "0.9174", "conformity", ".4f"),
-    ("Adb (mm)", "0.48", "adb_mm", ".2f"),
-    ("Hdb (mm)", "4.61", "hdb_mm", ".2f"),
-    ("Volume error (%)", "3.40", "volume_error_percent", ".2f"),
-)
-"""Title, the value of the paper's full system, field and format of each metric of a case."""
 
 
 def format_table(sections: dict[str, EvaluationSection], data: str = "simulated") -> str:
@@ -35,8 +27,8 @@ def format_table(sections: dict[str, EvaluationSection], data: str = "simulated"
     titles = ["paper (50 clinical)", *(f"{name} ({part.cases} {data})" for name, part in sections.items())]
     rows = [
         *(
-            (title, paper, [_format_cell(getattr(s, name), form) for s in parts])
-            for title, paper, name, form in METRICS
+            (metric.title, metric.paper, [_format_cell(getattr(s, name), metric.form) for s in parts])
+            for name, metric in METRICS.items()
         ),
         (
             "Bias ± 95 % limits (mL)",
