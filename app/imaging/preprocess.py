@@ -14,6 +14,7 @@ from app.imaging.arrays import Float32
 from app.imaging.components import find_components
 from app.imaging.errors import NotMeasurable
 from app.imaging.field_of_view import clean_values, fill_pockets
+from app.imaging.gamma import STEPS, correct_gamma
 from app.imaging.orientation import Orientation, intrinsic_orientation
 from app.imaging.resample import resample
 from app.imaging.volume import Index3, Volume, VolumeGeometry, corresponding_box
@@ -28,6 +29,9 @@ class PreprocessingSpec(Value):
     spacing_mm: float = Field(gt=0.1, le=6.0)
     shape_divisor: int = Field(default=8, ge=1, le=64)
     clip: tuple[float, float] = (-3.0, 6.0)
+    median_grey: float | None = Field(
+        default=None, gt=0, lt=1, description="median echo after gamma correction, as a share of a bright one; or none"
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,13 +52,15 @@ class Preprocessed:
 
 
 def preprocess(volume: Volume, spec: PreprocessingSpec) -> Preprocessed:
-    """Orient by content, resample, find the field of view, normalise.
+    """Correct the gamma, orient by content, resample, find the field of view, normalise.
 
     The same voxels in any storage order, flip, number type or pose give the identical tensor.
     Raises `NotMeasurable` for a constant volume.
     """
     volume = clean_values(volume)
     value_range = _find_value_range(volume.data)
+    if spec.median_grey is not None:
+        volume, value_range = correct_gamma(volume, spec.median_grey), (0.0, STEPS)
     orientation = intrinsic_orientation(volume)
     oriented = orientation.apply(volume)
     seen, field_of_view = _resample_and_normalise(oriented, value_range, spec)

@@ -12,6 +12,7 @@ import torch
 from scipy import ndimage
 from torch.nn import functional
 
+from app.imaging import gamma
 from app.imaging.postprocess import bounding_box
 from app.imaging.preprocess import FIELD_OF_VIEW_LEVEL, PreprocessingSpec, fill_cavities, normalise
 from training.cases import intensity
@@ -93,6 +94,9 @@ def augment(case: GridCase, drawn: Augmentation, shape: Grid, spec: Preprocessin
     if drawn.close is not None:
         inside = inside & _mask_around_head(truth, drawn.close, case.spacing_mm)
     image = image.clamp(0, 1) * inside
+    if spec.median_grey is not None:  # as serving would, after the looks
+        middle = spec.median_grey if case.middle is None else gamma.measure_middle(_sample(seen, inside))
+        image = image ** gamma.find_exponent(_sample(image, inside), middle)
     served = _normalise_as_served(image, spec)
     if case.middle is not None:
         served = _normalise_region(served, seen, inside, case)
@@ -201,6 +205,12 @@ def make_sampling_grid(case: GridCase, pose: Pose, shape: Grid) -> torch.Tensor:
 def _find_head_centre(case: GridCase, fallback: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """Return the centre of mass of the truth in voxels, the fallback where there is no head."""
     return np.array(ndimage.center_of_mass(case.truth.astype(np.float32))) if case.truth.any() else fallback
+
+
+def _sample(image: torch.Tensor, inside: torch.Tensor) -> npt.NDArray[np.float32]:
+    """Return about one in ten echoes."""
+    echoes: npt.NDArray[np.float32] = image[inside].numpy()[::10]
+    return echoes[echoes > 0]
 
 
 def _normalise_region(served: torch.Tensor, seen: torch.Tensor, inside: torch.Tensor, case: GridCase) -> torch.Tensor:

@@ -14,6 +14,7 @@ from tests.helpers.geometries import SIGNED_PERMUTATIONS
 from tests.helpers.makers import NiftiOptions, sphere_ml, sphere_volume, volume_bytes
 
 SPEC = PreprocessingSpec(spacing_mm=2.1)
+CORRECTED = PreprocessingSpec(spacing_mm=2.1, median_grey=0.33)
 
 
 @pytest.fixture(scope="module")
@@ -25,14 +26,20 @@ def scan() -> Volume:
     return Volume(data, VolumeGeometry.from_spacing(data.shape, (0.9, 0.7, 1.3)))
 
 
+@pytest.fixture(scope="module", params=[SPEC, CORRECTED], ids=["plain", "gamma corrected"])
+def spec(request: pytest.FixtureRequest) -> PreprocessingSpec:
+    chosen: PreprocessingSpec = request.param
+    return chosen
+
+
 @pytest.fixture(scope="module")
-def expected(scan: Volume) -> Preprocessed:
-    return preprocess(scan, SPEC)
+def expected(scan: Volume, spec: PreprocessingSpec) -> Preprocessed:
+    return preprocess(scan, spec)
 
 
 @pytest.mark.parametrize(("permutation", "flips"), SIGNED_PERMUTATIONS)
 def test_any_storage_orientation_and_pose_gives_the_identical_input(
-    scan: Volume, expected: Preprocessed, permutation: Index3, flips: Bool3
+    scan: Volume, spec: PreprocessingSpec, expected: Preprocessed, permutation: Index3, flips: Bool3
 ) -> None:
     turned = scan.reorient(permutation, flips)
     pose = np.eye(4)
@@ -40,7 +47,7 @@ def test_any_storage_orientation_and_pose_gives_the_identical_input(
     pose[:3, 3] = (120.3, -44.1, 9.7)
     single_precision = (pose @ turned.geometry.affine).astype(np.float32)
     stored = Volume(np.asfortranarray(turned.data), VolumeGeometry(turned.data.shape, single_precision))
-    result = preprocess(stored, SPEC)
+    result = preprocess(stored, spec)
     np.testing.assert_array_equal(result.tensor, expected.tensor)
     np.testing.assert_array_equal(result.field_of_view, expected.field_of_view)
 
@@ -48,12 +55,12 @@ def test_any_storage_orientation_and_pose_gives_the_identical_input(
 @pytest.mark.parametrize("dtype", ["u1", "<i2", ">i2", "<u2", ">i4", "<f4", ">f4", "<f8", ">f8", "<i8"])
 @pytest.mark.parametrize("version", [1, 2])
 def test_any_number_type_and_byte_order_gives_the_identical_input(
-    scan: Volume, expected: Preprocessed, dtype: str, version: int
+    scan: Volume, spec: PreprocessingSpec, expected: Preprocessed, dtype: str, version: int
 ) -> None:
     stored = Volume(scan.data.astype(dtype), scan.geometry)
     options = NiftiOptions(version=version, endianness=">" if dtype.startswith(">") else "<", compress=True)
     decoded = decode_nifti(volume_bytes(stored, options)).volume
-    np.testing.assert_array_equal(preprocess(decoded, SPEC).tensor, expected.tensor)
+    np.testing.assert_array_equal(preprocess(decoded, spec).tensor, expected.tensor)
 
 
 def test_equal_extents_are_told_apart_by_content() -> None:
@@ -88,10 +95,13 @@ def test_the_input_is_normalised_inside_the_field_of_view(scan: Volume, expected
     assert not field[inside == 0].any()
 
 
-def test_values_scaled_linearly_give_the_same_input(scan: Volume, expected: Preprocessed) -> None:
+def test_values_scaled_linearly_give_the_same_input(
+    scan: Volume, spec: PreprocessingSpec, expected: Preprocessed
+) -> None:
     scaled = Volume(scan.data.astype(np.float32) * np.float32(3.7) + np.float32(100), scan.geometry)
-    result = preprocess(scaled, SPEC)
-    np.testing.assert_allclose(result.tensor, expected.tensor, atol=1e-4)
+    result = preprocess(scaled, spec)
+    atol = 1e-4 if spec == SPEC else 2e-3  # corrected values are rounded to 16 bits
+    np.testing.assert_allclose(result.tensor, expected.tensor, atol=atol)
 
 
 @pytest.mark.parametrize("value", [0, 7])

@@ -1,9 +1,11 @@
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
 import torch
 
+from app.imaging.volume import Float3
 from training.cases import intensity
 from training.cases.augment import augment, draw_augmentation
 from training.cases.sources import GridCase, PhantomCache, prepare
@@ -102,3 +104,18 @@ def test_blur_keeps_the_mass_of_a_point() -> None:
     blurred = intensity.blur(point, torch.Generator(), (1.0, 0.5, 1.5))
     assert float(blurred.sum()) == pytest.approx(1, abs=1e-5)
     assert float(blurred[7, 7, 7]) < 0.3
+
+
+@pytest.mark.parametrize("middle", [None, (16.0, 12.0, 12.0)])
+def test_a_power_of_the_values_is_undone_where_serving_corrects_the_gamma(
+    case: GridCase, smoke: TrainingConfig, middle: Float3 | None
+) -> None:
+    seen = replace(case, middle=middle)
+    plain = replace(draw_augmentation(np.random.default_rng(3), smoke.augmentation), looks=(), synthesis=None)
+    curved = replace(plain, looks=(partial(intensity.contrast, gamma=0.6, low=0.0, high=1.0),))
+    changes = []
+    for median_grey in (None, 0.33):
+        spec = smoke.preprocessing.model_copy(update={"median_grey": median_grey})
+        one, other = (augment(seen, drawn, (32, 24, 24), spec).volume for drawn in (plain, curved))
+        changes.append(float((one - other).abs().mean()))
+    assert changes[1] < 0.1 * changes[0]
