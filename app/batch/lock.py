@@ -9,6 +9,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
+from app.files import open_regular
+
 LOCK: Final = ".results.lock"
 
 
@@ -26,7 +28,7 @@ def locked(folder: Path) -> Iterator[None]:
 
 def _take(path: Path) -> int:
     while True:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        descriptor = open_regular(path, os.O_RDWR | os.O_CREAT)
         with suppress(OSError):
             fcntl.flock(descriptor, fcntl.LOCK_EX)
         if _is_at(path, descriptor):

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import re
+import stat
 from pathlib import Path
 from typing import Final
 
 from app.batch.results import BatchResult
 from app.batch.rows import Row, RowFormat
-from app.files import write_atomically
+from app.files import SpecialFileError, open_regular, read_regular, write_atomically
 
 LINE: Final = re.compile(r"[^\n]*\n|[^\n]+")
 
@@ -37,6 +39,10 @@ class Table:
         self._seen: tuple[int, ...] | None = None
         self._whole = False
 
+    def check(self) -> None:
+        """Read the file, if there is one."""
+        self._read_again()
+
     def add(self, result: BatchResult) -> None:
         """Add the row of a result."""
         self._read_again()
@@ -46,7 +52,7 @@ class Table:
         if not self._put(row) or self._waiting or not self._whole:
             self._waiting.append(row)
             return
-        with self._path.open("a", newline="", encoding="utf-8") as file:
+        with os.fdopen(open_regular(self._path, os.O_WRONLY | os.O_APPEND), "a", newline="", encoding="utf-8") as file:
             file.write(row.text)
         self._seen = self._stamp()
 
@@ -90,8 +96,8 @@ class Table:
     def _read(self) -> list[Row]:
         """Return the rows of the file but for half a row at its end, where whoever wrote it was stopped."""
         try:
-            text = self._path.read_bytes().decode()
-        except UnicodeDecodeError as error:
+            text = read_regular(self._path).decode()
+        except (UnicodeDecodeError, SpecialFileError) as error:
             raise ForeignTableError(self._path) from error
         self._whole = text.endswith("\n") or text == self._form.head
         if not text:
@@ -113,4 +119,6 @@ class Table:
             if self._path.is_symlink():
                 raise ForeignTableError(self._path) from None
             return None
+        if not stat.S_ISREG(found.st_mode):
+            raise ForeignTableError(self._path)
         return found.st_ino, found.st_size, found.st_mtime_ns

@@ -13,8 +13,8 @@ from app.batch.lock import locked
 from app.batch.results import BatchResult
 from app.batch.rows import CsvFormat, JsonlFormat
 from app.batch.table import ForeignTableError, Table
-from app.batch.written import CSV, JSONL, find_reports, read_whole
-from app.files import path_text
+from app.batch.written import CSV, ELSEWHERE, JSONL, find_reports, read_whole
+from app.files import SpecialFileError, path_text
 
 PAUSE_S: Final = 1.0
 """Least time between two replacements of the files, which hold all cases of the folder."""
@@ -29,6 +29,8 @@ class Tables:
         self._tables = (Table(output / JSONL, JsonlFormat()), Table(output / CSV, CsvFormat()))
         self._written_s = 0.0
         with _checked(output), locked(output):
+            for table in self._tables:
+                table.check()
             for result in _find_results(output, self._tables):
                 for table in self._tables:
                     table.adopt(result)
@@ -76,8 +78,10 @@ def _checked(output: Path) -> Iterator[None]:
     except ForeignTableError as error:
         raise BatchError(
             f"{path_text(error.path)} was not written by this command, or was changed since, and is left as it is. "
-            "Name another folder with -o, or move that file away."
+            + ELSEWHERE
         ) from error
+    except SpecialFileError as error:
+        raise BatchError(f"{path_text(error.path)} is no regular file, and is left as it is. {ELSEWHERE}") from error
     except OSError as error:
         raise BatchError(f"{path_text(output)} cannot be written: {error.strerror}.") from error
 

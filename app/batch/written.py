@@ -17,7 +17,7 @@ from app.batch.lock import locked
 from app.batch.results import CaseError, CaseProblem, CaseReport
 from app.contract.report import MASK, PREVIEW, Measurement
 from app.contract.upload import Upload
-from app.files import digest, digest_file, flush, path_text, write_atomically, write_partial
+from app.files import digest, digest_file, flush, path_text, read_regular, write_atomically, write_partial
 
 CSV, JSONL = "results.csv", "results.jsonl"
 """The tables of a folder for results."""
@@ -78,6 +78,9 @@ def check_targets(case: Case, upload: Upload, output: Path, pdf: bool) -> None:
     ours, earlier = _recorded(report_path), _read_sealed(report_path)
     if os.path.lexists(report_path) and earlier is None:
         raise _refusal(report_path)
+    journal = _journal(report_path)
+    if os.path.lexists(journal) and _read_object(journal) is None:
+        raise _refusal(journal)
     if earlier is not None and _is_of_another_scan(earlier, case, upload):
         detail = f"The file {path_text(report_path)} is the result of {earlier.get('file')} and is left as it is."
         remedy = "Name another folder with -o."
@@ -153,7 +156,7 @@ def _read_sealed(path: Path) -> dict[str, Any] | None:
 
 def _read_object(path: Path) -> dict[str, Any] | None:
     try:
-        document = json.loads(path.read_bytes())
+        document = json.loads(read_regular(path))
     except (OSError, ValueError, RecursionError):
         return None
     return document if isinstance(document, dict) else None

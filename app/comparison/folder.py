@@ -13,7 +13,7 @@ from app.comparison.case import ComparedCase
 from app.comparison.errors import ComparisonError
 from app.comparison.figure import draw_bland_altman
 from app.comparison.summary import ComparisonSummary, find_volumes, summarise_cases
-from app.files import digest, digest_file, path_text, write_atomically
+from app.files import digest, digest_file, path_text, read_regular, write_atomically
 
 CASES: Final = "cases.csv"
 SUMMARY: Final = "summary.json"
@@ -67,7 +67,7 @@ def _write(folder: Path, contents: Mapping[str, str]) -> None:
 def _read_hashes(path: Path) -> Mapping[str, str] | None:
     """Return the hashes that a summary of ours records; None where there is none."""
     try:
-        return ComparisonSummary.model_validate_json(path.read_bytes()).file_sha256
+        return ComparisonSummary.model_validate_json(read_regular(path)).file_sha256
     except (OSError, ValueError):
         return None
 

@@ -2,11 +2,20 @@ import hashlib
 import os
 import stat
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from app.files import FOR_THE_OWNER, digest, digest_file, write_atomically
+from app.files import (
+    FOR_THE_OWNER,
+    SpecialFileError,
+    digest,
+    digest_file,
+    read_regular,
+    write_and_flush,
+    write_atomically,
+)
 
 
 def test_a_file_is_replaced_and_nothing_else_stays(tmp_path: Path) -> None:
@@ -26,6 +35,14 @@ def test_a_reader_sees_one_whole_content_while_others_write(tmp_path: Path) -> N
     while any(writer.is_alive() for writer in writers):
         assert path.read_bytes() in contents
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("use", [read_regular, digest_file, lambda path: write_and_flush(path, "text")])
+def test_a_pipe_a_device_and_a_folder_are_not_opened(use: Callable[[Path], object], tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", Path("/dev/zero"), tmp_path):
+        with pytest.raises(SpecialFileError, match="no regular file"):
+            use(path)
 
 
 def test_what_cannot_be_written_leaves_the_old_content_and_no_rest(tmp_path: Path) -> None:

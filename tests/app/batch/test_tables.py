@@ -2,6 +2,8 @@
 
 import csv
 import json
+import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -90,6 +92,17 @@ def test_a_table_of_somebody_else_is_left_as_it_is(name: str, content: str, tmp_
     path.write_bytes(b"\xff\xfe1")
     with pytest.raises(BatchError, match="was not written"), open_tables(tmp_path):
         pass
+
+
+@pytest.mark.parametrize("name", ["results.csv", "results.jsonl", ".results.lock"])
+@pytest.mark.parametrize("make", [os.mkfifo, Path.mkdir, lambda path: path.symlink_to("/dev/zero")])
+def test_what_is_no_file_is_left_as_it_is_at_once(name: str, make: Callable[[Path], None], tmp_path: Path) -> None:
+    make(tmp_path / name)
+    before = os.lstat(tmp_path / name)
+    with pytest.raises(BatchError, match=rf"{name} .* is left as it is. Name another folder with -o"):
+        open_tables(tmp_path).__enter__()
+    assert os.lstat(tmp_path / name) == before
+    assert os.listdir(tmp_path) == [name]
 
 
 def test_a_table_to_which_somebody_added_a_column_stays(tmp_path: Path, engine: LocalEngine) -> None:

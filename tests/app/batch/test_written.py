@@ -1,6 +1,7 @@
 """Files of a case: all of one measurement, whatever stops the run, and never over a file of somebody else."""
 
 import json
+import os
 import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -93,6 +94,23 @@ class TestFilesOfOthers:
         for name in "ab":
             assert code(run(path, tmp_path / name, engine)) == "file_not_ours"
         assert (tmp_path / "b" / "scan.json").is_symlink()
+
+    @pytest.mark.parametrize(
+        "name", ["scan.json", "scan_mask.nii.gz", "scan_preview.png", "scan_report.pdf", ".scan.json.writing"]
+    )
+    @pytest.mark.parametrize("resume", [True, False])
+    def test_are_also_pipes(self, name: str, resume: bool, tmp_path: Path, engine: LocalEngine) -> None:
+        path = write_scan(tmp_path / "in" / "scan.nii")
+        os.mkfifo(tmp_path / name)
+        assert code(run(path, tmp_path, engine, resume=resume, pdf=True)) == "file_not_ours"
+        assert (tmp_path / name).is_fifo()
+
+    def test_are_also_pipes_in_place_of_an_earlier_result(self, tmp_path: Path, engine: LocalEngine) -> None:
+        path, out = write_scan(tmp_path / "scan.nii"), tmp_path / "out"
+        run(path, out, engine)
+        (out / "scan_mask.nii.gz").unlink()
+        os.mkfifo(out / "scan_mask.nii.gz")
+        assert code(run(path, out, engine)) == "file_not_ours"
 
     @pytest.mark.parametrize("resume", [True, False])
     @pytest.mark.parametrize("name", ["scan.json", "scan_mask.nii.gz", "scan_preview.png"])
