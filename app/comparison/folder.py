@@ -11,9 +11,9 @@ from typing import Any, Final
 
 from app.comparison.case import ComparedCase
 from app.comparison.errors import ComparisonError
-from app.comparison.figure import draw_bland_altman
 from app.comparison.summary import ComparisonSummary, find_volumes, summarise_cases
 from app.files import digest, digest_file, path_text, read_regular, write_atomically
+from app.pictures.bland_altman import draw_bland_altman
 
 CASES: Final = "cases.csv"
 SUMMARY: Final = "summary.json"

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from pydantic import Field
 
 from app.client import FetalHead
-from app.contract.value import Value
+from app.contract.value import Value, Verdict
 from app.imaging.nifti.file import encode_volume
 from app.imaging.volume import Volume
 from app.inference.segmenter import HeadSegmenter
@@ -37,7 +37,7 @@ class Facts(Value):
 class CaseResult(CaseMetrics, Facts):
     """One evaluated case; the voxel's edges in mm."""
 
-    verdict: str
+    verdict: Verdict
     flags: tuple[str, ...] = ()
     quality: dict[str, float | None] = Field(default_factory=dict)
     seconds: float
@@ -49,7 +49,7 @@ class SegmenterResult:
     """A segmenter's result for one volume: mask u8 (I, J, K) on the source grid, verdict, flags and quality numbers."""
 
     mask: npt.NDArray[np.uint8]
-    verdict: str
+    verdict: Verdict
     flags: tuple[str, ...]
     quality: dict[str, float | None]
 

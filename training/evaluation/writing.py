@@ -4,9 +4,9 @@ import json
 from pathlib import Path
 
 from app.files import write_atomically
+from app.pictures.bland_altman import draw_bland_altman
 from app.statistics.agreement import MIN_CASES
 from training.evaluation.cases import read_journal
-from training.evaluation.figures import draw_bland_altman
 from training.evaluation.provenance import read_commands
 from training.evaluation.report import ALL, MEASURED, PUBLISHED, Evaluation, summarise_section
 from training.evaluation.statistics.prediction_interval import check_interval, fit_volume_interval
@@ -44,9 +44,8 @@ def write_folder(folder: Path, data: str = "simulated") -> str:
     )
     write_evaluation(evaluation, folder / FILE)
     for name, found in results.items():
-        (folder / f"{name}_agreement.svg").write_text(
-            draw_bland_altman(found, sections[name].agreement), encoding="utf-8"
-        )
+        figure = draw_bland_altman([(r.measured_ml, r.true_ml, r.verdict) for r in found], sections[name].agreement)
+        (folder / f"{name}_agreement.svg").write_text(figure, encoding="utf-8")
     tables = [format_table(sections, data)] if sections else []
     return "\n\n".join([*tables, *([format_repeated(repeated)] if repeated else [])])
 

@@ -9,7 +9,6 @@ from matplotlib.figure import Figure
 from app.imaging.arrays import Float64
 from app.statistics.agreement import Agreement, measure_agreement
 from training.evaluation.cases import CaseResult
-from training.evaluation.figures import draw_limits
 from training.evaluation.statistics.reproducibility import summarise_reproducibility
 from training.paper.figures.page import BLUE, SYSTEM_COLOURS, VERMILION, make_page
 from training.phantom.views import DIRECTIONS, direction_of
@@ -85,7 +84,22 @@ def _draw_bland_altman(ax: Axes, means: Float64, differences: Float64, found: Ag
     """Draw differences with their bias and limits, each with its 95 % interval; lines are named outside the frame."""
     ax.axhline(0, color="0.8", lw=0.8)
     ax.plot(means, differences, "o", ms=4, alpha=0.7, color=BLUE, mew=0)
-    draw_limits(ax, found, unit, VERMILION)
+    _draw_limits(ax, found, unit)
     ax.set(xlabel="mean of measured and true volume [mL]")
     limits = f"{found.bias_ml:+.1f} ± {found.loa_half_width_ml:.1f} {unit}"
     ax.set_title(f"bias and 95 % limits of agreement: {limits}", fontsize=9)
+
+
+def _draw_limits(ax: Axes, agreed: Agreement, unit: str) -> None:
+    """Draw bias and limits, named at the right, and bands of their 95 % intervals."""
+    bias, half, uncertain = agreed.bias_ml, agreed.loa_half_width_ml, agreed.loa_ci95_half_width_ml
+    limits = (("lower limit", bias - half, "top"), ("upper limit", bias + half, "bottom"))
+    drawn = (
+        ("bias", bias, agreed.bias_ci95_ml, "-", "center"),
+        *((name, at, (at - uncertain, at + uncertain), "--", side) for name, at, side in limits),
+    )
+    for name, value, (low, high), style, side in drawn:
+        ax.axhline(value, color=VERMILION, linewidth=1.2, linestyle=style)
+        ax.axhspan(low, high, color=VERMILION, alpha=0.12, linewidth=0)
+        text = f"{name}\n{value:+.1f} {unit}\n({low:+.1f} to {high:+.1f})"
+        ax.annotate(text, (1.01, value), xycoords=("axes fraction", "data"), va=side, fontsize=8, annotation_clip=False)

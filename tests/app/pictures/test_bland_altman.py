@@ -1,10 +1,11 @@
 import re
+from collections import Counter
 from xml.etree import ElementTree
 
 import pytest
 
-from app.comparison.figure import Scale, draw_bland_altman
 from app.contract.value import Verdict
+from app.pictures.bland_altman import MARKERS, Scale, draw_bland_altman
 from app.statistics.agreement import measure_agreement
 
 VOLUMES: list[tuple[float, float, Verdict]] = [(210.0, 200.0, "ok"), (300.0, 304.0, "ok"), (400.0, 380.0, "review")]
@@ -29,6 +30,26 @@ def test_bias_and_limits_are_said() -> None:
     text = " ".join(found.text or "" for found in draw(VOLUMES).iter(f"{SVG}text"))
     for words in ("3 cases: bias +8.7 mL", "upper limit", "lower limit", "ok (2)", "review (1)"):
         assert words in text
+
+
+def test_every_case_axis_and_line_is_there_and_labelled() -> None:
+    verdicts: tuple[Verdict, ...] = ("ok", "ok", "review", "reject", "ok")
+    volumes = [(205.0 + 9 * n, 200.0 + 10 * n, verdict) for n, verdict in enumerate(verdicts)]
+    agreed = measure_agreement([measured for measured, _, _ in volumes], [true for _, true, _ in volumes])
+    drawing = draw_bland_altman(volumes, agreed)
+    root = ElementTree.fromstring(drawing)
+    marks = Counter(path.get("d") for path in root.iter(f"{SVG}path"))
+    assert {verdict: marks[MARKERS[verdict]] - 1 for verdict in verdicts} == {"ok": 3, "review": 1, "reject": 1}
+    words = ["".join(text.itertext()) for text in root.iter(f"{SVG}text")]
+    for wanted in ("ok (3)", "review (1)", "reject (1)", f"bias {agreed.bias_ml:+.1f}"):
+        assert wanted in words, words
+    assert all(any(word.startswith(limit) for word in words) for limit in ("upper limit", "lower limit"))
+    assert "bands: 95 % intervals" in words
+    ticks = [float(word) for word in words if word.removeprefix("-").isdigit()]
+    assert len(ticks) >= 6
+    assert all(tick == round(tick) for tick in ticks)
+    assert draw_bland_altman(volumes, agreed) == drawing
+    assert len(drawing) < 40_000
 
 
 def test_equal_volumes_can_be_drawn() -> None:

@@ -1,4 +1,4 @@
-"""The Bland-Altman plot of a comparison, as SVG text: it needs no library that draws."""
+"""The Bland-Altman plot of measured against true volumes, as SVG text: it needs no library that draws."""
 
 from __future__ import annotations
 
@@ -77,6 +77,7 @@ def draw_bland_altman(volumes: Sequence[tuple[float, float, Verdict]], agreed: A
             for mean, difference, verdict in points
         ),
         *_draw_legend([verdict for _, _, verdict in points]),
+        _text(RIGHT, HEIGHT - 14, "bands: 95 % intervals", "end"),
         "</svg>",
     ]
     return "\n".join(parts) + "\n"
