@@ -58,19 +58,13 @@ def fit_cranium(points: Float64) -> Ellipsoid | None:
     centre, scale = points.mean(axis=0), float(np.abs(points - points.mean(axis=0)).max())
     normalised = (points - centre) / scale
     kept = np.ones(len(points), dtype=bool)
-    fitted = None
     for _ in range(ROUNDS):
-        fitted = _fit_ellipsoid(normalised[kept])
-        if fitted is None:
+        if (fitted := _fit_ellipsoid(normalised[kept])) is None:
             return None
         offset, matrix = fitted
         distance = np.abs(_relative_radius(normalised, offset, matrix) - 1)
         kept = distance <= np.quantile(distance, KEPT)
-    if fitted is None:
-        return None
-    offset, matrix = fitted
-    eigenvalues = np.linalg.eigvalsh(matrix)
-    a, b, c = (float(scale / math.sqrt(value)) for value in eigenvalues)
+    a, b, c = (float(scale / math.sqrt(value)) for value in np.linalg.eigvalsh(matrix))
     residual = float(np.sqrt(np.mean((_relative_radius(normalised[kept], offset, matrix) - 1) ** 2)))
     return Ellipsoid(centre + scale * offset, (a, b, c), residual)
 

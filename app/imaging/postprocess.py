@@ -97,7 +97,7 @@ def restore(
     margin = 1 + math.ceil(spec.head_margin_mm / min(preprocessed.geometry.spacing_mm))
     low, high = bounding_box(head, margin)
     start, stop = corresponding_box(preprocessed.geometry.crop(low, high), source)
-    outer_low, outer_high = _grow(low, high, head.shape)
+    outer_low, outer_high = bounding_box(head, margin + 1)  # so that interpolation has its neighbours
     crop = probability[tuple(slice(a, b) for a, b in zip(outer_low, outer_high, strict=True))]
     small = Volume(crop, preprocessed.geometry.crop(outer_low, outer_high))
     values = resample(small, source.crop(start, stop), fill="edge", antialias=False).data
@@ -149,10 +149,3 @@ def oriented_view(array: NDArray[Any], orientation: Orientation) -> NDArray[Any]
     """Return a view of a source-order array in the oriented index order; writing to it writes to the array."""
     steps = tuple(slice(None, None, -1 if flip else 1) for flip in orientation.flips)
     return array.transpose(orientation.permutation)[steps]
-
-
-def _grow(low: Index3, high: Index3, shape: tuple[int, ...]) -> tuple[Index3, Index3]:
-    """Return the box enlarged by one voxel on each side, so that interpolation has its neighbours."""
-    a, b, c = (max(0, value - 1) for value in low)
-    d, e, f = (min(size, value + 1) for value, size in zip(high, shape, strict=True))
-    return (a, b, c), (d, e, f)

@@ -76,6 +76,13 @@ def surface(mask: Bool) -> Bool:
     return mask & dilate(np.pad(~mask, 1, constant_values=True))[1:-1, 1:-1, 1:-1]
 
 
+def find_cut_off(preprocessed: Preprocessed) -> tuple[tuple[slice, ...], Bool]:
+    """Return the part of the grid that the scan covers, and in it the edge of the field of view and what is beyond."""
+    covered = tuple(slice(a, b) for a, b in zip(*preprocessed.covered, strict=True))
+    beyond = ~preprocessed.field_of_view[covered]
+    return covered, dilate(beyond, REACH_VOXELS) | surface(np.ones_like(beyond))
+
+
 def _pair_slices(axis: int) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
     everything = [slice(None)] * len(AXES)
     upper, lower = everything.copy(), everything.copy()
@@ -101,12 +108,9 @@ def _binary_entropy(probability: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def _measure_contact(head: Bool, preprocessed: Preprocessed) -> tuple[float, float]:
     """Return the parts of the head's surface that touch, and of its voxels that lie beyond, the field of view."""
-    covered = tuple(slice(a, b) for a, b in zip(*preprocessed.covered, strict=True))
-    visible, beyond = head[covered], ~preprocessed.field_of_view[covered]
-    outer = surface(visible)
-    at_the_border = dilate(np.pad(np.zeros_like(beyond), 1, constant_values=True))[1:-1, 1:-1, 1:-1]
-    cut_off = dilate(beyond, REACH_VOXELS) | at_the_border
-    voxels, inside = int(head.sum()), int((visible & ~beyond).sum())
+    covered, cut_off = find_cut_off(preprocessed)
+    outer = surface(head[covered])
+    voxels, inside = int(head.sum()), int((head[covered] & preprocessed.field_of_view[covered]).sum())
     return int((outer & cut_off).sum()) / max(1, int(outer.sum())), (voxels - inside) / voxels
 
 

@@ -12,7 +12,7 @@ from scipy import ndimage
 from app.imaging.arrays import Bool, Float32
 from app.imaging.postprocess import largest_component
 from app.imaging.preprocess import Preprocessed
-from app.imaging.reliability import REACH_VOXELS, dilate, surface
+from app.imaging.reliability import find_cut_off
 from app.imaging.volume import Index3, VolumeGeometry
 
 GENTLE_SLOPE_PER_MM = 0.05
@@ -104,11 +104,9 @@ def _keep_head(probability: Float32, threshold: float) -> Float32:
 
 def _find_cut_off(preprocessed: Preprocessed) -> Bool:
     """Mark the edge of the field of view as the flag `truncated` counts it."""
-    covered = tuple(slice(a, b) for a, b in zip(*preprocessed.covered, strict=True))
-    beyond = ~preprocessed.field_of_view[covered]
-    at_the_border = surface(np.ones_like(beyond))
+    covered, edge = find_cut_off(preprocessed)
     cut_off = np.ones(preprocessed.geometry.shape, dtype=bool)
-    cut_off[covered] = dilate(beyond, REACH_VOXELS) | at_the_border
+    cut_off[covered] = edge
     return cut_off
 
 

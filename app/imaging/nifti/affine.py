@@ -10,7 +10,7 @@ from app.contract.findings import Flag
 from app.contract.upload import SPACING_SUPPLIED, SPACING_SUSPICIOUS, SPACING_TOLERANCE
 from app.imaging.errors import NotMeasurable
 from app.imaging.nifti.header import SPACE_UNITS, NiftiHeader
-from app.imaging.volume import Float3, VolumeGeometry
+from app.imaging.volume import Float3, Index3, VolumeGeometry
 
 AFFINE_TOLERANCE_VOXELS = 0.5
 WRITE_AGAIN = "write the header again with one consistent geometry"
@@ -31,7 +31,7 @@ def locate(header: NiftiHeader, spacing_mm: Float3 | None) -> tuple[VolumeGeomet
     affine = _read_affine(header, scale or 1.0)
     if affine is None:
         return _locate_by_spacing(header, spacing_mm, scale)
-    geometry = VolumeGeometry(header.shape, _convert_to_mm(affine, scale or 1.0))
+    geometry = VolumeGeometry(header.shape, np.diag([*[scale or 1.0] * 3, 1.0]) @ affine)
     assumed = () if scale else (_flag_assumed_units(),)
     if _is_placeholder(geometry.affine):
         return _replace_placeholder(geometry, spacing_mm, assumed)
@@ -41,7 +41,7 @@ def locate(header: NiftiHeader, spacing_mm: Float3 | None) -> tuple[VolumeGeomet
 
 def _read_affine(header: NiftiHeader, scale: float) -> NDArray[np.float64] | None:
     """Return the file's affine in its own units (of `scale` mm), None where both codes are 0."""
-    sform = _read_sform(header) if header.sform_code > 0 else None
+    sform = np.array([*header.srow, (0.0, 0.0, 0.0, 1.0)]) if header.sform_code > 0 else None
     qform = _read_qform(header) if header.qform_code > 0 else None
     chosen = qform if sform is None else sform
     if chosen is None:
@@ -51,10 +51,6 @@ def _read_affine(header: NiftiHeader, scale: float) -> NDArray[np.float64] | Non
     if sform is not None and qform is not None:
         _check_agreement(header, sform, qform, scale)
     return chosen
-
-
-def _read_sform(header: NiftiHeader) -> NDArray[np.float64]:
-    return np.array([*header.srow, (0.0, 0.0, 0.0, 1.0)])
 
 
 def _read_qform(header: NiftiHeader) -> NDArray[np.float64]:
@@ -85,10 +81,14 @@ def _check_pixdim(header: NiftiHeader, affine: NDArray[np.float64], scale: float
         )
 
 
+def measure_distance(shape: Index3, one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
+    """Return how far apart two affines put a corner of a volume at most, in their unit."""
+    corners = np.array([(*np.multiply(bits, np.asarray(shape) - 1), 1) for bits in np.ndindex(2, 2, 2)])
+    return float(np.linalg.norm(corners @ (one - other).T, axis=1).max())
+
+
 def _check_agreement(header: NiftiHeader, sform: NDArray[np.float64], qform: NDArray[np.float64], scale: float) -> None:
-    """Compare the corners of the volume under both affines."""
-    corners = np.array([(*np.multiply(bits, np.asarray(header.shape) - 1), 1) for bits in np.ndindex(2, 2, 2)])
-    distance = np.linalg.norm(corners @ (sform - qform).T, axis=1).max()
+    distance = measure_distance(header.shape, sform, qform)
     if not distance <= AFFINE_TOLERANCE_VOXELS * np.linalg.norm(sform[:3, :3], axis=0).min():
         raise NotMeasurable(
             "qform_sform_disagree",
@@ -164,10 +164,6 @@ def _check_spacing(own: Float3, supplied: Float3 | None) -> None:
         got=f"{_format(np.asarray(supplied))} mm",
         remedy="leave out spacing_mm, or correct the file's header",
     )
-
-
-def _convert_to_mm(affine: NDArray[np.float64], scale: float) -> NDArray[np.float64]:
-    return np.diag([scale, scale, scale, 1.0]) @ affine
 
 
 def _flag_assumed_units() -> Flag:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.imaging.errors import NotMeasurable
-from app.imaging.nifti.affine import locate
+from app.imaging.nifti.affine import locate, measure_distance
 from app.imaging.nifti.file import DecodeLimits, OpenNifti, encode_nifti
 from app.imaging.nifti.header import NiftiHeader
 from app.imaging.postprocess import head_volume_ml
@@ -64,15 +64,14 @@ def _check_shape(header: NiftiHeader, geometry: VolumeGeometry) -> None:
         raise NotMeasurable(
             "mask_grid_differs",
             "the mask has another number of voxels than the measured volume",
-            expected=_format(geometry.shape),
-            got=_format(header.shape),
+            expected=" x ".join(map(str, geometry.shape)),
+            got=" x ".join(map(str, header.shape)),
             remedy=GRID_REMEDY,
         )
 
 
 def _check_place(edited: VolumeGeometry, geometry: VolumeGeometry) -> None:
-    corners = np.array([(*np.multiply(bits, np.asarray(geometry.shape) - 1), 1) for bits in np.ndindex(2, 2, 2)])
-    apart = float(np.linalg.norm(corners @ (edited.affine - geometry.affine).T, axis=1).max())
+    apart = measure_distance(geometry.shape, edited.affine, geometry.affine)
     allowed = TOLERANCE_VOXELS * min(geometry.spacing_mm)
     if apart > allowed:
         raise NotMeasurable(
@@ -101,7 +100,3 @@ def _binarise(voxels: NDArray[np.generic]) -> NDArray[np.uint8]:
             remedy="keep the head's label alone",
         )
     return np.asfortranarray((voxels != 0).astype(np.uint8))
-
-
-def _format(shape: tuple[int, ...]) -> str:
-    return " x ".join(map(str, shape))

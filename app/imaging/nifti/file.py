@@ -92,7 +92,7 @@ def encode_nifti(mask: NDArray[np.uint8], header: NiftiHeader) -> bytes:
         raise NotMeasurable(
             "shape_mismatch", "the mask is not on the upload's grid", str(header.shape), str(mask.shape)
         )
-    fields = _make_header(header.version)
+    fields = nib.Nifti1Header() if header.version == 1 else nib.Nifti2Header()
     fields["dim"] = [3, *mask.shape, 1, 1, 1, 1]
     fields["pixdim"] = header.pixdim
     fields["xyzt_units"] = header.units_code
@@ -106,25 +106,13 @@ def encode_nifti(mask: NDArray[np.uint8], header: NiftiHeader) -> bytes:
 
 def encode_volume(volume: Volume) -> bytes:
     """Return a volume as .nii.gz (NIfTI-1, mm, sform, and the qform that equals it)."""
-    fields = _make_header(1)
-    fields.set_data_dtype(volume.data.dtype.newbyteorder("="))
-    fields.set_data_shape(volume.geometry.shape)
-    fields.set_qform(volume.geometry.affine, code=1)
-    fields.set_sform(volume.geometry.affine, code=1)
-    fields.set_xyzt_units("mm")
-    return _pack(fields, volume.data.astype(volume.data.dtype.newbyteorder("="), copy=False))
+    return _pack_on_grid(volume.data.astype(volume.data.dtype.newbyteorder("="), copy=False), volume.geometry)
 
 
 def encode_fractions(volume: Volume) -> bytes:
     """Return fractions (0 to 1) as .nii.gz in steps of 1/255, one byte a voxel; for display, not for computation."""
-    fields = _make_header(1)
-    fields.set_data_dtype(np.uint8)
-    fields.set_data_shape(volume.geometry.shape)
-    fields.set_qform(volume.geometry.affine, code=1, strip_shears=True)
-    fields.set_sform(volume.geometry.affine, code=1)
-    fields.set_xyzt_units("mm")
     steps = np.rint(np.clip(volume.data, 0, 1) * FRACTION_STEPS).astype(np.uint8)
-    return _pack(fields, steps, 1 / FRACTION_STEPS)
+    return _pack_on_grid(steps, volume.geometry, 1 / FRACTION_STEPS)
 
 
 def read_mask_file(content: bytes) -> Nifti1Image | Nifti2Image:
@@ -251,8 +239,14 @@ def _scale(values: NDArray[Any], scaling: tuple[float, float]) -> NDArray[Any]:
     return scaled.astype(np.float32, copy=False)
 
 
-def _make_header(version: int) -> Any:
-    return nib.Nifti1Header() if version == 1 else nib.Nifti2Header()
+def _pack_on_grid(data: NDArray[Any], geometry: VolumeGeometry, slope: float = 1.0) -> bytes:
+    fields = nib.Nifti1Header()
+    fields.set_data_dtype(data.dtype)
+    fields.set_data_shape(geometry.shape)
+    fields.set_qform(geometry.affine, code=1)
+    fields.set_sform(geometry.affine, code=1)
+    fields.set_xyzt_units("mm")
+    return _pack(fields, data, slope)
 
 
 def _pack(fields: Any, data: NDArray[Any], slope: float = 1.0) -> bytes:

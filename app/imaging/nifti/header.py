@@ -142,10 +142,8 @@ def parse_header(block: bytes, version: NiftiVersion, order: str) -> tuple[Nifti
             got=f"the bytes {found.hex(' ')}",
             remedy=f"{CONVERT}; Analyze does not say how the volume lies in space" if analyze else CONVERT,
         )
-    if version == 1:
-        header = nib.Nifti1Header(binaryblock=block, endianness=order, check=False)
-    else:
-        header = nib.Nifti2Header(binaryblock=block, endianness=order, check=False)
+    kind: type[Nifti1Header] = nib.Nifti1Header if version == 1 else nib.Nifti2Header
+    header = kind(binaryblock=block, endianness=order, check=False)
     return _read_geometry(header, version), _read_encoding(header, version, order)
 
 
