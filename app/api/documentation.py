@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 from fastapi import FastAPI
@@ -39,6 +40,11 @@ def problems(*codes: str) -> dict[int | str, dict[str, Any]]:
         example = ProblemError(kind.code).problem.model_dump(mode="json", exclude_none=True)
         response["content"][MEDIA_TYPE]["examples"][kind.code] = {"value": example}
     return responses
+
+
+def describe_body(media_type: str, schema: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the part of an endpoint's description that says what its request holds."""
+    return {"requestBody": {"required": True, "content": {media_type: {"schema": schema}}}}
 
 
 def _remove_foreign(document: dict[str, Any]) -> None:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from fastapi import APIRouter, Request
 from fastapi.concurrency import run_in_threadpool
 from pydantic import ValidationError
 
 from app.api.address import Root
 from app.api.answers import find_report
-from app.api.documentation import problems
+from app.api.documentation import describe_body, problems
 from app.api.routes.segmentations import SegmentationId
 from app.api.security import Caller
 from app.api.state import State
@@ -30,24 +28,12 @@ from app.service.state import ServiceState
 
 router = APIRouter(prefix="/segmentations/{segmentation_id}", tags=["review"])
 MAX_DECISION_BYTES = 4096
-MASK_BODY: dict[str, Any] = {
-    "requestBody": {
-        "required": True,
-        "content": {"application/gzip": {"schema": {"type": "string", "format": "binary"}}},
-    }
-}
-DECISION_BODY: dict[str, Any] = {
-    "requestBody": {
-        "required": True,
-        "content": {"application/json": {"schema": NewDecision.model_json_schema()}},
-    }
-}
 
 
 @router.post(
     "/decision",
     summary="Accept, edit or reject",
-    openapi_extra=DECISION_BODY,
+    openapi_extra=describe_body("application/json", NewDecision.model_json_schema()),
     responses=problems(
         "malformed_json",
         "unknown_segmentation",
@@ -83,7 +69,7 @@ async def get_decisions(segmentation_id: SegmentationId, state: State) -> Decisi
 @router.put(
     "/mask",
     summary="Replace the mask",
-    openapi_extra=MASK_BODY,
+    openapi_extra=describe_body("application/gzip", {"type": "string", "format": "binary"}),
     responses=problems(
         "unreadable",
         "truncated",
@@ -127,9 +113,9 @@ def _limits(state: ServiceState, report: Report) -> QualitySpec:
         return QualitySpec()
 
 
-def _parse_decision(body: bytes) -> NewDecision:
+def _parse_decision(content: bytes) -> NewDecision:
     try:
-        return NewDecision.model_validate_json(body)
+        return NewDecision.model_validate_json(content)
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         if first["type"] == MALFORMED_JSON:

@@ -12,7 +12,7 @@ from fastapi.responses import JSONResponse
 
 from app.api.address import find_root
 from app.api.answers import GZIP, JSON, ZIP, completed_answer, find_report, unfinished_answer
-from app.api.documentation import problems
+from app.api.documentation import describe_body, problems
 from app.api.negotiation import preferred_type
 from app.api.security import Caller
 from app.api.state import State
@@ -30,27 +30,8 @@ router = APIRouter(tags=["segmentation"])
 OFFERS = (JSON, GZIP, ZIP)
 CLIENT_LEFT = 499
 """The status counted if the client left before its answer; nobody receives it."""
-FORM: dict[str, Any] = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "multipart/form-data": {
-                "schema": {
-                    "type": "object",
-                    "required": ["volume"],
-                    "properties": {
-                        "volume": {
-                            "type": "string",
-                            "format": "binary",
-                            "description": "NIfTI-1 or NIfTI-2, plain or gzipped.",
-                        },
-                        **VolumeFields.form_schema(),
-                    },
-                }
-            }
-        },
-    }
-}
+VOLUME = {"type": "string", "format": "binary", "description": "NIfTI-1 or NIfTI-2, plain or gzipped."}
+FORM = {"type": "object", "required": ["volume"], "properties": {"volume": VOLUME, **VolumeFields.form_schema()}}
 RESPONSES: dict[int | str, dict[str, Any]] = {
     200: {
         "model": Report,
@@ -87,7 +68,13 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
 }
 
 
-@router.post("/segment", summary="Measure a volume", responses=RESPONSES, openapi_extra=FORM, response_model=None)
+@router.post(
+    "/segment",
+    summary="Measure a volume",
+    responses=RESPONSES,
+    openapi_extra=describe_body("multipart/form-data", FORM),
+    response_model=None,
+)
 async def segment(
     request: Request,
     state: State,
