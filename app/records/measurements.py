@@ -132,17 +132,12 @@ def _summarise_day(day: date, scans: Sequence[Scan]) -> DayStatistics:
 
 
 def _build_conditions(wanted: MeasurementFilter) -> list[ColumnElement[bool]]:
-    conditions = [Row.status == "completed"]
-    if wanted.subject is not None:
-        conditions.append(Row.subject == wanted.subject)
+    exact = ((Row.subject, wanted.subject), (Row.verdict, wanted.verdict), (Row.model_version, wanted.model_version))
+    conditions = [Row.status == "completed", *(column == value for column, value in exact if value is not None)]
     if wanted.since is not None:
         conditions.append(Row.created_at >= wanted.since)
     if wanted.until is not None:
         conditions.append(Row.created_at < wanted.until)
-    if wanted.verdict is not None:
-        conditions.append(Row.verdict == wanted.verdict)
-    if wanted.model_version is not None:
-        conditions.append(Row.model_version == wanted.model_version)
     if wanted.search:
         in_subject = Row.subject.icontains(wanted.search, autoescape=True)
         conditions.append(or_(in_subject, Row.id.istartswith(wanted.search, autoescape=True)))

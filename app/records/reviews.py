@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TypeVar
 
-from sqlalchemy import Engine, Select, func, select
+from sqlalchemy import Engine, ScalarResult, func, select
 from sqlalchemy.orm import Session
 
 from app.contract.findings import EditFindings
@@ -34,14 +34,8 @@ class Reviews:
     def latest(self, segmentation_ids: Sequence[str]) -> dict[str, Review]:
         """Return the review of each segmentation that has one."""
         with reading(self._engine) as session:
-            edits = {
-                row.segmentation_id: _read_edit(row)
-                for row in session.scalars(_select_newest(EditedMaskRow, segmentation_ids))
-            }
-            made = {
-                row.segmentation_id: _read_decision(row)
-                for row in session.scalars(_select_newest(DecisionRow, segmentation_ids))
-            }
+            edits = {row.segmentation_id: _read_edit(row) for row in _newest(session, EditedMaskRow, segmentation_ids)}
+            made = {row.segmentation_id: _read_decision(row) for row in _newest(session, DecisionRow, segmentation_ids)}
         return {name: Review(decision=made.get(name), edit=edits.get(name)) for name in edits.keys() | made.keys()}
 
     def history(self, segmentation_id: str) -> list[Decision]:
@@ -57,7 +51,7 @@ class Reviews:
             DamagedArtifactError: the mask is not what was stored.
         """
         with reading(self._engine) as session:
-            row = session.scalars(_select_newest(EditedMaskRow, [segmentation_id])).first()
+            row = _newest(session, EditedMaskRow, [segmentation_id]).first()
             if row is None:
                 return None
             return _read_edit(row), self._artifacts.read(segmentation_id, row.name, row.sha256)
@@ -69,8 +63,8 @@ class Reviews:
             DamagedArtifactError: the mask is not what was stored.
         """
         with reading(self._engine) as session:
-            decision = session.scalars(_select_newest(DecisionRow, [segmentation_id])).first()
-            edit = session.scalars(_select_newest(EditedMaskRow, [segmentation_id])).first()
+            decision = _newest(session, DecisionRow, [segmentation_id]).first()
+            edit = _newest(session, EditedMaskRow, [segmentation_id]).first()
             if decision is not None:
                 name, sha256 = (
                     (decision.mask_name, decision.mask_sha256) if decision.decision == "edit" else (None, None)
@@ -94,7 +88,8 @@ class Reviews:
         """
         with self._repository.transaction() as session:
             measured = _require_completed(session, segmentation_id)
-            number = 1 + session.scalars(_count_edits(segmentation_id)).one()
+            earlier = select(func.count()).where(EditedMaskRow.segmentation_id == segmentation_id)
+            number = 1 + session.scalars(earlier).one()
             name = EDITED_MASK.format(number=number)
             sha256 = self._artifacts.add(segmentation_id, name, content)
             row = EditedMaskRow(
@@ -139,18 +134,14 @@ class Reviews:
                 row.mask_name, row.head_volume_ml = MASK, measured.head_volume_ml
                 row.mask_sha256 = (measured.artifacts or {}).get(MASK)
             elif new.decision == "edit":
-                edit = session.scalars(_select_newest(EditedMaskRow, [segmentation_id])).first()
+                edit = _newest(session, EditedMaskRow, [segmentation_id]).first()
                 if edit is None:
                     raise NotEditedError(segmentation_id)
                 if _read_edit(edit).findings.verdict == "reject":
                     raise NothingToAcceptError(segmentation_id)
                 row.mask_name, row.mask_sha256, row.head_volume_ml = edit.name, edit.sha256, edit.head_volume_ml
             session.add(row)
-            detail = {
-                "decision": row.decision,
-                "mask_sha256": row.mask_sha256,
-                "head_volume_ml": row.head_volume_ml,
-            }
+            detail = {name: getattr(row, name) for name in ("decision", "mask_sha256", "head_volume_ml")}
             append_line(session, AuditEvent(actor, "decide", segmentation_id, detail))
             return _read_decision(row)
 
@@ -182,17 +173,11 @@ def _require_completed(session: Session, segmentation_id: str) -> SegmentationRo
     return row
 
 
-def _select_newest(table: type[Row], segmentation_ids: Sequence[str]) -> Select[Row]:
-    newest = (
-        select(func.max(table.sequence))
-        .where(table.segmentation_id.in_(segmentation_ids))
-        .group_by(table.segmentation_id)
-    )
-    return select(table).where(table.sequence.in_(newest))
-
-
-def _count_edits(segmentation_id: str) -> Select[int]:
-    return select(func.count()).select_from(EditedMaskRow).where(EditedMaskRow.segmentation_id == segmentation_id)
+def _newest(session: Session, table: type[Row], segmentation_ids: Sequence[str]) -> ScalarResult[Row]:
+    """Return the newest row of each segmentation that has one."""
+    named = table.segmentation_id.in_(segmentation_ids)
+    newest = select(func.max(table.sequence)).where(named).group_by(table.segmentation_id)
+    return session.scalars(select(table).where(table.sequence.in_(newest)))
 
 
 def _read_edit(row: EditedMaskRow) -> Edit:
