@@ -19,8 +19,7 @@ class Coverage(Value):
 
     def __str__(self) -> str:
         """Describe the share with its interval."""
-        low, high = self.ci95
-        return f"{self.inside} of {self.cases} ({100 * self.share:.0f} %, {100 * low:.0f} to {100 * high:.0f} %)"
+        return format_share(self.inside, self.cases, self.ci95)
 
 
 def measure_coverage(held: Sequence[bool]) -> Coverage | None:
@@ -28,5 +27,16 @@ def measure_coverage(held: Sequence[bool]) -> Coverage | None:
     if not held:
         return None
     inside, cases = sum(held), len(held)
-    wilson = stats.binomtest(inside, cases).proportion_ci(method="wilson")
-    return Coverage(cases=cases, inside=inside, share=inside / cases, ci95=(float(wilson.low), float(wilson.high)))
+    return Coverage(cases=cases, inside=inside, share=inside / cases, ci95=wilson_interval(inside, cases))
+
+
+def wilson_interval(count: int, cases: int) -> tuple[float, float]:
+    """Return Wilson's 95 % interval of a share."""
+    found = stats.binomtest(count, cases).proportion_ci(method="wilson")
+    return float(found.low), float(found.high)
+
+
+def format_share(count: int, cases: int, ci95: tuple[float, float]) -> str:
+    """Describe a share with its interval."""
+    low, high = ci95
+    return f"{count} of {cases} ({100 * count / cases:.0f} %, {100 * low:.0f} to {100 * high:.0f} %)"

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from scipy import stats
-
 from app.contract.value import Value
+from app.statistics.coverage import format_share, wilson_interval
 from training.evaluation.cases import CaseResult
 
 POOR_DSC = 0.9
@@ -23,10 +22,7 @@ class Share(Value):
 
     def __str__(self) -> str:
         """Describe the share with its interval."""
-        if self.share is None or self.ci95 is None:
-            return "no such case"
-        low, high = self.ci95
-        return f"{self.flagged} of {self.cases} ({100 * self.share:.0f} %, {100 * low:.0f} to {100 * high:.0f} %)"
+        return "no such case" if self.ci95 is None else format_share(self.flagged, self.cases, self.ci95)
 
 
 class FlagRates(Value):
@@ -54,5 +50,4 @@ def _compute_share(results: Sequence[CaseResult]) -> Share:
     flagged, cases = sum(r.verdict != "ok" for r in results), len(results)
     if cases == 0:
         return Share(cases=0, flagged=0)
-    interval = stats.binomtest(flagged, cases).proportion_ci(method="wilson")
-    return Share(cases=cases, flagged=flagged, share=flagged / cases, ci95=(float(interval.low), float(interval.high)))
+    return Share(cases=cases, flagged=flagged, share=flagged / cases, ci95=wilson_interval(flagged, cases))
