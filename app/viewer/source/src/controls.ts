@@ -38,28 +38,18 @@ export interface LayerChoice {
 /** The controls; `onChange` hears the choice as it is made. */
 export function layerControls(choice: LayerChoice, onChange: (choice: LayerChoice) => void): HTMLElement {
   const current = { ...choice };
-  const tell = () => onChange({ ...current });
-  const opacity = slider("opacity", "Opacity", [0, 100, 100 * choice.opacity], (percent) => {
-    current.opacity = percent / 100;
-    tell();
-  });
+  const change = (part: Partial<LayerChoice>) => onChange({ ...Object.assign(current, part) });
+  const opacity = slider("opacity", "Opacity", [0, 100, 100 * choice.opacity], (percent) => change({ opacity: percent / 100 }));
   return h(
     "div",
     { class: "controls" },
     segmented("Over the volume", "layer", LAYERS, choice.layer, (layer) => {
-      current.layer = layer;
       opacity.input.disabled = layer === "outline" || layer === "hidden";
-      tell();
+      change({ layer });
     }),
     opacity.element,
-    segmented("Contrast", "contrast", CONTRASTS, choice.contrast, (contrast) => {
-      current.contrast = contrast;
-      tell();
-    }),
-    segmented("Planes", "view", VIEWS, choice.view, (view) => {
-      current.view = view;
-      tell();
-    }),
+    segmented("Contrast", "contrast", CONTRASTS, choice.contrast, (contrast) => change({ contrast })),
+    segmented("Planes", "view", VIEWS, choice.view, (view) => change({ view })),
   );
 }
 

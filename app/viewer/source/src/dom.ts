@@ -9,10 +9,7 @@ export function h<K extends keyof HTMLElementTagNameMap>(
   attributes: Record<string, Value> = {},
   ...children: Child[]
 ): HTMLElementTagNameMap[K] {
-  const element = document.createElement(tag);
-  assign(element, attributes);
-  element.append(...kept(children));
-  return element;
+  return filled(document.createElement(tag), attributes, children);
 }
 
 /** The same for SVG. */
@@ -21,10 +18,7 @@ export function svg<K extends keyof SVGElementTagNameMap>(
   attributes: Record<string, Value> = {},
   ...children: Child[]
 ): SVGElementTagNameMap[K] {
-  const element = document.createElementNS("http://www.w3.org/2000/svg", tag);
-  assign(element, attributes);
-  element.append(...kept(children));
-  return element;
+  return filled(document.createElementNS("http://www.w3.org/2000/svg", tag), attributes, children);
 }
 
 /** The element with an id; it is there, or the page is broken. */
@@ -39,16 +33,13 @@ export function announce(text: string): void {
   byId("status").textContent = text;
 }
 
-function assign(element: Element, attributes: Record<string, Value>): void {
+function filled<E extends Element>(element: E, attributes: Record<string, Value>, children: Child[]): E {
   for (const [name, value] of Object.entries(attributes)) {
     if (typeof value === "function") element.addEventListener(name.replace(/^on/, ""), value);
     else if (value === true) element.setAttribute(name, "");
     else if (value !== false && value !== undefined) element.setAttribute(name, String(value));
   }
-}
-
-function kept(children: Child[]): (Node | string)[] {
-  return children
-    .filter((child): child is Node | string | number => child !== null && child !== undefined && child !== false)
-    .map((child) => (typeof child === "number" ? String(child) : child));
+  for (const child of children)
+    if (child !== null && child !== undefined && child !== false) element.append(typeof child === "number" ? String(child) : child);
+  return element;
 }

@@ -135,12 +135,8 @@ function envelope(values: Float32Array, start: number, step: number, count: numb
   for (let at = 1; at < count; at++) {
     while (last > 0 && meeting(vertex[last]!, at) <= border[last]!) last--;
     const met = meeting(vertex[last]!, at);
-    if (met <= border[last]!) {
-      vertex[last] = at;
-    } else {
-      border[++last] = met;
-      vertex[last] = at;
-    }
+    if (met > border[last]!) border[++last] = met;
+    vertex[last] = at;
   }
   let piece = 0;
   for (let at = 0; at < count; at++) {
