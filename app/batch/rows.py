@@ -5,8 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from app.batch.results import BatchResult, CaseProblem
 from app.files import path_text
@@ -49,57 +50,48 @@ class Row:
         return self.name == earlier.name and (not earlier.failed or self.file == earlier.file)
 
 
-class RowFormat(Protocol):
-    """The format of a table."""
+@dataclass(frozen=True)
+class RowFormat:
+    """The format of a table: what stands before its rows, and how a row is written and read again.
+
+    `read` raises a ValueError where the text is something else.
+    """
 
     head: str
-    """What stands before its rows."""
-
-    def write(self, result: BatchResult) -> Row:
-        """Return the row of a result."""
-        ...
-
-    def read(self, text: str) -> Row:
-        """Return a row that was written before; raise a ValueError where it is something else."""
-        ...
+    write: Callable[[BatchResult], Row]
+    read: Callable[[str], Row]
 
 
-class CsvFormat:
-    """The format of results.csv: no line break within a row."""
-
-    head = ",".join(COLUMNS) + "\r\n"
-
-    def write(self, result: BatchResult) -> Row:
-        """Return the row of a result."""
-        text = io.StringIO()
-        csv.DictWriter(text, COLUMNS).writerow(format_row(result))
-        return Row(result.case.name, path_text(result.case.path), result.state == "failed", text.getvalue())
-
-    def read(self, text: str) -> Row:
-        """Return a row that was written before."""
-        cells = next(csv.reader([text]), [])
-        if len(cells) != len(COLUMNS):
-            raise ValueError(text)
-        named = dict(zip(COLUMNS, cells, strict=True))
-        return Row(named["name"], named["file"], named["state"] == "failed", text)
+def _write_csv(result: BatchResult) -> Row:
+    text = io.StringIO()
+    csv.DictWriter(text, COLUMNS).writerow(format_row(result))
+    return Row(result.case.name, path_text(result.case.path), result.state == "failed", text.getvalue())
 
 
-class JsonlFormat:
-    """The format of results.jsonl: an object with the whole report or problem."""
+def _read_csv(text: str) -> Row:
+    cells = next(csv.reader([text]), [])
+    if len(cells) != len(COLUMNS):
+        raise ValueError(text)
+    named = dict(zip(COLUMNS, cells, strict=True))
+    return Row(named["name"], named["file"], named["state"] == "failed", text)
 
-    head = ""
 
-    def write(self, result: BatchResult) -> Row:
-        """Return the row of a result."""
-        document = {**result.document(), "state": result.state, "name": result.case.name}
-        return Row(result.case.name, document["file"], result.state == "failed", json.dumps(document) + "\n")
+def _write_json(result: BatchResult) -> Row:
+    document = {**result.document(), "state": result.state, "name": result.case.name}
+    return Row(result.case.name, document["file"], result.state == "failed", json.dumps(document) + "\n")
 
-    def read(self, text: str) -> Row:
-        """Return a row that was written before."""
-        document = json.loads(text)
-        if not isinstance(document, dict) or not {"name", "file", "state"} <= set(document):
-            raise ValueError(text)
-        return Row(str(document["name"]), str(document["file"]), document["state"] == "failed", text)
+
+def _read_json(text: str) -> Row:
+    document = json.loads(text)
+    if not isinstance(document, dict) or not {"name", "file", "state"} <= set(document):
+        raise ValueError(text)
+    return Row(str(document["name"]), str(document["file"]), document["state"] == "failed", text)
+
+
+CSV_FORMAT = RowFormat(",".join(COLUMNS) + "\r\n", _write_csv, _read_csv)
+"""The format of results.csv: no line break within a row."""
+JSONL_FORMAT = RowFormat("", _write_json, _read_json)
+"""The format of results.jsonl: an object with the whole report or problem."""
 
 
 def format_row(result: BatchResult) -> dict[str, Any]:

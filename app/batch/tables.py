@@ -11,7 +11,7 @@ from typing import Final
 from app.batch.cases import BatchError, Case
 from app.batch.lock import locked
 from app.batch.results import BatchResult
-from app.batch.rows import CsvFormat, JsonlFormat
+from app.batch.rows import CSV_FORMAT, JSONL_FORMAT
 from app.batch.table import ForeignTableError, Table
 from app.batch.written import CSV, ELSEWHERE, JSONL, find_reports, read_whole
 from app.files import SpecialFileError, path_text
@@ -26,7 +26,7 @@ class Tables:
     def __init__(self, output: Path) -> None:
         """Read both tables of a folder, and add results that are there without a row."""
         self._output = output
-        self._tables = (Table(output / JSONL, JsonlFormat()), Table(output / CSV, CsvFormat()))
+        self._tables = (Table(output / JSONL, JSONL_FORMAT), Table(output / CSV, CSV_FORMAT))
         self._written_s = 0.0
         with _checked(output), locked(output):
             for table in self._tables:
