@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from itertools import groupby
 from statistics import fmean, stdev
+from typing import Any
 
-from sqlalchemy import ColumnElement, Engine, Integer, cast, func, or_, select
+from sqlalchemy import ColumnElement, Engine, Integer, Select, SelectBase, cast, func, or_, select
 
 from app.contract.report import Report, segmentation_path
 from app.contract.review import DecisionWord
@@ -17,6 +19,7 @@ from app.contract.volumes import (
     MeasurementFilter,
     Repeats,
     Scan,
+    Statistics,
     VolumeItem,
     VolumeSummary,
     WeekStatistics,
@@ -34,7 +37,6 @@ from app.records.scans import (
     select_scans,
 )
 from app.records.tables import SegmentationRow as Row
-from app.records.volume_statistics import compute_statistics, sum_by_group
 
 _VOLUME = Row.head_volume_ml.label("volume")
 
@@ -115,6 +117,27 @@ def group_by_day(scans: Sequence[Scan]) -> list[DayStatistics]:
     """Group one subject's scans by day, oldest first."""
     dated = sorted(scans, key=lambda scan: scan.day)
     return [_summarise_day(day, list(found)) for day, found in groupby(dated, key=lambda scan: scan.day)]
+
+
+def sum_by_group(values: SelectBase, *keys: str) -> Select[Any]:
+    """Select the keys and what `compute_statistics` needs, for each group of the column `volume`."""
+    found = values.subquery()
+    groups = [found.c[key] for key in keys]
+    mean = func.avg(found.c.volume).over(partition_by=groups or None)
+    centred = select(*groups, found.c.volume, (found.c.volume - mean).label("deviation")).subquery()
+    volume, deviation = centred.c.volume, centred.c.deviation
+    own = [centred.c[key] for key in keys]
+    sums = (func.count(volume), func.avg(volume), func.sum(deviation * deviation), func.min(volume), func.max(volume))
+    return select(*own, *sums).group_by(*own).order_by(*own)
+
+
+def compute_statistics(sums: Sequence[Any]) -> Statistics:
+    """Return the statistics of a count, mean, sum of squared deviations from that mean, least and greatest."""
+    count, mean, squares, least, greatest = sums
+    if not count:
+        return Statistics(count=0, mean_ml=None, sd_ml=None, min_ml=None, max_ml=None)
+    sd = math.sqrt(squares / (count - 1)) if count > 1 else None
+    return Statistics(count=count, mean_ml=mean, sd_ml=sd, min_ml=least, max_ml=greatest)
 
 
 def _summarise_day(day: date, scans: Sequence[Scan]) -> DayStatistics:
