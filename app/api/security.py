@@ -63,7 +63,7 @@ class Guarded:
 
     async def _find_caller(self, scope: Scope) -> Principal:
         headers, path = Headers(scope=scope), find_route_path(scope)
-        if _is_probe(scope["method"], path):
+        if scope["method"] in READING and PROBES.fullmatch(path):  # asked by address, or naming no host at all
             return Principal("anonymous", Role.READER)
         if self._access.open:
             _refuse_other_sites(headers, self._access.local_only)
@@ -133,11 +133,6 @@ Caller = Annotated[Principal, Depends(caller)]
 
 def _is_public(method: str, path: str, metrics_public: bool) -> bool:
     return method in READING and (PUBLIC.fullmatch(path) is not None or (metrics_public and path == METRICS))
-
-
-def _is_probe(method: str, path: str) -> bool:
-    """Return whether this asks how the service is: balancers and kubelets ask by address, or name no host at all."""
-    return method in READING and PROBES.fullmatch(path) is not None
 
 
 def _presented_token(headers: Headers) -> str | None:

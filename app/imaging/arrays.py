@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
-Array = NDArray[Any]
 Bool = NDArray[np.bool_]
 UInt8 = NDArray[np.uint8]
 Float32 = NDArray[np.float32]

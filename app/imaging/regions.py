@@ -72,12 +72,6 @@ def find_region(below: Float32, spec: RegionSpec, spacing_mm: float, divisor: in
     return Box((a, b, c), (d, e, f))
 
 
-def cube_shape(extent_mm: float, spacing_mm: float, divisor: int) -> Index3:
-    """Return the shape of a cube of this extent, its sides rounded up to multiples of `divisor`."""
-    side = _round_up(_count_voxels(extent_mm, spacing_mm), divisor)
-    return side, side, side
-
-
 def crop(values: Float32, box: Box, outside: float) -> Float32:
     """Return the values (I, J, K) in a box, and `outside` where it reaches beyond the grid."""
     edges = list(zip(box.start, box.stop, values.shape, strict=True))

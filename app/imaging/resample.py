@@ -81,10 +81,11 @@ def apply_separable(data: NDArray[Any], matrices: list[NDArray[np.float64]]) -> 
         planes = along_third.reshape(-1, n1, len(third))
         for rows, used in _find_bands(second):
             np.matmul(second[rows, used], planes[:, used], out=reduced[start : start + thickness, rows])
-    result = np.empty((len(first), len(second), len(third)), dtype=np.float32)
+    flat = reduced.reshape(n0, -1)  # (n0, m1 m2)
+    result = np.empty((len(first), flat.shape[1]), dtype=np.float32)
     for rows, used in _find_bands(first):
-        np.matmul(first[rows, used], reduced[used].reshape(used.stop - used.start, -1), out=_flatten(result[rows]))
-    return result
+        np.matmul(first[rows, used], flat[used], out=result[rows])
+    return result.reshape(len(first), len(second), len(third))
 
 
 def _find_bands(matrix: Float32) -> Iterator[tuple[slice, slice]]:
@@ -93,11 +94,6 @@ def _find_bands(matrix: Float32) -> Iterator[tuple[slice, slice]]:
         rows = slice(start, start + BAND_ROWS)
         used = np.flatnonzero(matrix[rows].any(axis=0))
         yield rows, slice(int(used[0]), int(used[-1]) + 1) if used.size else slice(0, 1)
-
-
-def _flatten(planes: Float32) -> Float32:
-    """Return a view of (n, m1, m2) as (n, m1 m2)."""
-    return planes.reshape(len(planes), -1)
 
 
 def _map_indices(source: VolumeGeometry, target: VolumeGeometry) -> tuple[list[float], list[float]]:

@@ -119,11 +119,8 @@ def _explain(report: Report) -> str:
     if report.review is None:
         return MEANINGS[report.verdict]
     measured = "no volume" if report.head_volume_ml is None else f"{report.head_volume_ml:.1f} mL"
-    return f"{_begin(describe_review(report.review))}. The model measured {measured}, verdict {report.verdict}."
-
-
-def _begin(text: str) -> str:
-    return text[:1].upper() + text[1:]
+    review = describe_review(report.review)
+    return f"{review[:1].upper()}{review[1:]}. The model measured {measured}, verdict {report.verdict}."
 
 
 def _list_numbers(report: Report) -> Iterator[tuple[str, str]]:

@@ -77,11 +77,6 @@ class Jobs:
         self._finishing = ThreadPoolExecutor(1, "finishing")
         self._interrupted = False
 
-    @property
-    def is_idle(self) -> bool:
-        """Whether no request has a place."""
-        return self.places.is_empty
-
     async def decode(self, work: Callable[[], Result]) -> Result:
         """Return the result of `work`, done in the decoding thread."""
         return await asyncio.get_running_loop().run_in_executor(self._decoding, work)

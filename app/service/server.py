@@ -72,11 +72,11 @@ class Server(uvicorn.Server):
         if self._deadline is None:
             jobs.places.close()
             self._deadline = time.monotonic() + self._patience_s
-            log.info("stopping", extra={"fields": {"idle": jobs.is_idle}})
+            log.info("stopping", extra={"fields": {"idle": jobs.places.is_empty}})
         overdue = time.monotonic() >= self._deadline
         if overdue:
             jobs.interrupt()
-        return overdue or jobs.is_idle
+        return overdue or jobs.places.is_empty
 
 
 def why_not_listening(host: str, port: int) -> str | None:

@@ -33,7 +33,7 @@ def locate(header: NiftiHeader, spacing_mm: Float3 | None) -> tuple[VolumeGeomet
         return _locate_by_spacing(header, spacing_mm, scale)
     geometry = VolumeGeometry(header.shape, np.diag([*[scale or 1.0] * 3, 1.0]) @ affine)
     assumed = () if scale else (_flag_assumed_units(),)
-    if _is_placeholder(geometry.affine):
+    if np.array_equal(np.abs(geometry.affine), np.eye(4)):  # 1 mm along each unrotated axis: an unknown spacing
         return _replace_placeholder(geometry, spacing_mm, assumed)
     _check_spacing(geometry.spacing_mm, spacing_mm)
     return geometry, assumed
@@ -118,11 +118,6 @@ def _locate_by_spacing(
             remedy="write the spacing into the header, or send it in the field spacing_mm",
         )
     return VolumeGeometry.from_spacing(header.shape, spacing_mm), (_flag_supplied(spacing_mm),)
-
-
-def _is_placeholder(affine: NDArray[np.float64]) -> bool:
-    """Return whether this is the placeholder for an unknown spacing: 1 mm along each unrotated axis, at the origin."""
-    return bool(np.array_equal(np.abs(affine), np.eye(4)))
 
 
 def _replace_placeholder(

@@ -82,7 +82,7 @@ class TestSlowness:
         with running_service(tmp_path, model_store, queue_length=0) as service:
             with connected(service) as connection:
                 connection.sendall(head(service, 5000) + multipart(("volume", b"half"), end=False))
-                until(lambda: not service.state.jobs.is_idle)
+                until(lambda: not service.state.jobs.places.is_empty)
                 assert_problem(post(service.client, sphere), 503, "queue_full")
             until(lambda: post(service.client, sphere).status_code == 200)
 

@@ -59,7 +59,7 @@ async def finished(service: ServiceState, stored: StoredSegmentation) -> StoredS
     job = service.jobs.find(stored.id)
     if job is not None:
         await job.done.wait()
-    while not service.jobs.is_idle:  # the place is given back a moment later
+    while not service.jobs.places.is_empty:  # the place is given back a moment later
         await asyncio.sleep(0.01)
     return service.records.repository.find(stored.id)
 
@@ -92,7 +92,7 @@ def test_one_key_is_computed_once_at_once_and_later(run: Run) -> None:
         await finished(service, other)
         with pytest.raises(KeyReusedError):
             await accept(service, AGAIN, gives(subject="S-2"))
-        assert service.jobs.is_idle
+        assert service.jobs.places.is_empty
 
     run(scenario)
 
@@ -110,7 +110,7 @@ def test_a_body_is_read_once_there_is_a_place_for_it(run: Run) -> None:
 
         waiting = asyncio.create_task(accept(service, Sender("reader"), slow))
         await asyncio.sleep(0)
-        while service.jobs.is_idle:
+        while service.jobs.places.is_empty:
             await asyncio.sleep(0.01)
         with pytest.raises(ProblemError, match="queue_full"):
             await accept(service, Sender("reader"), never)
@@ -127,7 +127,7 @@ def test_a_volume_that_is_refused_leaves_nothing_behind(run: Run) -> None:
     async def scenario(service: ServiceState) -> None:
         with pytest.raises(ImagingError):
             await accept(service, AGAIN, gives(VOLUME[:-1]))
-        assert service.jobs.is_idle
+        assert service.jobs.places.is_empty
         await finished(service, await accept(service, AGAIN, gives()))
 
     run(scenario)
