@@ -28,8 +28,7 @@ from app.problems.translate import translate_error
 from app.records.errors import DatabaseUnavailableError
 from app.records.repository import Repository
 from app.records.segmentation import NewSegmentation, StoredSegmentation
-from app.service.pace import Pace
-from app.service.places import Places
+from app.service.places import Pace, Places
 
 Result = TypeVar("Result")
 STOPPING_S = 5.0

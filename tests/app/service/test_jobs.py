@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from app.service.pace import Pace
+from app.service.places import Pace
 from tests.helpers.runtimes import providers
 from tests.helpers.service import Service, assert_problem, post, running_service, until
 from tests.helpers.slow_model import publish_slow_model
