@@ -90,15 +90,14 @@ def export(run: RunFolder, cases: CaseSource, store: Path, created: datetime, no
     agreement = f"torch and ONNX Runtime agree to {model.parity.max_difference:.1e}."
     notes = [f"Re-parameterised exactly: {model.algebra}.", agreement, *([note] if note else [])]
     training = make_training_record(weights, run, notes)
-    manifest = with_rules(_make_manifest(model, files, config, training, created), run)
-    manifest = manifest.model_copy(update={"name": name})
+    manifest = _make_manifest(model, files, config, training, created).model_copy(update={"name": name})
     with _draft(target) as draft:
         for file, content in files.items():
             (draft / file).write_bytes(content)
         for number, half in enumerate(model.halves, start=1):
             (draft / half_file(number)).write_bytes(half.SerializeToString())
         (draft / WEIGHTS_FILE).write_bytes(pack_weights(weights))
-        write_manifest(draft, manifest)
+        write_manifest(draft, with_rules(manifest, run))
     return target
 
 
@@ -190,13 +189,7 @@ def _make_manifest(
         version=1,
         created=created,
         levels=tuple(
-            StoredLevel(
-                file=name,
-                sha256=digest(files[name]),
-                size=len(files[name]),
-                grid_spacing_mm=level.grid_spacing_mm,
-                region=level.region,
-            )
+            StoredLevel(file=name, sha256=digest(files[name]), size=len(files[name]), **dict(level))
             for name, level in zip(levels, model.cascade.levels, strict=True)
         ),
         precision=model.precision,
