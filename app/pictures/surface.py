@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import math
 from typing import Any, Final
 
@@ -14,6 +13,7 @@ from scipy import ndimage
 from app.imaging.postprocess import bounding_box
 from app.imaging.resample import resample
 from app.imaging.volume import Volume, VolumeGeometry
+from app.pictures.preview import encode_png
 
 STEP_MM: Final = 1.0
 SMOOTHING: Final = 1.2
@@ -49,9 +49,7 @@ def draw_surface(mask: NDArray[np.uint8], geometry: VolumeGeometry) -> bytes | N
         middle = Image.fromarray(view[margin : size - margin, margin : size - margin])
         picture.paste(middle.resize((VIEW, VIEW), Image.Resampling.LANCZOS), (number * (VIEW + GAP), 0))
     _draw_scale(picture, VIEW / ((size - 2 * margin) * STEP_MM))
-    file = io.BytesIO()
-    picture.save(file, "PNG")
-    return file.getvalue()
+    return encode_png(picture)
 
 
 def _measure_margin(view: NDArray[np.uint8]) -> int:
