@@ -13,6 +13,7 @@ import json
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 from app.inference.model_store import ModelStore
@@ -21,7 +22,7 @@ from app.inference.runtime.telemetry import forbid_telemetry
 from app.inference.segmenter import HeadSegmenter
 from app.measuring.loading import runtime_settings
 from app.settings import Settings
-from benchmarks.machine import describe_machine, read_commit, today
+from benchmarks.machine import describe_machine, read_commit
 from benchmarks.measurement import NATIVE, BenchmarkValue, measure_stages
 
 SPACINGS_MM = (0.95, 0.6, 0.38)
@@ -94,7 +95,7 @@ def _load_segmenter(settings: Settings) -> HeadSegmenter:
 
 def _write(values: Sequence[BenchmarkValue], folder: Path, ending: str) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
-    file = folder / f"{today()}-{describe_machine()}{ending}.json"
+    file = folder / f"{datetime.now(UTC):%Y-%m-%d}-{describe_machine()}{ending}.json"
     commit = read_commit()
     records = [{name: part for name, part in asdict(value).items() if part != ()} for value in values]
     lines = [json.dumps(record | {"commit": commit}) for record in records]

@@ -7,7 +7,6 @@ import platform
 import re
 import shutil
 import subprocess
-from datetime import UTC, datetime
 from pathlib import Path
 
 
@@ -25,11 +24,6 @@ def read_commit() -> str:
     command = [git, "describe", "--always", "--exclude=*", "--dirty=+changes"]
     result = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True, check=False)
     return result.stdout.strip() or "unknown"
-
-
-def today() -> str:
-    """Return the date in UTC, as YYYY-MM-DD."""
-    return datetime.now(UTC).date().isoformat()
 
 
 def _read_processor() -> str:

@@ -96,7 +96,8 @@ def read_folder(root: Path, with_labels: bool = True) -> OwnFolder:
         raise ConfigError(f"no folder {root}; expected one that holds images/ and labels/")
     found = [layout for layout in LAYOUTS if (root / layout[0]).is_dir()]
     if not found:
-        raise ConfigError(f"{root} holds neither images/ nor imagesTr/; expected {_layouts()}")
+        expected = (f"{images}/CASE{suffix}.nii.gz with {labels}/CASE.nii.gz" for images, labels, suffix in LAYOUTS[:2])
+        raise ConfigError(f"{root} holds neither images/ nor imagesTr/; expected {' or '.join(expected)}")
     cases: list[OwnCase] = []
     problems: list[Problem] = []
     told = read_tables(root)
@@ -180,9 +181,3 @@ def _unpaired(
     if name not in pictures:
         return Problem(name, f"no image for {folders[1]}/{truths[name].name}", f"add it to {folders[0]}/")
     return None
-
-
-def _layouts() -> str:
-    return " or ".join(
-        f"{images}/CASE{suffix}.nii.gz with {labels}/CASE.nii.gz" for images, labels, suffix in LAYOUTS[:2]
-    )
