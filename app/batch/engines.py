@@ -23,4 +23,3 @@ class BatchEngine(Protocol):
 
     def prepare(self, upload: Upload) -> Work:
         """Do the part that may run beside other cases, in its own thread; return the rest, to be run one at a time."""
-        ...

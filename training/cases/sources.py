@@ -54,15 +54,12 @@ class CaseSource(Protocol):
 
     def seeds(self) -> list[int]:
         """Return the numbers of the cases that exist at this moment, ascending."""
-        ...
 
     def load(self, seed: int) -> Case:
         """Read one case."""
-        ...
 
     def record(self, seed: int) -> dict[str, Any]:
         """Return what is known of a case, without reading its voxels."""
-        ...
 
 
 class PhantomCache:
