@@ -60,6 +60,7 @@ class QualitySpec(Value):
     soft_volume_change: Limit = Limit(review=0.15, reject=0.50)
     ellipsoid_ratio: Limit = Limit(review=0.88, reject=0.60)
     mask_doubts: Limit = Limit()
+    half_width_percent: Limit = Limit()
     fov_contact_fraction: Limit = Limit(review=0.055, reject=0.16)
     fov_contact_note: float | None = 0.02
     smallest_ml: Limit = Limit(review=60.0, reject=40.0)
@@ -77,11 +78,16 @@ class Assessment(Value):
 
 
 def assess(
-    numbers: QualityNumbers, volume_ml: float, spec: QualitySpec, gestational_age_weeks: float | None = None
+    numbers: QualityNumbers,
+    volume_ml: float,
+    spec: QualitySpec,
+    gestational_age_weeks: float | None = None,
+    half_width_percent: float | None = None,
 ) -> Assessment:
     """Judge a measurement from its numbers alone: the same numbers always give the same verdict.
 
-    The gravest findings come first. No flag states the volume, since a rejected measurement has none.
+    `half_width_percent` is that of the 95 % interval, None where it does not follow the case. The gravest findings come
+    first. No flag states the volume, since a rejected measurement has none.
     """
     if volume_ml == 0:
         nothing = Flag(code="no_head_found", detail="nothing in the volume was taken for a head", remedy=SCAN_AGAIN)
@@ -90,6 +96,7 @@ def assess(
     findings = [
         *_check_count(len(about_the_mask), spec),
         *about_the_mask,
+        *_check_width(half_width_percent, spec),
         *_check_view(numbers, spec),
         *_check_size(volume_ml, spec),
         *_check_age(volume_ml, spec, gestational_age_weeks),
@@ -158,6 +165,17 @@ def _check_count(count: int, spec: QualitySpec) -> Iterator[Finding]:
         allowed = _format_figures(spec.mask_doubts.of(judged), FIGURES)
         detail = f"{count} checks doubt the outline at once; limit: at most {allowed}"
         yield judged, Flag(code="many_doubts", detail=detail, remedy=SCAN_AGAIN)
+
+
+def _check_width(half_width_percent: float | None, spec: QualitySpec) -> Iterator[Finding]:
+    """Yield a finding where the 95 % interval is wider than that of nearly all good measurements."""
+    if half_width_percent is None:
+        return
+    judged = spec.half_width_percent.above(half_width_percent)
+    if judged != "ok":
+        found, allowed = _distinguish(half_width_percent / 100, spec.half_width_percent.of(judged) / 100, " %")
+        detail = f"the 95 % interval reaches {found} to either side of the volume; limit: at most {allowed}"
+        yield judged, Flag(code="wide_interval", detail=detail, remedy=LOOK_AT_IT)
 
 
 def count_mask_doubts(numbers: QualityNumbers, spec: QualitySpec) -> int:

@@ -11,6 +11,7 @@ from app.imaging.postprocess import PostprocessingSpec
 from app.imaging.preprocess import PreprocessingSpec
 from app.imaging.quality import QualitySpec
 from app.imaging.regions import RegionSpec
+from app.inference.volume_interval import VolumeInterval
 
 MANIFEST_FILE = "manifest.json"
 REMOVED = ("locator", "tiling", "first_level")
@@ -118,20 +119,6 @@ class AccuracySummary(_Part):
 
     test: SetAccuracy
     shifted: SetAccuracy | None = None
-
-
-class VolumeInterval(_Part):
-    """The 95 % prediction interval of the error on test cases, relative to the measured volume."""
-
-    bias_percent: float = 0.0
-    half_width_percent: float = Field(default=15.0, gt=0)
-    floor_ml: float = Field(default=5.0, ge=0, description="smallest half width")
-
-    def around(self, volume_ml: float) -> tuple[float, float]:
-        """Return the limits between which the true volume lies in 95 % of cases (mL)."""
-        centre = volume_ml * (1 - self.bias_percent / 100)
-        half = max(volume_ml * self.half_width_percent / 100, self.floor_ml)
-        return max(0.0, centre - half), centre + half
 
 
 class ModelManifest(_Part):

@@ -139,15 +139,16 @@ class HeadSegmenter:
             found = segment_mask(levels[-1], preprocessed, volume.geometry, rules)
             volume_ml = head_volume_ml(found.head, volume.geometry)
             numbers = measure_reliability(levels, preprocessed, rules)
-            judged = assess(numbers, volume_ml, self.manifest.quality, gestational_age_weeks)
+            interval = self.manifest.volume_interval
+            half_width = interval.find_half_width_percent(numbers) if interval and interval.by_case else None
+            judged = assess(numbers, volume_ml, self.manifest.quality, gestational_age_weeks, half_width)
             spacing = preprocessed.orientation.apply(volume).geometry.spacing_mm
             biometry = None if judged.verdict == "reject" else measure_biometry(found.head, spacing)
         answered = judged.verdict != "reject"
-        interval = self.manifest.volume_interval
         return Segmentation(
             mask=found.mask,
             head_volume_ml=volume_ml if answered else None,
-            head_volume_interval_ml=interval.around(volume_ml) if answered and interval else None,
+            head_volume_interval_ml=interval.around(volume_ml, numbers) if answered and interval else None,
             mask_volume_ml=volume_ml,
             verdict=judged.verdict,
             flags=judged.flags,

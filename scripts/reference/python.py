@@ -34,7 +34,12 @@ SHARED: Final = {
         "app.imaging.biometry",
         "app.imaging.growth",
     ],
-    "Models": ["app.inference.manifest", "app.inference.model_store", "app.inference.segmenter"],
+    "Models": [
+        "app.inference.manifest",
+        "app.inference.model_store",
+        "app.inference.segmenter",
+        "app.inference.volume_interval",
+    ],
 }
 ASYNC: Final = "Async"
 """The beginning of a class's name whose methods are those of the class without it."""

@@ -19,8 +19,9 @@ from onnx import TensorProto, helper
 
 from app.imaging.preprocess import PreprocessingSpec, preprocess
 from app.imaging.volume import Float3, Index3, Volume, VolumeGeometry
-from app.inference.manifest import ModelManifest, SelfTest, StoredLevel, TrainingRecord, VolumeInterval
+from app.inference.manifest import ModelManifest, SelfTest, StoredLevel, TrainingRecord
 from app.inference.runtime.session import OnnxSession, RuntimeSettings
+from app.inference.volume_interval import VolumeInterval
 
 TISSUE, HEAD = 20, 200
 """Grey values around and inside the head of `sphere_volume`; the rim outside the field of view is 0."""

@@ -130,7 +130,9 @@ def _write_section(options: argparse.Namespace, section: str, command: str, *ask
     from training.evaluation.writing import FILE, write_folder
 
     record_command(options.out, section, _format_command(options, command, *asked))
-    text = write_folder(options.out, "simulated" if options.data is None else "own")
+    served = None if options.url else ModelStore(options.store).resolve(options.name, options.version)
+    interval = None if served is None else served.manifest.volume_interval
+    text = write_folder(options.out, "simulated" if options.data is None else "own", interval)
     content = json.loads((options.out / FILE).read_text(encoding="utf-8")) if options.json else {}
     tell(options, text, out=options.out, evaluation=content)
 

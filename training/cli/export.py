@@ -88,6 +88,7 @@ def _try_faster(options: argparse.Namespace) -> None:
 def _calibrate(options: argparse.Namespace) -> None:
     from app.inference.segmenter import HeadSegmenter
     from training.evaluation import calibration
+    from training.evaluation.statistics.case_interval import explain_interval, find_width_limit, fit_case_interval
 
     candidate: Path = options.candidate
     scans, number = _choose_labelled(options)
@@ -98,16 +99,20 @@ def _calibrate(options: argparse.Namespace) -> None:
     segmenter = HeadSegmenter(load_candidate(candidate))
     cases = list(calibration.judge_cases(segmenter, with_progress(scans(), number, "limits")))
     after = before.model_copy(update=calibration.find_review_limits(cases, before))
-    update_manifest(candidate, quality=after)
+    measured = calibration.select_measured(cases, after)
+    interval = fit_case_interval(measured, "simulated" if options.data is None else "own")
+    after = after.model_copy(update={"half_width_percent": find_width_limit(measured, interval)})
+    update_manifest(candidate, quality=after, volume_interval=interval)
     simulated = (("--cases", options.cases), ("--spacing", options.spacing))
     own = (("--data", options.data), ("--part", options.part), ("--split", options.split))
     record(candidate, format_command("calibrate", simulated if options.data is None else own, [candidate]))
     checks = {
         "before": calibration.check_calibration(cases, before),
-        "after": calibration.check_calibration(cases, after),
+        "after": calibration.check_calibration(cases, after, interval),
     }
-    text = f"threshold {threshold}\nbefore: {checks['before']}\nafter:  {checks['after']}"
-    tell(options, text, threshold=threshold, **{when: found.model_dump() for when, found in checks.items()})
+    text = f"threshold {threshold}\nbefore: {checks['before']}\nafter:  {checks['after']}\n{explain_interval(interval)}"
+    found = {when: check.model_dump() for when, check in checks.items()}
+    tell(options, text, threshold=threshold, volume_interval=interval and interval.model_dump(), **found)
 
 
 def _choose_labelled(options: argparse.Namespace) -> tuple[Callable[[], Iterable[Labelled]], int]:

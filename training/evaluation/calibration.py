@@ -15,9 +15,11 @@ import numpy as np
 from app.contract.report import QualityNumbers
 from app.contract.value import Value
 from app.imaging import metrics
+from app.imaging.postprocess import head_volume_ml
 from app.imaging.quality import Limit, QualitySpec, assess, count_mask_doubts
 from app.imaging.volume import Volume
 from app.inference.segmenter import HeadSegmenter
+from app.inference.volume_interval import VolumeInterval
 from training.evaluation.degrade import degrade
 
 FALSE_ALARMS = 0.03
@@ -47,11 +49,19 @@ class Labelled:
 
 @dataclass(frozen=True)
 class JudgedCase:
-    """One segmentation with its quality numbers and its true overlap."""
+    """One segmentation with its quality numbers, its overlap and the true volume; `degraded` on purpose or not."""
 
     dsc: float
     volume_ml: float
     numbers: QualityNumbers
+    true_ml: float
+    seed: int
+    degraded: bool = False
+
+    @property
+    def relative_error(self) -> float:
+        """The error as a part of the measured volume, which must not be 0."""
+        return (self.volume_ml - self.true_ml) / self.volume_ml
 
 
 class Calibration(Value):
@@ -90,8 +100,8 @@ def judge_cases(segmenter: HeadSegmenter, scans: Iterable[Labelled]) -> Iterator
         for volume in (scan.volume, worse):
             found = segmenter.segment(volume)
             truth = scan.truth.data * (volume.data > 0)
-            overlap = metrics.dsc(found.mask, truth)
-            yield JudgedCase(overlap, found.mask_volume_ml, found.quality)
+            overlap, true_ml = metrics.dsc(found.mask, truth), head_volume_ml(truth, scan.truth.geometry)
+            yield JudgedCase(overlap, found.mask_volume_ml, found.quality, true_ml, scan.seed, volume is worse)
 
 
 def find_review_limits(cases: Sequence[JudgedCase], spec: QualitySpec) -> dict[str, Limit]:
@@ -122,9 +132,25 @@ def _find_limit(good: Sequence[JudgedCase], name: str, quantile: float, spec: Qu
     return current.model_copy(update={"review": round(float(np.quantile(values, quantile)), DIGITS)})
 
 
-def check_calibration(cases: Sequence[JudgedCase], spec: QualitySpec) -> Calibration:
-    """Count the flagged cases among the good and the bad ones."""
-    flagged = [assess(case.numbers, case.volume_ml, spec).verdict != "ok" for case in cases]
+def select_measured(cases: Sequence[JudgedCase], spec: QualitySpec) -> list[JudgedCase]:
+    """Return the cases with a volume, which the verdict reject has not."""
+    return [case for case in cases if assess(case.numbers, case.volume_ml, spec).verdict != "reject"]
+
+
+def check_calibration(
+    cases: Sequence[JudgedCase], spec: QualitySpec, interval: VolumeInterval | None = None
+) -> Calibration:
+    """Count the flagged cases among the good and the bad ones; `interval` is the model's, where it follows the case."""
+    judged = [
+        assess(
+            case.numbers,
+            case.volume_ml,
+            spec,
+            half_width_percent=None if interval is None else interval.find_half_width_percent(case.numbers),
+        )
+        for case in cases
+    ]
+    flagged = [assessment.verdict != "ok" for assessment in judged]
     good = [flag for case, flag in zip(cases, flagged, strict=True) if case.dsc >= GOOD_DSC]
     bad = [flag for case, flag in zip(cases, flagged, strict=True) if case.dsc < BAD_DSC]
     return Calibration(cases=len(cases), good=len(good), good_flagged=sum(good), bad=len(bad), bad_flagged=sum(bad))

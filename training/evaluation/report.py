@@ -6,7 +6,7 @@ import numpy as np
 from pydantic import Field
 
 from app.contract.value import VERDICTS, Value
-from app.inference.manifest import VolumeInterval
+from app.inference.volume_interval import VolumeInterval
 from app.statistics.agreement import Agreement, measure_agreement
 from app.statistics.coverage import Coverage
 from training.evaluation.cases import CaseResult, find_spacing_range
@@ -32,8 +32,9 @@ class CaseSet(Value):
 class EvaluationSection(MetricSummaries, CaseSet):
     """One set of cases: segmentation metrics and agreement of volumes; missing values are counted, not hidden.
 
-    `interval_held` is the empirical coverage of the evaluation's `volume_interval`, `doubt` the sensitivity and the
-    false alarms of the flags; `spacing_mm` are the smallest and the largest voxel edge; `command` measured the section.
+    `interval_held` is the empirical coverage of the evaluation's `volume_interval`, `interval_half_width_percent` its
+    median half width; `doubt` the sensitivity and the false alarms of the flags; `spacing_mm` are the smallest and the
+    largest voxel edge; `command` measured the section.
     """
 
     volume_bias_ml: float
@@ -47,13 +48,17 @@ class EvaluationSection(MetricSummaries, CaseSet):
     seconds_per_case: float
     doubt: FlagRates | None = None
     interval_held: Coverage | None = None
+    interval_half_width_percent: float | None = None
     spacing_mm: tuple[float, float] | None = None
     command: str = ""
     dsc_by_case: dict[str, float] = Field(default_factory=dict)
 
 
 class Evaluation(Value):
-    """`evaluation.json`; `volume_interval` comes from `test`, None where that is too small; `all` is not published."""
+    """`evaluation.json`; `all` is not published.
+
+    `volume_interval` is the model's own where it follows the case, else that of `test`, None where that is too small.
+    """
 
     test: EvaluationSection | None = None
     shifted: EvaluationSection | None = None

@@ -41,7 +41,12 @@ def format_table(sections: dict[str, EvaluationSection], data: str = "simulated"
             [_format_estimate(a.proportional_bias, a.proportional_bias_ci95, "+.3f") for a in agreed],
         ),
         ("Pearson r", "0.990", [f"{s.pearson:.3f}" for s in parts]),
-        ("Coverage of the 95 % interval from `test`", "", [_format_known(s.interval_held) for s in parts]),
+        ("Coverage of the 95 % interval", "", [_format_known(s.interval_held) for s in parts]),
+        (
+            "Its half width, median (%)",
+            "",
+            [_format_estimate(s.interval_half_width_percent, None, ".1f") for s in parts],
+        ),
         ("ok / review / reject", "", [" / ".join(str(n) for n in s.verdicts.values()) for s in parts]),
         *(
             (title, "", [_format_known(getattr(s.doubt, name, None)) for s in parts])

@@ -4,12 +4,17 @@ import json
 from pathlib import Path
 
 from app.files import write_atomically
+from app.inference.volume_interval import VolumeInterval
 from app.pictures.bland_altman import draw_bland_altman
 from app.statistics.agreement import MIN_CASES
 from training.evaluation.cases import read_journal
 from training.evaluation.provenance import read_commands
 from training.evaluation.report import ALL, MEASURED, PUBLISHED, Evaluation, summarise_section
-from training.evaluation.statistics.prediction_interval import check_interval, fit_volume_interval
+from training.evaluation.statistics.prediction_interval import (
+    check_interval,
+    choose_interval,
+    find_median_half_width,
+)
 from training.evaluation.statistics.reproducibility import (
     Reproducibility,
     select_complete_groups,
@@ -22,14 +27,21 @@ FILE = "evaluation.json"
 OWN_REPRODUCIBILITY = "reproducibility.json"
 
 
-def write_folder(folder: Path, data: str = "simulated") -> str:
-    """Write `evaluation.json` and figures from the folder's journals; return the tables."""
+def write_folder(folder: Path, data: str = "simulated", served: VolumeInterval | None = None) -> str:
+    """Write `evaluation.json` and figures from the folder's journals; return the tables.
+
+    `served` is the measured model's own interval.
+    """
     journals = {name: read_journal(folder / f"{name}.jsonl") for name in MEASURED}
     results = {name: found for name, found in journals.items() if len(found) >= MIN_CASES}
-    commands, interval = read_commands(folder), fit_volume_interval(results.get("test", ()))
+    commands, interval = read_commands(folder), choose_interval(served, results.get("test", ()), data)
     sections = {
         name: summarise_section(found).model_copy(
-            update={"interval_held": interval and check_interval(found, interval), "command": commands.get(name, "")}
+            update={
+                "interval_held": interval and check_interval(found, interval),
+                "interval_half_width_percent": interval and find_median_half_width(found, interval),
+                "command": commands.get(name, ""),
+            }
         )
         for name, found in results.items()
     }

@@ -2,6 +2,7 @@
 
 from app.imaging.regions import RegionSpec
 from app.inference.manifest import ModelManifest, TrainedLevel, TrainingRecord
+from app.inference.volume_interval import VolumeInterval, WidthByCase
 from training.evaluation.report import Evaluation
 from training.evaluation.statistics.prediction_interval import FEWEST
 from training.evaluation.tables import explain, format_repeated, format_table
@@ -102,10 +103,10 @@ def _format_accuracy(evaluation: Evaluation | None) -> str:
 
 def explain_missing_interval(evaluation: Evaluation | None) -> str | None:
     """Say why no interval can go with a volume; None where one can."""
+    if evaluation is not None and evaluation.volume_interval is not None:
+        return None
     if evaluation is None or evaluation.test is None:
         return "the model was not measured on test cases"
-    if evaluation.volume_interval is not None:
-        return None
     known = evaluation.test.cases - evaluation.test.verdicts.get("reject", 0)
     if known < FEWEST:
         return f"{known} test cases got a volume, at least {FEWEST} are needed; measure more"
@@ -117,12 +118,26 @@ def _format_interval(manifest: ModelManifest, evaluation: Evaluation | None) -> 
     interval = manifest.volume_interval
     if (why := explain_missing_interval(evaluation)) is not None or interval is None or evaluation is None:
         return f"None is given: {why}."
-    checks = {name: part.interval_held for name, part in evaluation.sections.items() if name != "test"}
-    told = "; ".join(f"`{name}` {held}" for name, held in checks.items() if held is not None)
+    parts = evaluation.sections
+    checks = {name: part.interval_held for name, part in parts.items() if interval.by_case or name != "test"}
+    told = "; ".join(f"`{name}` {held}" for name, held in checks.items() if held is not None) or "not measured"
+    if interval.by_case is not None:
+        return f"{_format_width(interval, interval.by_case)}\n\nThe true volume lay in it: {told}."
     return (
         "With each volume goes the 95 % prediction interval of the errors on `test`: the measured volume less a bias "
         f"of {interval.bias_percent:+.1f} %,\n± {interval.half_width_percent:.1f} % of it, ± {interval.floor_ml:g} "
-        f"mL at least. The true volume lay in it, elsewhere: {told or 'not measured'}."
+        f"mL at least. The true volume lay in it, elsewhere: {told}."
+    )
+
+
+def _format_width(interval: VolumeInterval, by_case: WidthByCase) -> str:
+    """Give the width of an interval that follows the case, and what set it."""
+    factors = ", ".join(f"`{factor.number}` ^ {factor.exponent:.2f}" for factor in by_case.factors)
+    return (
+        f"With each volume goes a 95 % interval: the measured volume less a bias of {interval.bias_percent:+.1f} %, "
+        f"± {interval.half_width_percent:.1f} % of it in a typical case,\n± {interval.floor_ml:g} mL at least. It is "
+        f"wider where the outline is in doubt, by {factors},\neach over its typical value (the first as 1 - DSC). "
+        f"It was set on {by_case.cases} validation scans ({by_case.data}) by cross-conformal prediction."
     )
 
 

@@ -55,6 +55,16 @@ def test_each_number_has_its_flag(number: str, value: float, verdict: str, code:
     assert judged(**{number: value}) == (verdict, [code])
 
 
+def test_a_wide_interval_is_looked_at_and_never_rejects() -> None:
+    spec = QualitySpec(half_width_percent=Limit(review=18.0))
+    assert assess(GOOD, 240.0, spec, half_width_percent=18.0).verdict == "ok"
+    (flag,) = (found := assess(GOOD, 240.0, spec, half_width_percent=23.46)).flags
+    assert (found.verdict, flag.code) == ("review", "wide_interval")
+    assert flag.detail == "the 95 % interval reaches 23.5 % to either side of the volume; limit: at most 18 %"
+    assert assess(GOOD, 240.0, spec).verdict == "ok"
+    assert assess(GOOD, 240.0, SPEC, half_width_percent=90.0).verdict == "ok"
+
+
 @pytest.mark.parametrize(
     ("volume_ml", "verdict", "codes"),
     [

@@ -6,9 +6,11 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from app.contract.report import QualityNumbers
 from app.imaging.postprocess import PostprocessingSpec
 from app.imaging.regions import RegionSpec
-from app.inference.manifest import REMOVED, ModelManifest, RegionGate, VolumeInterval
+from app.inference.manifest import REMOVED, ModelManifest, RegionGate
+from app.inference.volume_interval import VolumeInterval
 from tests.helpers.makers import publish_threshold_model
 
 
@@ -118,7 +120,7 @@ def test_every_file_has_its_hash(manifest: ModelManifest) -> None:
 def test_the_interval_is_relative_with_a_floor(
     interval: VolumeInterval, volume_ml: float, expected: tuple[float, float]
 ) -> None:
-    assert interval.around(volume_ml) == pytest.approx(expected)
+    assert interval.around(volume_ml, QualityNumbers()) == pytest.approx(expected)
 
 
 def test_a_manifest_carries_the_rules_it_is_served_with(tmp_path: Path) -> None:

@@ -13,11 +13,13 @@ from scipy.spatial.transform import Rotation
 from app.imaging.errors import NotMeasurable
 from app.imaging.nifti.file import decode_nifti, encode_nifti
 from app.imaging.preprocess import preprocess
+from app.imaging.quality import Limit, QualitySpec
 from app.imaging.volume import Bool3, Index3, Volume, VolumeGeometry
 from app.inference.errors import DamagedModel, SelfTestFailed
 from app.inference.model_store import ModelStore
 from app.inference.runtime.session import RuntimeSettings
 from app.inference.segmenter import HeadSegmenter
+from app.inference.volume_interval import VolumeInterval, WidthByCase, WidthFactor
 from tests.helpers.geometries import SIGNED_PERMUTATIONS
 from tests.helpers.makers import (
     NiftiOptions,
@@ -107,6 +109,28 @@ def test_a_model_that_too_few_cases_validated_gives_a_number_without_an_interval
     assert found.verdict == "ok"
     assert found.head_volume_ml == pytest.approx(sphere_ml(), rel=0.01)
     assert found.head_volume_interval_ml is None
+
+
+def test_a_model_with_an_interval_for_each_case_widens_it_with_the_doubt_and_flags_it(tmp_path: Path) -> None:
+    numbers = HeadSegmenter(ModelStore(_published(tmp_path / "plain")).resolve("fetal_head"), ON_CPU)
+    entropy = numbers.segment(sphere_volume()).quality.foreground_entropy
+    assert entropy is not None
+    factor = WidthFactor(number="foreground_entropy", typical=entropy / 4, least=0.001, exponent=0.5)
+    by_case = WidthByCase(factors=(factor,), cases=77, data="simulated")
+    interval = VolumeInterval(half_width_percent=10.0, by_case=by_case)
+    for limit, codes in ((21.0, []), (19.0, ["wide_interval"])):
+        rules = {"volume_interval": interval, "quality": QualitySpec(half_width_percent=Limit(review=limit))}
+        store = ModelStore(_published(tmp_path / str(limit), **rules))
+        found = HeadSegmenter(store.resolve("fetal_head"), ON_CPU).segment(sphere_volume())
+        assert [flag.code for flag in found.flags] == codes
+        assert found.head_volume_ml is not None
+        ends = (0.8 * found.head_volume_ml, 1.2 * found.head_volume_ml)
+        assert found.head_volume_interval_ml == pytest.approx(ends, rel=1e-6)
+
+
+def _published(root: Path, **rules: Any) -> Path:
+    publish_threshold_model(root, **rules)
+    return root
 
 
 def test_a_rejected_head_has_a_mask_but_no_number(segmenter: HeadSegmenter) -> None:

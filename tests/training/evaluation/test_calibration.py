@@ -16,7 +16,7 @@ from training.evaluation.degrade import degrade
 
 def judged(dsc: float, agreement: float, entropy: float) -> JudgedCase:
     numbers = QualityNumbers(context_agreement_dsc=agreement, foreground_entropy=entropy, components=1)
-    return JudgedCase(dsc, 236.0, numbers)
+    return JudgedCase(dsc, 236.0, numbers, 236.0, 0)
 
 
 def good_and_bad() -> list[JudgedCase]:
@@ -52,7 +52,7 @@ class TestCalibration:
         assert calibrated(good_and_bad(), QualitySpec()).mask_doubts == Limit(reject=3.0)
         odd = {"level_volume_change": 0.9, "outside_mass_fraction": 0.9, "soft_volume_change": 0.9, "components": 9}
         good = [case.numbers.model_copy(update=odd if n == 0 else {}) for n, case in enumerate(good_and_bad()[:100])]
-        cases = [JudgedCase(0.95, 236.0, numbers) for numbers in good]
+        cases = [JudgedCase(0.95, 236.0, numbers, 236.0, 0) for numbers in good]
         assert calibrated(cases, QualitySpec()).mask_doubts == Limit(reject=4.0)
 
     def test_a_number_that_was_never_measured_keeps_its_limit(self) -> None:

@@ -5,10 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from app.inference.manifest import TrainedLevel, TrainingStep, VolumeInterval
+from app.inference.manifest import TrainedLevel, TrainingStep
 from app.inference.model_store import ModelStore
 from app.inference.runtime.session import RuntimeSettings
 from app.inference.segmenter import HeadSegmenter
+from app.inference.volume_interval import VolumeInterval, WidthByCase, WidthFactor
 from tests.helpers.golden import Golden
 from tests.helpers.makers import publish_threshold_model
 from tests.training.results import result
@@ -20,6 +21,7 @@ from training.evaluation.cases import evaluate_cases, segment_in_process
 from training.evaluation.report import Evaluation, summarise_section
 from training.evaluation.statistics.prediction_interval import check_interval
 from training.evaluation.statistics.reproducibility import summarise_spread
+from training.evaluation.writing import write_folder
 from training.export.candidate import record
 from training.export.card import explain_missing_interval, format_model_card
 from training.export.errors import ExportError
@@ -213,3 +215,33 @@ def test_the_card_tells_interval_and_reproducibility(tmp_path: Path, golden: Gol
     )  # fmt: skip
     golden(format_model_card(manifest, evaluation), "model_card.md")
     golden(format_model_card(manifest, None), "model_card_without_evaluation.md")
+
+
+def test_the_card_tells_by_what_the_width_follows_the_case(tmp_path: Path) -> None:
+    factor = WidthFactor(number="foreground_entropy", typical=0.2, least=0.1, exponent=0.5)
+    by_case = WidthByCase(factors=(factor,), cases=77, data="simulated")
+    publish_threshold_model(tmp_path, volume_interval=VolumeInterval(half_width_percent=7.0, by_case=by_case))
+    manifest = ModelStore(tmp_path).resolve("fetal_head").manifest
+    results = [result(n, 200.0 + n + (n % 3 - 1) * 4) for n in range(12)]
+    known = summarise_section(results).model_copy(update={"interval_held": check_interval(results, VolumeInterval())})
+    card = format_model_card(manifest, Evaluation(test=known, volume_interval=manifest.volume_interval))
+    assert "± 7.0 % of it in a typical case" in card
+    assert "`foreground_entropy` ^ 0.50" in card
+    assert "77 validation scans (simulated)" in card
+    assert "The true volume lay in it: `test` 12 of 12" in card
+
+
+def test_a_candidates_own_interval_is_published_once_it_was_evaluated(tmp_path: Path) -> None:
+    factor = WidthFactor(number="foreground_entropy", typical=0.2, least=0.1, exponent=0.5)
+    by_case = WidthByCase(factors=(factor,), cases=77, data="simulated")
+    own = VolumeInterval(half_width_percent=7.0, by_case=by_case)
+    candidate = publish_threshold_model(tmp_path / "candidate", volume_interval=own)
+    journal = "".join(result(n, 200.0 + n).model_dump_json() + "\n" for n in range(12))
+    (tmp_path / "test.jsonl").write_text(journal, encoding="utf-8")
+    for data, expected in (("simulated", own), ("own", None)):
+        write_folder(tmp_path, data, own)
+        evaluation = Evaluation.model_validate_json((tmp_path / "evaluation.json").read_text(encoding="utf-8"))
+        published = publish(candidate, tmp_path / data, evaluation)
+        found = ModelStore(published.parent.parent).resolve("fetal_head").manifest.volume_interval
+        assert found is not None
+        assert found == expected or (expected is None and found.by_case is None)

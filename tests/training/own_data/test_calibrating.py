@@ -40,6 +40,8 @@ def test_threshold_and_limits_come_from_the_validation_cases(folder: Path, tmp_p
     before = _manifest(candidate)
     assert cli.main(["calibrate", str(candidate), "--data", str(folder), "--json"]) == 0
     after = _manifest(candidate)
+    assert after["volume_interval"] is None  # three cases are too few for an interval for each
+    assert after["quality"]["half_width_percent"] == {"review": None, "reject": None}
     assert after["postprocessing"]["threshold"] < before["postprocessing"]["threshold"]
     assert after["quality"] != before["quality"]
     assert after["quality"]["context_agreement_dsc"]["reject"] == before["quality"]["context_agreement_dsc"]["reject"]

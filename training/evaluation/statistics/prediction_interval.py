@@ -1,4 +1,4 @@
-"""The 95 % prediction interval of a measured volume, fitted on cases with known truth, and its empirical coverage."""
+"""The 95 % interval of a measured volume: fitted on test cases where the model has none, and checked on others."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import stats
 
-from app.inference.manifest import VolumeInterval
+from app.contract.report import QualityNumbers
+from app.inference.volume_interval import VolumeInterval
 from app.statistics.coverage import Coverage, measure_coverage
 from training.evaluation.cases import CaseResult
 
@@ -35,11 +36,32 @@ def fit_volume_interval(results: Sequence[CaseResult]) -> VolumeInterval | None:
     )
 
 
+def choose_interval(
+    served: VolumeInterval | None, test: Sequence[CaseResult], data: str = "simulated"
+) -> VolumeInterval | None:
+    """Return the model's own interval where it follows the case and was set by data of this kind; else fit one."""
+    if served is not None and served.by_case is not None and served.by_case.data == data:
+        return served
+    return fit_volume_interval(test)
+
+
 def check_interval(results: Sequence[CaseResult], interval: VolumeInterval) -> Coverage | None:
     """Return the empirical coverage of the interval on cases with a volume; None where there are none."""
     measured = select_measured(results)
-    ends = [interval.around(r.measured_ml) for r in measured]
+    ends = _find_ends(measured, interval)
     return measure_coverage([low <= r.true_ml <= high for r, (low, high) in zip(measured, ends, strict=True)])
+
+
+def find_median_half_width(results: Sequence[CaseResult], interval: VolumeInterval) -> float | None:
+    """Return the median half width of the interval, in per cent of the measured volume; None where there are none."""
+    measured = select_measured(results)
+    ends = _find_ends(measured, interval)
+    widths = [50 * (high - low) / r.measured_ml for r, (low, high) in zip(measured, ends, strict=True)]
+    return float(np.median(widths)) if widths else None
+
+
+def _find_ends(measured: Sequence[CaseResult], interval: VolumeInterval) -> list[tuple[float, float]]:
+    return [interval.around(r.measured_ml, QualityNumbers.model_validate(r.quality)) for r in measured]
 
 
 def select_measured(results: Sequence[CaseResult]) -> list[CaseResult]:

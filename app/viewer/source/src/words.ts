@@ -41,6 +41,7 @@ const FLAGS: Record<string, string> = {
   several_components: "More than one piece looks like a head",
   probability_elsewhere: "Something else looks like a head too",
   soft_outline: "The outline is soft",
+  wide_interval: "The interval around the volume is wide",
   implausible_shape: "The shape is unusual for a head",
   truncated: "The head is cut off by the field of view",
   touches_edge: "The head touches the edge of the field of view",

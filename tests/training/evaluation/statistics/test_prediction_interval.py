@@ -4,8 +4,14 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from app.inference.volume_interval import VolumeInterval, WidthByCase, WidthFactor
 from tests.training.results import result
-from training.evaluation.statistics.prediction_interval import check_interval, fit_volume_interval
+from training.evaluation.statistics.prediction_interval import (
+    check_interval,
+    choose_interval,
+    find_median_half_width,
+    fit_volume_interval,
+)
 
 ERRORS = (-4.0, -2.0, -1.0, 0.0, 1.0, 1.0, 2.0, 3.0, 4.0, 6.0)
 """Per cent of the measured volume."""
@@ -50,3 +56,28 @@ def test_only_what_got_a_volume_counts() -> None:
     assert (checked.cases, checked.inside) == (3, 2)
     assert str(checked) == "2 of 3 (67 %, 21 to 94 %)"
     assert check_interval(others[2:3], found) is None
+
+
+FACTOR = WidthFactor(number="foreground_entropy", typical=0.2, least=0.1, exponent=1.0)
+OWN = VolumeInterval(half_width_percent=6.0, by_case=WidthByCase(factors=(FACTOR,), cases=77, data="simulated"))
+
+
+def test_a_models_own_interval_counts_where_data_of_the_same_kind_set_it() -> None:
+    cases = [case(n, error) for n, error in enumerate(ERRORS)]
+    fitted = fit_volume_interval(cases)
+    assert choose_interval(OWN, cases) == OWN
+    assert choose_interval(OWN, cases, "own") == fitted
+    assert choose_interval(VolumeInterval(), cases) == fitted
+    assert choose_interval(None, cases) == fitted
+
+
+def test_an_interval_that_follows_the_case_is_checked_with_each_cases_width() -> None:
+    doubtful, sure = {"foreground_entropy": 0.4, "components": 1.0}, {"foreground_entropy": 0.1, "components": 1.0}
+    numbers = [doubtful, sure, sure]
+    cases = [case(n, 9.0).model_copy(update={"quality": quality}) for n, quality in enumerate(numbers)]
+    checked = check_interval(cases, OWN)
+    assert checked is not None
+    assert (checked.cases, checked.inside) == (3, 1)
+    assert find_median_half_width(cases, OWN) == pytest.approx(3.0)
+    assert find_median_half_width(cases, OWN.model_copy(update={"floor_ml": 8.0})) == pytest.approx(4.0)
+    assert find_median_half_width([], OWN) is None
