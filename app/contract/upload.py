@@ -22,8 +22,9 @@ SPACING_TOLERANCE: Final = 0.01
 SPACING_SUPPLIED: Final = "spacing_supplied"
 SPACING_SUSPICIOUS: Final = "spacing_suspicious"
 FILL_AMBIGUOUS: Final = "fill_ambiguous"
-"""Codes of the flags of a file without a spacing, of one whose spacing looks like a placeholder, and of one that has a
-value outside the fan that echoes have, too."""
+FOREIGN_VALUES: Final = "foreign_values"
+"""Codes of the flags of a file without a spacing, of one whose spacing looks like a placeholder, of one that has a
+value outside the fan that echoes have, too, and of one with many values that are neither."""
 SUBJECT: Final = r"^[A-Za-z0-9._-]{1,64}$"
 NUMBER: Final = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
 

@@ -1,63 +1,55 @@
 """The scanned fan within its box: what lies outside it, which echoes count, and where its hull runs.
 
-Scan converters fill the box around the fan with one value, mostly 0; other programs write -1024, 255 or 32767 there.
-Scanners write 0 for fluid, too, and a burnt-in mark or a dead voxel may be brighter than any echo. So nothing here
-rests on the smallest or the largest value of a volume alone.
+Scan converters fill the box around the fan with one value, mostly 0; other programs write -1024, 255 or 32767 there,
+and one after another several. Scanners write 0 for fluid, too, and a burnt-in mark or a dead voxel may be brighter than
+any echo. So nothing here rests on the smallest or the largest value of a volume alone.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_edt
-from scipy.spatial import ConvexHull, QhullError
 
 from app.imaging.arrays import Bool
 from app.imaging.components import find_components
+from app.imaging.echoes import RARE, keep_reached, sample_echoes
 from app.imaging.errors import NotMeasurable
-from app.imaging.volume import AXES, Volume
+from app.imaging.fill import BLACK_BELOW, WIDEST_GAP, find_fill_values
+from app.imaging.hull import find_hull
+from app.imaging.inpainting import inpaint
+from app.imaging.sampling import sample_evenly
+from app.imaging.volume import Volume
 
-SAMPLES = 300_000
-RARE = 1e-4
-"""Share of the echoes that may lie beyond the range which counts, at either end."""
-UNUSUAL = 0.025
-"""Share of the voxels that may be no echoes at all, such as burnt-in text, at either end."""
-REACH_DOWN, REACH_UP = 0.25, 2.0
-"""How far beyond the others echoes reach, as multiples of their range; what lies further away is none."""
 FEW = 0.1
-"""Between echoes and what is no echo lie fewer voxels than this share of the latter."""
+"""Between echoes and a second value outside the fan lie fewer voxels than this share of the latter."""
 FEWEST_STEPS = 32
 """Steps of single precision within the range of the echoes below which they are lost in rounding."""
 RARE_ECHOES = 0.1
 """How far beyond that range echoes reach, as a share of it."""
-BORDER_SHARE = 0.1
-"""A value that fills at least this share of the box's faces is the fill value."""
-CANDIDATES = 5
-WIDEST_GAP = 0.5
-"""A fill value further below the echoes than this share of their range is no scanner's black."""
-BLACK_BELOW = 0.02
-"""How far below the echoes black then lies, as a share of their range."""
 POCKET_MM = 15.0
 """Fill this deep inside the fan's hull is fluid; the curved face of a probe leaves at most 12 mm."""
 HULL_STEP_MM = 4.5
 """Whether there are pockets is seen on a grid as coarse as this."""
-FLAT = 1e-4
-"""Steps of the grid by which a voxel may lie beyond a face of the hull, since faces are rounded to as much."""
 
 
 @dataclass(frozen=True)
 class EchoRange:
     """The values that count in a volume: `low` to `high` are the echoes, `fill` stands outside the fan.
 
-    `fill` is None where the scan fills its box.
+    `fill` is None where the scan fills its box; `others` stand outside the fan as well.
+    From `marks` on there are no echoes but marks.
     """
 
     low: float
     high: float
     fill: float | None
+    others: tuple[float, ...] = ()
+    marks: float = math.inf
 
     @property
     def span(self) -> float:
@@ -72,13 +64,18 @@ class EchoRange:
 
     @property
     def has_black_outside(self) -> bool:
-        """Whether the fill value is a scanner's black, or there is none."""
-        return self.fill is None or 0 <= self.low - self.fill <= WIDEST_GAP * self.span
+        """Whether nothing but a scanner's black stands outside the fan."""
+        return not self.others and (self.fill is None or 0 <= self.low - self.fill <= WIDEST_GAP * self.span)
 
     @property
-    def has_echoes_like_fill(self) -> bool:
-        """Whether echoes may have the fill value, too, so that the fan's edge has to be guessed."""
-        return self.fill is not None and self.low < self.fill <= self.high + RARE_ECHOES * self.span
+    def fills(self) -> tuple[float, ...]:
+        """Every value outside the fan."""
+        return self.others if self.fill is None else (self.fill, *self.others)
+
+    @property
+    def fill_like_echoes(self) -> float | None:
+        """A value outside the fan that echoes may have, too, so that the fan's edge has to be guessed."""
+        return next((value for value in self.fills if self.low < value <= self.high + RARE_ECHOES * self.span), None)
 
     @property
     def floor(self) -> float:
@@ -86,6 +83,22 @@ class EchoRange:
         if self.fill is None:
             return self.low - self.span
         return self.fill if self.has_black_outside else self.black
+
+    @property
+    def top(self) -> float:
+        """The greatest value that a voxel may have."""
+        return min(self.high + self.span, self.marks)
+
+
+@dataclass(frozen=True, eq=False)
+class Cleaned:
+    """A volume with black outside its fan.
+
+    `foreign` is the share of its voxels that held values far from all echoes, but for those outside the fan.
+    """
+
+    volume: Volume
+    foreign: float
 
 
 def find_echo_range(data: NDArray[Any]) -> EchoRange:
@@ -99,19 +112,13 @@ def find_echo_range(data: NDArray[Any]) -> EchoRange:
         raise NotMeasurable("not_finite", "the volume holds values that are not finite")
     if lowest == highest:
         raise NotMeasurable("constant_image", f"every voxel has the value {lowest:g}", expected="an image")
-    step = max(1, round((data.size / SAMPLES) ** (1 / 3)))
-    sample = data[::step, ::step, ::step]
-    fill = _fill_value(data, sample)
-    echoes = sample.ravel() if fill is None else sample[sample != fill]
-    if echoes.size == 0:
-        echoes = data[data != fill]
-    bottom, top = _reach_of_echoes(echoes)
-    echoes = echoes[(bottom <= echoes) & (echoes <= top)]
+    fills = find_fill_values(data, sample_evenly(data))
+    echoes, marks = keep_reached(sample_echoes(data, fills))
     low, high = (float(value) for value in np.quantile(echoes, (RARE, 1 - RARE)))
     if low == high:
         low, high = lowest, highest
     _check_precision(low, high)
-    return EchoRange(low, high, fill)
+    return EchoRange(low, high, fills[0] if fills else None, fills[1:], marks)
 
 
 def clean_values(volume: Volume, echoes: EchoRange | None = None) -> Volume:
@@ -119,17 +126,26 @@ def clean_values(volume: Volume, echoes: EchoRange | None = None) -> Volume:
 
     Echoes keep their values; their range is found where it is not given. Raises as `find_echo_range` does.
     """
+    return clean(volume, echoes).volume
+
+
+def clean(volume: Volume, echoes: EchoRange | None = None) -> Cleaned:
+    """Return what `clean_values` does, and how much of the volume it is made up."""
     data, echoes = volume.data, echoes or find_echo_range(volume.data)
-    top, floor = echoes.high + echoes.span, echoes.floor
-    if echoes.has_black_outside and float(data.max()) <= top and float(data.min()) >= floor:
-        return volume
-    plain, black = np.array(data, dtype=np.float32), echoes.black if echoes.fill is None else floor
-    plain[_beyond_the_fan(data, echoes, top)] = black
-    plain[plain > top] = echoes.high
-    plain[plain < floor] = black
-    if not echoes.has_black_outside:
-        plain[_outside(data, echoes)] = echoes.black
-    return Volume(plain, volume.geometry)
+    if echoes.has_black_outside and float(data.max()) <= echoes.top and float(data.min()) >= echoes.floor:
+        return Cleaned(volume, 0.0)
+    black = echoes.black if echoes.fill is None else echoes.floor
+    outside = _find_outside(data, echoes)
+    is_bright = data > echoes.top
+    share = _share_of(is_bright | (data < echoes.low - WIDEST_GAP * echoes.span), data, echoes.fills)
+    plain = np.array(data, dtype=np.float32)
+    plain[outside] = black
+    inpaint(plain, (is_bright | (data < echoes.floor)) & ~outside, black)
+    return Cleaned(Volume(plain, volume.geometry), share)
+
+
+def _share_of(foreign: Bool, data: NDArray[Any], fills: tuple[float, ...]) -> float:
+    return float((foreign & ~np.isin(data, fills)).mean())
 
 
 def fill_pockets(field_of_view: Bool, spacing_mm: float) -> Bool:
@@ -139,10 +155,10 @@ def fill_pockets(field_of_view: Bool, spacing_mm: float) -> Bool:
     """
     step = max(1, round(HULL_STEP_MM / spacing_mm))
     coarse = field_of_view[::step, ::step, ::step]
-    coarse_hull = _hull(coarse)
+    coarse_hull = find_hull(coarse)
     if not _find_deep(coarse_hull & ~coarse, coarse_hull, step * spacing_mm).any():
         return field_of_view
-    hull = _hull(field_of_view)
+    hull = find_hull(field_of_view)
     missing = hull & ~field_of_view
     deep = _find_deep(missing, hull, spacing_mm)
     if not deep.any():
@@ -157,14 +173,6 @@ def _find_deep(missing: Bool, hull: Bool, spacing_mm: float) -> Bool:
     return deep
 
 
-def _reach_of_echoes(echoes: NDArray[Any]) -> tuple[float, float]:
-    """Return the values beyond which there are no echoes but marks, dead voxels, and a second value outside the fan."""
-    low, high = (float(value) for value in np.quantile(echoes, (UNUSUAL, 1 - UNUSUAL)))
-    if low == high:
-        return -np.inf, np.inf
-    return low - REACH_DOWN * (high - low), high + REACH_UP * (high - low)
-
-
 def _check_precision(low: float, high: float) -> None:
     """Refuse echoes that single precision cannot tell apart, so far from 0."""
     least = FEWEST_STEPS * float(np.spacing(np.float32(max(abs(low), abs(high)))))
@@ -177,73 +185,30 @@ def _check_precision(low: float, high: float) -> None:
         )
 
 
-def _beyond_the_fan(data: NDArray[Any], echoes: EchoRange, top: float) -> Bool:
+def _find_outside(data: NDArray[Any], echoes: EchoRange) -> Bool:
+    """Return where values stand that only stand outside the fan, and those that echoes have, too, at the border.
+
+    Black needs no change, and is left out where nothing else stands outside.
+    """
+    beyond = _beyond_the_fan(data, echoes)
+    if echoes.has_black_outside:
+        return beyond
+    filled: Bool = np.isin(data, echoes.fills)
+    unsure = [value for value in echoes.fills if echoes.floor <= value <= echoes.top]
+    return beyond | (_connected_with_border(filled) | (filled & ~np.isin(data, unsure)) if unsure else filled)
+
+
+def _beyond_the_fan(data: NDArray[Any], echoes: EchoRange) -> Bool:
     """Return what is brighter than every echo and connected with the box's border: a second value outside the fan."""
-    bright: Bool = data > top
+    bright: Bool = data > echoes.top
     count, between = int(bright.sum()), int((data > echoes.high).sum()) - int(bright.sum())
     if count <= RARE * data.size or between > FEW * count:
         return np.zeros_like(bright)
-    around = bright | (data < echoes.low - echoes.span)
-    if echoes.fill is not None:
-        around |= data == echoes.fill
-    components = find_components(np.pad(around, 1, constant_values=True), 6)
-    outside: Bool = components.only(components.at(0, 0, 0))[1:-1, 1:-1, 1:-1]
-    return outside & bright
+    around = bright | (data < echoes.low - echoes.span) | np.isin(data, echoes.fills)
+    return _connected_with_border(around) & bright
 
 
-def _fill_value(data: NDArray[Any], sample: NDArray[Any]) -> float | None:
-    """Return the value outside the fan, if there is one: common on the six faces, and mostly far from or below echoes.
-
-    Such a value counts where it is a fifth as common as another would have to be, since a fan may fill most of its box;
-    fluid, too, has a common value, but darker ones beside it.
-    """
-    faces = [np.take(data, end, axis=axis)[::3, ::3].ravel() for axis in AXES for end in (0, -1)]
-    values, counts = np.unique(np.concatenate(faces), return_counts=True)
-    shares = counts / counts.sum()
-    common = [at for at in np.argsort(-shares)[:CANDIDATES] if shares[at] >= BORDER_SHARE / 5]
-    lowest, span = None, 0.0
-    for at in common:
-        low, high = np.quantile(sample[sample != values[at]], (RARE, 1 - RARE))
-        span = float(high - low)
-        if max(low - values[at], values[at] - high) > WIDEST_GAP * span > 0:
-            return float(values[at])
-        lowest = at if lowest is None and values[at] < low else lowest
-    if lowest is not None and values[common[0]] - values[lowest] <= BLACK_BELOW * span:
-        return float(values[lowest])
-    return float(values[common[0]]) if common and shares[common[0]] >= BORDER_SHARE else None
-
-
-def _outside(data: NDArray[Any], echoes: EchoRange) -> Bool:
-    """Return where the fill value stands outside the fan: wherever it stands, or connected with the box's border."""
-    filled: Bool = data == echoes.fill
-    if echoes.fill is None or not echoes.floor <= echoes.fill <= echoes.high + echoes.span:
-        return filled
-    components = find_components(np.pad(filled, 1, constant_values=True), 6)
+def _connected_with_border(mask: Bool) -> Bool:
+    """Return the voxels of a mask that are connected with the array's border (6-connected)."""
+    components = find_components(np.pad(mask, 1, constant_values=True), 6)
     return components.only(components.at(0, 0, 0))[1:-1, 1:-1, 1:-1]
-
-
-def _hull(mask: Bool) -> Bool:
-    """Return the convex hull of a mask (I, J, K), filled line by line; a mask that is flat or empty is its own hull."""
-    points = np.concatenate([_ends(mask, axis) for axis in AXES])
-    try:
-        planes = np.unique(ConvexHull(np.unique(points, axis=0)).equations.round(4), axis=0)
-    except (QhullError, ValueError):
-        return mask
-    i, j = (side.ravel() for side in np.indices(mask.shape[:2]))
-    reach = np.outer(i, planes[:, 0]) + np.outer(j, planes[:, 1]) + planes[:, 3]
-    slope = planes[:, 2]
-    up, down, along = slope > FLAT, slope < -FLAT, np.abs(slope) <= FLAT
-    first = np.max(-reach[:, down] / slope[down], axis=1, initial=0)
-    last = np.min(-reach[:, up] / slope[up], axis=1, initial=mask.shape[2] - 1)
-    last[(reach[:, along] > FLAT).any(axis=1)] = -1
-    k = np.arange(mask.shape[2])
-    within: Bool = (k >= first[:, None] - FLAT) & (k <= last[:, None] + FLAT)
-    return within.reshape(mask.shape) | mask
-
-
-def _ends(mask: Bool, axis: int) -> NDArray[np.intp]:
-    """Return the first and last voxel of a mask on each line along an axis, (n, 3): no others can be corners."""
-    length = mask.shape[axis]
-    lines = np.argwhere(mask.any(axis=axis))
-    first, last = mask.argmax(axis=axis), length - 1 - np.flip(mask, axis).argmax(axis=axis)
-    return np.concatenate([np.insert(lines, axis, end[tuple(lines.T)], axis=1) for end in (first, last)])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -23,9 +24,9 @@ from app.contract.report import (
     Report,
     segmentation_path,
 )
-from app.contract.upload import FILL_AMBIGUOUS, Upload, VolumeFields
+from app.contract.upload import FILL_AMBIGUOUS, FOREIGN_VALUES, Upload, VolumeFields
 from app.contract.value import VERDICTS
-from app.imaging.field_of_view import EchoRange, clean_values, find_echo_range
+from app.imaging.field_of_view import Cleaned, EchoRange, clean, find_echo_range
 from app.imaging.nifti.file import DecodeLimits, NiftiFile, decode_nifti, encode_fractions, encode_nifti
 from app.imaging.volume import Volume
 from app.inference.manifest import ModelManifest
@@ -35,6 +36,8 @@ from app.pictures.preview import PreviewText, draw_outline, draw_planes, encode_
 from app.pictures.uncertainty import find_uncertainty
 
 LEVELS_TO_COMPARE: Final = 2
+MOST_FOREIGN: Final = 0.005
+"""Share of a volume's voxels that may hold neither echoes nor a value outside the fan."""
 
 
 @dataclass(frozen=True)
@@ -65,17 +68,26 @@ def decode(upload: Upload, limits: DecodeLimits) -> DecodedUpload:
 def _clean(file: NiftiFile) -> NiftiFile:
     """Return the file with black outside the fan, and with a flag where the fan's edge was guessed."""
     echoes = find_echo_range(file.volume.data)
-    flags = (*file.flags, _flag_fill(echoes)) if echoes.has_echoes_like_fill else file.flags
-    return replace(file, volume=clean_values(file.volume, echoes), flags=flags)
+    cleaned = clean(file.volume, echoes)
+    return replace(file, volume=cleaned.volume, flags=(*file.flags, *_doubt_values(echoes, cleaned)))
 
 
-def _flag_fill(echoes: EchoRange) -> Flag:
-    return Flag(
-        code=FILL_AMBIGUOUS,
-        detail=f"outside the fan the volume holds the value {echoes.fill:g}, which echoes have, too; "
-        "the fan's edge was guessed",
-        remedy="export the scan with 0 outside the fan, or compare the outline with the image",
-    )
+def _doubt_values(echoes: EchoRange, cleaned: Cleaned) -> Iterator[Flag]:
+    """Yield a flag where the fan's edge was guessed, and where too many voxels held no echoes."""
+    if echoes.fill_like_echoes is not None:
+        yield Flag(
+            code=FILL_AMBIGUOUS,
+            detail=f"outside the fan the volume holds the value {echoes.fill_like_echoes:g}, which echoes have, too; "
+            "the fan's edge was guessed",
+            remedy="export the scan with 0 outside the fan, or compare the outline with the image",
+        )
+    if cleaned.foreign > MOST_FOREIGN:
+        yield Flag(
+            code=FOREIGN_VALUES,
+            detail=f"{100 * cleaned.foreign:.2g} % of the voxels hold values far from all echoes, as marks do, or "
+            f"averages across the fan's edge; limit: at most {100 * MOST_FOREIGN:g} %",
+            remedy="export the scan as it was recorded, with 0 outside the fan, or compare the outline with the image",
+        )
 
 
 def measure(decoded: DecodedUpload, segmenter: HeadSegmenter) -> Measurement:

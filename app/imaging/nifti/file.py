@@ -14,7 +14,7 @@ from nibabel.nifti2 import Nifti2Image
 from numpy.typing import NDArray
 
 from app.contract.findings import Flag
-from app.contract.upload import FILL_AMBIGUOUS, SPACING_MM, SPACING_SUSPICIOUS
+from app.contract.upload import FILL_AMBIGUOUS, FOREIGN_VALUES, SPACING_MM, SPACING_SUSPICIOUS
 from app.contract.value import Verdict
 from app.imaging.errors import NotMeasurable, TooLarge, UnreadableFile
 from app.imaging.nifti.affine import locate
@@ -26,6 +26,8 @@ COMPRESSION_LEVEL = 2
 LARGEST_MAGNITUDE = 1e30
 FRACTION_STEPS = 255
 NO_EXTENSIONS = b"\0\0\0\0"
+DOUBTS = frozenset((SPACING_SUSPICIOUS, FILL_AMBIGUOUS, FOREIGN_VALUES))
+"""Flags of a file whose measurement is to be reviewed."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,7 @@ class NiftiFile:
     @property
     def verdict(self) -> Verdict:
         """The best verdict that a measurement of this file may have."""
-        return "review" if any(flag.code in (SPACING_SUSPICIOUS, FILL_AMBIGUOUS) for flag in self.flags) else "ok"
+        return "review" if DOUBTS.intersection(flag.code for flag in self.flags) else "ok"
 
 
 def decode_nifti(payload: bytes, limits: DecodeLimits | None = None, spacing_mm: Float3 | None = None) -> NiftiFile:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from scipy.ndimage import uniform_filter
 
 from app.contract.upload import Upload, VolumeFields
 from app.imaging.errors import NotMeasurable
@@ -45,6 +46,16 @@ def scaled(factor: float, offset: float) -> Disguise:
     return lambda data: data.astype(np.float32) * np.float32(factor) + np.float32(offset)
 
 
+def thirds(*values: int) -> Disguise:
+    """Different values outside the fan, one in each third of the box."""
+
+    def changed(data: NDArray[np.uint8]) -> NDArray[np.generic]:
+        places = np.minimum(np.arange(data.shape[2]) * 3 // data.shape[2], 2)
+        return np.where(data == 0, np.asarray(values)[places], data.astype(np.int32))
+
+    return changed
+
+
 EXACT = {
     "outside -1024": outside(-1024),
     "outside -9999": outside(-9999),
@@ -53,6 +64,11 @@ EXACT = {
     "scaled": scaled(7.5, 0),
     "with an offset": scaled(1, 900),
     "a negative range": scaled(2, -400),
+}
+MIXED = {
+    "a third -1024, a third 4095": thirds(-1024, 4095, 0),
+    "a third -1024, a third -3024": thirds(-1024, 0, -3024),
+    "thirds 4095 and 32767": thirds(4095, 32767, 4095),
 }
 NEARLY = {
     "one voxel of 600": stray(600),
@@ -69,6 +85,61 @@ def test_values_outside_scale_and_offset_change_nothing(scan: Volume, name: str)
     np.testing.assert_array_equal(other.field_of_view, plain.field_of_view)
     assert np.abs(other.tensor - plain.tensor).max() < 0.3
     assert np.abs(other.tensor - plain.tensor).mean() < 0.02
+
+
+@pytest.mark.parametrize("name", MIXED)
+def test_several_values_outside_change_nothing(scan: Volume, name: str) -> None:
+    other = clean_values(Volume(MIXED[name](scan.data), scan.geometry))
+    np.testing.assert_array_equal(other.data, clean_values(scan).data)
+    assert read(Volume(MIXED[name](scan.data).astype(np.int16), scan.geometry)).flags == ()
+
+
+def test_a_second_value_outside_that_echoes_have_is_a_doubt(scan: Volume) -> None:
+    file = read(Volume(thirds(0, 0, 200)(scan.data).astype(np.int16), scan.geometry))
+    assert [(flag.code, "200" in flag.detail) for flag in file.flags] == [("fill_ambiguous", True)]
+
+
+@pytest.mark.parametrize("value", [-1024, -3024, 4095, 32767])
+@pytest.mark.parametrize("size", [2, 3])
+def test_averages_across_the_edge_of_the_fan_are_a_doubt(scan: Volume, value: int, size: int) -> None:
+    plain, other = (
+        Volume(uniform_filter(data.astype(np.float32), size), scan.geometry)
+        for data in (scan.data, outside(value)(scan.data))
+    )
+    file = read(other)
+    assert file.verdict == "review"
+    assert "foreign_values" in [flag.code for flag in file.flags]
+    assert read(plain).flags == ()
+
+
+def strokes(value: int, count: int) -> Disguise:
+    """Strokes one voxel wide, as of text, all over the box."""
+
+    def changed(data: NDArray[np.uint8]) -> NDArray[np.generic]:
+        other, rng = data.astype(np.int16), np.random.default_rng(count)
+        for i, j, k in rng.integers(0, data.shape, (count, 3)):
+            other[i, j, k : k + 12] = value
+        return other
+
+    return changed
+
+
+@pytest.mark.parametrize("value", [400, 600, 4095, -1024])
+def test_text_is_replaced_from_around_it(scan: Volume, value: int) -> None:
+    marked = strokes(value, 30)(scan.data)
+    cleaned = clean_values(Volume(marked, scan.geometry)).data
+    is_text = marked == value
+    assert is_text.mean() < 0.005
+    np.testing.assert_array_equal(cleaned[~is_text], scan.data[~is_text])
+    assert cleaned[is_text].min() >= 0
+    assert np.abs(cleaned[is_text].astype(float) - scan.data[is_text]).mean() < 40
+    assert cleaned[is_text & (uniform_filter((scan.data == 0).astype(float), 3) > 0.999)].sum() == 0
+    assert read(Volume(marked, scan.geometry)).flags == ()
+
+
+def test_much_text_is_a_doubt(scan: Volume) -> None:
+    file = read(Volume(strokes(600, 400)(scan.data), scan.geometry))
+    assert [flag.code for flag in file.flags] == ["foreign_values"]
 
 
 @pytest.mark.parametrize("name", NEARLY)
@@ -93,7 +164,7 @@ def test_marks_do_not_change_the_range_of_the_echoes(scan: Volume, value: int, s
     plain, other = find_echo_range(scan.data), find_echo_range(marked(value, share)(scan.data))
     assert other.fill == plain.fill
     assert (other.low, other.high) == pytest.approx((plain.low, plain.high), abs=6)
-    assert not other.has_echoes_like_fill
+    assert other.fill_like_echoes is None
 
 
 @pytest.mark.parametrize("value", [4095, 32767, -1024])
@@ -208,5 +279,5 @@ def test_a_fan_that_fills_most_of_its_box_has_fluid_of_one_value_on_its_faces() 
     data[:, :, -12:] = 1
     data[:14, :14, :14] = 0
     echoes = find_echo_range(data)
-    assert (echoes.fill, echoes.has_echoes_like_fill) == (0, False)
+    assert (echoes.fill, echoes.fill_like_echoes) == (0, None)
     assert find_echo_range(np.where(data == 0, -1024, data.astype(np.int16))).fill == -1024

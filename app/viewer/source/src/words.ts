@@ -53,6 +53,7 @@ const FLAGS: Record<string, string> = {
   spacing_suspicious: "The voxel size is probably a placeholder",
   spacing_supplied: "The voxel size was typed in",
   fill_ambiguous: "The edge of the fan was guessed",
+  foreign_values: "Many values are no echoes",
 };
 
 /** What to do at this page, where the service's own words speak of requests. */
