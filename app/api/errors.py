@@ -7,6 +7,9 @@ anything else           as `app.problems.translate` has it
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
@@ -38,23 +41,18 @@ def problem_response(request: Request, problem: ProblemError) -> JSONResponse:
 
 
 async def _handle(request: Request, error: Exception) -> JSONResponse:
-    return problem_response(request, _problem_of(error))
-
-
-def _problem_of(error: Exception) -> ProblemError:
     if isinstance(error, RequestValidationError):
-        return _validation_problem(error)
-    return _http_problem(error) if isinstance(error, HTTPException) else translate_error(error)
+        problem = validation_problem(error.errors()[0])
+    elif isinstance(error, HTTPException):
+        problem = ProblemError(HTTP_CODES.get(error.status_code, "bad_request"), headers=error.headers)
+    else:
+        problem = translate_error(error)
+    return problem_response(request, problem)
 
 
-def _validation_problem(error: RequestValidationError) -> ProblemError:
-    first = error.errors()[0]
-    if first["type"] == MALFORMED_JSON:
+def validation_problem(found: Mapping[str, Any], code: str = "invalid_parameter") -> ProblemError:
+    """Return the problem that one of pydantic's errors stands for: `malformed_json`, or else the given one."""
+    if found["type"] == MALFORMED_JSON:
         return ProblemError("malformed_json")
-    detail, expected = describe_error(first)
-    return ProblemError("invalid_parameter", detail, expected=expected)
-
-
-def _http_problem(error: HTTPException) -> ProblemError:
-    code = HTTP_CODES.get(error.status_code, "bad_request")
-    return ProblemError(code, headers=error.headers)
+    detail, expected = describe_error(found)
+    return ProblemError(code, detail, expected=expected)

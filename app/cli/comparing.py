@@ -92,12 +92,9 @@ def _describe(summary: ComparisonSummary) -> list[tuple[str, str]]:
     """Return what is said of the volumes, the interval and the verdicts."""
     verdicts = " / ".join(f"{count} {verdict}" for verdict, count in summary.verdicts.items())
     held = "no case has an interval" if summary.interval_held is None else f"{summary.interval_held}"
+    missing = [("Bland-Altman", "at least two cases with a volume are needed")]
     return [
-        *(
-            [("Bland-Altman", "at least two cases with a volume are needed")]
-            if summary.agreement is None
-            else _describe_agreement(summary.agreement)
-        ),
+        *(missing if summary.agreement is None else _describe_agreement(summary.agreement)),
         ("True volume in the published 95 % interval", held),
         ("Verdicts", verdicts),
     ]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from types import FrameType, TracebackType
+from types import FrameType
 
 STOPPED = "Stopped."
 
@@ -21,9 +21,7 @@ class AtOnce:
         if self._before is signal.default_int_handler:
             _handle(_leave)
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         if self._before is signal.default_int_handler:
             _handle(self._before)
 
@@ -48,9 +46,7 @@ class InOrder:
             _handle(self._ask)
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         if self._before in (signal.default_int_handler, _leave):
             _handle(self._before)
 

@@ -73,11 +73,8 @@ def _add_report(case: ComparedCase, report: CaseReport) -> ComparedCase:
     low, high = report.head_volume_interval_ml or (None, None)
     return case.model_copy(
         update={
-            "file": report.file,
-            "verdict": report.verdict,
+            **{name: getattr(report, name) for name in ("file", "verdict", "gestational_age_weeks", "head_volume_ml")},
             "flags": " ".join(flag.code for flag in report.flags),
-            "gestational_age_weeks": report.gestational_age_weeks,
-            "head_volume_ml": report.head_volume_ml,
             "head_volume_low_ml": low,
             "head_volume_high_ml": high,
         }

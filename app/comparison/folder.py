@@ -51,17 +51,13 @@ def write_comparison(folder: Path, cases: Sequence[ComparedCase]) -> ComparisonS
     try:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / FIGURE).unlink(missing_ok=True)
-        _write(folder, {**contents, SUMMARY: summary.model_dump_json(indent=2) + "\n"})
+        for name, text in {**contents, SUMMARY: summary.model_dump_json(indent=2) + "\n"}.items():
+            write_atomically(folder / name, text)
     except OSError as error:
         raise ComparisonError(
             f"{path_text(folder)} cannot be written: {error.strerror}. Name another folder with --out."
         ) from error
     return summary
-
-
-def _write(folder: Path, contents: Mapping[str, str]) -> None:
-    for name, text in contents.items():
-        write_atomically(folder / name, text)
 
 
 def _read_hashes(path: Path) -> Mapping[str, str] | None:

@@ -12,6 +12,8 @@ from app.statistics.agreement import MIN_CASES, Agreement, measure_agreement
 from app.statistics.coverage import Coverage, measure_coverage
 from app.statistics.summary import MetricSummary, summarise_known
 
+OF_MASKS = ("dsc", "jaccard", "conformity", "average_distance_mm", "hausdorff_distance_mm")
+
 
 class NotCompared(Value):
     """A case that could not be compared, and why."""
@@ -53,11 +55,7 @@ def summarise_cases(cases: Sequence[ComparedCase]) -> ComparisonSummary:
             NotCompared(name=case.name, problem=case.problem or "") for case in cases if case.state == "failed"
         ),
         verdicts={verdict: sum(case.verdict == verdict for case in compared) for verdict in VERDICTS},
-        dsc=summarise_known([case.dsc for case in compared]),
-        jaccard=summarise_known([case.jaccard for case in compared]),
-        conformity=summarise_known([case.conformity for case in compared]),
-        average_distance_mm=summarise_known([case.average_distance_mm for case in compared]),
-        hausdorff_distance_mm=summarise_known([case.hausdorff_distance_mm for case in compared]),
+        **{name: summarise_known([getattr(case, name) for case in compared]) for name in OF_MASKS},
         volume_error_percent=summarise_known(errors),
         agreement=_measure_agreement(compared),
         interval_held=measure_coverage([case.interval_held for case in compared if case.interval_held is not None]),

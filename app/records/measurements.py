@@ -38,6 +38,7 @@ from app.records.scans import (
 )
 from app.records.tables import SegmentationRow as Row
 
+OF_THE_ROW = ("id", "created_at", "subject", "gestational_age_weeks", "head_volume_ml", "model_version")
 _VOLUME = Row.head_volume_ml.label("volume")
 
 
@@ -172,15 +173,10 @@ def _read_item(
 ) -> VolumeItem:
     report = Report.model_validate(row.report, extra="ignore")
     return VolumeItem(
-        id=row.id,
-        created_at=row.created_at,
-        subject=row.subject,
-        gestational_age_weeks=row.gestational_age_weeks,
-        head_volume_ml=row.head_volume_ml,
+        **{name: getattr(row, name) for name in OF_THE_ROW},
         head_volume_interval_ml=report.head_volume_interval_ml,
         verdict=report.verdict,
         flags=tuple(flag.code for flag in report.flags),
-        model_version=row.model_version,
         decision=decision,
         edited_volume_ml=edited_volume_ml,
         valid_volume_ml=valid_volume_ml,

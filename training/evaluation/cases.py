@@ -84,15 +84,8 @@ def read_journal(journal: Path) -> list[CaseResult]:
 
 def evaluate_case(phantom: Phantom, request: SimulationRequest, segment: Segment) -> CaseResult:
     """Segment one phantom on its own grid and compare the mask with its truth."""
-    record = phantom.record
-    facts = Facts(
-        seed=request.seed,
-        subject_seed=request.subject_seed,
-        gestational_age_weeks=record.gestational_age_weeks,
-        family=record.family,
-        look=record.look,
-        truncated=record.truncated,
-    )
+    known = phantom.record.model_dump(include={"gestational_age_weeks", "family", "look", "truncated"})
+    facts = Facts(seed=request.seed, subject_seed=request.subject_seed, **known)
     return judge_case(facts, phantom.volume, phantom.truth, segment)
 
 

@@ -9,11 +9,11 @@ from pydantic import ValidationError
 from app.api.address import Root
 from app.api.answers import find_report
 from app.api.documentation import describe_body, problems
+from app.api.errors import validation_problem
 from app.api.routes.segmentations import SegmentationId
 from app.api.security import Caller
 from app.api.state import State
 from app.api.upload import drain, read_body
-from app.api.validation import MALFORMED_JSON, describe_error
 from app.contract.report import MASK, Report
 from app.contract.review import Decision, DecisionList, Edit, NewDecision
 from app.contract.value import round_volume
@@ -118,10 +118,7 @@ def _parse_decision(content: bytes) -> NewDecision:
         return NewDecision.model_validate_json(content)
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
-        if first["type"] == MALFORMED_JSON:
-            raise ProblemError("malformed_json") from error
-        detail, expected = describe_error({**first, "loc": ("body", *first["loc"])})
-        raise ProblemError("invalid_decision", detail, expected=expected) from error
+        raise validation_problem({**first, "loc": ("body", *first["loc"])}, "invalid_decision") from error
 
 
 def _read_mask(state: ServiceState, report: Report, payload: bytes) -> EditedMask:

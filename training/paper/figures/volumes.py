@@ -50,13 +50,9 @@ def draw_repeated(results: Sequence[CaseResult], name: str) -> Figure:
     ax.vlines(places, ranges[:, 0], ranges[:, 1], color="0.75", lw=1.5, zorder=1)
     true = [float(np.mean([r.true_ml for r in g])) for g in groups]
     ax.hlines(true, places - 0.35, places + 0.35, color="black", lw=1.5, label="truth in view, mean", zorder=2)
+    numbered = [(n, r) for n, group in zip(places, groups, strict=True) for r in group]
     for direction, marker, colour in zip(DIRECTIONS, MARKERS, (BLUE, *SYSTEM_COLOURS[::2]), strict=False):
-        points = [
-            (n, r.measured_ml)
-            for n, g in zip(places, groups, strict=True)
-            for r in g
-            if direction_of(r.seed) == direction
-        ]
+        points = [(n, r.measured_ml) for n, r in numbered if direction_of(r.seed) == direction]
         ax.plot(*zip(*points, strict=True), marker, color=colour, mec="black", mew=0.4, ms=5.5, ls="", label=direction)
     ax.set(xlabel="fetus, by true volume", ylabel="volume [mL]", xticks=places)
     ax.tick_params(axis="x", labelsize=8)
