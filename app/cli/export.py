@@ -33,15 +33,18 @@ def _export(options: argparse.Namespace, settings: Settings) -> int:
     from app.records.training_set import export_decisions
 
     _check_folders(options.out, options.volumes)
-    count = unpaired = 0
+    count = unpaired = outdated = 0
     with closing(open_records(settings.database, settings.data_dir, make=False)) as records:
         for case in export_decisions(records.reviews, options.out, options.volumes):
             count += 1
             unpaired += not case.paired
+            outdated += case.outdated
             if options.json:
                 print(json.dumps(vars(case)))
     if not options.json:
         print(_summary(options, count, unpaired))
+        if outdated:
+            print(f"masks replaced after the decision, which need a new one: {outdated}, see outdated in cases.csv")
     return FAILED if options.volumes is not None and unpaired else FINE
 
 

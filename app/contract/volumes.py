@@ -42,6 +42,7 @@ class VolumeItem(Value):
     flags: tuple[str, ...]
     model_version: int
     decision: DecisionWord | None = Field(None, description="A reader's latest decision.")
+    outdated: bool = Field(False, description="The mask was replaced after the decision, which asks for a new one.")
     edited_volume_ml: float | None = Field(None, description="Volume of the latest edited mask.")
     valid_volume_ml: float | None = Field(
         None,

@@ -28,6 +28,7 @@ from app.records.database import reading
 from app.records.scans import (
     DECISION,
     EDITED_VOLUME,
+    OUTDATED,
     REPEAT,
     VALID_VOLUME,
     compute_repeats,
@@ -58,7 +59,9 @@ class Measurements:
 
     def page(self, wanted: MeasurementFilter, limit: int, before: int | None = None) -> ItemPage:
         """Return the newest measurements, at most `limit`, older than the sequence number `before`."""
-        query = join_reviews(select(Row, DECISION, EDITED_VOLUME, VALID_VOLUME)).where(*_build_conditions(wanted))
+        query = join_reviews(select(Row, DECISION, OUTDATED, EDITED_VOLUME, VALID_VOLUME)).where(
+            *_build_conditions(wanted)
+        )
         if before is not None:
             query = query.where(Row.sequence < before)
         with reading(self._engine) as session:
@@ -169,7 +172,11 @@ def _build_conditions(wanted: MeasurementFilter) -> list[ColumnElement[bool]]:
 
 
 def _read_item(
-    row: Row, decision: DecisionWord | None, edited_volume_ml: float | None, valid_volume_ml: float | None
+    row: Row,
+    decision: DecisionWord | None,
+    outdated: bool,
+    edited_volume_ml: float | None,
+    valid_volume_ml: float | None,
 ) -> VolumeItem:
     report = Report.model_validate(row.report, extra="ignore")
     return VolumeItem(
@@ -178,6 +185,7 @@ def _read_item(
         verdict=report.verdict,
         flags=tuple(flag.code for flag in report.flags),
         decision=decision,
+        outdated=outdated,
         edited_volume_ml=edited_volume_ml,
         valid_volume_ml=valid_volume_ml,
         input_sha256=report.input.sha256,

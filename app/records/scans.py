@@ -33,8 +33,13 @@ def _select_newest(table: type[DecisionRow] | type[EditedMaskRow], *columns: Any
     return select(table.segmentation_id, table.head_volume_ml, *columns).where(table.sequence.in_(newest)).subquery()
 
 
-_DECIDED = _select_newest(DecisionRow, DecisionRow.decision)
-_EDITED = _select_newest(EditedMaskRow, EditedMaskRow.findings["verdict"].as_string().label("verdict"))
+_DECIDED = _select_newest(DecisionRow, DecisionRow.decision, DecisionRow.at, DecisionRow.mask_sha256)
+_EDITED = _select_newest(
+    EditedMaskRow,
+    EditedMaskRow.at,
+    EditedMaskRow.sha256,
+    EditedMaskRow.findings["verdict"].as_string().label("verdict"),
+)
 DECISION: Final = _DECIDED.c.decision
 EDITED_VOLUME: Final = _EDITED.c.head_volume_ml
 VALID_VOLUME: Final = case(
@@ -42,6 +47,11 @@ VALID_VOLUME: Final = case(
     (_EDITED.c.verdict == "reject", None),
     else_=func.coalesce(EDITED_VOLUME, Row.head_volume_ml),
 )
+OUTDATED: Final = case(
+    (and_(_EDITED.c.at > _DECIDED.c.at, _EDITED.c.sha256 != func.coalesce(_DECIDED.c.mask_sha256, "")), True),
+    else_=False,
+)
+"""Whether the mask was replaced after the decision; so says `Review.is_outdated` of a single review."""
 _OF_THE_MODEL = or_(DECISION == "accept", and_(DECISION.is_(None), EDITED_VOLUME.is_(None)))
 _OF_A_READER = or_(DECISION.is_not(None), EDITED_VOLUME.is_not(None))
 

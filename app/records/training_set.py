@@ -25,7 +25,11 @@ COMPRESSION: Final = 4
 
 @dataclass(frozen=True)
 class ExportedCase:
-    """One line of `cases.csv`; `paired` says whether its volume was found."""
+    """One line of `cases.csv`.
+
+    `paired` says whether its volume was found, `outdated` whether the mask was replaced after the decision, which asks
+    for a new one.
+    """
 
     case: str
     subject: str
@@ -36,6 +40,7 @@ class ExportedCase:
     model: str
     input_sha256: str
     paired: bool
+    outdated: bool
 
 
 def export_decisions(reviews: Reviews, out: Path, volumes: Path | None) -> Iterator[ExportedCase]:
@@ -45,6 +50,7 @@ def export_decisions(reviews: Reviews, out: Path, volumes: Path | None) -> Itera
     alone are written.
     """
     newest = {_find_input(row): (decision, row) for decision, row in reviews.find_decided()}
+    reviewed = reviews.latest([row.id for _, row in newest.values()])
     found = {} if volumes is None else _volumes_by_sha256(volumes, set(newest))
     (out / "images").mkdir(parents=True, exist_ok=True)
     (out / "labels").mkdir(exist_ok=True)
@@ -52,7 +58,7 @@ def export_decisions(reviews: Reviews, out: Path, volumes: Path | None) -> Itera
         table = csv.DictWriter(file, [field.name for field in fields(ExportedCase)])
         table.writeheader()
         for sha256, (decision, row) in newest.items():
-            exported = _describe(decision, row, sha256, paired=sha256 in found)
+            exported = _describe(decision, row, sha256, sha256 in found, reviewed[row.id].is_outdated)
             if exported.paired:
                 (out / "images" / f"{exported.case}.nii.gz").write_bytes(_gzip(found[sha256].read_bytes()))
             if exported.paired or volumes is None:
@@ -61,7 +67,9 @@ def export_decisions(reviews: Reviews, out: Path, volumes: Path | None) -> Itera
             yield exported
 
 
-def _describe(decision: DecisionRow, row: SegmentationRow, input_sha256: str, paired: bool) -> ExportedCase:
+def _describe(
+    decision: DecisionRow, row: SegmentationRow, input_sha256: str, paired: bool, outdated: bool
+) -> ExportedCase:
     weeks, volume_ml, number = row.gestational_age_weeks, decision.head_volume_ml, row.id[:13]
     return ExportedCase(
         case=number if row.subject is None else f"{row.subject}_{number}",  # the part before the last _ is the patient
@@ -73,6 +81,7 @@ def _describe(decision: DecisionRow, row: SegmentationRow, input_sha256: str, pa
         model=f"{row.model_name}/{row.model_version}",
         input_sha256=input_sha256,
         paired=paired,
+        outdated=outdated,
     )
 
 

@@ -45,6 +45,7 @@ COLUMNS = (
     "edited_volume_ml",
     "input_sha256",
     "valid_volume_ml",
+    "outdated",
 )
 
 

@@ -198,6 +198,25 @@ class TestScans:
         reviews.decide(measured, NewDecision(decision="edit", reason="moved a little"), "reader")
         assert valid() == (240.0, 240.0, None)
 
+    def test_a_mask_that_was_replaced_asks_for_a_new_decision(
+        self, repository: Repository, measurements: Measurements, reviews: Reviews
+    ) -> None:
+        def is_outdated() -> list[bool]:
+            return [
+                measurements.page(EVERYTHING, 1).items[0].outdated,
+                reviews.latest([measured])[measured].is_outdated,
+            ]
+
+        measured = stored(repository, 236.4, subject="A")
+        assert not measurements.page(EVERYTHING, 1).items[0].outdated
+        reviews.store_mask(measured, b"mask", 240.0, "reader")
+        assert is_outdated() == [False, False]
+        for decision in ("edit", "reject", "accept"):
+            reviews.decide(measured, NewDecision(decision=decision, reason="seen"), "reader")
+            assert is_outdated() == [False, False]
+            reviews.store_mask(measured, f"mask after {decision}".encode(), 250.0, "reader")
+            assert is_outdated() == [True, True]
+
     def test_a_mask_drawn_after_a_rejection_makes_it_valid(
         self, repository: Repository, measurements: Measurements, reviews: Reviews
     ) -> None:

@@ -88,6 +88,21 @@ def test_measurements_without_a_subject_are_not_taken_for_one_patient(
     assert not any("_" in case for case in cases)
 
 
+def test_a_mask_that_was_replaced_asks_for_a_new_decision(
+    tmp_path: Path, repository: Repository, reviews: Reviews
+) -> None:
+    name = measured(repository, b"volume", "A")
+    reviews.store_mask(name, b"decided", 240.0, "reader")
+    reviews.decide(name, NewDecision(decision="edit", reason="the scalp"), "reader")
+    reviews.store_mask(name, b"drawn later", 260.0, "reader")
+    (case,) = export_decisions(reviews, tmp_path / "first", None)
+    assert (case.head_volume_ml, case.outdated) == ("240.00", True)
+    assert next((tmp_path / "first" / "labels").iterdir()).read_bytes() == b"decided"
+    reviews.decide(name, NewDecision(decision="edit", reason="better"), "reader")
+    (case,) = export_decisions(reviews, tmp_path / "second", None)
+    assert (case.head_volume_ml, case.outdated) == ("260.00", False)
+
+
 class TestCommand:
     @pytest.fixture(autouse=True)
     def _environment(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -98,6 +113,15 @@ class TestCommand:
         open_records(f"sqlite:///{tmp_path / 'data' / 'fetalhead.sqlite'}", tmp_path / "data").close()
         assert app.cli.main.main(["records", "export", str(tmp_path / "out")]) == 0
         assert "nothing was accepted or edited yet" in capsys.readouterr().out
+
+    def test_masks_that_were_replaced_are_counted(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        records = open_records(f"sqlite:///{tmp_path / 'data' / 'fetalhead.sqlite'}", tmp_path / "data")
+        name = measured(records.repository, b"volume", "A")
+        records.reviews.decide(name, NewDecision(decision="accept"), "reader")
+        records.reviews.store_mask(name, b"drawn later", 260.0, "reader")
+        records.close()
+        assert app.cli.main.main(["records", "export", str(tmp_path / "out")]) == 0
+        assert "replaced after the decision, which need a new one: 1" in capsys.readouterr().out
 
     def test_a_folder_that_is_not_empty(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         assert app.cli.main.main(["records", "export", str(tmp_path), "--json"]) == 1
