@@ -42,7 +42,7 @@ class EchoRange:
     """The values that count in a volume: `low` to `high` are the echoes, `fill` stands outside the fan.
 
     `fill` is None where the scan fills its box; `others` stand outside the fan as well.
-    From `marks` on there are no echoes but marks.
+    From `marks` on there are no echoes but marks. `darkest_share` of the echoes have the smallest value.
     """
 
     low: float
@@ -50,6 +50,7 @@ class EchoRange:
     fill: float | None
     others: tuple[float, ...] = ()
     marks: float = math.inf
+    darkest_share: float = 0.0
 
     @property
     def span(self) -> float:
@@ -115,10 +116,11 @@ def find_echo_range(data: NDArray[Any]) -> EchoRange:
     fills = find_fill_values(data, sample_evenly(data))
     echoes, marks = keep_reached(sample_echoes(data, fills))
     low, high = (float(value) for value in np.quantile(echoes, (RARE, 1 - RARE)))
+    darkest_share = float((echoes == echoes.min()).mean())
     if low == high:
         low, high = lowest, highest
     _check_precision(low, high)
-    return EchoRange(low, high, fills[0] if fills else None, fills[1:], marks)
+    return EchoRange(low, high, fills[0] if fills else None, fills[1:], marks, darkest_share)
 
 
 def clean_values(volume: Volume, echoes: EchoRange | None = None) -> Volume:

@@ -24,7 +24,7 @@ from app.contract.report import (
     Report,
     segmentation_path,
 )
-from app.contract.upload import FILL_AMBIGUOUS, FOREIGN_VALUES, Upload, VolumeFields
+from app.contract.upload import DARK_ECHOES, FILL_AMBIGUOUS, FOREIGN_VALUES, Upload, VolumeFields
 from app.contract.value import VERDICTS
 from app.imaging.field_of_view import Cleaned, EchoRange, clean, find_echo_range
 from app.imaging.nifti.file import DecodeLimits, NiftiFile, decode_nifti, encode_fractions, encode_nifti
@@ -38,6 +38,8 @@ from app.pictures.uncertainty import find_uncertainty
 LEVELS_TO_COMPARE: Final = 2
 MOST_FOREIGN: Final = 0.005
 """Share of a volume's voxels that may hold neither echoes nor a value outside the fan."""
+MOST_DARKEST: Final = 0.15
+"""Share of the echoes that may have the smallest value; more of them are tissues whose differences were cut off."""
 
 
 @dataclass(frozen=True)
@@ -66,14 +68,14 @@ def decode(upload: Upload, limits: DecodeLimits) -> DecodedUpload:
 
 
 def _clean(file: NiftiFile) -> NiftiFile:
-    """Return the file with black outside the fan, and with a flag where the fan's edge was guessed."""
+    """Return the file with black outside the fan, and with a flag where that or the echoes are in doubt."""
     echoes = find_echo_range(file.volume.data)
     cleaned = clean(file.volume, echoes)
     return replace(file, volume=cleaned.volume, flags=(*file.flags, *_doubt_values(echoes, cleaned)))
 
 
 def _doubt_values(echoes: EchoRange, cleaned: Cleaned) -> Iterator[Flag]:
-    """Yield a flag where the fan's edge was guessed, and where too many voxels held no echoes."""
+    """Yield a flag where the fan's edge was guessed, where too many voxels held no echoes, and a note on dark ones."""
     if echoes.fill_like_echoes is not None:
         yield Flag(
             code=FILL_AMBIGUOUS,
@@ -87,6 +89,13 @@ def _doubt_values(echoes: EchoRange, cleaned: Cleaned) -> Iterator[Flag]:
             detail=f"{100 * cleaned.foreign:.2g} % of the voxels hold values far from all echoes, as marks do, or "
             f"averages across the fan's edge; limit: at most {100 * MOST_FOREIGN:g} %",
             remedy="export the scan as it was recorded, with 0 outside the fan, or compare the outline with the image",
+        )
+    if echoes.darkest_share > MOST_DARKEST:
+        yield Flag(
+            code=DARK_ECHOES,
+            detail=f"{100 * echoes.darkest_share:.2g} % of the echoes have the darkest grey level, so dark tissues "
+            "cannot be told apart; another contrast curve could change the volume",
+            remedy="export the scan with more gain or with less contrast",
         )
 
 

@@ -54,6 +54,7 @@ const FLAGS: Record<string, string> = {
   spacing_supplied: "The voxel size was typed in",
   fill_ambiguous: "The edge of the fan was guessed",
   foreign_values: "Many values are no echoes",
+  dark_echoes: "Dark tissues have one grey level",
 };
 
 /** What to do at this page, where the service's own words speak of requests. */
