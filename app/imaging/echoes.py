@@ -26,20 +26,22 @@ ENOUGH: Final = 1000
 DIRECTIONS: Final = [(i, j, k) for i in (-1, 0, 1) for j in (-1, 0, 1) for k in (-1, 0, 1) if (i, j, k) != (0, 0, 0)]
 
 
-def sample_echoes(data: NDArray[Any], fills: tuple[float, ...]) -> NDArray[Any]:
-    """Return voxels of a volume (I, J, K), flat, that are none of the values outside the fan.
+def sample_echoes(data: NDArray[Any], fills: tuple[float, ...]) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return voxels of a volume (I, J, K), flat, that are none of the values outside the fan: off its edge, and all.
 
-    Where these are far from most echoes, voxels at the fan's edge may hold mixtures, and are left out if others are
-    enough.
+    Where these values are far from most echoes, voxels at the edge may hold mixtures; elsewhere, and where hardly any
+    others are left, they are taken for echoes.
     """
     sample = sample_evenly(data)
     chosen = ~np.isin(sample, fills)
     if not chosen.any():
-        return data[~np.isin(data, fills)]
+        others = data[~np.isin(data, fills)]
+        return others, others
+    off_edge = chosen
     if _are_far(sample[chosen], fills):
         off_edge = chosen & ~_is_near(data, fills)
-        chosen = off_edge if off_edge.sum() >= ENOUGH else chosen
-    return sample[chosen]
+        off_edge = off_edge if off_edge.sum() >= ENOUGH else chosen
+    return sample[off_edge], sample[chosen]
 
 
 def keep_reached(echoes: NDArray[Any]) -> tuple[NDArray[Any], float]:
@@ -81,9 +83,13 @@ def _is_near(data: NDArray[Any], fills: tuple[float, ...]) -> Bool:
     return near
 
 
-def _find_marks(echoes: NDArray[Any], high: float, width: float) -> float:
-    """Return the value from which on there are marks, above a range of this width without any voxel, or infinity."""
-    tail = np.sort(echoes[echoes >= high]).astype(np.float64)
-    steps = np.diff(tail)[: max(0, tail.size - 1 - round(RARE * echoes.size))]
-    wide = np.flatnonzero(steps > width)
-    return float(tail[wide[0]] + tail[wide[0] + 1]) / 2 if wide.size else np.inf
+def _find_marks(echoes: NDArray[Any], most: float, width: float) -> float:
+    """Return the value from which on there are marks, or infinity: values alike, above a range without any voxel."""
+    tail, marks = np.sort(echoes[echoes >= most]).astype(np.float64), np.inf
+    while (steps := np.diff(tail)[: max(0, tail.size - 1 - round(RARE * echoes.size))]).size:
+        at = int(steps.argmax())
+        first, last = np.quantile(tail[at + 1 :], (0.1, 0.9))
+        if steps[at] <= max(width, last - first):
+            break
+        marks, tail = float(tail[at] + tail[at + 1]) / 2, tail[: at + 1]
+    return marks

@@ -43,6 +43,7 @@ class EchoRange:
 
     `fill` is None where the scan fills its box; `others` stand outside the fan as well.
     From `marks` on there are no echoes but marks. `darkest_share` of the echoes have the smallest value.
+    At the fan's edge, averages may be as bright as `edge_high`.
     """
 
     low: float
@@ -51,6 +52,7 @@ class EchoRange:
     others: tuple[float, ...] = ()
     marks: float = math.inf
     darkest_share: float = 0.0
+    edge_high: float = -math.inf
 
     @property
     def span(self) -> float:
@@ -76,7 +78,9 @@ class EchoRange:
     @property
     def fill_like_echoes(self) -> float | None:
         """A value outside the fan that echoes may have, too, so that the fan's edge has to be guessed."""
-        return next((value for value in self.fills if self.low < value <= self.high + RARE_ECHOES * self.span), None)
+        brightest = max(self.high, self.edge_high)
+        most = brightest + RARE_ECHOES * (brightest - self.low)
+        return next((value for value in self.fills if self.low < value <= most), None)
 
     @property
     def floor(self) -> float:
@@ -114,13 +118,15 @@ def find_echo_range(data: NDArray[Any]) -> EchoRange:
     if lowest == highest:
         raise NotMeasurable("constant_image", f"every voxel has the value {lowest:g}", expected="an image")
     fills = find_fill_values(data, sample_evenly(data))
-    echoes, marks = keep_reached(sample_echoes(data, fills))
+    off_edge, all_echoes = sample_echoes(data, fills)
+    echoes, marks = keep_reached(off_edge)
+    edge_high = float(np.quantile(keep_reached(all_echoes)[0], 1 - RARE))
     low, high = (float(value) for value in np.quantile(echoes, (RARE, 1 - RARE)))
     darkest_share = float((echoes == echoes.min()).mean())
     if low == high:
         low, high = lowest, highest
     _check_precision(low, high)
-    return EchoRange(low, high, fills[0] if fills else None, fills[1:], marks, darkest_share)
+    return EchoRange(low, high, fills[0] if fills else None, fills[1:], marks, darkest_share, edge_high)
 
 
 def clean_values(volume: Volume, echoes: EchoRange | None = None) -> Volume:

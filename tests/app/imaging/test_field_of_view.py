@@ -113,6 +113,12 @@ def test_averages_across_the_edge_of_the_fan_are_a_doubt(scan: Volume, value: in
     assert list_doubts(read(plain)) == []
 
 
+def test_averages_with_a_bright_value_near_the_echoes_are_a_doubt(scan: Volume) -> None:
+    for data in (scan.data, scan.data // 2):
+        mixed = uniform_filter(outside(255)(data).astype(np.float32), 3)
+        assert read(Volume(mixed, scan.geometry)).verdict == "review"
+
+
 def strokes(value: int, count: int) -> Disguise:
     """Strokes one voxel wide, as of text, all over the box."""
 
@@ -136,6 +142,14 @@ def test_text_is_replaced_from_around_it(scan: Volume, value: int) -> None:
     assert np.abs(cleaned[is_text].astype(float) - scan.data[is_text]).mean() < 40
     assert cleaned[is_text & (uniform_filter((scan.data == 0).astype(float), 3) > 0.999)].sum() == 0
     assert list_doubts(read(Volume(marked, scan.geometry))) == []
+
+
+def test_the_few_bright_echoes_of_a_dark_scan_are_no_marks() -> None:
+    data = np.random.default_rng(4).integers(0, 2, (60, 50, 40)).astype(np.uint8)
+    data[20:30, 20:30, 10:30] = np.random.default_rng(5).integers(2, 200, (10, 10, 20))
+    echoes = find_echo_range(data)
+    assert echoes.top > 150
+    assert list_doubts(read(Volume(data, VolumeGeometry.from_spacing(data.shape, (1.5, 1.5, 1.5))))) == []
 
 
 def test_much_text_is_a_doubt(scan: Volume) -> None:
