@@ -15,7 +15,7 @@ import numpy as np
 from app.contract.report import QualityNumbers
 from app.contract.value import Value
 from app.imaging import metrics
-from app.imaging.postprocess import head_volume_ml
+from app.imaging.postprocess import head_volume_ml, segment_mask
 from app.imaging.quality import Limit, QualitySpec, assess, count_mask_doubts
 from app.imaging.volume import Volume
 from app.inference.segmenter import HeadSegmenter
@@ -82,14 +82,14 @@ class Calibration(Value):
 
 
 def find_unbiased_threshold(segmenter: HeadSegmenter, scans: Iterable[Labelled]) -> float:
-    """Return the threshold of the probability at which the median relative volume error is smallest."""
+    """Return the threshold of the probability at which the masks, as served, have the smallest median volume error."""
+    tried = [segmenter.manifest.postprocessing.model_copy(update={"threshold": t}) for t in THRESHOLDS]
     errors = []
     for scan in scans:
-        found = segmenter.segment(scan.volume)
-        probability = found.level_probabilities[-1]
-        voxel = found.preprocessed.geometry.voxel_volume_mm3
-        true = float(scan.truth.data.sum()) * scan.truth.geometry.voxel_volume_mm3
-        errors.append([float((probability >= t).sum()) * voxel / true - 1 for t in THRESHOLDS])
+        found, grid = segmenter.segment(scan.volume), scan.volume.geometry
+        masks = (segment_mask(found.level_probabilities[-1], found.preprocessed, grid, rules).head for rules in tried)
+        true = head_volume_ml(scan.truth.data, scan.truth.geometry)
+        errors.append([head_volume_ml(mask, grid) / true - 1 for mask in masks])
     return THRESHOLDS[int(np.argmin(np.abs(np.median(errors, axis=0))))]
 
 
