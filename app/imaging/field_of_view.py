@@ -83,6 +83,11 @@ class EchoRange:
         return next((value for value in self.fills if self.low < value <= most), None)
 
     @property
+    def share_cut_off(self) -> float:
+        """The share of the echoes that have the smallest value, if that is next to black; else 0."""
+        return self.darkest_share if self.low - self.black <= BLACK_BELOW * self.span else 0.0
+
+    @property
     def floor(self) -> float:
         """The smallest value that a voxel may have."""
         if self.fill is None:

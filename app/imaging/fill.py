@@ -55,7 +55,7 @@ class _Faces:
 
     @classmethod
     def of(cls, data: NDArray[Any]) -> _Faces:
-        planes = tuple(np.take(data, end, axis=axis)[::FACE_STEP, ::FACE_STEP] for axis in AXES for end in (0, -1))
+        planes = tuple(np.moveaxis(data, axis, 0)[end][::FACE_STEP, ::FACE_STEP] for axis in AXES for end in (0, -1))
         values, counts = np.unique(np.concatenate([plane.ravel() for plane in planes]), return_counts=True)
         return cls(planes, values, counts / counts.sum())
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.imaging.sampling import sample_evenly
-from app.imaging.volume import Volume
+from app.imaging.volume import AXES, Volume
 
 BRIGHT = 0.99
 """The quantile of the echoes to which their median is compared."""
@@ -33,9 +33,9 @@ def correct_gamma(volume: Volume, middle: float) -> Volume:
     curve[0] = 0
     table = np.rint(curve * STEPS).astype(np.uint16)
     if data.dtype.kind in "iu" and high - low <= STEPS:
-        steps = _to_steps(np.arange(int(low), int(high) + 1), low, high)
-        return Volume(table[steps][data if low == 0 else data.astype(np.int32) - int(low)], volume.geometry)
-    return Volume(table[_to_steps(data, low, high)], volume.geometry)
+        table = table[_to_steps(np.arange(int(low), int(high) + 1), low, high)]
+        return Volume(_look_up(table, data if low == 0 else data.astype(np.int32) - int(low)), volume.geometry)
+    return Volume(_look_up(table, _to_steps(data, low, high)), volume.geometry)
 
 
 def find_exponent(echoes: NDArray[Any], middle: float) -> float:
@@ -52,6 +52,13 @@ def measure_middle(echoes: NDArray[Any]) -> float:
         return 0.0
     median, bright = np.quantile(echoes, (0.5, BRIGHT))
     return float(median / bright) if bright > 0 else 0.0
+
+
+def _look_up(table: NDArray[np.uint16], steps: NDArray[Any]) -> NDArray[np.uint16]:
+    """Return the table's value for each voxel, read and written in the order in which the voxels are stored."""
+    order = sorted(AXES, key=lambda axis: -abs(steps.strides[axis]))
+    stored: NDArray[np.uint16] = table[steps.transpose(order)]
+    return stored.transpose(np.argsort(order))
 
 
 def _to_steps(values: NDArray[Any], low: float, high: float) -> NDArray[np.uint16]:

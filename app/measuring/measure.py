@@ -39,7 +39,7 @@ LEVELS_TO_COMPARE: Final = 2
 MOST_FOREIGN: Final = 0.005
 """Share of a volume's voxels that may hold neither echoes nor a value outside the fan."""
 MOST_DARKEST: Final = 0.15
-"""Share of the echoes that may have the smallest value; more of them are tissues whose differences were cut off."""
+"""Share of the echoes that may have the grey level next to black; more of them are tissues that were cut off."""
 
 
 @dataclass(frozen=True)
@@ -90,11 +90,11 @@ def _doubt_values(echoes: EchoRange, cleaned: Cleaned) -> Iterator[Flag]:
             f"averages across the fan's edge; limit: at most {100 * MOST_FOREIGN:g} %",
             remedy="export the scan as it was recorded, with 0 outside the fan, or compare the outline with the image",
         )
-    if echoes.darkest_share > MOST_DARKEST:
+    if echoes.share_cut_off > MOST_DARKEST:
         yield Flag(
             code=DARK_ECHOES,
-            detail=f"{100 * echoes.darkest_share:.2g} % of the echoes have the darkest grey level, so dark tissues "
-            "cannot be told apart; another contrast curve could change the volume",
+            detail=f"{100 * echoes.share_cut_off:.2g} % of the echoes have the grey level next to black, so dark "
+            "tissues cannot be told apart; another contrast curve could change the volume",
             remedy="export the scan with more gain or with less contrast",
         )
 

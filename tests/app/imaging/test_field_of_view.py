@@ -157,14 +157,14 @@ def test_much_text_is_a_doubt(scan: Volume) -> None:
     assert [flag.code for flag in list_doubts(file)] == ["foreign_values"]
 
 
-@pytest.mark.parametrize(("share", "noted"), [(0.1, False), (0.3, True)])
-def test_dark_tissues_of_one_grey_level_are_noted(share: float, noted: bool) -> None:
-    speckle = 20 + np.random.default_rng(4).gamma(2, 20, (50, 60, 40))
-    darkest = float(np.quantile(speckle, share))
-    data = np.rint(np.maximum(speckle, darkest)).clip(1, 255).astype(np.uint8)
+@pytest.mark.parametrize(("share", "lift", "noted"), [(0.1, 0, False), (0.3, 0, True), (0.3, 30, False)])
+def test_dark_tissues_of_one_grey_level_next_to_black_are_noted(share: float, lift: int, noted: bool) -> None:
+    speckle = np.random.default_rng(4).gamma(2, 20, (50, 60, 40))
+    dark = float(np.quantile(speckle, share))
+    data = np.rint(np.maximum(speckle - dark, 0) + 1 + lift).clip(1, 255).astype(np.uint8)
     data[:10] = 0
     file = read(Volume(data, VolumeGeometry.from_spacing(data.shape, (1.0, 1.0, 1.0))))
-    assert [(flag.code, flag.detail[:2]) for flag in file.flags] == [("dark_echoes", "31")] * noted
+    assert [(flag.code, flag.detail[:1]) for flag in file.flags] == [("dark_echoes", "3")] * noted
     assert file.verdict == "ok"
 
 

@@ -168,7 +168,7 @@ def test_a_good_measurement_with_a_note_does_not_say_that_all_is_well(
 ) -> None:
     report = post(service.client, BARE, subject="S-043", spacing_mm="2,2,2").json()
     assert report["verdict"] == "ok"
-    assert [flag["code"] for flag in report["flags"]] == ["spacing_supplied", "dark_echoes"]
+    assert [flag["code"] for flag in report["flags"]] == ["spacing_supplied"]
     with visiting(browser, base, expected=("pixDims",), scheme="light") as visit:
         visit.open(f"/#/segmentation/{report['id']}")
         expect(visit.page.locator(".verdict.ok h2")).to_have_text("Measured, with a note")

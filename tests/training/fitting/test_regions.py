@@ -75,7 +75,7 @@ class Bright(torch.nn.Module):
 def bright_case(cache: PhantomCache, config: TrainingConfig, spacing_mm: float = FINE_MM) -> tuple[GridCase, Bright]:
     """A case on a grid, its head brighter than all else, and the level that found it."""
     case = cache.load(500000)
-    bright = Volume((case.image.data // 8 + 200 * case.truth.data).astype(np.uint8), case.image.geometry)
+    bright = Volume((case.image.data // 3 + 100 * case.truth.data).astype(np.uint8), case.image.geometry)
     below = Bright()
     spec = config.preprocessing.model_copy(update={"spacing_mm": spacing_mm})
     cascade = AutoContextCascade([below])  # type: ignore[list-item]
