@@ -35,7 +35,7 @@ def add_training(command: argparse.ArgumentParser) -> None:
     """Add the preset, what it continues from, the folder of the run and the budget."""
     command.add_argument("preset", help=f"one of {', '.join(list_presets())}, or the path of a .toml file")
     command.add_argument(
-        "--from", dest="start", help="continue from a model: fetal_head/7, fetal_head or a run's folder"
+        "--from", dest="start", help="continue from a model: fetal_head/8, fetal_head or a run's folder"
     )
     command.add_argument("--run", type=Path, help="folder for weights, checkpoints, TensorBoard (default: runs/PRESET)")
     command.add_argument("--minutes", type=float, help="replace the wall-clock budget of every level")

@@ -70,7 +70,7 @@ def _format_share(share: float) -> str:
 def keep_rules(start: str, store: Path, run: RunFolder) -> None:
     """Note in a run by which limits the model that it starts from is doubted.
 
-    `start` is a published model such as `fetal_head/7`, or the folder of a run, which passes on what it was given.
+    `start` is a published model such as `fetal_head/8`, or the folder of a run, which passes on what it was given.
     """
     run.path.mkdir(parents=True, exist_ok=True)
     if (before := find_run(start)) is not None:

@@ -57,7 +57,7 @@ def unpack_weights(content: bytes) -> tuple[LevelWeights, ...]:
 
 
 def load_weights(name: str, store: Path) -> tuple[LevelWeights, ...]:
-    """Load the levels of a run's folder, or of a published model such as `fetal_head/7` or `fetal_head` (the newest).
+    """Load the levels of a run's folder, or of a published model such as `fetal_head/8` or `fetal_head` (the newest).
 
     Raises ExportError where they were not kept.
     """
@@ -76,6 +76,6 @@ def find_run(name: str) -> RunFolder | None:
 
 
 def find_model(name: str, store: Path) -> StoredModel:
-    """Return the model of a store by a name such as `fetal_head/7` or `fetal_head` (the newest)."""
+    """Return the model of a store by a name such as `fetal_head/8` or `fetal_head` (the newest)."""
     model, _, version = name.partition("/")
     return ModelStore(store).resolve(model, int(version) if version.isdecimal() else None)

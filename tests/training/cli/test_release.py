@@ -59,9 +59,9 @@ def test_a_share_of_the_cases_but_two_at_least(release: Release) -> None:
 
 
 def test_what_it_starts_from_and_where_it_is_published(release: Release) -> None:
-    wanted = Release("smoke", release.run, release.store, start="fetal_head/7", minutes=2.5, publish=True)
+    wanted = Release("smoke", release.run, release.store, start="fetal_head/8", minutes=2.5, publish=True)
     first, *_, last = wanted.steps()
-    assert option(first, "--from") == "fetal_head/7"
+    assert option(first, "--from") == "fetal_head/8"
     assert option(first, "--minutes") == "2.5"
     assert last[0] == "publish"
     assert option(first, "--store") == option(last, "--store") == str(release.store)
@@ -97,7 +97,7 @@ def test_what_is_ready_can_be_published_later(release: Release) -> None:
 
 
 def test_every_step_is_a_command_that_can_be_typed(release: Release) -> None:
-    wanted = Release("smoke", release.run, release.store, start="fetal_head/7", minutes=2.5, publish=True)
+    wanted = Release("smoke", release.run, release.store, start="fetal_head/8", minutes=2.5, publish=True)
     for step in wanted.steps():
         assert make_parser().parse_args([*step, "--json"]).command is not None
 

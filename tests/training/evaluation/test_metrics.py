@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from app.imaging.volume import VolumeGeometry
+from app.inference.model_store import ModelStore
 from model_store import packaged_store
 from tests.training.results import result
 from training.evaluation.cases import CaseResult
@@ -32,7 +33,8 @@ def read_metrics(text: str) -> list[tuple[str, ...]]:
 
 
 def test_the_newest_evaluation_is_written_as_it_is_stored() -> None:
-    text = (packaged_store() / "fetal_head" / "7" / "evaluation.json").read_text(encoding="utf-8")
+    version = ModelStore(packaged_store()).versions("fetal_head")[-1]
+    text = (packaged_store() / "fetal_head" / f"{version}" / "evaluation.json").read_text(encoding="utf-8")
     found = Evaluation.model_validate_json(text)
     assert json.dumps(found.model_dump(exclude_none=True), indent=2) + "\n" == text
 
