@@ -33,7 +33,7 @@ FLAGS: Final = (
 DESKTOP: Final = (1440, 900)
 PHONE: Final = (360, 780)
 SCHEMES: Final = ("light", "dark")
-PATIENCE_MS: Final = 60_000
+PATIENCE_MS: Final = 240_000
 AXE_RUN: Final = """async () => (await axe.run(document, {resultTypes: ["violations"]})).violations
     .filter((found) => ["serious", "critical"].includes(found.impact))
     .map((found) => `${found.id}: ${found.nodes.map((node) => node.target.join(" ") + " " + node.failureSummary)}`)"""
