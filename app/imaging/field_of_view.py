@@ -143,7 +143,7 @@ def clean_values(volume: Volume, echoes: EchoRange | None = None) -> Volume:
 
 
 def clean(volume: Volume, echoes: EchoRange | None = None) -> Cleaned:
-    """Return what `clean_values` does, and how much of the volume it is made up."""
+    """Return what `clean_values` does, and how much of the volume was made up."""
     data, echoes = volume.data, echoes or find_echo_range(volume.data)
     if echoes.has_black_outside and float(data.max()) <= echoes.top and float(data.min()) >= echoes.floor:
         return Cleaned(volume, 0.0)
