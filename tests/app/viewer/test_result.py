@@ -163,6 +163,26 @@ def test_a_measurement_that_a_reader_rejected_shows_no_volume(browser: Browser, 
         expect(visit.page.locator("tbody tr", has_text="S-077").locator(".strong")).to_have_text("none")
 
 
+def test_the_list_asks_for_a_new_decision_where_the_mask_was_replaced_after_it(
+    browser: Browser, service: Service, base: str
+) -> None:
+    old, new = (post(service.client, SPHERE, subject=subject).json()["id"] for subject in ("S-091", "S-092"))
+    for report in (old, new):
+        decision = {"decision": "reject", "reason": "it moved"}
+        assert service.client.post(f"/segmentations/{report}/decision", json=decision).status_code == 200
+    mask = service.client.get(f"/segmentations/{old}/mask").content
+    assert service.client.put(f"/segmentations/{old}/mask", content=mask).status_code == 200
+    with visiting(browser, base, scheme="light") as visit:
+        visit.open("/#/past")
+        visit.page.fill("#search", "S-09")
+        expect(visit.page.locator("tbody tr")).to_have_count(2)
+        expect(visit.page.locator("tbody tr", has_text="S-091")).to_contain_text("Mask changed since: decide again")
+        expect(visit.page.locator("tbody tr", has_text="S-092")).not_to_contain_text("changed")
+        visit.look("past-outdated-light")
+        visit.page.click("tbody tr:has-text('S-091') >> a >> nth=0")
+        expect(visit.page.locator(".figure")).to_contain_text("please decide again")
+
+
 def test_a_good_measurement_with_a_note_does_not_say_that_all_is_well(
     browser: Browser, service: Service, base: str
 ) -> None:

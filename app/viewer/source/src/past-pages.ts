@@ -156,8 +156,12 @@ function row(item: VolumeItem): HTMLElement {
     h("td", {}, item.subject && h("a", { href: `#/subject/${encodeURIComponent(item.subject)}` }, item.subject)),
     h("td", { class: "number strong" }, volume === null ? "none" : millilitres(volume)),
     h("td", {}, h("span", { class: `chip ${item.verdict}` }, verdictName(item.verdict, item.flags.length))),
-    h("td", {}, item.decision ? DECISION_NAMES[item.decision] : "none yet"),
+    h("td", {}, decisionOf(item), item.outdated && h("span", { class: "again" }, "Mask changed since: decide again")),
     h("td", { class: "number" }, item.gestational_age_weeks !== null && weeksAndDays(item.gestational_age_weeks)),
     h("td", { class: "number" }, edited ? "edited by a reader" : volume !== null && interval && `${millilitres(interval[0])} to ${millilitres(interval[1])}`),
   );
+}
+
+function decisionOf({ decision }: VolumeItem): string {
+  return decision ? DECISION_NAMES[decision] : "none yet";
 }

@@ -74,6 +74,7 @@ export interface VolumeItem {
   verdict: Verdict;
   flags: string[];
   decision: Decision | null;
+  outdated: boolean;
   valid_volume_ml: number | null;
 }
 
