@@ -11,7 +11,8 @@ from scipy.ndimage import uniform_filter
 
 from app.contract.report import Report
 from app.contract.upload import DARK_ECHOES, Upload, VolumeFields
-from app.imaging.nifti.file import DecodeLimits, encode_volume
+from app.imaging.formats.checks import DecodeLimits
+from app.imaging.nifti.file import encode_volume
 from app.imaging.volume import Volume
 from app.inference.segmenter import HeadSegmenter
 from app.measuring.measure import decode, finish

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from app.contract.report import QualityNumbers, Report
     from app.contract.value import Verdict
     from app.imaging.errors import ImagingError, NotAVolumeFile, NotMeasurable, TooLarge, UnreadableFile
+    from app.imaging.formats.file import VolumeFile
+    from app.imaging.formats.registry import decode_volume
     from app.imaging.nifti.file import NiftiFile, decode_nifti, encode_nifti
     from app.imaging.volume import Volume, VolumeGeometry
     from app.inference.model_store import ModelStore, StoredModel
@@ -75,10 +77,12 @@ __all__ = [
     "UnreadableFile",
     "Verdict",
     "Volume",
+    "VolumeFile",
     "VolumeGeometry",
     "VolumeRefused",
     "WasCancelled",
     "decode_nifti",
+    "decode_volume",
     "encode_nifti",
     "packaged_store",
 ]
@@ -106,6 +110,8 @@ HOMES: Final = {
     "app.contract.report": ("QualityNumbers", "Report"),
     "app.contract.value": ("Verdict",),
     "app.imaging.errors": ("ImagingError", "NotAVolumeFile", "NotMeasurable", "TooLarge", "UnreadableFile"),
+    "app.imaging.formats.file": ("VolumeFile",),
+    "app.imaging.formats.registry": ("decode_volume",),
     "app.imaging.nifti.file": ("NiftiFile", "decode_nifti", "encode_nifti"),
     "app.imaging.volume": ("Volume", "VolumeGeometry"),
     "app.inference.model_store": ("ModelStore", "StoredModel"),

@@ -37,13 +37,13 @@ class Case:
 
 
 def find_cases(inputs: Sequence[Path], output: Path | None) -> list[Case]:
-    """Return a case for every file among the inputs, and for every NIfTI file below every folder among them.
+    """Return a case for every file among the inputs, and for every scan below every folder among them.
 
     Files below `output` and masks of earlier runs are left out. A missing file is a case, which fails later; so is what
     a folder holds and cannot be read, and so are files of one folder that would be written under one name.
 
     Raises:
-        BatchError: a folder holds no NIfTI file, or two inputs hold files that would be written under one name.
+        BatchError: a folder holds no scan, or two inputs hold files that would be written under one name.
     """
     cases = [case for path in inputs for case in _list_cases(path, output)]
     _check_names(cases)
@@ -51,10 +51,10 @@ def find_cases(inputs: Sequence[Path], output: Path | None) -> list[Case]:
 
 
 def strip_suffix(name: str) -> str:
-    """Return the name without .nii or .nii.gz.
+    """Return the name without the ending of its format.
 
-    >>> strip_suffix("scan.nii.gz"), strip_suffix("scan.v2")
-    ('scan', 'scan.v2')
+    >>> strip_suffix("scan.nii.gz"), strip_suffix("scan.nrrd"), strip_suffix("scan.v2")
+    ('scan', 'scan', 'scan.v2')
     """
     suffix = next((suffix for suffix in SUFFIXES if name.lower().endswith(suffix)), "")
     return name[: len(name) - len(suffix)]

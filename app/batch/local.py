@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from app.batch.engines import Work
 from app.contract.upload import Upload
-from app.imaging.nifti.file import DecodeLimits
+from app.imaging.formats.checks import DecodeLimits
 from app.measuring.loading import load_segmenter
 from app.measuring.measure import decode, measure
 from app.settings import Settings

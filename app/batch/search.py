@@ -11,8 +11,11 @@ from pathlib import Path
 from typing import Final
 
 from app.contract.report import MASK
+from app.imaging.formats.registry import DETACHED, ENDINGS
 
-SUFFIXES: Final = (".nii.gz", ".nii")
+SUFFIXES: Final = (*ENDINGS, *DETACHED)
+"""What a scan's name ends in; headers without voxels are found, too, so that they are refused with a remedy."""
+MASK_SUFFIXES: Final = (".nii.gz", ".nii")
 OTHER_KIND: Final = re.compile(r"\.[a-z][a-z0-9]{0,4}$", re.IGNORECASE)
 """The ending of a file's name; a link to nothing without one may have led to a folder of scans."""
 FETCH: Final = "Fetch what it leads to, such as with datalad get or git annex get, or remove it."
@@ -27,7 +30,7 @@ class Found:
 
 
 def search(folder: Path, output: Path | None, with_masks: bool = False) -> list[Found]:
-    """Return what is found below a folder, sorted by path.
+    """Return what is found below a folder, sorted by path: scans, or with `with_masks` NIfTI files alone.
 
     Left out are the output folder, names that begin with a dot and, unless they are wanted, masks that lie beside their
     report. A folder that is linked is searched where it is itself, if that is below the folder as well.
@@ -62,20 +65,16 @@ def search(folder: Path, output: Path | None, with_masks: bool = False) -> list[
     return sorted(found, key=lambda one: one.path)
 
 
-def is_scan_name(name: str) -> bool:
-    """Return whether a file of this name is taken for a scan."""
-    return name.lower().endswith(SUFFIXES)
-
-
 def _look_at(path: Path, with_masks: bool) -> Iterator[Found]:
     """Yield a path that is no folder, if it matters."""
+    is_wanted = path.name.lower().endswith(MASK_SUFFIXES if with_masks else SUFFIXES)
     try:
         mode = path.stat().st_mode
     except OSError as error:
-        if is_scan_name(path.name) or not OTHER_KIND.search(path.name):
+        if is_wanted or not OTHER_KIND.search(path.name):
             yield Found(path, _describe_fault(path, error))
         return
-    if is_scan_name(path.name) and (with_masks or not _is_mask(path)):
+    if is_wanted and (with_masks or not _is_mask(path)):
         yield Found(path, None if stat.S_ISREG(mode) else "It is no file that can be read.")
 
 

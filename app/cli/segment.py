@@ -14,9 +14,10 @@ from app.settings import Settings
 
 AXES: Final = 3
 EPILOG: Final = """\
-Each IN.nii.gz gives IN_mask.nii.gz, IN_preview.png and IN.json in OUT; a folder is searched for .nii and .nii.gz, and
-its subfolders are kept. results.csv and results.jsonl list every case in OUT, of this run and of others. With -o - the
-mask of a single file goes to standard output, and everything else to standard error.
+Each IN.nii.gz gives IN_mask.nii.gz, IN_preview.png and IN.json in OUT, and so does IN with the ending of any other
+format that is read: .nii, .nrrd, .mha. A folder is searched by them, and its subfolders are kept. results.csv and
+results.jsonl list every case in OUT, of this run and of others. With -o - the mask of a single file goes to standard
+output, and everything else to standard error.
 
 Results in OUT of the same file, model, subject, age and spacing are kept, so that the same command continues a
 stopped run.
@@ -34,7 +35,9 @@ def add_segment(commands: Commands) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         epilog=EPILOG,
     )
-    segment.add_argument("inputs", nargs="+", type=Path, metavar="IN", help="NIfTI files, or folders of them")
+    segment.add_argument(
+        "inputs", nargs="+", type=Path, metavar="IN", help="volumes of any format that is read, or folders of them"
+    )
     segment.add_argument(
         "-o", "--output", required=True, type=Path, metavar="OUT", help="folder for the results; - for standard output"
     )

@@ -87,7 +87,7 @@ class FetalHead:
         Sending is safe to repeat: the same upload is not measured twice.
 
         Args:
-            volume: a path, the bytes of a NIfTI file, or an image of nibabel.
+            volume: a path, the bytes of a file of any format that is read, or an image of nibabel.
             gestational_age_weeks: 10 to 42, if known; a size that contradicts it is flagged.
             subject: a pseudonym that groups the measurements of one fetus.
             spacing_mm: three numbers, only for a file that has no spacing of its own.

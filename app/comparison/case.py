@@ -12,8 +12,9 @@ from app.contract.value import Value, Verdict, round_volume
 from app.files import path_text
 from app.imaging import metrics
 from app.imaging.errors import ImagingError
+from app.imaging.formats.checks import DecodeLimits
 from app.imaging.nifti.edited_mask import read_mask_on_grid
-from app.imaging.nifti.file import DecodeLimits, OpenNifti
+from app.imaging.nifti.file import OpenNifti
 from app.imaging.postprocess import head_volume_ml
 
 CaseState = Literal["compared", "no_mask", "failed"]

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from app.batch.cases import strip_suffix
-from app.batch.search import SUFFIXES, search
+from app.batch.search import MASK_SUFFIXES, search
 from app.batch.written import find_reports
 from app.comparison.errors import ComparisonError
 from app.files import path_text
@@ -73,7 +73,7 @@ def _find_masks(folder: Path, results: Path) -> dict[str, Pair]:
         for one in search(folder, results, with_masks=True)
     ]
     if not found:
-        raise ComparisonError(f"{path_text(folder)} holds no file that ends in {' or '.join(SUFFIXES)}.")
+        raise ComparisonError(f"{path_text(folder)} holds no file that ends in {' or '.join(MASK_SUFFIXES)}.")
     twice = [name for name, count in Counter(pair.name for pair in found).items() if count > 1]
     fault = "The folder holds this mask as .nii and as .nii.gz; keep one of them."
     return {pair.name: replace(pair, fault=fault) if pair.name in twice else pair for pair in found}

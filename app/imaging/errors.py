@@ -2,7 +2,7 @@
 
 ImagingError
 +-- UnreadableFile      the bytes are damaged or incomplete
-+-- NotAVolumeFile      the bytes are not NIfTI
++-- NotAVolumeFile      the bytes are of no format that is read
 +-- TooLarge            the file unpacks to more than the limit
 +-- NotMeasurable       a readable file that must not be measured
 """
@@ -43,7 +43,7 @@ class UnreadableFile(ImagingError):  # noqa: N818
 
 
 class NotAVolumeFile(ImagingError):  # noqa: N818
-    """A file that is not NIfTI."""
+    """A file of no format that is read."""
 
 
 class TooLarge(ImagingError):  # noqa: N818

@@ -27,7 +27,10 @@ from app.contract.report import (
 from app.contract.upload import DARK_ECHOES, FILL_AMBIGUOUS, FOREIGN_VALUES, Upload, VolumeFields
 from app.contract.value import VERDICTS
 from app.imaging.field_of_view import Cleaned, EchoRange, clean, find_echo_range
-from app.imaging.nifti.file import DecodeLimits, NiftiFile, decode_nifti, encode_fractions, encode_nifti
+from app.imaging.formats.checks import DecodeLimits
+from app.imaging.formats.file import VolumeFile
+from app.imaging.formats.registry import decode_volume
+from app.imaging.nifti.file import encode_fractions, encode_nifti
 from app.imaging.volume import Volume
 from app.inference.manifest import ModelManifest
 from app.inference.segmenter import HeadSegmenter, Segmentation
@@ -46,7 +49,7 @@ MOST_DARKEST: Final = 0.15
 class DecodedUpload:
     """An upload with its decoded file."""
 
-    file: NiftiFile
+    file: VolumeFile
     fields: VolumeFields
     sha256: str
     decode_s: float
@@ -63,11 +66,11 @@ class Identity:
 def decode(upload: Upload, limits: DecodeLimits) -> DecodedUpload:
     """Read the file of an upload and clean its values, or raise an ImagingError."""
     started = time.perf_counter()
-    file = _clean(decode_nifti(upload.payload, limits, spacing_mm=upload.fields.spacing_mm))
+    file = _clean(decode_volume(upload.payload, limits, spacing_mm=upload.fields.spacing_mm))
     return DecodedUpload(file, upload.fields, upload.sha256, time.perf_counter() - started)
 
 
-def _clean(file: NiftiFile) -> NiftiFile:
+def _clean(file: VolumeFile) -> VolumeFile:
     """Return the file with black outside the fan, and with a flag where that or the echoes are in doubt."""
     echoes = find_echo_range(file.volume.data)
     cleaned = clean(file.volume, echoes)
@@ -137,7 +140,7 @@ def encode_layers(segmentation: Segmentation) -> dict[str, bytes]:
     return layers
 
 
-def _judge_with_file(file: NiftiFile, segmentation: Segmentation) -> Segmentation:
+def _judge_with_file(file: VolumeFile, segmentation: Segmentation) -> Segmentation:
     """Add the file's flags to those of the measurement, first those that decided the verdict."""
     own, found = file.flags, segmentation.flags
     flags = (*found, *own) if segmentation.verdict == "reject" else (*own, *found)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 LATER = "Send the request again after the time in Retry-After."
 RESEND = "Send the complete file again; if it fails again, export it anew with the program that made it."
-CONVERT = "Convert the scan to NIfTI-1 or NIfTI-2 (.nii or .nii.gz)."
+CONVERT = "Convert the scan to NIfTI-1 or NIfTI-2 (.nii or .nii.gz), NRRD (.nrrd) or MetaImage (.mha)."
 EXPORT = "Export the volume again as grey-scale NIfTI, one volume to a file."
 GEOMETRY = "Export the file anew with a correct qform or sform, in millimetres."
 CROP = "Crop the volume to the head, store it as 8-bit integers, or ask the operator to raise the limit."
@@ -177,10 +177,17 @@ _FILES: dict[tuple[int, str], dict[str, tuple[str, str]]] = {
         "unpacks_too_large": ("The compressed file unpacks to more than this service accepts.", CROP),
     },
     (415, "Not a volume file"): {
-        "not_a_volume": ("The file is not NIfTI.", CONVERT),
-        "not_nifti": ("The file does not begin with a NIfTI header.", CONVERT),
+        "not_a_volume": ("The file is of no format that this service reads.", CONVERT),
+        "not_nifti": ("The file begins neither with a NIfTI header nor as another format that is read.", CONVERT),
         "wrong_magic": ("The header lacks NIfTI's magic string.", CONVERT),
-        "header_of_a_pair": ("Only the header of a .hdr/.img pair was sent.", CONVERT),
+        "header_of_a_pair": (
+            "Only a header was sent; its voxels lie in another file.",
+            "Save the scan as one file: .nii, .nii.gz, .nrrd or .mha.",
+        ),
+        "unsupported_encoding": (
+            "The voxels are stored in a way that this service does not read.",
+            "Save the scan uncompressed or gzipped, or as NIfTI.",
+        ),
     },
     (422, "Not measurable"): {
         "not_measurable": ("The file can be read, but it must not be measured.", EXPORT),

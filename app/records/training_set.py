@@ -15,11 +15,12 @@ from typing import Final
 
 from app.contract.report import Report
 from app.files import digest_file
+from app.imaging.formats.registry import ENDINGS, decode_volume, is_nifti
+from app.imaging.nifti.file import encode_volume
 from app.records.reviews import Reviews
 from app.records.tables import DecisionRow, SegmentationRow
 
 GZIP_MAGIC: Final = b"\x1f\x8b"
-SUFFIXES: Final = (".nii", ".nii.gz")
 COMPRESSION: Final = 4
 
 
@@ -60,7 +61,7 @@ def export_decisions(reviews: Reviews, out: Path, volumes: Path | None) -> Itera
         for sha256, (decision, row) in newest.items():
             exported = _describe(decision, row, sha256, sha256 in found, reviewed[row.id].is_outdated)
             if exported.paired:
-                (out / "images" / f"{exported.case}.nii.gz").write_bytes(_gzip(found[sha256].read_bytes()))
+                (out / "images" / f"{exported.case}.nii.gz").write_bytes(_as_nifti(found[sha256].read_bytes()))
             if exported.paired or volumes is None:
                 (out / "labels" / f"{exported.case}.nii.gz").write_bytes(reviews.read_mask(decision))
             table.writerow(vars(exported))
@@ -90,10 +91,13 @@ def _find_input(row: SegmentationRow) -> str:
 
 
 def _volumes_by_sha256(folder: Path, wanted: set[str]) -> dict[str, Path]:
-    files = sorted(path for path in folder.rglob("*") if path.name.endswith(SUFFIXES) and path.is_file())
+    files = sorted(path for path in folder.rglob("*") if path.name.lower().endswith(ENDINGS) and path.is_file())
     hashed = ((digest_file(path), path) for path in files)
     return {digest: path for digest, path in hashed if digest in wanted}
 
 
-def _gzip(content: bytes) -> bytes:
+def _as_nifti(content: bytes) -> bytes:
+    """Return the volume as .nii.gz: what is NIfTI as it is, so that nothing of its header is lost."""
+    if not is_nifti(content):
+        return encode_volume(decode_volume(content).volume)
     return content if content[:2] == GZIP_MAGIC else gzip.compress(content, COMPRESSION, mtime=0)

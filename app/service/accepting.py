@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from app.contract.upload import Upload
-from app.imaging.nifti.file import DecodeLimits
+from app.imaging.formats.checks import DecodeLimits
 from app.inference.segmenter import HeadSegmenter
 from app.measuring.measure import decode
 from app.records.segmentation import NewSegmentation, StoredSegmentation

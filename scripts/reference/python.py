@@ -26,7 +26,13 @@ MODULES: Final = """\
 What training and the service share, and what other programs may use. Arrays are indexed `[i, j, k]` as in the file,
 lengths are in mm, world coordinates are RAS+."""
 SHARED: Final = {
-    "Volumes and files": ["app.imaging.volume", "app.imaging.nifti.file"],
+    "Volumes and files": [
+        "app.imaging.volume",
+        "app.imaging.formats.registry",
+        "app.imaging.formats.file",
+        "app.imaging.formats.checks",
+        "app.imaging.nifti.file",
+    ],
     "Measuring": [
         "app.imaging.preprocess",
         "app.imaging.postprocess",

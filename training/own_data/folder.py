@@ -1,7 +1,9 @@
-"""A folder of NIfTI images and labels, paired by name; every case that cannot be used is reported with its reason.
+"""A folder of images and labels, paired by name; every case that cannot be used is reported with its reason.
 
     DIR/images/CASE.nii.gz        DIR/labels/CASE.nii.gz
     DIR/imagesTr/CASE_0000.nii.gz DIR/labelsTr/CASE.nii.gz      (nnU-Net)
+
+In place of .nii.gz stands the ending of any other format that is read.
 
 Which cases are of one patient: `patients`.
 """
@@ -15,14 +17,14 @@ from pathlib import Path
 import numpy as np
 
 from app.imaging.errors import ImagingError
-from app.imaging.nifti.file import DecodeLimits, decode_nifti
+from app.imaging.formats.checks import DecodeLimits
+from app.imaging.formats.registry import ENDINGS, decode_volume
 from app.imaging.volume import Volume
 from training.cases.sources import Case
 from training.config.training import ConfigError
 from training.own_data.patients import patient_by_name, read_tables, warn_of_split_scans
 
 LAYOUTS = (("images", "labels", ""), ("imagesTr", "labelsTr", "_0000"), ("imagesTs", "labelsTs", "_0000"))
-ENDINGS = (".nii.gz", ".nii")
 LIMITS = DecodeLimits(spacing_mm=(0.1, 6.0))
 SAME_GRID_MM = 1e-2
 
@@ -131,7 +133,7 @@ def check(case: OwnCase) -> Problem | None:
 
 def read_case(case: OwnCase) -> tuple[Volume, Volume | None]:
     """Read image and label (u8, 0 or 1) on one grid; ImagingError or ValueError where they cannot be used."""
-    image = decode_nifti(case.image.read_bytes(), LIMITS).volume
+    image = decode_volume(case.image.read_bytes(), LIMITS).volume
     if case.label is None:
         return image, None
     label = _read_label(case.label)
@@ -158,18 +160,18 @@ def read_labelled(case: OwnCase) -> tuple[Volume, Volume]:
 
 def _read_label(path: Path) -> Volume:
     try:
-        return decode_nifti(path.read_bytes(), LIMITS).volume
+        return decode_volume(path.read_bytes(), LIMITS).volume
     except ImagingError as error:
         raise ValueError(f"the label cannot be used ({error.code}): {error.detail}") from error
 
 
 def _files(folder: Path, suffix: str) -> dict[str, Path]:
-    """Return NIfTI files by case name; nnU-Net's channel suffix is no part of the name."""
+    """Return volumes by case name; nnU-Net's channel suffix is no part of the name."""
     files = {}
     for path in sorted(folder.iterdir()) if folder.is_dir() else ():
-        ending = next((e for e in ENDINGS if path.name.endswith(e)), None)
+        ending = next((e for e in ENDINGS if path.name.lower().endswith(e)), None)
         if ending is not None:
-            files[path.name.removesuffix(ending).removesuffix(suffix)] = path
+            files[path.name[: -len(ending)].removesuffix(suffix)] = path
     return files
 
 

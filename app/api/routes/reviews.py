@@ -17,8 +17,8 @@ from app.api.upload import drain, read_body
 from app.contract.report import MASK, Report
 from app.contract.review import Decision, DecisionList, Edit, NewDecision
 from app.contract.value import round_volume
+from app.imaging.formats.checks import DecodeLimits
 from app.imaging.nifti.edited_mask import EditedMask, read_edited_mask
-from app.imaging.nifti.file import DecodeLimits
 from app.imaging.quality import QualitySpec
 from app.inference.errors import InferenceError
 from app.inference.model_store import ModelStore

@@ -7,13 +7,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.contract.findings import Flag
-from app.contract.upload import SPACING_SUPPLIED, SPACING_SUSPICIOUS, SPACING_TOLERANCE
+from app.contract.upload import SPACING_TOLERANCE
 from app.imaging.errors import NotMeasurable
+from app.imaging.formats.spacing import (
+    SEND_SPACING,
+    check_spacing,
+    flag_supplied,
+    format_steps,
+    is_placeholder,
+    replace_placeholder,
+)
 from app.imaging.nifti.header import SPACE_UNITS, NiftiHeader
 from app.imaging.volume import Float3, Index3, VolumeGeometry
 
 AFFINE_TOLERANCE_VOXELS = 0.5
 WRITE_AGAIN = "write the header again with one consistent geometry"
+HEADER_KEPT = "the mask keeps the file's header, so its voxels times that header's spacing are not the volume"
 
 
 def locate(header: NiftiHeader, spacing_mm: Float3 | None) -> tuple[VolumeGeometry, tuple[Flag, ...]]:
@@ -33,9 +42,10 @@ def locate(header: NiftiHeader, spacing_mm: Float3 | None) -> tuple[VolumeGeomet
         return _locate_by_spacing(header, spacing_mm, scale)
     geometry = VolumeGeometry(header.shape, np.diag([*[scale or 1.0] * 3, 1.0]) @ affine)
     assumed = () if scale else (_flag_assumed_units(),)
-    if np.array_equal(np.abs(geometry.affine), np.eye(4)):  # 1 mm along each unrotated axis: an unknown spacing
-        return _replace_placeholder(geometry, spacing_mm, assumed)
-    _check_spacing(geometry.spacing_mm, spacing_mm)
+    if is_placeholder(geometry):
+        placed, doubts = replace_placeholder(geometry, spacing_mm, HEADER_KEPT)
+        return placed, (*doubts, *assumed) if placed is geometry else doubts
+    check_spacing(geometry.spacing_mm, spacing_mm)
     return geometry, assumed
 
 
@@ -75,8 +85,8 @@ def _check_pixdim(header: NiftiHeader, affine: NDArray[np.float64], scale: float
         raise NotMeasurable(
             "pixdim_contradicts_affine",
             "the header states two different spacings",
-            expected=f"pixdim within 1 % of the affine's {_format(norms * scale)} mm",
-            got=f"{_format(stated * scale)} mm",
+            expected=f"pixdim within 1 % of the affine's {format_steps(norms * scale)} mm",
+            got=f"{format_steps(stated * scale)} mm",
             remedy=WRITE_AGAIN,
         )
 
@@ -107,58 +117,17 @@ def _locate_by_spacing(
     meaningful = np.isfinite(stated).all() and stated.min() > 0 and not (stated == 1.0).all()
     if meaningful:
         geometry = VolumeGeometry.from_spacing(header.shape, tuple(stated * (scale or 1.0)))
-        _check_spacing(geometry.spacing_mm, spacing_mm)
+        check_spacing(geometry.spacing_mm, spacing_mm)
         return geometry, () if scale else (_flag_assumed_units(),)
     if spacing_mm is None:
         raise NotMeasurable(
             "no_spacing",
             "the file does not say how large its voxels are",
             expected="a qform or sform with a code above 0, or pixdim other than 1",
-            got=f"codes 0 and pixdim {_format(stated)}",
-            remedy="write the spacing into the header, or send it in the field spacing_mm",
+            got=f"codes 0 and pixdim {format_steps(stated)}",
+            remedy=SEND_SPACING,
         )
-    return VolumeGeometry.from_spacing(header.shape, spacing_mm), (_flag_supplied(spacing_mm),)
-
-
-def _replace_placeholder(
-    geometry: VolumeGeometry, spacing_mm: Float3 | None, assumed: tuple[Flag, ...]
-) -> tuple[VolumeGeometry, tuple[Flag, ...]]:
-    """Return the grid of a file with a placeholder affine: with the supplied spacing, else its own 1 mm and a flag."""
-    if spacing_mm is None:
-        return geometry, (_flag_suspicious(), *assumed)
-    if np.allclose(geometry.spacing_mm, spacing_mm, rtol=SPACING_TOLERANCE, atol=0):
-        return geometry, assumed
-    return VolumeGeometry.from_spacing(geometry.shape, spacing_mm), (_flag_supplied(spacing_mm),)
-
-
-def _flag_suspicious() -> Flag:
-    return Flag(
-        code=SPACING_SUSPICIOUS,
-        detail="the header says 1 mm along each axis, unturned, from the origin on: what programs write that know no "
-        "spacing; with another one, volume and sizes are others",
-        remedy="write the spacing into the file's header, or send it along as spacing_mm, even if it is 1,1,1",
-    )
-
-
-def _flag_supplied(spacing_mm: Float3) -> Flag:
-    return Flag(
-        code=SPACING_SUPPLIED,
-        detail=f"the file has no spacing; {_format(np.asarray(spacing_mm))} mm came with the request; the mask keeps "
-        "the file's header, so its voxels times that header's spacing are not the volume",
-        remedy="write the spacing into the file's header",
-    )
-
-
-def _check_spacing(own: Float3, supplied: Float3 | None) -> None:
-    if supplied is None or np.allclose(own, supplied, rtol=SPACING_TOLERANCE, atol=0):
-        return
-    raise NotMeasurable(
-        "spacing_contradicts_file",
-        "the spacing that came with the file is not the file's own",
-        expected=f"{_format(np.asarray(own))} mm, or no spacing_mm",
-        got=f"{_format(np.asarray(supplied))} mm",
-        remedy="leave out spacing_mm, or correct the file's header",
-    )
+    return VolumeGeometry.from_spacing(header.shape, spacing_mm), (flag_supplied(spacing_mm, HEADER_KEPT),)
 
 
 def _flag_assumed_units() -> Flag:
@@ -167,7 +136,3 @@ def _flag_assumed_units() -> Flag:
         detail="the header does not name its unit of length; millimetres were assumed",
         remedy="set xyzt_units in the file's header",
     )
-
-
-def _format(values: NDArray[np.float64]) -> str:
-    return " x ".join(f"{value:g}" for value in values)

@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.imaging.errors import NotMeasurable
+from app.imaging.formats.checks import DecodeLimits
 from app.imaging.nifti.affine import locate, measure_distance
-from app.imaging.nifti.file import DecodeLimits, OpenNifti, encode_nifti
+from app.imaging.nifti.file import OpenNifti, encode_nifti
 from app.imaging.nifti.header import NiftiHeader
 from app.imaging.postprocess import head_volume_ml
 from app.imaging.volume import Float3, VolumeGeometry

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import Any
 
 import nibabel as nib
@@ -13,51 +12,23 @@ from nibabel.nifti1 import Nifti1Image
 from nibabel.nifti2 import Nifti2Image
 from numpy.typing import NDArray
 
-from app.contract.findings import Flag
-from app.contract.upload import FILL_AMBIGUOUS, FOREIGN_VALUES, SPACING_MM, SPACING_SUSPICIOUS
-from app.contract.value import Verdict
-from app.imaging.errors import NotMeasurable, TooLarge, UnreadableFile
+from app.imaging.errors import NotMeasurable, UnreadableFile
+from app.imaging.formats.checks import DecodeLimits, check_measurable, check_size, check_values
+from app.imaging.formats.file import VolumeFile
+from app.imaging.formats.stream import SEND_AGAIN, ByteStream
+from app.imaging.formats.voxels import read_voxels
 from app.imaging.nifti.affine import locate
 from app.imaging.nifti.header import HEADER_BYTES, Encoding, NiftiHeader, parse_header, recognise_header
-from app.imaging.nifti.stream import SEND_AGAIN, ByteStream
 from app.imaging.volume import Float3, Index3, Volume, VolumeGeometry
 
 COMPRESSION_LEVEL = 2
-LARGEST_MAGNITUDE = 1e30
 FRACTION_STEPS = 255
 NO_EXTENSIONS = b"\0\0\0\0"
-DOUBTS = frozenset((SPACING_SUSPICIOUS, FILL_AMBIGUOUS, FOREIGN_VALUES))
-"""Flags of a file whose measurement is to be reviewed."""
+NiftiFile = VolumeFile
+"""The name under which other programs know a decoded file."""
 
 
-@dataclass(frozen=True)
-class DecodeLimits:
-    """Limits of accepted files, all checked against the header before voxels are unpacked."""
-
-    max_bytes: int = 1 << 30
-    max_voxels: int = 200_000_000
-    min_axis_voxels: int = 8
-    min_extent_mm: float = 20.0
-    max_extent_mm: float = 400.0
-    """A sector of 85 degrees that reaches 220 mm from the apex, the widest of an obstetric probe, is 300 mm wide."""
-    spacing_mm: tuple[float, float] = SPACING_MM
-
-
-@dataclass(frozen=True, eq=False)
-class NiftiFile:
-    """A volume in the file's own number type, the geometry part of its header, and flags for what was assumed."""
-
-    volume: Volume
-    header: NiftiHeader
-    flags: tuple[Flag, ...] = ()
-
-    @property
-    def verdict(self) -> Verdict:
-        """The best verdict that a measurement of this file may have."""
-        return "review" if DOUBTS.intersection(flag.code for flag in self.flags) else "ok"
-
-
-def decode_nifti(payload: bytes, limits: DecodeLimits | None = None, spacing_mm: Float3 | None = None) -> NiftiFile:
+def decode_nifti(payload: bytes, limits: DecodeLimits | None = None, spacing_mm: Float3 | None = None) -> VolumeFile:
     """Return the volume in a .nii or .nii.gz; raise an `ImagingError` that says what is wrong with it.
 
     `spacing_mm` is for files that have none of their own.
@@ -65,8 +36,8 @@ def decode_nifti(payload: bytes, limits: DecodeLimits | None = None, spacing_mm:
     limits = limits or DecodeLimits()
     file = OpenNifti(payload, limits)
     geometry, flags = locate(file.header, spacing_mm)
-    _check_measurable(geometry, limits)
-    return NiftiFile(Volume(_check_values(file.voxels(), file.encoding), geometry), file.header, flags)
+    check_measurable(geometry, limits)
+    return VolumeFile(Volume(check_values(file.voxels(), file.encoding.scaling), geometry), file.header, flags)
 
 
 class OpenNifti:
@@ -133,53 +104,11 @@ def _check_size(shape: Index3, encoding: Encoding, limits: DecodeLimits) -> None
             expected=f"up to byte {limits.max_bytes}",
             got=f"byte {encoding.offset:.3g}",
         )
-    voxels = math.prod(shape)
-    size = encoding.offset + voxels * encoding.dtype.itemsize
-    if voxels > limits.max_voxels or size > limits.max_bytes:
-        raise TooLarge(
-            "too_many_voxels",
-            f"the header announces {voxels} voxels in {size} bytes",
-            expected=f"at most {limits.max_voxels} voxels in {limits.max_bytes} bytes",
-            got=" x ".join(map(str, shape)),
-            remedy="crop the volume, or resample it to a coarser grid",
-        )
-
-
-def _check_measurable(geometry: VolumeGeometry, limits: DecodeLimits) -> None:
-    lowest, highest = limits.spacing_mm
-    spacing = geometry.spacing_mm
-    if not (lowest <= min(spacing) and max(spacing) <= highest):
-        raise NotMeasurable(
-            "spacing_out_of_range",
-            "no ultrasound volume of a fetal head has this spacing",
-            expected=f"{lowest:g} to {highest:g} mm along each axis",
-            got=f"{_join(spacing)} mm",
-            remedy="check the spacing and its unit in the file's header",
-        )
-    if min(geometry.shape) < limits.min_axis_voxels or min(geometry.extent_mm) < limits.min_extent_mm:
-        raise NotMeasurable(
-            "too_small",
-            "the volume is too small to show a head",
-            expected=f"at least {limits.min_axis_voxels} voxels and {limits.min_extent_mm:g} mm along each axis",
-            got=f"{_join(geometry.shape)} voxels, {_join(geometry.extent_mm)} mm",
-        )
-    if max(geometry.extent_mm) > limits.max_extent_mm:
-        raise NotMeasurable(
-            "extent_too_large",
-            "no ultrasound probe sees this far",
-            expected=f"at most {limits.max_extent_mm:g} mm along each axis",
-            got=f"{_join(geometry.extent_mm)} mm ({_join(geometry.shape)} voxels of {_join(spacing)} mm)",
-            remedy="check the spacing and its unit in the file's header; cut away what is not of the scan",
-        )
-
-
-def _join(values: tuple[float, ...]) -> str:
-    return " x ".join(f"{value:.5g}" for value in values)
+    check_size(shape, encoding.offset + math.prod(shape) * encoding.dtype.itemsize, limits)
 
 
 def _read_voxels(stream: ByteStream, encoding: Encoding, position: int, shape: Index3) -> NDArray[Any]:
     """Return the array as stored, (I, J, K), after checking that the file holds it and nothing more."""
-    expected = math.prod(shape) * encoding.dtype.itemsize
     gap = encoding.offset - position
     skipped = len(stream.read(gap))
     if skipped < gap:
@@ -192,53 +121,7 @@ def _read_voxels(stream: ByteStream, encoding: Encoding, position: int, shape: I
             got=f"{position + skipped} bytes",
             remedy=SEND_AGAIN,
         )
-    buffer = np.empty(expected, dtype=np.uint8)
-    found = stream.read_into(buffer)
-    if found < expected:
-        raise UnreadableFile(
-            "truncated",
-            "the file has a header but no voxels" if found == 0 else "the file ends before its last voxel",
-            expected=f"{expected} bytes of voxels",
-            got=f"{found}",
-            remedy=SEND_AGAIN,
-        )
-    if excess := stream.skip_rest():
-        raise UnreadableFile(
-            "excess_bytes", "the file holds more than its header announces", got=f"{excess} more bytes"
-        )
-    return np.ndarray(shape, dtype=encoding.dtype, buffer=buffer.data, order="F")
-
-
-def _check_values(raw: NDArray[Any], encoding: Encoding) -> NDArray[Any]:
-    """Return the values in native byte order, scaled as the header says; raise where they show nothing."""
-    values = raw.astype(raw.dtype.newbyteorder("="), copy=False)
-    with np.errstate(over="ignore", invalid="ignore"):
-        if encoding.scaling is not None:
-            values = _scale(values, encoding.scaling)
-        low, high = float(values.min()), float(values.max())
-    if not (np.isfinite(low) and np.isfinite(high)):
-        raise NotMeasurable("not_finite", "voxels are not a number, or infinite", remedy="export the volume again")
-    if max(-low, high) > LARGEST_MAGNITUDE:
-        raise NotMeasurable(
-            "values_out_of_range", f"values reach from {low:g} to {high:g}", expected=f"up to {LARGEST_MAGNITUDE:g}"
-        )
-    if low == high:
-        raise NotMeasurable(
-            "empty_image" if low == 0 else "constant_image",
-            f"every voxel has the value {low:g}",
-            expected="a scan",
-            remedy="export the volume again",
-        )
-    return values
-
-
-def _scale(values: NDArray[Any], scaling: tuple[float, float]) -> NDArray[Any]:
-    """Return slope * value + intercept, in single precision for values of up to 16 bits."""
-    slope, intercept = scaling
-    scaled = values.astype(np.float32 if values.dtype.itemsize <= 2 else np.float64)
-    np.multiply(scaled, slope, out=scaled)
-    np.add(scaled, intercept, out=scaled)
-    return scaled.astype(np.float32, copy=False)
+    return read_voxels(stream, encoding.dtype, shape)
 
 
 def _pack_on_grid(data: NDArray[Any], geometry: VolumeGeometry, slope: float = 1.0) -> bytes:

@@ -12,7 +12,7 @@ from nibabel.nifti1 import Nifti1Header
 from numpy.typing import NDArray
 
 from app.imaging.errors import NotAVolumeFile, NotMeasurable, UnreadableFile
-from app.imaging.volume import Float3, Index3
+from app.imaging.volume import Float3, Index3, VolumeGeometry
 
 NiftiVersion = Literal[1, 2]
 
@@ -110,6 +110,16 @@ def recognise_header(beginning: bytes) -> tuple[NiftiVersion, str, int]:
         if found.lower() == magic.lower():
             raise _not_nifti(f"this is {name}", beginning, remedy)
     raise _not_nifti("the file does not begin as NIfTI does", beginning, CONVERT)
+
+
+def header_on_grid(geometry: VolumeGeometry) -> NiftiHeader:
+    """Return the NIfTI-1 header of a volume that came in another format: mm, sform, and the qform that equals it."""
+    header = nib.Nifti1Header()
+    header.set_data_shape(geometry.shape)
+    header.set_qform(geometry.affine, code=1)
+    header.set_sform(geometry.affine, code=1)
+    header.set_xyzt_units("mm")
+    return _read_geometry(header, 1)
 
 
 def _not_nifti(detail: str, beginning: bytes, remedy: str) -> NotAVolumeFile:

@@ -11,8 +11,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from app.imaging.formats.writing import encode_metaimage, encode_nrrd
 from tests.helpers.makers import NiftiOptions, nifti_bytes, sphere_ml, sphere_volume, volume_bytes
 from tests.helpers.service import assert_problem, post
+from tests.helpers.text_formats import mha_bytes, nrrd_bytes
 
 SPHERE = sphere_volume()
 GREY = np.asarray(SPHERE.data)
@@ -77,6 +79,10 @@ REFUSED: dict[str, tuple[int, str, Callable[[], bytes]]] = {
     ),
     "text": (415, "not_nifti", lambda: b"name,volume\n" * 100),
     "a picture": (415, "not_nifti", lambda: b"\x89PNG\r\n\x1a\n" + bytes(500)),
+    "detached NRRD header": (415, "header_of_a_pair", lambda: nrrd_bytes(GREY, {"data file": "/etc/hostname"})),
+    "detached MetaImage header": (415, "header_of_a_pair", lambda: mha_bytes(GREY, {"ElementDataFile": "head.raw"})),
+    "NRRD as text": (415, "unsupported_encoding", lambda: nrrd_bytes(GREY, {"encoding": "ascii"})),
+    "NRRD of two volumes": (422, "several_volumes", lambda: nrrd_bytes(np.stack([GREY, GREY], axis=-1))),
     "wrong magic": (415, "wrong_magic", lambda: volume_bytes(SPHERE, NiftiOptions(edits={"magic": b"abc"}))),
     "header of a pair": (415, "header_of_a_pair", lambda: volume_bytes(SPHERE, NiftiOptions(edits={"magic": b"ni1"}))),
     "2D": (422, "not_three_dimensional", lambda: nifti_bytes(GREY[:, :, 30], AFFINE)),
@@ -140,6 +146,10 @@ MEASURED: dict[str, Callable[[], bytes]] = {
     "other axis order": lambda: nifti_bytes(np.asfortranarray(GREY.transpose(2, 0, 1)), AFFINE),
     "anisotropic": lambda: volume_bytes(sphere_volume(shape=(128, 56, 50), spacing_mm=(1.0, 2.0, 2.4))),
     "qform alone": lambda: volume_bytes(SPHERE, NiftiOptions(sform_code=0)),
+    "NRRD": lambda: nrrd_bytes(GREY),
+    "gzipped NRRD": lambda: encode_nrrd(SPHERE),
+    "MetaImage": lambda: mha_bytes(GREY),
+    "packed MetaImage": lambda: encode_metaimage(SPHERE),
 }
 
 

@@ -3,11 +3,14 @@
 import gzip
 
 import httpx
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.app.imaging.formats.test_fuzz import mutate
 from tests.helpers.makers import sphere_volume, volume_bytes
+from tests.helpers.samples import SAMPLES
 from tests.helpers.service import assert_problem, post
 
 SMALL = volume_bytes(sphere_volume(14.0, (20, 18, 22), off_centre_mm=(0.0, 0.0, 0.0)))
@@ -44,6 +47,14 @@ def test_truncated_and_damaged_gzip(shared_client: httpx.Client, end: int, posit
     content = bytearray(gzip.compress(SMALL, 1))
     content[position : position + len(damage)] = damage
     answered(post(shared_client, bytes(content[: end % len(content) + 1])))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SAMPLES)
+def test_other_formats_damaged(shared_client: httpx.Client, name: str) -> None:
+    random, whole = np.random.default_rng(1), SAMPLES[name]()
+    for _ in range(25):
+        answered(post(shared_client, mutate(whole, random)))
 
 
 @LENIENT

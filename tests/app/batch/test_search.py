@@ -36,6 +36,12 @@ def faults(cases: list[Case]) -> dict[str, str]:
     return {case.name: case.fault for case in cases if case.fault is not None}
 
 
+def test_scans_of_every_format_are_found_by_their_endings(folder: Path) -> None:
+    for name in ("b.nrrd", "c.MHA", "d.nhdr", "e.mhd", "f.raw", "g.txt"):
+        write(folder / name)
+    assert names(find_cases([folder], None)) == ["b", "c", "d", "e", "p1/scan"]
+
+
 class TestLinks:
     def test_to_folders_are_followed(self, folder: Path, tmp_path: Path) -> None:
         write(tmp_path / "archive" / "p2" / "scan.nii.gz")

@@ -13,7 +13,9 @@ from app.contract.findings import Flag
 from app.contract.upload import DARK_ECHOES, Upload, VolumeFields
 from app.imaging.errors import NotMeasurable
 from app.imaging.field_of_view import clean_values, fill_pockets, find_echo_range
-from app.imaging.nifti.file import DecodeLimits, NiftiFile, encode_volume
+from app.imaging.formats.checks import DecodeLimits
+from app.imaging.formats.file import VolumeFile
+from app.imaging.nifti.file import encode_volume
 from app.imaging.preprocess import PreprocessingSpec, preprocess
 from app.imaging.volume import Volume, VolumeGeometry
 from app.measuring.measure import decode
@@ -291,11 +293,11 @@ def test_a_fill_value_that_echoes_have_is_a_doubt(scan: Volume) -> None:
     assert [(flag.code, "255" in flag.detail) for flag in list_doubts(file)] == [("fill_ambiguous", True)]
 
 
-def read(volume: Volume) -> NiftiFile:
+def read(volume: Volume) -> VolumeFile:
     return decode(Upload(encode_volume(volume), VolumeFields()), DecodeLimits()).file
 
 
-def list_doubts(file: NiftiFile) -> list[Flag]:
+def list_doubts(file: VolumeFile) -> list[Flag]:
     """The file's flags, without the note on dark tissues, which the look `contrast` always gets."""
     return [flag for flag in file.flags if flag.code != DARK_ECHOES]
 

@@ -11,7 +11,7 @@ import pytest
 from app.contract.report import DISAGREEMENT, MASK, PLANES, PREVIEW, PROBABILITY
 from app.contract.upload import SPACING_SUPPLIED, Upload, VolumeFields
 from app.imaging.errors import ImagingError
-from app.imaging.nifti.file import DecodeLimits
+from app.imaging.formats.checks import DecodeLimits
 from app.inference.segmenter import HeadSegmenter
 from app.measuring.loading import load_segmenter
 from app.measuring.measure import Identity, decode, finish, measure

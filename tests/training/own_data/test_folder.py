@@ -6,6 +6,7 @@ import pytest
 
 from app.imaging.nifti.file import encode_volume
 from app.imaging.volume import Volume, VolumeGeometry
+from tests.helpers.samples import WRITERS
 from training.config.training import ConfigError
 from training.own_data.folder import OwnCases, read_folder
 from training.own_data.measuring import find_repeated
@@ -48,6 +49,18 @@ def test_pairs_are_found_by_name_in_both_layouts(tmp_path: Path) -> None:
     assert "4 usable cases of 3 patients" in found.report()
     case = OwnCases(found.cases).load(3)
     assert (case.truth.data.max(), case.truth.data.sum()) == (1, head().sum())
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_images_and_labels_may_be_of_any_format(name: str, tmp_path: Path) -> None:
+    ending = name.removeprefix("scan")
+    for folder, data in (("images", scan()), ("labels", head())):
+        (tmp_path / folder).mkdir()
+        volume = Volume(data, VolumeGeometry.from_spacing(SHAPE, (3.0,) * 3))
+        (tmp_path / folder / f"P1_1{ending}").write_bytes(WRITERS[name](volume))
+    found = read_folder(tmp_path)
+    assert (found.problems, [case.name for case in found.cases]) == ((), ["P1_1"])
+    assert OwnCases(found.cases).load(0).truth.data.sum() == head().sum()
 
 
 def nnunet(root: Path, *names: str) -> Path:

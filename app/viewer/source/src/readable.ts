@@ -15,6 +15,13 @@ export function readable(content: ArrayBuffer): ArrayBuffer {
   return asFloats(GZIP.every((value, at) => bytes[at] === value) ? unpacked(bytes) : content);
 }
 
+/** Whether a file that was made readable is NIfTI: the service measures other formats, too, but only NIfTI is drawn. */
+export function isNifti(content: ArrayBuffer): boolean {
+  if (content.byteLength < NIFTI_1) return false;
+  const header = new DataView(content);
+  return [true, false].some((little) => [NIFTI_1, NIFTI_2].includes(header.getInt32(0, little)));
+}
+
 /** Every member of a gzip file, one after the other; zeros that fill up its last block are passed over. */
 function unpacked(bytes: Uint8Array): ArrayBuffer {
   const pieces: Uint8Array[] = [];

@@ -1,6 +1,6 @@
 // The frame with the planes and the surface, its controls, and the sliders that move through it.
 
-import { readable } from "./readable";
+import { isNifti, readable } from "./readable";
 import type { Api } from "./api";
 import { h } from "./dom";
 import { type Layer, type LayerChoice, layerControls, legend, slider } from "./controls";
@@ -34,12 +34,16 @@ const TURNS: Record<string, [number, number]> = {
 const HINT =
   "Click or drag to move the crosshair, scroll to go through the slices, drag with the right button to change the contrast. " +
   "Keys: arrows, Page Up and Page Down.";
+const UNDRAWN =
+  "The planes show the mask alone: this page draws scans of NIfTI files only. The preview shows the outline in the scan.";
 
 export class Viewport {
   readonly element: HTMLElement;
   /** Where further tools are put, above the planes. */
   readonly tools = h("div", {});
   scene: Scene | null = null;
+  /** Said of a scan in a format that is measured, but not drawn here. */
+  private readonly undrawn = h("p", { class: "small", hidden: true }, UNDRAWN);
   hasVolume = false;
   onDrawn: (action: string) => void = () => undefined;
   onOpened: () => void = () => undefined;
@@ -73,6 +77,7 @@ export class Viewport {
       this.frame,
       this.legend,
       h("div", { class: "positions" }, ...NAMES.map((name) => this.slider(name))),
+      this.undrawn,
       h("p", { class: "small hint" }, HINT),
     );
     this.resized.observe(this.frame);
@@ -93,16 +98,19 @@ export class Viewport {
         volume?.arrayBuffer() ?? null,
       ]);
       const supplied = this.report.flags.some((flag) => flag.code === "spacing_supplied");
-      await scene.load({ volume: content && readable(content), mask, spacing: supplied ? this.report.input.spacing_mm : null });
+      const plain = content && readable(content);
+      const drawn = plain && isNifti(plain) ? plain : null;
+      await scene.load({ volume: drawn, mask, spacing: supplied ? this.report.input.spacing_mm : null });
       scene.onMove = () => this.showPositions();
       scene.onDrawn = (action) => this.onDrawn(action);
       this.scene = scene;
       this.arrange();
       this.showPositions();
       await this.choose(this.choice);
-      this.hasVolume = volume !== null;
+      this.hasVolume = drawn !== null;
+      this.undrawn.hidden = plain === null || drawn !== null;
       this.onOpened();
-      this.frame.dataset.ready = volume ? "volume" : "mask";
+      this.frame.dataset.ready = drawn ? "volume" : "mask";
     } catch (error) {
       this.frame.replaceChildren(problemBox(withoutGraphics(error)));
     }

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { gzipSync } from "node:zlib";
-import { readable } from "../src/readable";
+import { isNifti, readable } from "../src/readable";
 
 const VALUES = [0, 1, 4095];
 
@@ -33,5 +33,15 @@ test("64-bit integers become floats of the same value", () => {
     const read = new DataView(readable(together(gzipSync(nifti(type)))));
     assert.equal(read.getInt16(70, true), 64);
     assert.deepEqual([0, 1, 2].map((at) => read.getFloat64(352 + 8 * at, true)), VALUES);
+  }
+});
+
+test("only NIfTI is drawn; other formats are measured alone", () => {
+  assert.equal(isNifti(nifti(2).buffer), true);
+  const big = nifti(2);
+  new DataView(big.buffer).setInt32(0, 540, false);
+  assert.equal(isNifti(big.buffer), true);
+  for (const text of ["NRRD0004", "ObjectType = Image", ""]) {
+    assert.equal(isNifti(together(Buffer.from(text), new Uint8Array(text ? 400 : 0))), false);
   }
 });

@@ -14,13 +14,8 @@ from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
 from app.imaging.errors import ImagingError, NotAVolumeFile, NotMeasurable, TooLarge, UnreadableFile
-from app.imaging.nifti.file import (
-    DecodeLimits,
-    decode_nifti,
-    encode_nifti,
-    encode_volume,
-    read_mask_file,
-)
+from app.imaging.formats.checks import DecodeLimits
+from app.imaging.nifti.file import decode_nifti, encode_nifti, encode_volume, read_mask_file
 from app.imaging.volume import VolumeGeometry
 from tests.helpers.geometries import oblique
 from tests.helpers.makers import NiftiOptions, nifti_bytes, sphere_volume, volume_bytes

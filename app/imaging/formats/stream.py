@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 from isal import igzip_lib
 from numpy.typing import NDArray
@@ -11,19 +13,23 @@ from app.imaging.errors import TooLarge, UnreadableFile
 GZIP_MAGIC = b"\x1f\x8b"
 INPUT_CHUNK = 1 << 20
 OUTPUT_CHUNK = 4 << 20
+Packing = Literal["none", "gzip", "zlib"]
 SEND_AGAIN = "write the file again and compare its checksum before sending it"
 
 
 class ByteStream:
-    """The payload, decompressed where it is gzip; its only state is the reading position."""
+    """The payload, decompressed where it is packed; its only state is the reading position."""
 
-    def __init__(self, payload: bytes, max_bytes: int) -> None:
-        """Begin at the payload's start; nothing is unpacked yet."""
+    def __init__(self, payload: bytes | memoryview, max_bytes: int, packing: Packing | None = None) -> None:
+        """Begin at the payload's start; nothing is unpacked yet. By default it is gzip where it begins so."""
+        if packing is None:
+            packing = "gzip" if payload[:2] == GZIP_MAGIC else "none"
         self._payload = memoryview(payload)
         self._position = 0
         self._max_bytes = max_bytes
         self._served = 0
-        self._unpacker = _make_unpacker() if payload[:2] == GZIP_MAGIC else None
+        self._packing = packing
+        self._unpacker = None if packing == "none" else _make_unpacker(packing)
 
     def read(self, size: int) -> bytes:
         """Return the next `size` bytes, fewer at the end; raise `UnreadableFile` or `TooLarge`."""
@@ -74,7 +80,7 @@ class ByteStream:
                 elif piece := self._unpacker.decompress(self._take_input(self._unpacker), size):
                     return piece
         except igzip_lib.IsalError as error:  # type: ignore[misc]  # isal's stub declares an instance, not a class
-            raise UnreadableFile("damaged_gzip", "the gzip stream is damaged", remedy=SEND_AGAIN) from error
+            raise UnreadableFile("damaged_gzip", f"the {self._packing} stream is damaged", remedy=SEND_AGAIN) from error
         return b""
 
     def _take_input(self, unpacker: igzip_lib.IgzipDecompressor) -> bytes:
@@ -82,7 +88,7 @@ class ByteStream:
             return b""
         piece = self._read_stored(INPUT_CHUNK)
         if not piece:
-            raise UnreadableFile("truncated_gzip", "the gzip stream ends early", remedy=SEND_AGAIN)
+            raise UnreadableFile("truncated_gzip", f"the {self._packing} stream ends early", remedy=SEND_AGAIN)
         return bytes(piece)
 
     def _begin_next_member(self, unpacker: igzip_lib.IgzipDecompressor) -> None:
@@ -90,12 +96,16 @@ class ByteStream:
         rest = len(self._payload) - self._position
         if not np.frombuffer(self._payload[self._position :], dtype=np.uint8).any():
             rest = 0  # zeros: a tape, or a copy by blocks, fills up its last one
-        if rest and bytes(self._payload[self._position : self._position + 2]) != GZIP_MAGIC:
+        follows = bytes(self._payload[self._position : self._position + 2])
+        if rest and not (self._packing == "gzip" and follows == GZIP_MAGIC):
             raise UnreadableFile(
-                "excess_bytes", "the file goes on after its gzip stream", got=f"{rest} more bytes", remedy=SEND_AGAIN
+                "excess_bytes",
+                f"the file goes on after its {self._packing} stream",
+                got=f"{rest} more bytes",
+                remedy=SEND_AGAIN,
             )
-        self._unpacker = _make_unpacker() if rest else None
+        self._unpacker = _make_unpacker(self._packing) if rest else None
 
 
-def _make_unpacker() -> igzip_lib.IgzipDecompressor:
-    return igzip_lib.IgzipDecompressor(flag=igzip_lib.DECOMP_GZIP)
+def _make_unpacker(packing: Packing) -> igzip_lib.IgzipDecompressor:
+    return igzip_lib.IgzipDecompressor(flag=igzip_lib.DECOMP_GZIP if packing == "gzip" else igzip_lib.DECOMP_ZLIB)
