@@ -7,12 +7,13 @@ scanner's chain: clutter, noise, time-gain compensation, compression. Arrays are
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from training.phantom.grey_map import compress, compress_for_brain
 from training.phantom.looks import ScannerLook
 from training.phantom.probe import PolarGrid, Probe
 from training.phantom.shapes import Field
@@ -24,6 +25,8 @@ _SLABS = 10
 _CLUMP_MM = 3.0
 _CLUMP_BEAMS = 4
 _REFERENCE_PERCENTILE = 99.7
+_UNEVEN_DB = 1.8
+_UNEVEN_MM = 6.0
 
 
 @dataclass(frozen=True)
@@ -85,6 +88,8 @@ def form_image(
 ) -> Field:
     """Form the image of the painted samples, values 0..1 (R, T, P)."""
     echoes = march(labels, grid, probe, look, tissue)
+    if look.tone == "brain":
+        echoes = _make_uneven(echoes, grid, rng)
     if look.speckle == "postlog":
         envelope = _form_incoherent_envelope(echoes, grid, look, rng)
     else:
@@ -93,6 +98,18 @@ def form_image(
     envelope = _add_clutter(envelope, labels, grid, look, rng)
     region = (labels >= Tissue.SCALP) & (labels <= Tissue.FACE)
     return _process(envelope, region, grid, probe, look, rng)
+
+
+def _make_uneven(echoes: Echoes, grid: PolarGrid, rng: np.random.Generator) -> Echoes:
+    """Let the scatterers vary slowly from place to place, as no tissue is the same throughout."""
+    dr, dt, dp = grid.steps
+    middle = float(grid.r.mean())
+    size = tuple(max(_UNEVEN_MM / step, 0.5) for step in (dr, dt * middle, dp * middle))
+    coarse = [max(int(n / s), 2) for n, s in zip(grid.shape, size, strict=True)]
+    nodes = rng.normal(0, _UNEVEN_DB, coarse).astype(np.float32)
+    zoom = [n / c for n, c in zip(grid.shape, coarse, strict=True)]
+    field = ndimage.zoom(nodes, zoom, order=1, grid_mode=True, mode="nearest")
+    return replace(echoes, backscatter=echoes.backscatter * 10 ** (field / np.float32(20)))
 
 
 def form_coherent_envelope(
@@ -204,7 +221,8 @@ def _process(
     if region.any():
         head = float(np.percentile(received[region][::5], 97))
         reference = min(reference, head * 10 ** (rng.uniform(0, 16) / 20) + 1e-12)
-    image = _compress(np.asarray(received / np.float32(reference), np.float32), look)
+    level = np.asarray(received / np.float32(reference), np.float32)
+    image = compress_for_brain(level, region, rng) if look.tone == "brain" else compress(level, look)
     image = _filter(image, look, rng)
     return np.clip(image, 0, 1)
 
@@ -213,20 +231,6 @@ def _draw_gain_bands(grid: PolarGrid, look: ScannerLook, rng: np.random.Generato
     knots = rng.normal(0, look.bands, 8)
     bands = np.interp(np.linspace(0, 7, grid.shape[0]), np.arange(8), knots)
     return np.asarray(bands[:, None, None], np.float32)
-
-
-def _compress(level: Field, look: ScannerLook) -> Field:
-    if look.tone == "power":
-        image = np.clip(level, 0, 1) ** np.float32(0.25 + 0.2 * look.gamma)
-    else:
-        image = np.clip(20 * np.log10(level + 1e-9) / look.dynamic_range + 1, 0, 1) ** np.float32(look.gamma)
-    if look.tone == "adaptive":
-        local = ndimage.uniform_filter(image, [max(n // 6, 3) for n in image.shape])
-        image = np.clip(0.35 + 0.9 * (image - 0.75 * local), 0, 1)
-    if look.s_curve:
-        bent = image * image * (3 - 2 * image)
-        image = image + np.float32(look.s_curve) * (bent - image)
-    return np.asarray(image, np.float32)
 
 
 def _filter(image: Field, look: ScannerLook, rng: np.random.Generator) -> Field:

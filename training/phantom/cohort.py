@@ -28,24 +28,33 @@ COHORTS = {
     "reproducibility": SimulationRequest(4_000_000),
     "held_out": SimulationRequest(5_000_000),
     "held_out_shifted": SimulationRequest(6_000_000, family="lofted", look="vintage"),
+    "typical": SimulationRequest(7_000_000, family="natural", look="neuro", whole_head=True),
 }
 """The first scan of each cohort, at native size.
 
-`train` is for level 1, `context` for level 2 (subjects that level 1 never saw); `shifted` is unlike both.
+`train` is for level 1, `context` for level 2 (subjects that level 1 never saw); `shifted` is unlike both. `typical` is
+what a sonographer keeps: the whole head in view, the gain set for the brain.
 
 `test` and `shifted` were looked at while presets, thresholds and limits were chosen. `held_out` and `held_out_shifted`
 are drawn like them; nothing is ever chosen or adjusted on their patients.
 """
 
+TYPICAL_TRAINING = range(240_000, 300_000)
+"""The cases of `train` that have natural heads; every other one has the look of `typical`, the rest any of training."""
+
 
 def request_for(kind: str, number: int, spacing: float) -> SimulationRequest:
-    """Return the request of case `number` of the cohort `kind`.
+    """Return the request of case `number` of the cohort `kind`; of `train`, those of one range have natural heads.
 
     Raises:
         KeyError: the cohort is unknown.
     """
     first = COHORTS[kind]
-    return replace(first, seed=first.seed + number, spacing=spacing)
+    request = replace(first, seed=first.seed + number, spacing=spacing)
+    if kind != "train" or number not in TYPICAL_TRAINING:
+        return request
+    like = COHORTS["typical"]
+    return replace(request, family=like.family, look=like.look if number % 2 == 0 else None)
 
 
 def make_cohort(directory: Path, requests: Iterable[SimulationRequest]) -> Iterator[Path]:

@@ -6,6 +6,7 @@ plane through the menton and the second cervical vertebra.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -13,11 +14,15 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from training.phantom import natural
 from training.phantom.shapes import Field, Points, capsule, ellipsoid, gauge, rounded_box, smooth_union
 from training.phantom.subject import Subject
+from training.phantom.tissues import Tissue
 
 _WARP_NODES = 24
 _WARP_SPAN = 3.0
+_NECK_RADIUS = 0.48
+"""Of the thin neck that all families but `natural` have, in half widths of the skull."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +37,16 @@ class Head:
         return self.subject.half_width, self.subject.half_length, self.subject.half_height
 
     @property
+    def is_natural(self) -> bool:
+        """Whether the head has a floor of the mouth, ears and a neck as thick as an infant's."""
+        return self.subject.family == "natural"
+
+    @property
+    def offsets_db(self) -> Mapping[Tissue, float]:
+        """The backscatter that the head's tissues have more than usual, dB."""
+        return natural.BACKSCATTER_DB if self.is_natural else {}
+
+    @property
     def reach(self) -> float:
         """Radius in mm of a sphere around the origin that contains everything above the neck."""
         return 1.75 * self.subject.half_length + 6
@@ -41,7 +56,10 @@ class Head:
         a, b, c = self.radii
         radius = 1.27 * b + 3 + margin
         sphere = p.x**2 + (p.y - np.float32(0.15 * b)) ** 2 + (p.z + np.float32(0.3 * c)) ** 2 < np.float32(radius**2)
-        neck = (p.z < -c) & (p.z > -2.7 * c) & (np.abs(p.x) < 0.75 * a) & (np.abs(p.y + 0.2 * b) < 1.1 * a)
+        more = margin if self.is_natural else 0.0
+        neck = (
+            (p.z < -c) & (p.z > -2.7 * c) & (np.abs(p.x) < 0.75 * a + more) & (np.abs(p.y + 0.2 * b) < 1.1 * a + more)
+        )
         return np.asarray(sphere | neck, np.bool_)
 
     def unwarp(self, p: Points) -> Points:
@@ -115,7 +133,10 @@ class Head:
             )
         tip = (0.0, (0.88 + 0.06 * f.nose) * b, -0.66 * c)
         nose = capsule(p, (0.0, 0.80 * b, -0.42 * c), tip, 0.11 * a * f.nose)
-        return smooth_union(smooth_union(middle, jaw, 2 * fillet), nose, fillet)
+        face = smooth_union(smooth_union(middle, jaw, 2 * fillet), nose, fillet)
+        if not self.is_natural:
+            return face
+        return smooth_union(face, natural.throat(p, self.radii, f), 2 * fillet)
 
     def neck(self, p: Points) -> Field:
         """Return the neck, bent by the subject's flexion, which reaches well below the cut plane."""
@@ -124,13 +145,17 @@ class Head:
         start = (0.0, -0.12 * b, -0.70 * c)
         along = 1.9 * c
         end = (0.0, start[1] + along * (np.sin(angle) - 0.12), start[2] - along * np.cos(angle))
-        return capsule(p, start, end, 0.48 * a * self.subject.face.neck)
+        radius = natural.NECK_RADIUS if self.is_natural else _NECK_RADIUS
+        return capsule(p, start, end, radius * a * self.subject.face.neck)
 
     def skin(self, p: Points) -> Field:
         """Return the skin of head and neck."""
         width = self.subject.face.fillet * self.subject.half_width
         scalp = self.cranium(p) - np.float32(self.subject.scalp)
-        return smooth_union(smooth_union(scalp, self.face(p), width), self.neck(p), width)
+        skin = smooth_union(smooth_union(scalp, self.face(p), width), self.neck(p), width)
+        return (
+            smooth_union(skin, natural.ears(p, self.radii), 0.06 * self.subject.half_width) if self.is_natural else skin
+        )
 
     def below_plane(self, p: Points) -> Field:
         """Return the plane through menton and C2 that bounds the head from below; positive below it."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from training.phantom import natural
 from training.phantom.head import Head
 from training.phantom.shapes import Field, Points, capsule, ellipsoid
 from training.phantom.tissues import Labels, Tissue
@@ -52,6 +53,9 @@ def paint_head(labels: Labels, q: Points, skin: Field, head: Head, interior: Int
     _paint_face(local, q, head, interior)
     _paint_skull(local, q, cranium, head, interior)
     _paint_brain(local, q, cranium, head, interior)
+    if head.is_natural:
+        natural.open_face(local, q, cranium, head)
+        _paint_face(local, q, head, interior)
     labels[inside] = local
 
 
@@ -92,6 +96,8 @@ def _paint_brain(labels: Labels, q: Points, cranium: Field, head: Head, interior
     local[(plexus < 0) & (horn < 0.5)] = Tissue.CHOROID_PLEXUS
     local[ellipsoid(q, (0.0, 0.34 * b, 0.10 * c), (0.055 * b, 0.12 * b, 0.07 * c)) < 0] = Tissue.VENTRICLE
     local[(x < interior.midline) & (q.z > -0.15 * c) & (np.abs(q.y - 0.03 * b) > 0.2 * b)] = Tissue.FALX
+    if head.is_natural:
+        natural.paint_landmarks(local, q, horn, head, interior.midline)
     _paint_posterior_fossa(local, q, side, head)
     _paint_skull_base(local, side, head, interior)
     labels[brain] = local
@@ -137,7 +143,7 @@ def _paint_face(labels: Labels, q: Points, head: Head, interior: Interior) -> No
     f, t = head.subject.face, interior.bone
     side = Points(np.asarray(np.abs(q.x), np.float32), q.y, q.z)
     globe = (outer - inner) / 4
-    front = min(0.80, 0.46 + 0.40 * f.face_depth - 0.08) * b
+    front = natural.EYES * b if head.is_natural else min(0.80, 0.46 + 0.40 * f.face_depth - 0.08) * b
     orbit = ellipsoid(side, ((inner + outer) / 4, front - 0.6 * globe, -0.36 * c), (globe, globe, globe))
     for shape in (
         _arch(q, (0.42 * a * f.jaw_width, 0.34 * b * f.jaw_depth), 0.46 * b, (-1.18 * c, 0.11 * c), t),

@@ -3,7 +3,8 @@
 `fundamental` is plain coherent imaging with Rayleigh speckle and log compression; `compound` averages several looks,
 sharpens edges and bends the tone curve; `grainy` has K-distributed, coarse speckle, gain bands, side lobes,
 reverberation and a matrix probe's box; `contrast` is the hard, dark look of a volume rendered for display, sometimes
-cut out around the head.
+cut out around the head. `neuro` is what a sonographer keeps of a fetal brain: gain and dynamic range set for the grey
+values inside the head, little clutter.
 
 `vintage` never appears in training: its noise is not formed coherently, its tone follows the local contrast and its
 fan starts in a small apex. It is the image formation of the shifted set.
@@ -19,7 +20,7 @@ import numpy as np
 
 from training.phantom.probe import Probe
 
-LOOKS = ("fundamental", "compound", "grainy", "contrast", "vintage")
+LOOKS = ("fundamental", "compound", "grainy", "contrast", "vintage", "neuro")
 TRAINING_LOOKS = LOOKS[:4]
 Option = TypeVar("Option")
 
@@ -34,7 +35,7 @@ class ScannerLook:
     shape: float
     looks_averaged: int
     dynamic_range: float
-    tone: Literal["log", "power", "adaptive"]
+    tone: Literal["log", "power", "adaptive", "brain"]
     gamma: float
     s_curve: float
     edge: float
@@ -147,12 +148,36 @@ def _draw_vintage(common: ScannerLook, rng: np.random.Generator) -> ScannerLook:
     )
 
 
+def _draw_neuro(common: ScannerLook, rng: np.random.Generator) -> ScannerLook:
+    u = rng.uniform
+    return replace(
+        common,
+        looks_averaged=int(rng.integers(2, 5)),
+        grain=u(0.8, 1.2),
+        tone="brain",
+        despeckle=_choose(rng, ("none", "gaussian")),
+        bands=u(0, 1.5),
+        side_lobe=u(-50, -40),
+        reverberation=u(-48, -34),
+        haze=u(0.003, 0.015),
+        compensation=u(0.6, 1.0),
+        noise=u(-95, -78),
+        specular=u(14, 28),
+        lateral_smear=u(0.8, 1.3),
+        critical_deg=u(32, 50),
+        critical_loss=u(6, 18),
+    )
+
+
 KINDS: dict[str, Callable[[ScannerLook, np.random.Generator], ScannerLook]] = {
     "compound": _draw_compound,
     "grainy": _draw_grainy,
     "contrast": _draw_contrast,
     "vintage": _draw_vintage,
+    "neuro": _draw_neuro,
 }
+TISSUE_SPREAD = {"neuro": 0.4}
+"""How widely the tissues of an examination vary with a look; 1, far beyond nature, where nothing is said."""
 
 
 def _choose(rng: np.random.Generator, options: tuple[Option, ...]) -> Option:
@@ -160,7 +185,10 @@ def _choose(rng: np.random.Generator, options: tuple[Option, ...]) -> Option:
 
 
 def draw_probe(name: str, rng: np.random.Generator) -> Probe:
-    """Draw a probe that suits the look: a curved volume probe, a matrix probe's box, or the small apex of `vintage`."""
+    """Draw a probe that suits the look: a curved volume probe, a matrix probe's box, or the small apex of `vintage`.
+
+    `neuro` has a wide fan, so that the whole head is in view.
+    """
     u = rng.uniform
     frequency, depth = u(2.5, 5.0), u(130, 170)
     radius, offset, lateral, sweep = u(38, 60), u(0, 20), u(60, 80), u(58, 85)
@@ -168,6 +196,8 @@ def draw_probe(name: str, rng: np.random.Generator) -> Probe:
         radius, offset, lateral, sweep = u(500, 900), 0.0, u(14, 24), u(10, 18)
     if name == "vintage":
         radius, offset, lateral, sweep = u(12, 22), u(0, 4), u(80, 96), u(70, 90)
+    if name == "neuro":
+        lateral, sweep = u(72, 86), u(72, 90)
     return Probe(
         array_radius=float(radius),
         sweep_offset=float(offset),

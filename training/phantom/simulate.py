@@ -13,6 +13,7 @@ from app.imaging.volume import Volume, VolumeGeometry
 from training.phantom.acoustics import form_image
 from training.phantom.head import Head
 from training.phantom.interior import paint_head
+from training.phantom.looks import TISSUE_SPREAD
 from training.phantom.probe import PolarGrid, convert_labels, make_polar_grid, scan_convert
 from training.phantom.scene import Scene, SimulationRequest, draw_scene
 from training.phantom.shapes import Field, Points
@@ -64,7 +65,7 @@ def simulate(request: SimulationRequest) -> Phantom:
     Raises:
         ValueError: the family or look is unknown, or the age is outside the growth standard.
     """
-    streams = [np.random.default_rng(s) for s in np.random.SeedSequence([request.seed, 7]).spawn(4)]
+    streams = _make_streams(request)
     scene = draw_scene(request, streams[0], streams[1])
     box, probe = scene.box, scene.probe
     grid = make_polar_grid(
@@ -74,7 +75,8 @@ def simulate(request: SimulationRequest) -> Phantom:
         axial=float(np.clip(0.45 * box.spacing, 0.3, 1.2)),
     )
     labels, contact = paint(scene, grid)
-    image = form_image(labels, grid, probe, scene.look, draw_properties(streams[2]), streams[3])
+    tissue = draw_properties(streams[2], TISSUE_SPREAD.get(scene.look.name, 1.0), scene.head.offsets_db)
+    image = form_image(labels, grid, probe, scene.look, tissue, streams[3])
     volume = scan_convert(image, grid, probe, box)
     distance = truth_distance(scene)
     if scene.look.mask_margin:
@@ -87,6 +89,12 @@ def simulate(request: SimulationRequest) -> Phantom:
         Volume(convert_labels(labels, grid, probe, box), geometry),
         _make_record(request, scene, contact),
     )
+
+
+def find_scene(request: SimulationRequest) -> Scene:
+    """Return the scene that `simulate` draws for a request, without simulating its image."""
+    streams = _make_streams(request)
+    return draw_scene(request, streams[0], streams[1])
 
 
 def whole_volume_ml(head: Head, step: float = 1.0) -> float:
@@ -147,6 +155,11 @@ def _find_near(scene: Scene, p: Points, radius: float) -> tuple[NDArray[np.intp]
     x, y, z = (c - o for c, o in zip((p.x, p.y, p.z), scene.pose.centre.astype(np.float32), strict=True))
     near = np.flatnonzero(x**2 + y**2 + z**2 < np.float32(radius**2))
     return near, scene.pose.to_head(p.at(near))
+
+
+def _make_streams(request: SimulationRequest) -> list[np.random.Generator]:
+    """Make the generators of fetus, examination, tissues and image."""
+    return [np.random.default_rng(s) for s in np.random.SeedSequence([request.seed, 7]).spawn(4)]
 
 
 def _make_record(request: SimulationRequest, scene: Scene, contact: float) -> PhantomRecord:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from app.imaging import growth
 
-FAMILIES = ("parametric", "freeform", "lofted")
+FAMILIES = ("parametric", "freeform", "lofted", "natural")
 """Ways of building a head. `lofted` is never used in training: it is the anatomy of the shifted set."""
 
 WEEKS = (20.0, 31.0)
@@ -78,13 +78,14 @@ def draw_subject(rng: np.random.Generator, family: str, weeks: float | None = No
         roundness=float(rng.uniform(1.9, 2.3)),
         modes=tuple(float(v) for v in rng.normal(0, _MODE_SD[family], 8)),
         face=_draw_proportions(rng, _FACE_SD[family]),
-        neck_flexion_deg=float(rng.normal(0, 12 if family == "parametric" else 16)),
+        neck_flexion_deg=float(rng.normal(0, _FLEXION_SD_DEG[family])),
         warp=_draw_warp(rng, width) if family == "freeform" else None,
     )
 
 
-_MODE_SD = {"parametric": 0.012, "freeform": 0.018, "lofted": 0.02}
-_FACE_SD = {"parametric": 0.07, "freeform": 0.16, "lofted": 0.12}
+_MODE_SD = {"parametric": 0.012, "freeform": 0.018, "lofted": 0.02, "natural": 0.014}
+_FACE_SD = {"parametric": 0.07, "freeform": 0.16, "lofted": 0.12, "natural": 0.08}
+_FLEXION_SD_DEG = {"parametric": 12, "freeform": 16, "lofted": 16, "natural": 12}
 
 
 def _draw_proportions(rng: np.random.Generator, spread: float) -> Proportions:

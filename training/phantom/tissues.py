@@ -6,8 +6,10 @@ values of soft tissue from acoustic tables; those of fetal bone are engineering 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -70,20 +72,27 @@ class TissueProperties:
     backscatter_db: NDArray[np.float32]
 
 
-def draw_properties(rng: np.random.Generator, spread: float = 1.0) -> TissueProperties:
-    """Draw the tissue properties of one examination; wider than in nature, `spread` scales the variation."""
+def draw_properties(
+    rng: np.random.Generator, spread: float = 1.0, offsets_db: Mapping[Tissue, float] = MappingProxyType({})
+) -> TissueProperties:
+    """Draw the tissue properties of one examination; wider than in nature, `spread` scales the variation.
+
+    `offsets_db` are added to the backscatter of some tissues.
+    """
     table = np.array([tissue.acoustics for tissue in Tissue], np.float32)
     count = len(table)
     impedance = table[:, 0] * (1 + 0.015 * spread * rng.standard_normal(count))
     attenuation = table[:, 1] * np.exp(0.25 * spread * rng.standard_normal(count))
     backscatter = table[:, 2] + 4.0 * spread * rng.standard_normal(count)
     bones = list(BONES)
-    impedance[bones] = rng.uniform(2.3, 4.2, len(bones))
-    attenuation[bones] = rng.uniform(3, 15, len(bones))
+    impedance[bones] = rng.uniform(2.3, 4.2 - 1.9 * (1 - spread), len(bones))
+    attenuation[bones] = rng.uniform(3, 15 - 12 * (1 - spread), len(bones))
     fluids = [Tissue.FLUID, Tissue.CSF, Tissue.VENTRICLE, Tissue.ORBIT]
     backscatter[fluids] += 6.0 * spread * rng.standard_normal() + 4.0
     brain = [Tissue.BRAIN, Tissue.THALAMUS, Tissue.CEREBELLUM]
     backscatter[brain] += 5.0 * spread * rng.standard_normal() + 1.5
+    for kind, offset in offsets_db.items():
+        backscatter[kind] += offset
     return TissueProperties(
         impedance.astype(np.float32), attenuation.astype(np.float32), backscatter.astype(np.float32)
     )
