@@ -46,6 +46,13 @@ def positive(text: str) -> int:
     return int(text)
 
 
+def zero_or_more(text: str) -> int:
+    """Parse a whole number of 0 or more for argparse."""
+    if not text.isascii() or not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of 0 or more")
+    return int(text)
+
+
 def print_any_text() -> None:
     """Have both output streams escape what their encoding lacks; one that was closed takes everything."""
     for name in ("stdout", "stderr"):

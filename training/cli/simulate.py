@@ -1,12 +1,12 @@
-"""The commands `phantom`, `cohort` and `verify-cohort`."""
+"""The commands `phantom`, `cohort`, `verify-cohort` and `realism`."""
 
 from __future__ import annotations
 
 import argparse
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
-from app.console import Commands, positive
+from app.console import Commands, positive, zero_or_more
 from training.cli.shared import simulate_scans, spacing_mm, tell
 from training.config.training import ConfigError
 from training.phantom import SimulationRequest, simulate
@@ -14,6 +14,8 @@ from training.phantom.cohort import COHORTS, make_cohort, make_nifti_cohort, req
 from training.phantom.looks import LOOKS
 from training.phantom.subject import FAMILIES
 from training.progress import with_progress
+
+REALISM = ("test", "shifted", "typical")
 
 
 class CohortChangedError(Exception):
@@ -34,6 +36,9 @@ def add_simulate(commands: Commands) -> None:
     cohort.add_argument("out", type=Path)
     cohort.add_argument("--kind", choices=COHORTS, default="train", help="the patients it may be used for")
     cohort.add_argument("--cases", type=positive, required=True)
+    cohort.add_argument(
+        "--first", type=zero_or_more, default=0, help="number of the first patient of the cohort (default: 0)"
+    )
     cohort.add_argument("--spacing", type=spacing_mm, default=1.3, help="mm")
     cohort.add_argument("--family", choices=FAMILIES, help="give every patient such a head; drawn when left out")
     cohort.add_argument("--look", choices=LOOKS, help="give every scan this look; drawn when left out")
@@ -44,6 +49,13 @@ def add_simulate(commands: Commands) -> None:
     verify = commands.add_parser("verify-cohort", help="compare the fixed cohort's scenes with the committed digests")
     verify.add_argument("--every", type=positive, default=1, help="check every so many scans of each part")
     verify.set_defaults(command=_verify_cohort)
+    realism = commands.add_parser("realism", help="statistics of simulated scans beside those of real ones")
+    realism.add_argument(
+        "--cohort", choices=COHORTS, nargs="+", default=REALISM, help=f"(default: {' '.join(REALISM)})"
+    )
+    realism.add_argument("--cases", type=positive, default=24, help="of each cohort")
+    realism.add_argument("--spacing", type=spacing_mm, default=1.6, help="mm")
+    realism.set_defaults(command=_realism)
 
 
 def _phantom(options: argparse.Namespace) -> None:
@@ -67,7 +79,8 @@ def _phantom(options: argparse.Namespace) -> None:
 
 def _cohort(options: argparse.Namespace) -> None:
     given = {name: value for name in ("family", "look") if (value := getattr(options, name)) is not None}
-    planned = (request_for(options.kind, number, options.spacing) for number in range(options.cases))
+    numbers = range(options.first, options.first + options.cases)
+    planned = (request_for(options.kind, number, options.spacing) for number in numbers)
     requests = [replace(request, **given) for request in planned]
     simulate_scans(options.out, requests, make_nifti_cohort if options.nifti else make_cohort)
     tell(options, f"{len(requests)} scans in {options.out}", out=options.out, kind=options.kind, scans=len(requests))
@@ -88,3 +101,13 @@ def _verify_cohort(options: argparse.Namespace) -> None:
             "results are not comparable with earlier ones: raise VERSION in training/phantom/fixed.py"
         )
     tell(options, f"{total} scans as in version {VERSION} of the cohort", scans=total, version=VERSION)
+
+
+def _realism(options: argparse.Namespace) -> None:
+    from training.evaluation.probes import realism
+
+    found: list[realism.ScanStatistics] = []
+    for cohort in options.cohort:
+        requests = [request_for(cohort, number, options.spacing) for number in range(options.cases)]
+        found += with_progress(realism.measure_cohort(cohort, requests), len(requests), cohort)
+    tell(options, realism.format_table(found), scans=[asdict(one) for one in found])
