@@ -26,7 +26,7 @@ REPEATED = "reproducibility"
 """The command and the section that it measures."""
 PARTS = ("test", "validation", "train", "all")
 PART_HELP = "of your own volumes; all: every case, for a model that was not trained on any of them (default: test)"
-SECTIONS = ("test", "shifted", "validation", "held_out", "held_out_shifted")
+SECTIONS = ("test", "shifted", "validation", "held_out", "held_out_shifted", "typical")
 
 
 def add_evaluate(commands: Commands) -> None:

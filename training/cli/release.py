@@ -19,7 +19,7 @@ from training.fitting.run_folder import RunFolder
 
 GROUPS, CALIBRATION, PRECISION_GATE, BOX_GATE = 52, 80, 40, 20
 """Numbers of cases of the steps, and of groups of three directions each."""
-EVALUATED = {"test": 200, "shifted": 100, "held_out": 100, "held_out_shifted": 50}
+EVALUATED = {"test": 200, "shifted": 100, "held_out": 100, "held_out_shifted": 50, "typical": 60}
 """Number of cases of each cohort."""
 LEAST = 2
 GATE_SPACING_MM = 1.3

@@ -14,7 +14,7 @@ from training.evaluation.metrics import MetricSummaries, summarise_metrics
 from training.evaluation.statistics.flag_rates import FlagRates, compute_flag_rates
 from training.evaluation.statistics.reproducibility import Reproducibility
 
-PUBLISHED = ("test", "shifted", "held_out", "held_out_shifted")
+PUBLISHED = ("test", "shifted", "held_out", "held_out_shifted", "typical")
 SECTIONS = (*PUBLISHED, "validation")
 ALL = "all"
 """The section of every case of own data, whatever its part; never published, since training may have seen some."""
@@ -64,6 +64,7 @@ class Evaluation(Value):
     shifted: EvaluationSection | None = None
     held_out: EvaluationSection | None = None
     held_out_shifted: EvaluationSection | None = None
+    typical: EvaluationSection | None = None
     all: EvaluationSection | None = None
     reproducibility: Reproducibility | None = None
     volume_interval: VolumeInterval | None = None

@@ -12,6 +12,7 @@ MEANINGS = {
     "shifted": "anatomy and image formation of kinds that training never saw.",
     "held_out": "patients on whom nothing was chosen or adjusted.",
     "held_out_shifted": "patients like those of `shifted` on whom nothing was chosen or adjusted.",
+    "typical": "what a sonographer keeps: the whole head in view, the gain set for the brain, natural proportions.",
 }
 LOOKED_AT = (
     "The patients of `test` and `shifted` took no part in training, but their figures were looked at while presets, "

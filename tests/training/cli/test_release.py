@@ -18,7 +18,7 @@ from training.cli.release import (
 )
 from training.fitting.run_folder import RunFolder
 
-ORDER = ["fit", "export", "focus", "quantize", "calibrate", *["evaluate"] * 4, "reproducibility"]
+ORDER = ["fit", "export", "focus", "quantize", "calibrate", *["evaluate"] * 5, "reproducibility"]
 
 
 @pytest.fixture
@@ -40,9 +40,9 @@ def test_the_steps_build_on_each_other(release: Release) -> None:
     }
     measured = {(option(step, "--store"), option(step, "--out")) for step in steps[5:]}
     assert measured == {(str(release.run.path / "store"), str(release.run.path / "evaluation"))}
-    assert [option(step, "--cases") for step in steps[2:9]] == ["20", "40", "80", "200", "100", "100", "50"]
-    cohorts = [option(step, "--cohort") for step in steps[5:9]]
-    assert cohorts == ["test", "shifted", "held_out", "held_out_shifted"]
+    assert [option(step, "--cases") for step in steps[2:10]] == ["20", "40", "80", "200", "100", "100", "50", "60"]
+    cohorts = [option(step, "--cohort") for step in steps[5:10]]
+    assert cohorts == ["test", "shifted", "held_out", "held_out_shifted", "typical"]
 
 
 def test_scans_of_one_size_lie_together(release: Release) -> None:

@@ -102,7 +102,7 @@ def test_held_out_patients_have_sections_of_their_own(tmp_path: Path) -> None:
         (tmp_path / f"{name}.jsonl").write_text(lines, encoding="utf-8")
     write_folder(tmp_path)
     found = Evaluation.model_validate_json((tmp_path / "evaluation.json").read_text(encoding="utf-8"))
-    assert list(found.sections) == ["test", "shifted", "held_out", "held_out_shifted"]
+    assert list(found.sections) == ["test", "shifted", "held_out", "held_out_shifted", "typical"]
     assert {name: part.seeds for name, part in found.sections.items()}["held_out"] == "20-21"
 
 
