@@ -27,6 +27,9 @@ SOLID, SOLID_BRIGHTEST, SOLID_FAR = 0.7, 0.9, 0.5
 """Outside the fan at least this share of the voxels has equals `FACE_STEP` voxels on: of a value within the range of
 the echoes, of one that saturated echoes have, and of one that only marks could have."""
 
+FADING: Final = 0.1
+"""Most echoes beside saturated ones are darker by less than this share of the range."""
+
 
 def find_fill_values(data: NDArray[Any], sample: NDArray[Any]) -> tuple[float, ...]:
     """Return the values outside the fan of a volume (I, J, K), the surest first; none where the scan fills its box.
@@ -38,7 +41,7 @@ def find_fill_values(data: NDArray[Any], sample: NDArray[Any]) -> tuple[float, .
     found: tuple[float, ...] = () if first is None else (first,)
     while found and len(found) < MOST:
         echoes = sample[~np.isin(sample, found)]
-        other = next((value for value in faces.find_common(found) if _is_other(value, echoes, faces)), None)
+        other = next((value for value in faces.find_common(found) if _is_other(value, echoes, faces, found)), None)
         if other is None:
             break
         found = (*found, other)
@@ -47,17 +50,19 @@ def find_fill_values(data: NDArray[Any], sample: NDArray[Any]) -> tuple[float, .
 
 @dataclass(frozen=True, eq=False)
 class _Faces:
-    """Every few voxels of a box's six faces, the values there, and the share of each."""
+    """A box's six faces, whole and every few voxels of them, the values there, and the share of each."""
 
     planes: tuple[NDArray[Any], ...]
+    whole: tuple[NDArray[Any], ...]
     values: NDArray[Any]
     shares: NDArray[Any]
 
     @classmethod
     def of(cls, data: NDArray[Any]) -> _Faces:
-        planes = tuple(np.moveaxis(data, axis, 0)[end][::FACE_STEP, ::FACE_STEP] for axis in AXES for end in (0, -1))
+        whole = tuple(np.moveaxis(data, axis, 0)[end] for axis in AXES for end in (0, -1))
+        planes = tuple(plane[::FACE_STEP, ::FACE_STEP] for plane in whole)
         values, counts = np.unique(np.concatenate([plane.ravel() for plane in planes]), return_counts=True)
-        return cls(planes, values, counts / counts.sum())
+        return cls(planes, whole, values, counts / counts.sum())
 
     def find_common(self, but: tuple[float, ...] = ()) -> list[float]:
         shares = np.where(np.isin(self.values, but), 0.0, self.shares)
@@ -75,6 +80,16 @@ class _Faces:
             pairs += int((filled[1:] & filled[:-1]).sum()) + int((filled[:, 1:] & filled[:, :-1]).sum())
             count += int(filled[:-1].sum()) + int(filled[:, :-1].sum())
         return pairs >= least * count
+
+    def find_beside(self, value: float, but: tuple[float, ...]) -> NDArray[Any]:
+        """Return what stands beside the voxels with a value, save for the values `but`."""
+        beside = []
+        for plane in self.whole:
+            for rows in (plane, plane.T):
+                filled = rows == value
+                beside += [rows[1:][filled[:-1]], rows[:-1][filled[1:]]]
+        values = np.concatenate(beside)
+        return values[~np.isin(values, (value, *but))]
 
 
 def _find_first(faces: _Faces, sample: NDArray[Any]) -> float | None:
@@ -96,10 +111,10 @@ def _find_first(faces: _Faces, sample: NDArray[Any]) -> float | None:
     return common[0] if common and faces.is_wide(common[0]) else None
 
 
-def _is_other(value: float, echoes: NDArray[Any], faces: _Faces) -> bool:
+def _is_other(value: float, echoes: NDArray[Any], faces: _Faces, found: tuple[float, ...]) -> bool:
     """Return whether another common value stands outside the fan: far from the echoes, or solid where it is.
 
-    `echoes` are the voxels without the values that are known to stand there.
+    `echoes` are the voxels without the values `found` to stand there.
     """
     others = echoes[echoes != value]
     if others.size == 0:
@@ -108,7 +123,19 @@ def _is_other(value: float, echoes: NDArray[Any], faces: _Faces) -> bool:
     if _is_far(value, low, high):
         return faces.is_solid(value, SOLID_FAR)
     is_fluid = value <= low + FLUID_BELOW * (high - low)
-    return not is_fluid and faces.is_wide(value) and faces.is_solid(value, SOLID_BRIGHTEST if value > high else SOLID)
+    if is_fluid or not faces.is_wide(value):
+        return False
+    if value <= high:
+        return faces.is_solid(value, SOLID)
+    return faces.is_solid(value, SOLID_BRIGHTEST) and not _is_saturated(value, low, faces.find_beside(value, found))
+
+
+def _is_saturated(value: float, low: float, beside: NDArray[Any]) -> bool:
+    """Return whether a brightest value is that of saturated echoes: beside them stand others that are nearly as bright.
+
+    Beside a value outside the fan stand echoes of any brightness.
+    """
+    return beside.size > 0 and value - float(np.median(beside)) < FADING * (value - low)
 
 
 def _is_far(value: float, low: float, high: float) -> bool:

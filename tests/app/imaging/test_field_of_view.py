@@ -159,6 +159,19 @@ def test_much_text_is_a_doubt(scan: Volume) -> None:
     assert [flag.code for flag in list_doubts(file)] == ["foreign_values"]
 
 
+def test_a_saturated_near_field_is_no_value_outside_the_fan() -> None:
+    """The brightest value on a wide part of a face that fades into the echoes, as it does in finely sampled scans."""
+    rng = np.random.default_rng(3)
+    speckle = uniform_filter(rng.gamma(2, 40, (80, 60, 80)), 3)
+    speckle[:, :20] += np.linspace(600, 0, 20)[None, :, None]
+    data = np.rint(speckle).clip(1, 255).astype(np.uint8)
+    data[:, 40:] = 0
+    assert find_echo_range(data).fills == (0,)
+    beyond = data.copy()
+    beyond[:40, 40:] = 255
+    assert 255 in find_echo_range(beyond).fills
+
+
 @pytest.mark.parametrize(("share", "lift", "noted"), [(0.1, 0, False), (0.3, 0, True), (0.3, 30, False)])
 def test_dark_tissues_of_one_grey_level_next_to_black_are_noted(share: float, lift: int, noted: bool) -> None:
     speckle = np.random.default_rng(4).gamma(2, 20, (50, 60, 40))
