@@ -41,7 +41,7 @@ from app.pictures.uncertainty import find_uncertainty
 LEVELS_TO_COMPARE: Final = 2
 MOST_FOREIGN: Final = 0.005
 """Share of a volume's voxels that may hold neither echoes nor a value outside the fan."""
-MOST_DARKEST: Final = 0.15
+MOST_DARKEST: Final = 0.075
 """Share of the echoes that may have the grey level next to black; more of them are tissues that were cut off."""
 
 
