@@ -30,6 +30,7 @@ from app.imaging.field_of_view import Cleaned, EchoRange, clean, find_echo_range
 from app.imaging.formats.checks import DecodeLimits
 from app.imaging.formats.file import VolumeFile
 from app.imaging.formats.registry import decode_volume
+from app.imaging.marks import has_marks
 from app.imaging.nifti.file import encode_fractions, encode_nifti
 from app.imaging.volume import Volume
 from app.inference.manifest import ModelManifest
@@ -78,7 +79,7 @@ def _clean(file: VolumeFile) -> VolumeFile:
 
 
 def _doubt_values(echoes: EchoRange, cleaned: Cleaned) -> Iterator[Flag]:
-    """Yield a flag where the fan's edge was guessed, where too many voxels held no echoes, and a note on dark ones."""
+    """Yield a flag where the fan's edge was guessed, where marks or averages were found, and a note on dark echoes."""
     if echoes.fill_like_echoes is not None:
         yield Flag(
             code=FILL_AMBIGUOUS,
@@ -92,6 +93,12 @@ def _doubt_values(echoes: EchoRange, cleaned: Cleaned) -> Iterator[Flag]:
             detail=f"{100 * cleaned.foreign:.2g} % of the voxels hold values far from all echoes, as marks do, or "
             f"averages across the fan's edge; limit: at most {100 * MOST_FOREIGN:g} %",
             remedy="export the scan as it was recorded, with 0 outside the fan, or compare the outline with the image",
+        )
+    elif has_marks(cleaned.volume.data, echoes.low, (echoes.floor, *echoes.fills)):
+        yield Flag(
+            code=FOREIGN_VALUES,
+            detail="the brightest value stands beside far darker echoes more often than echoes do, as marks do",
+            remedy="export the scan without marks, or compare the outline with the image",
         )
     if echoes.share_cut_off > MOST_DARKEST:
         yield Flag(

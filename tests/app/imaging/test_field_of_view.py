@@ -159,6 +159,24 @@ def test_much_text_is_a_doubt(scan: Volume) -> None:
     assert [flag.code for flag in list_doubts(file)] == ["foreign_values"]
 
 
+def through_all_slices(data: NDArray[np.uint8]) -> NDArray[np.generic]:
+    """Crosses and a frame of the brightest value, as of callipers, in every slice."""
+    other, (i, k) = data.copy(), (data.shape[0] // 2, data.shape[2] // 2)
+    for at in (-12, 0, 12):
+        other[i + at - 3 : i + at + 4, :, k] = 255
+        other[i + at, :, k - 3 : k + 4] = 255
+    other[[i - 15, i + 15], :, k - 15 : k + 16] = 255
+    return other
+
+
+@pytest.mark.parametrize("mark", [through_all_slices, strokes(255, 120)])
+def test_marks_of_the_brightest_value_are_a_doubt(scan: Volume, mark: Disguise) -> None:
+    file = read(Volume(mark(scan.data).astype(np.uint8), scan.geometry))
+    assert [flag.code for flag in list_doubts(file)] == ["foreign_values"]
+    assert file.verdict == "review"
+    assert list_doubts(read(scan)) == []
+
+
 def test_a_saturated_near_field_is_no_value_outside_the_fan() -> None:
     """The brightest value on a wide part of a face that fades into the echoes, as it does in finely sampled scans."""
     rng = np.random.default_rng(3)
