@@ -158,14 +158,24 @@ class Head:
         )
 
     def below_plane(self, p: Points) -> Field:
-        """Return the plane through menton and C2 that bounds the head from below; positive below it."""
+        """Return the distance from the plane through menton and C2 that bounds the head from below; positive below."""
+        (y, z), menton = self._find_base()
+        return np.asarray(y * (p.y - menton[0]) + z * (p.z - menton[1]), np.float32)
+
+    @property
+    def base_plane(self) -> tuple[float, float, float, float]:
+        """The same plane as its unit normal (x, y, z), which points down, and the distance of the origin from it."""
+        (y, z), menton = self._find_base()
+        return 0.0, float(y), float(z), float(-(y * menton[0] + z * menton[1]))
+
+    def _find_base(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return normal and menton, both (y, z)."""
         _, b, c = self.radii
         chin = self.subject.face.chin
         menton = np.array([0.50 * b, -(1.16 + 0.30 * chin) * c])
         axis_body = np.array([-0.22 * b, -1.22 * c])
         along = menton - axis_body
-        normal = np.array([along[1], -along[0]]) / np.linalg.norm(along)
-        return np.asarray(normal[0] * (p.y - menton[0]) + normal[1] * (p.z - menton[1]), np.float32)
+        return np.array([along[1], -along[0]]) / np.linalg.norm(along), menton
 
     def truth(self, p: Points) -> Field:
         """Return the whole head, inside the skin and above the plane; points in the head frame, not yet unwarped."""

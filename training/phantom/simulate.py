@@ -11,6 +11,7 @@ from app.contract.value import Value
 from app.imaging.resample import resample
 from app.imaging.volume import Volume, VolumeGeometry
 from training.phantom.acoustics import form_image
+from training.phantom.frame import HeadFrame, find_frame
 from training.phantom.head import Head
 from training.phantom.interior import paint_head
 from training.phantom.looks import TISSUE_SPREAD
@@ -44,6 +45,8 @@ class PhantomRecord(Value):
     truncated: bool
     touches: bool
     """Uterus, placenta or maternal wall lies against more than 2 % of the skin."""
+    frame: HeadFrame | None = None
+    """None in files of earlier versions."""
 
 
 @dataclass(frozen=True)
@@ -173,4 +176,5 @@ def _make_record(request: SimulationRequest, scene: Scene, contact: float) -> Ph
         head_in_view=round(scene.in_view, 4),
         truncated=scene.in_view < 0.99,
         touches=contact > _TOUCHES,
+        frame=find_frame(scene.head, scene.pose, scene.box),
     )
