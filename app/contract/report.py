@@ -9,7 +9,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, ConfigDict, Field
 
-from app.contract.findings import Biometry, Flag
+from app.contract.findings import Biometry, Flag, HeadPose
 from app.contract.review import Review
 from app.contract.value import NOTICE, MeasuredMl, Value, Verdict
 
@@ -51,6 +51,9 @@ class QualityNumbers(Value):
     )
     outside_fov_fraction: float | None = Field(
         None, description="Voxels of the mask beyond the edge of the field of view."
+    )
+    pose_certainty: float | None = Field(
+        None, description="1 where the network is sure of face and vertex, 0 where it does not know."
     )
 
 
@@ -105,6 +108,11 @@ class Report(Value):
     )
     quality: QualityNumbers
     biometry: Biometry | None
+    pose: HeadPose | None = Field(
+        None,
+        description="None where the verdict is reject, or the model tells none or is not certain of it. "
+        "An edited mask does not change it.",
+    )
     model: Model
     runtime: Runtime
     software_version: str | None = Field(

@@ -3,19 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from pydantic import Field
 
 from app.contract.value import Value
 from app.imaging.arrays import Float32
+from app.imaging.pose import Places, halve
 from app.imaging.preprocess import PreprocessingSpec, resample_coarser
 from app.imaging.regions import RegionSpec, crop, find_region, whole_box
 from app.imaging.resample import resample
 from app.imaging.volume import Volume, VolumeGeometry, corresponding_box
 
 RunNetwork = Callable[[Float32, Float32 | None], Float32]
-"""A level's network: a function (image, probability of the level below or None) -> probability, (1, 1, I, J, K)."""
+"""A level's network: a function (image, probability of the level below or None), both (1, 1, I, J, K), -> its output.
+
+The output (1, 1, I, J, K) is the probability. Of a network that tells places in the head it is (1, 4, I, J, K): these
+follow, see `pose`.
+"""
+
+
+@dataclass(frozen=True)
+class LevelResult:
+    """A level's probability, float32 (I, J, K) on the served grid, and the places in the head, where it tells them.
+
+    The places lie in the space of `VolumeGeometry.from_spacing` of the served grid.
+    """
+
+    probability: Float32
+    places: Places | None = None
 
 
 class LevelSpec(Value):
@@ -42,14 +59,14 @@ def run_levels(
     """Yield each level's probability, float32 (I, J, K), which is the context of the next one (paper eq. 5)."""
     below: Float32 | None = None
     for level, run in zip(levels, runs, strict=True):
-        below = run_level(level, run, image, below, served)
+        below = run_level(level, run, image, below, served).probability
         yield below
 
 
 def run_level(
     level: LevelSpec, run: RunNetwork, image: Float32, below: Float32 | None, served: PreprocessingSpec
-) -> Float32:
-    """Run a level and return its probability on the served grid, float32 (I, J, K).
+) -> LevelResult:
+    """Run a level and return its probability on the served grid.
 
     `image` is the volume prepared on the served grid, `below` the probability of the level below, which remains outside
     the level's region. Raises `NotMeasurable` where no part of the volume is left on the level's grid.
@@ -66,7 +83,9 @@ def run_level(
         crop(seen.data, box, float(seen.data.min()))[None, None],
         None if context is None else crop(context.data, box, 0.0)[None, None],
     )
-    return _paste(Volume(part[0, 0], seen.geometry.crop(box.start, box.stop)), below, whole)
+    geometry = seen.geometry.crop(box.start, box.stop)
+    places = halve(part[0, 1:], geometry) if part.shape[1] > 1 else None
+    return LevelResult(_paste(Volume(part[0, 0], geometry), below, whole), places)
 
 
 def _paste(found: Volume, below: Float32 | None, grid: VolumeGeometry) -> Float32:

@@ -59,6 +59,7 @@ class QualitySpec(Value):
     outside_mass_fraction: Limit = Limit(review=0.15, reject=0.60)
     soft_volume_change: Limit = Limit(review=0.15, reject=0.50)
     ellipsoid_ratio: Limit = Limit(review=0.88, reject=0.60)
+    pose_certainty: Limit = Limit()
     mask_doubts: Limit = Limit()
     half_width_percent: Limit = Limit()
     fov_contact_fraction: Limit = Limit(review=0.055, reject=0.16)
@@ -124,6 +125,7 @@ def _check_mask(numbers: QualityNumbers, spec: QualitySpec) -> Iterator[Finding]
         ("probability_elsewhere", "outside_mass_fraction", "above", " %", "{} of the probability lies off the head"),
         ("soft_outline", "soft_volume_change", "above", " %", "volume depends by {} on the threshold"),
         ("implausible_shape", "ellipsoid_ratio", "below", " %", "the mask fills {} of the ellipsoid of its extent"),
+        ("unclear_anatomy", "pose_certainty", "below", " %", "it is certain by {} where face and vertex lie"),
     )
     for code, name, side, unit, wording in checks:
         value = getattr(numbers, name)

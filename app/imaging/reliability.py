@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from app.contract.findings import HeadPose
 from app.contract.report import QualityNumbers
 from app.imaging.arrays import Bool, Float32
 from app.imaging.postprocess import PostprocessingSpec, bounding_box, component_sizes, largest_component
@@ -23,7 +24,7 @@ REACH_VOXELS = 2
 
 
 def measure_reliability(
-    levels: Sequence[Float32], preprocessed: Preprocessed, spec: PostprocessingSpec
+    levels: Sequence[Float32], preprocessed: Preprocessed, spec: PostprocessingSpec, pose: HeadPose | None = None
 ) -> QualityNumbers:
     """Measure the quality of the last level from all levels' probabilities, float32 (I, J, K) each."""
     last = levels[-1]
@@ -50,6 +51,7 @@ def measure_reliability(
         ellipsoid_ratio=_measure_ellipsoid_ratio(head[box]),
         fov_contact_fraction=contact,
         outside_fov_fraction=outside,
+        pose_certainty=None if pose is None else pose.certainty,
     )
 
 

@@ -11,17 +11,19 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from app.contract.findings import Biometry, Flag
+from app.contract.findings import Biometry, Flag, HeadPose
 from app.contract.report import QualityNumbers
 from app.contract.value import Verdict
 from app.imaging.arrays import Float32
 from app.imaging.biometry import measure_biometry
-from app.imaging.levels import LevelSpec, run_level
+from app.imaging.levels import LevelResult, LevelSpec, run_level
+from app.imaging.pose import LEAST_CERTAINTY, find_pose
 from app.imaging.postprocess import head_volume_ml, segment_mask
 from app.imaging.preprocess import Preprocessed, PreprocessingSpec, preprocess
 from app.imaging.quality import assess
 from app.imaging.reliability import dsc, measure_reliability
-from app.imaging.volume import Volume
+from app.imaging.resample import resample
+from app.imaging.volume import Volume, VolumeGeometry
 from app.inference.clock import Clock, OnStage
 from app.inference.errors import DamagedModel, SelfTestFailed
 from app.inference.manifest import ModelManifest
@@ -54,6 +56,7 @@ class Segmentation:
     flags: tuple[Flag, ...]
     quality: QualityNumbers
     biometry: Biometry | None
+    pose: HeadPose | None
     timings_s: Mapping[str, float]
     level_probabilities: tuple[Float32, ...]
     preprocessed: Preprocessed
@@ -105,7 +108,7 @@ class HeadSegmenter:
         In single precision the difference counts, in a lower one the DSC of the masks.
         """
         volume, expected = _test_vector(self.model)
-        found = self._levels(self._whole_volume, volume, Clock())[-1]
+        found = self._levels(self._whole_volume, volume, Clock())[-1].probability
         difference = float(np.abs(found - expected[0, 0]).max())
         limits, threshold = self.manifest.selftest, self.manifest.postprocessing.threshold
         agreement = dsc(found >= threshold, expected[0, 0] >= threshold)
@@ -134,11 +137,13 @@ class HeadSegmenter:
         rules = self.manifest.postprocessing
         with clock.stage("preprocess"):
             preprocessed = preprocess(volume, self.manifest.preprocessing)
-        levels = self.probabilities(preprocessed.tensor, clock)
+        results = self._levels(self.manifest.levels, preprocessed.tensor, clock)
+        levels = tuple(result.probability for result in results)
         with clock.stage("restore"):
             found = segment_mask(levels[-1], preprocessed, volume.geometry, rules)
             volume_ml = head_volume_ml(found.head, volume.geometry)
-            numbers = measure_reliability(levels, preprocessed, rules)
+            pose = _find_pose(results[-1], preprocessed, rules.threshold)
+            numbers = measure_reliability(levels, preprocessed, rules, pose)
             interval = self.manifest.volume_interval
             half_width = interval.find_half_width_percent(numbers) if interval and interval.by_case else None
             judged = assess(numbers, volume_ml, self.manifest.quality, gestational_age_weeks, half_width)
@@ -154,6 +159,7 @@ class HeadSegmenter:
             flags=judged.flags,
             quality=numbers,
             biometry=biometry,
+            pose=pose if pose is not None and answered and pose.certainty >= LEAST_CERTAINTY else None,
             timings_s=clock.timings_s(),
             level_probabilities=levels,
             preprocessed=preprocessed,
@@ -161,21 +167,31 @@ class HeadSegmenter:
 
     def probabilities(self, tensor: Float32, clock: Clock | None = None) -> tuple[Float32, ...]:
         """Return each level's probability, float32 (I, J, K), for a tensor (1, 1, I, J, K)."""
-        return self._levels(self.manifest.levels, tensor, clock or Clock())
+        return tuple(each.probability for each in self._levels(self.manifest.levels, tensor, clock or Clock()))
 
     @property
     def _whole_volume(self) -> list[LevelSpec]:
         """The levels, without regions."""
         return [level.everywhere for level in self.manifest.levels]
 
-    def _levels(self, levels: Sequence[LevelSpec], tensor: Float32, clock: Clock) -> tuple[Float32, ...]:
+    def _levels(self, levels: Sequence[LevelSpec], tensor: Float32, clock: Clock) -> tuple[LevelResult, ...]:
         """Run level by level, each on its grid and in its region, with the probability of the one below (eq. 5)."""
-        found: list[Float32] = []
+        found: list[LevelResult] = []
         for index, level in enumerate(levels):
             with clock.stage(f"context_level_{index + 1}"):
-                run, below = partial(self._networks.run, index, clock.stop), found[-1] if found else None
+                run, below = partial(self._networks.run, index, clock.stop), found[-1].probability if found else None
                 found.append(run_level(level, run, tensor[0, 0], below, self.manifest.preprocessing))
         return tuple(found)
+
+
+def _find_pose(last: LevelResult, preprocessed: Preprocessed, threshold: float) -> HeadPose | None:
+    """Return the head's pose in the space of the file, where the last level tells places in the head."""
+    if last.places is None:
+        return None
+    grid = preprocessed.geometry
+    places = last.places.within(VolumeGeometry.from_spacing(grid.shape, grid.spacing_mm), grid)
+    found = resample(Volume(last.probability, grid), places.geometry, fill="edge", antialias=False).data
+    return find_pose(places, found >= threshold)
 
 
 def _striped_volume(rules: PreprocessingSpec) -> Float32:

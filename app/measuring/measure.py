@@ -183,6 +183,7 @@ def _write_report(
         head_volume_interval_ml=segmentation.head_volume_interval_ml,
         quality=segmentation.quality,
         biometry=segmentation.biometry,
+        pose=segmentation.pose,
         model=describe_model(segmenter.manifest),
         runtime=describe_runtime(segmenter),
         software_version=version("fetalhead"),

@@ -16,6 +16,7 @@ from app.imaging import gamma
 from app.imaging.postprocess import bounding_box
 from app.imaging.preprocess import FIELD_OF_VIEW_LEVEL, PreprocessingSpec, fill_cavities, normalise
 from training.cases import intensity
+from training.cases.anatomy import Anatomy, sample_anatomy
 from training.cases.sources import GridCase
 from training.config.training import AugmentationConfig
 from training.phantom.views import draw_rotation
@@ -56,11 +57,15 @@ class Augmentation:
 
 @dataclass(frozen=True)
 class Sample:
-    """What a training step sees: volume, soft truth and, where the case has one, context; float32 (1, 1, I, J, K)."""
+    """What a training step sees: volume, soft truth and, where the case has one, context; float32 (1, 1, I, J, K).
+
+    `anatomy` is there where the head's frame is known.
+    """
 
     volume: torch.Tensor
     truth: torch.Tensor
     context: torch.Tensor | None = None
+    anatomy: Anatomy | None = None
 
 
 def draw_augmentation(rng: np.random.Generator, config: AugmentationConfig) -> Augmentation:
@@ -100,7 +105,8 @@ def augment(case: GridCase, drawn: Augmentation, shape: Grid, spec: Preprocessin
     served = _normalise_as_served(image, spec)
     if case.middle is not None:
         served = _normalise_region(served, seen, inside, case)
-    return Sample(served[None, None], truth[None, None], None if case.context is None else context[None, None])
+    below = None if case.context is None else context[None, None]
+    return Sample(served[None, None], truth[None, None], below, _find_anatomy(case, drawn.pose, shape))
 
 
 def make_plain_sample(case: GridCase) -> Sample:
@@ -185,8 +191,19 @@ def _resample_case(
     return posed[0], posed[1].clamp(0, 1), posed[2] > VISIBLE, tissues, posed[-1].clamp(0, 1)
 
 
-def make_sampling_grid(case: GridCase, pose: Pose, shape: Grid) -> torch.Tensor:
-    """Return where each output voxel reads the case, in grid_sample's coordinates (K, J, I): (1, I', J', K', 3)."""
+def _find_anatomy(case: GridCase, pose: Pose, shape: Grid) -> Anatomy | None:
+    """Return the anatomy on the posed grid at half its resolution, where the head's frame is known."""
+    if case.to_place is None:
+        return None
+    grid = make_sampling_grid(case, pose, shape, 2)  # (1, I'/2, J'/2, K'/2, 3)
+    return sample_anatomy(case.to_place, case.tissues, grid, pose.matrix)
+
+
+def make_sampling_grid(case: GridCase, pose: Pose, shape: Grid, step: int = 1) -> torch.Tensor:
+    """Return where each output voxel reads the case, in grid_sample's coordinates (K, J, I): (1, I', J', K', 3).
+
+    With a step, it is where each cube of so many voxels has its middle.
+    """
     n_in = np.array(case.image.shape, dtype=np.float64)
     n_out = np.array(shape, dtype=np.float64)
     centre = (n_in - 1) / 2
@@ -199,7 +216,7 @@ def make_sampling_grid(case: GridCase, pose: Pose, shape: Grid) -> torch.Tensor:
     theta[:, :3] = np.diag(2 / n_in) @ pose.matrix @ np.diag(n_out / 2)
     theta[:, 3] = (anchor - centre) * 2 / n_in
     reordered = torch.from_numpy(theta[::-1, [2, 1, 0, 3]].astype(np.float32))[None]
-    return functional.affine_grid(reordered, [1, 1, *shape], align_corners=False)
+    return functional.affine_grid(reordered, [1, 1, *(n // step for n in shape)], align_corners=False)
 
 
 def _find_head_centre(case: GridCase, fallback: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

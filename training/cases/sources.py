@@ -12,8 +12,10 @@ import numpy.typing as npt
 
 from app.imaging.preprocess import Preprocessed, PreprocessingSpec, preprocess, resample_mask_like
 from app.imaging.volume import Float3, Volume
+from training.cases.anatomy import locate
 from training.config.data import DataConfig
 from training.phantom.cohort import load_phantom, phantom_file
+from training.phantom.frame import HeadFrame
 
 
 class DataError(Exception):
@@ -22,12 +24,13 @@ class DataError(Exception):
 
 @dataclass(frozen=True)
 class Case:
-    """One volume with its truth on the same grid; tissues are labels (0 where unknown)."""
+    """One volume with its truth on the same grid; tissues are labels (0 where unknown), `frame` is the head's."""
 
     seed: int
     image: Volume
     truth: Volume
     tissues: Volume
+    frame: HeadFrame | None = None
 
 
 @dataclass(frozen=True)
@@ -36,7 +39,8 @@ class GridCase:
 
     image float16 z-scores, truth float16 in [0, 1], tissues uint8 labels, field_of_view bool. `context`, float16 in
     [0, 1], is what the levels below say of the whole volume, where it is found beforehand; `middle` is the index about
-    which the region lies that follows from it, None where the level sees the whole volume.
+    which the region lies that follows from it, None where the level sees the whole volume. `to_place`, where
+    the head's frame is known, maps indices to places in it, see `anatomy`.
     """
 
     seed: int
@@ -47,6 +51,7 @@ class GridCase:
     spacing_mm: float
     context: npt.NDArray[np.float16] | None = None
     middle: Float3 | None = None
+    to_place: npt.NDArray[np.float64] | None = None
 
 
 class CaseSource(Protocol):
@@ -79,7 +84,7 @@ class PhantomCache:
         if not path.is_file():
             raise DataError(f"no phantom {path}; make it with `fetalhead-train cohort {self.folder}`")
         made = load_phantom(path)
-        return Case(seed, made.volume, made.truth, made.tissues)
+        return Case(seed, made.volume, made.truth, made.tissues, made.record.frame)
 
     def record(self, seed: int) -> dict[str, Any]:
         """Return how a phantom was made."""
@@ -160,6 +165,7 @@ def bring_to_grid(case: Case, prepared: Preprocessed, spacing_mm: float) -> Grid
         tissues=resample_labels(case.tissues, prepared),
         field_of_view=prepared.field_of_view,
         spacing_mm=spacing_mm,
+        to_place=locate(case.frame, prepared),
     )
 
 

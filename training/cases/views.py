@@ -53,7 +53,8 @@ def _draw_tiles(sample: Sample, size: int, rng: np.random.Generator) -> Sample:
     edges = [min(size, n) for n in shape]
     count = max(1, round(float(np.prod(shape)) / float(np.prod(edges))))
     boxes = [_draw_box(sample.volume, edges, rng) for _ in range(count)]
-    return Sample(*(torch.cat([part[:, :, i, j, k] for i, j, k in boxes]) for part in (sample.volume, sample.truth)))
+    volume, truth = (torch.cat([part[:, :, i, j, k] for i, j, k in boxes]) for part in (sample.volume, sample.truth))
+    return Sample(volume, truth)
 
 
 def _draw_box(volume: torch.Tensor, edges: list[int], rng: np.random.Generator) -> tuple[slice, slice, slice]:

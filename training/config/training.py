@@ -53,6 +53,10 @@ class LossConfig(Section):
     kind: Literal["cross_entropy", "dice_cross_entropy"] = "cross_entropy"
     deep_supervision: bool = True
     l2: float = Field(1e-5, ge=0)
+    tissue_weight: float = Field(
+        0.2, ge=0, description="of the cross-entropy of kinds of tissue, where these are learned"
+    )
+    place_weight: float = Field(1.0, ge=0, description="of the error of places in the head")
 
 
 class OptimiserConfig(Section):
@@ -82,8 +86,12 @@ class Stage(Section):
 
 
 class LevelConfig(LevelSpec):
-    """One context level: its grid and its region, as served, and the stages in which it learns."""
+    """One context level: its grid and its region, as served, and the stages in which it learns.
 
+    `anatomy`: it also learns kinds of tissue and places in the head, of the cases that know them.
+    """
+
+    anatomy: bool = False
     stage: tuple[Stage, ...] = Field(min_length=1)
 
     @property
@@ -196,6 +204,8 @@ class TrainingConfig(Section):
                 f"a grid of its own must be coarser than preprocessing.spacing_mm, got {served} mm for level {number} "
                 f"and {self.preprocessing.spacing_mm} mm"
             )
+        if level.anatomy and self.network.architecture != "residual":
+            raise ValueError(f"only the residual network has a head for anatomy, got {self.network.architecture!r}")
         if number == 1 and level.region is not None:
             raise ValueError("level 1 sees the whole volume: there is none below it that could find its region")
         if number > 1 and len(level.stage) > 1 and not self.context_with_case(number):

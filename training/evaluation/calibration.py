@@ -25,8 +25,13 @@ from training.evaluation.degrade import degrade
 FALSE_ALARMS = 0.03
 """Share of good cases that each limit may flag."""
 GOOD_DSC, BAD_DSC = 0.9, 0.8
-MUCH_IS_BAD = ("level_volume_change", "foreground_entropy", "outside_mass_fraction", "soft_volume_change")
-LITTLE_IS_BAD = ("context_agreement_dsc", "ellipsoid_ratio")
+MUCH_IS_BAD = (
+    "level_volume_change",
+    "foreground_entropy",
+    "outside_mass_fraction",
+    "soft_volume_change",
+)
+LITTLE_IS_BAD = ("context_agreement_dsc", "ellipsoid_ratio", "pose_certainty")
 USUAL_DOUBTS = 3
 """This number of failed checks never rejects, however few good cases there are."""
 DIGITS = 4

@@ -89,7 +89,7 @@ def _describe_grid(config: TrainingConfig, number: int) -> tuple[float, RegionSp
 
 def build_cascade(levels: Sequence[LevelWeights]) -> AutoContextCascade:
     """Build a cascade of finished levels, ready to be evaluated."""
-    finished = [new_level(weights.config) for weights in levels]
+    finished = [new_level(weights.config, weights.context_level) for weights in levels]
     for level, weights in zip(finished, levels, strict=True):
         level.load_state_dict(weights.state)
     return AutoContextCascade(finished).requires_grad_(False).eval()

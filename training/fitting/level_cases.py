@@ -55,12 +55,13 @@ def with_levels_below(job: LevelJob, sample: Sample) -> Sample:
     It came with the case, or else the levels below are run on the very volume that this level sees.
     """
     volume, truth = sample.volume.to(job.device), sample.truth.to(job.device)  # both (1, 1, I, J, K)
+    anatomy = None if sample.anatomy is None else sample.anatomy.to(job.device)
     if sample.context is not None:
-        return Sample(volume, truth, sample.context.to(job.device))
+        return Sample(volume, truth, sample.context.to(job.device), anatomy)
     if job.below is None:
-        return Sample(volume, truth)
+        return Sample(volume, truth, None, anatomy)
     with job.autocast():
-        return Sample(volume, truth, job.below.to(job.device).eval()(volume))
+        return Sample(volume, truth, job.below.to(job.device).eval()(volume), anatomy)
 
 
 def _prepare(job: LevelJob, spec: PreprocessingSpec, case: Case) -> GridCase:

@@ -3,8 +3,13 @@
 import torch
 from torch.nn import functional
 
+from training.cases.anatomy import CLASSES, Anatomy
 from training.config.training import LossConfig
 from training.networks.usegnet import HeadLogits
+
+INSIDE = 0.5
+PLACE_BETA = 0.1
+"""From which error on places count linearly instead of squared: 5 mm."""
 
 
 def deep_supervision_loss(logits: HeadLogits, truth: torch.Tensor, config: LossConfig) -> torch.Tensor:
@@ -14,12 +19,24 @@ def deep_supervision_loss(logits: HeadLogits, truth: torch.Tensor, config: LossC
     the optimiser's, see `l2_as_weight_decay`.
     """
     total = torch.zeros((), device=truth.device)
-    for logit in logits if config.deep_supervision else (logits.main,):
+    heads = (logits.main, logits.half, logits.quarter)
+    for logit in heads if config.deep_supervision else heads[:1]:
         target = downscale(truth, logit.shape)
         total = total + functional.binary_cross_entropy_with_logits(logit.float(), target)
         if config.kind == "dice_cross_entropy":
             total = total + soft_dice_loss(torch.sigmoid(logit.float()), target)
     return total
+
+
+def anatomy_loss(found: torch.Tensor, anatomy: Anatomy, truth: torch.Tensor, config: LossConfig) -> torch.Tensor:
+    """Return the loss of an anatomy head (N, classes + 3, i, j, k): the classes everywhere, places inside the head."""
+    tissues, place = found[:, : len(CLASSES)].float(), found[:, len(CLASSES) :].float()
+    loss = config.tissue_weight * functional.cross_entropy(tissues, anatomy.classes)
+    inside = downscale(truth, found.shape) >= INSIDE  # (N, 1, i, j, k)
+    if inside.any():
+        errors = functional.smooth_l1_loss(place, anatomy.place, reduction="none", beta=PLACE_BETA)
+        loss = loss + config.place_weight * errors[inside.expand_as(errors)].mean()
+    return loss
 
 
 def downscale(truth: torch.Tensor, shape: torch.Size) -> torch.Tensor:

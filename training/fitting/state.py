@@ -8,11 +8,15 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
+from training.cases.anatomy import ANATOMY_CHANNELS
 from training.config.training import TrainingConfig
 from training.fitting.job import LevelJob
 from training.fitting.losses import l2_as_weight_decay
 from training.networks.architectures import build_network
 from training.networks.cascade import ContextLevel
+
+ANATOMY_HEAD = "head_anatomy"
+"""In the names of its weights."""
 
 
 @dataclass
@@ -41,9 +45,9 @@ def new_state(job: LevelJob) -> TrainingState:
     config = job.config
     torch.set_num_threads(config.runtime.num_threads)
     torch.manual_seed(config.seed + job.context_level)
-    level = new_level(config).to(job.device)
+    level = new_level(config, job.context_level).to(job.device)
     if job.initial is not None:
-        level.load_state_dict(job.initial)
+        begin_with(level, job.initial)
     optimiser = torch.optim.Adam(
         level.parameters(),
         lr=config.optimiser.learning_rate,
@@ -54,6 +58,15 @@ def new_state(job: LevelJob) -> TrainingState:
     return TrainingState(level, copy.deepcopy(level).eval(), optimiser, rng, Progress())
 
 
-def new_level(config: TrainingConfig) -> ContextLevel:
-    """Return a level with fresh weights."""
-    return ContextLevel(build_network(config.network))
+def new_level(config: TrainingConfig, context_level: int = 1) -> ContextLevel:
+    """Return a level (1 the first) with fresh weights."""
+    channels = ANATOMY_CHANNELS if config.level[context_level - 1].anatomy else 0
+    return ContextLevel(build_network(config.network, channels))
+
+
+def begin_with(level: ContextLevel, learned: dict[str, torch.Tensor]) -> None:
+    """Load what another training learned; a head for anatomy that it did not have stays as it is."""
+    own = level.state_dict()
+    known = {name: value for name, value in learned.items() if name in own or ANATOMY_HEAD not in name}
+    fresh = {name: value for name, value in own.items() if ANATOMY_HEAD in name}
+    level.load_state_dict(fresh | known)

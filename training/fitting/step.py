@@ -7,7 +7,7 @@ import torch
 from training.cases.augment import Sample
 from training.config.training import OptimiserConfig
 from training.fitting.job import LevelJob
-from training.fitting.losses import deep_supervision_loss
+from training.fitting.losses import anatomy_loss, deep_supervision_loss
 from training.fitting.state import TrainingState
 
 
@@ -20,6 +20,8 @@ def take_step(job: LevelJob, state: TrainingState, sample: Sample, fraction: flo
     with job.autocast():
         logits = state.level(sample.volume, sample.context)
     loss = deep_supervision_loss(logits, sample.truth, job.config.loss)
+    if logits.anatomy is not None and sample.anatomy is not None:
+        loss = loss + anatomy_loss(logits.anatomy, sample.anatomy, sample.truth, job.config.loss)
     state.optimiser.zero_grad(set_to_none=True)
     loss.backward()  # type: ignore[no-untyped-call]
     if config.clip_norm:

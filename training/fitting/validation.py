@@ -21,6 +21,6 @@ def validate(job: LevelJob, level: ContextLevel, cases: GridCases, stage: Stage)
         sample = with_levels_below(job, make_plain_sample(case))
         below = None if sample.context is None else sample.context[0, 0].float().cpu().numpy()
         with job.autocast():
-            found = run_level(region, run, sample.volume[0, 0].cpu().numpy(), below, job.spec(stage))
+            found = run_level(region, run, sample.volume[0, 0].cpu().numpy(), below, job.spec(stage)).probability
         scores.append(dsc(found > VISIBLE, case.truth >= VISIBLE))
     return tuple(scores)

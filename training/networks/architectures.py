@@ -19,10 +19,15 @@ ARCHITECTURES: dict[str, Build] = {
 }
 
 
-def build_network(config: NetworkConfig) -> nn.Module:
-    """Build the network of a configuration; ConfigError for an unknown architecture."""
+def build_network(config: NetworkConfig, anatomy_channels: int = 0) -> nn.Module:
+    """Build the network of a configuration; ConfigError for an unknown architecture.
+
+    Only the residual network can have an anatomy head.
+    """
     if config.architecture not in ARCHITECTURES:
         known = ", ".join(ARCHITECTURES)
         raise ConfigError(f"no network.architecture {config.architecture!r}; expected one of {known}")
+    if anatomy_channels:
+        return ResidualNet(config, anatomy_channels)
     network = ARCHITECTURES[config.architecture](config)
     return SliceNetwork(network) if config.view == "slices" else network

@@ -5,9 +5,11 @@ from typing import cast
 
 import torch
 from torch import nn
+from torch.nn import functional
 
 from app.imaging.arrays import Float32
 from app.imaging.levels import RunNetwork
+from app.imaging.pose import PLACE_CHANNELS
 from training.networks.usegnet import HeadLogits
 
 Probability = Callable[[torch.Tensor, torch.Tensor | None], torch.Tensor]
@@ -29,6 +31,18 @@ class ContextLevel(nn.Module):
     def probability(self, volume: torch.Tensor, context: torch.Tensor | None = None) -> torch.Tensor:
         """Return the main head's probability (N, 1, I, J, K)."""
         return torch.sigmoid(self(volume, context).main.float())  # (N, 1, I, J, K)
+
+    def served(self, volume: torch.Tensor, context: torch.Tensor | None = None) -> torch.Tensor:
+        """Return what is served: the probability (N, 1, I, J, K), and behind it places in the head where it tells them.
+
+        Those have a value for each cube of 2 x 2 x 2 voxels: (N, 4, I, J, K).
+        """
+        logits = self(volume, context)
+        probability = torch.sigmoid(logits.main.float())  # (N, 1, I, J, K)
+        if logits.anatomy is None:
+            return probability
+        places = functional.interpolate(logits.anatomy[:, -PLACE_CHANNELS:].float(), scale_factor=2.0)
+        return torch.cat((probability, places), dim=1)  # (N, 4, I, J, K)
 
 
 class AutoContextCascade(nn.Module):

@@ -44,9 +44,12 @@ class Merge(nn.Module):
 
 
 class ResidualNet(nn.Module):
-    """Fully convolutional; I, J, K must be multiples of 16. Deep supervision at 1/2 and 1/4 of the grid."""
+    """Fully convolutional; I, J, K must be multiples of 16. Deep supervision at 1/2 and 1/4 of the grid.
 
-    def __init__(self, config: NetworkConfig) -> None:
+    With an anatomy head it also tells, at half the resolution, kinds of tissue and places in the head.
+    """
+
+    def __init__(self, config: NetworkConfig, anatomy_channels: int = 0) -> None:
         super().__init__()
         c1, c2, c3, c4 = config.residual_channels
         self.stem = ConvUnit(1, c1, (4, 4, 4), stride=2)
@@ -60,6 +63,7 @@ class ResidualNet(nn.Module):
         self.head_quarter = nn.Conv3d(c2, 1, 1)
         self.head_half = nn.Conv3d(c1, 1, 1)
         self.head_main = nn.ConvTranspose3d(c1, 1, 4, stride=2, padding=1)
+        self.head_anatomy = nn.Conv3d(c1, anatomy_channels, 1) if anatomy_channels else None
         initialise(self)
 
     def forward(self, x: torch.Tensor) -> HeadLogits:
@@ -75,4 +79,5 @@ class ResidualNet(nn.Module):
             main=self.head_main(d1),  # (N, 1, I, J, K)
             half=self.head_half(d1),  # (N, 1, I/2, J/2, K/2)
             quarter=self.head_quarter(d2),  # (N, 1, I/4, J/4, K/4)
+            anatomy=None if self.head_anatomy is None else self.head_anatomy(d1),  # (N, classes + 3, I/2, J/2, K/2)
         )

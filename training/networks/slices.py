@@ -16,5 +16,6 @@ class SliceNetwork(nn.Module):
     def forward(self, x: torch.Tensor) -> HeadLogits:
         """Map volumes to logits, slice by slice."""
         logits: HeadLogits = self.network(x.transpose(1, 2).flatten(0, 1).unsqueeze(2))  # of (N I, C, 1, J, K)
-        shapes = ((len(x), -1, part.shape[1], *part.shape[3:]) for part in logits)  # (N, I, 1, J, K)
-        return HeadLogits(*(part.reshape(shape).transpose(1, 2) for part, shape in zip(logits, shapes, strict=True)))
+        heads = (logits.main, logits.half, logits.quarter)
+        shapes = ((len(x), -1, part.shape[1], *part.shape[3:]) for part in heads)  # (N, I, 1, J, K)
+        return HeadLogits(*(part.reshape(shape).transpose(1, 2) for part, shape in zip(heads, shapes, strict=True)))

@@ -16,12 +16,14 @@ PAPER_NUMBER = {3: 1, 2: 2, 1: 3}
 class HeadLogits(NamedTuple):
     """Logits of the foreground: main (N, 1, I, J, K) and the two auxiliary branches at 1/2 and 1/4 of the grid.
 
-    One logit and a sigmoid equal two classes and a softmax: the logit is the difference of the two.
+    One logit and a sigmoid equal two classes and a softmax: the logit is the difference of the two. `anatomy`, where a
+    network has that head, is (N, classes + 3, I/2, J/2, K/2), see `cases.anatomy`.
     """
 
     main: torch.Tensor
     half: torch.Tensor
     quarter: torch.Tensor
+    anatomy: torch.Tensor | None = None
 
 
 class USegNet(nn.Module):

@@ -43,7 +43,7 @@ def below(image: Float32) -> Float32:
 
 def test_a_level_of_the_served_grid_sees_the_volume_and_the_level_below(image: Float32, below: Float32) -> None:
     network = Network()
-    found = run_level(LevelSpec(), network, image, below, SERVED)
+    found = run_level(LevelSpec(), network, image, below, SERVED).probability
     ((seen, context),) = network.seen
     np.testing.assert_array_equal(seen[0, 0], image)
     assert context is not None
@@ -53,7 +53,7 @@ def test_a_level_of_the_served_grid_sees_the_volume_and_the_level_below(image: F
 
 def test_a_level_of_a_coarser_grid_sees_the_volume_prepared_there(image: Float32, below: Float32) -> None:
     network = Network()
-    found = run_level(COARSE, network, image, below, SERVED)
+    found = run_level(COARSE, network, image, below, SERVED).probability
     ((seen, context),) = network.seen
     prepared = Volume(image, VolumeGeometry.from_spacing(image.shape, (2.0,) * 3))
     np.testing.assert_array_equal(seen[0, 0], resample_coarser(prepared, COARSE.grid(SERVED)).data)
@@ -67,7 +67,7 @@ def test_a_level_of_a_coarser_grid_sees_the_volume_prepared_there(image: Float32
 @pytest.mark.parametrize("level", [BOX, CUBE])
 def test_outside_of_its_region_the_level_below_stays(image: Float32, below: Float32, level: LevelSpec) -> None:
     network = Network()
-    found = run_level(level, network, image, below, SERVED)
+    found = run_level(level, network, image, below, SERVED).probability
     ((seen, _),) = network.seen
     changed = np.argwhere(found != below)
     inside = tuple(slice(a, b + 1) for a, b in zip(changed.min(0), changed.max(0), strict=True))
@@ -79,7 +79,7 @@ def test_outside_of_its_region_the_level_below_stays(image: Float32, below: Floa
 
 def test_a_cube_beyond_the_volume_is_filled_by_its_darkest_value(image: Float32, below: Float32) -> None:
     network = Network()
-    found = run_level(CUBE, network, image, below, SERVED)
+    found = run_level(CUBE, network, image, below, SERVED).probability
     ((seen, context),) = network.seen
     assert seen.shape == (1, 1, 48, 48, 48)
     head = np.argwhere(below > 0)
@@ -104,7 +104,7 @@ def test_where_nothing_was_found_a_level_sees_the_whole_volume(image: Float32, l
 
 def test_a_region_on_a_grid_of_its_own_changes_nothing_outside(image: Float32, below: Float32) -> None:
     network = Network()
-    found = run_level(LevelSpec(grid_spacing_mm=4.0, region=BOX.region), network, image, below, SERVED)
+    found = run_level(LevelSpec(grid_spacing_mm=4.0, region=BOX.region), network, image, below, SERVED).probability
     ((seen, _),) = network.seen
     kept = found == below
     assert 0.4 < kept.mean() < 1

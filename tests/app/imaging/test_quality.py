@@ -55,6 +55,14 @@ def test_each_number_has_its_flag(number: str, value: float, verdict: str, code:
     assert judged(**{number: value}) == (verdict, [code])
 
 
+def test_unclear_anatomy_is_doubted_where_the_model_has_a_limit() -> None:
+    unclear = GOOD.model_copy(update={"pose_certainty": 0.123})
+    assert assess(unclear, 240.0, SPEC).verdict == "ok"
+    (flag,) = (found := assess(unclear, 240.0, QualitySpec(pose_certainty=Limit(review=0.4)))).flags
+    assert (found.verdict, flag.code) == ("review", "unclear_anatomy")
+    assert flag.detail == "it is certain by 12.3 % where face and vertex lie; limit: at least 40 %"
+
+
 def test_a_wide_interval_is_looked_at_and_never_rejects() -> None:
     spec = QualitySpec(half_width_percent=Limit(review=18.0))
     assert assess(GOOD, 240.0, spec, half_width_percent=18.0).verdict == "ok"

@@ -31,10 +31,10 @@ def test_paper_preset_holds_the_published_values() -> None:
 
 def test_unknown_preset_is_refused_with_the_names_that_exist() -> None:
     first, rest = (
-        "cpu, finetune, generalisation, paper",
-        "release-brief, release-crops, release-gpu, release-longer, release-short, smoke",
+        "cpu, finetune, generalisation, paper, release",
+        "release-anatomy, release-brief, release-crops, release-gpu, release-longer, release-short, smoke",
     )
-    names = f"{first}, release, {rest}"
+    names = f"{first}, {rest}"
     with pytest.raises(ConfigError, match=f"'fast'.*{names}"):
         load_config("fast")
 

@@ -11,6 +11,7 @@ import torch
 from app.imaging.arrays import Float32, Float64
 from app.imaging.levels import run_level, run_levels
 from app.imaging.metrics import dsc
+from app.imaging.postprocess import PostprocessingSpec
 from app.imaging.preprocess import preprocess
 from app.imaging.regions import crop, find_region
 from app.imaging.resample import resample
@@ -172,7 +173,7 @@ def test_validation_sees_what_serving_sees(cache: PhantomCache, regional: Traini
         return answer
 
     (below,) = run_levels(regional.level[:1], [first], image, regional.preprocessing)
-    probability = run_level(regional.level[1], second, image, below, regional.preprocessing)
+    probability = run_level(regional.level[1], second, image, below, regional.preprocessing).probability
     truth = resample(served.orientation.apply(case.truth), served.geometry).data
     assert found == pytest.approx(dsc(probability > 0.5, truth >= 0.5), abs=0.02)
 
@@ -251,3 +252,26 @@ def test_a_level_of_whole_volumes_may_learn_to_see_a_region_on_a_finer_grid(
         auto_context.start_from(finer, RunFolder(tmp_path / "c"), start, (1,))
     with pytest.raises(ConfigError, match="another grid or region of level 2"):
         auto_context.start_from(smoke, RunFolder(tmp_path / "d"), load_weights(str(tmp_path / "b"), tmp_path))
+
+
+@pytest.mark.slow
+def test_a_model_that_learned_anatomy_tells_how_certain_it_is_of_the_pose(
+    cache: PhantomCache, regional: TrainingConfig, tmp_path: Path
+) -> None:
+    network = {"architecture": "residual", "residual_channels": (4, 4, 4, 4)}
+    shape = (32, 32, 32)
+    first, second = (dict(level) for level in LEVELS)
+    first["stage"] = [{"spacing_mm": COARSE_MM, "shape": shape}]
+    second |= {"anatomy": True, "stage": [{"spacing_mm": FINE_MM, "shape": shape}]}
+    served = regional.preprocessing.model_copy(update={"shape_divisor": 16})
+    changes = {"network": network, "level": (first, second), "preprocessing": served, "budget": {"steps": (4, 4)}}
+    config = TrainingConfig.model_validate(regional.model_dump() | changes)
+    auto_context.fit(config, cache, RunFolder(tmp_path), (1, 2), resume=False)  # these cases know no frame
+    export(RunFolder(tmp_path), cache, tmp_path / "store", datetime(2025, 1, 1, tzinfo=UTC))
+    stored = ModelStore(tmp_path / "store").resolve("fetal_head", None)
+    everything = {"postprocessing": PostprocessingSpec(threshold=0.05)}  # a network of four steps is sure of nothing
+    stored = replace(stored, manifest=stored.manifest.model_copy(update=everything))
+    found = HeadSegmenter(stored, RuntimeSettings(provider="cpu", threads=1)).segment(cache.load(1000000).image)
+    assert found.quality.pose_certainty is not None
+    assert 0 <= found.quality.pose_certainty < 0.5
+    assert found.pose is None

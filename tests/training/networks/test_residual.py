@@ -5,11 +5,12 @@ import numpy as np
 import pytest
 import torch
 
+from training.cases.anatomy import ANATOMY_CHANNELS
 from training.config.network import NetworkConfig
 from training.config.presets import load_config
 from training.config.training import ConfigError
 from training.export.graph.onnx import export_level
-from training.export.graph.parity import run_graph
+from training.export.graph.parity import MAX_DIFFERENCE, run_graph
 from training.networks.architectures import ARCHITECTURES, build_network
 from training.networks.cascade import ContextLevel, on_arrays
 from training.networks.residual import ResidualNet
@@ -28,7 +29,7 @@ def test_every_weight_learns() -> None:
     torch.manual_seed(1)
     network = build_network(TINY)
     logits = network(torch.randn(1, 1, 64, 64, 64))
-    loss = torch.stack([head.square().mean() for head in logits]).sum()
+    loss = torch.stack([head.square().mean() for head in (logits.main, logits.half, logits.quarter)]).sum()
     loss.backward()  # type: ignore[no-untyped-call]
     without = [name for name, weight in network.named_parameters() if weight.grad is None or not weight.grad.any()]
     assert without == []
@@ -67,15 +68,18 @@ def test_a_grid_that_the_network_cannot_halve_four_times_is_refused(tmp_path: Pa
 
 
 @pytest.mark.slow
-def test_a_level_is_served_as_it_was_trained() -> None:
-    level = ContextLevel(ResidualNet(TINY)).eval()
+@pytest.mark.parametrize("anatomy_channels", [0, ANATOMY_CHANNELS], ids=["outline", "anatomy"])
+def test_a_level_is_served_as_it_was_trained(anatomy_channels: int) -> None:
+    torch.manual_seed(1)
+    level = ContextLevel(ResidualNet(TINY, anatomy_channels)).eval()
     graph = export_level(level, 2, divisor=16)
     for shape in ((32, 32, 48), (48, 64, 32)):
         rng = np.random.default_rng(1)
         volume = rng.normal(size=(1, 1, *shape)).astype(np.float32)
         context = rng.random((1, 1, *shape), dtype=np.float32)
         found = run_graph(graph, volume, context)
-        assert np.abs(found - on_arrays(level.probability, torch.device("cpu"))(volume, context)).max() < 1e-5
+        assert found.shape == (1, 4 if anatomy_channels else 1, *shape)
+        assert np.abs(found - on_arrays(level.served, torch.device("cpu"))(volume, context)).max() < MAX_DIFFERENCE
 
 
 def _published() -> dict[str, NetworkConfig]:

@@ -20,15 +20,15 @@ AXES = ("I", "J", "K")
 
 
 class LevelGraph(nn.Module):
-    """(volume, context or None) -> probability, all (1, 1, I, J, K); volume and context are joined inside."""
+    """(volume, context or None), both (1, 1, I, J, K), -> what `ContextLevel.served` gives; they are joined inside."""
 
     def __init__(self, level: ContextLevel) -> None:
         super().__init__()
         self.level = level
 
     def forward(self, volume: torch.Tensor, context: torch.Tensor | None = None) -> torch.Tensor:
-        """Return the main head's probability."""
-        return self.level.probability(volume, context)
+        """Return the main head's probability, and places in the head where the level tells them."""
+        return self.level.served(volume, context)
 
 
 def export_level(level: ContextLevel, context_level: int, divisor: int = 8) -> onnx.ModelProto:
@@ -50,7 +50,8 @@ def export_level(level: ContextLevel, context_level: int, divisor: int = 8) -> o
     if program is None:
         raise ExportError("torch gave no ONNX program for this network; check its torch version against pyproject.toml")
     for value in (*program.model.graph.inputs, *program.model.graph.outputs):
-        value.shape = ir.Shape((1, 1, *AXES))
+        channels = 1 if value.shape is None else value.shape[1]  # 4 where it tells places in the head
+        value.shape = ir.Shape((1, channels, *AXES))
     return serialize(program.model)
 
 

@@ -87,8 +87,8 @@ def require_parity(
     for volume in volumes:
         below: Float32 | None = None
         for graph, level, where in zip(graphs, trained, cascade.levels, strict=True):
-            runs = (partial(run_graph, graph), on_arrays(level.probability, torch.device("cpu")))
-            found, expected = (run_level(where, run, volume[0, 0], below, cascade.served) for run in runs)
+            runs = (partial(run_graph, graph), on_arrays(level.served, torch.device("cpu")))
+            found, expected = (run_level(where, run, volume[0, 0], below, cascade.served).probability for run in runs)
             worst, below = worst.worse(compare(found, expected)), expected
     if not worst.acceptable:
         raise ParityError(

@@ -43,6 +43,7 @@ const FLAGS: Record<string, string> = {
   soft_outline: "The outline is soft",
   wide_interval: "The interval around the volume is wide",
   implausible_shape: "The shape is unusual for a head",
+  unclear_anatomy: "Face and vertex were not found",
   truncated: "The head is cut off by the field of view",
   touches_edge: "The head touches the edge of the field of view",
   implausible_volume: "No fetal head is this size",
