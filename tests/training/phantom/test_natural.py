@@ -6,6 +6,7 @@ import pytest
 from training.evaluation.probes.realism import measure_base
 from training.phantom import Phantom, simulate
 from training.phantom.cohort import TYPICAL_TRAINING, request_for
+from training.phantom.fixed import digest_image, digest_scene
 from training.phantom.head import Head
 from training.phantom.looks import LOOKS, TRAINING_LOOKS
 from training.phantom.scene import TRAINING_FAMILIES
@@ -98,3 +99,16 @@ def test_other_training_patients_are_as_they_were(number: int) -> None:
     assert scene.head.subject.family in TRAINING_FAMILIES
     assert scene.look.name in TRAINING_LOOKS
     assert set(TRAINING_LOOKS) == set(LOOKS) - {"vintage", "neuro"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "number", "scene", "image"),
+    [
+        ("typical", 0, "71efd0b89e61961b", "16a6120d53c59781"),
+        ("typical", 7, "5f7d32b44f8e4455", "8df33f86d7442125"),
+        ("train", TYPICAL_TRAINING.start + 1, "bf45e59b30898a72", "3ef4876e618386d9"),
+    ],
+)
+def test_the_patients_are_those_on_whom_models_were_measured(kind: str, number: int, scene: str, image: str) -> None:
+    request = request_for(kind, number, 8.0)
+    assert (digest_scene(request), digest_image(request)) == (scene, image)
