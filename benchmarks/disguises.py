@@ -30,14 +30,14 @@ def disguise() -> dict[str, Disguise]:
     fills = {f"fill {value}": _fill(value) for value in (-1024, -9999, 60, 255, 4095, 32767)}
     strays = {f"one voxel {value}": _put_stray(value) for value in (600, 32767, -20000)}
     darker = {f"{levels} levels darker": _darken(levels) for levels in (1, 3)}
-    gammas = {f"gamma {gamma}": _apply_gamma(gamma) for gamma in (0.8, 1.25)}
+    gammas = {f"gamma {gamma}": _apply_gamma(gamma) for gamma in (0.5, 0.8, 1.25, 2.0)}
     return {
         **fills,
         **strays,
         **darker,
         **gammas,
         **{f"thirds {values}": _fill_thirds(*values) for values in ((-1024, 4095, 0), (0, 0, -1024), (4095, 32767, 0))},
-        **{f"strokes {value}": _put_strokes(value) for value in (400, 600, 4095)},
+        **{f"strokes {value}": _put_strokes(value) for value in (255, 400, 600, 4095)},
         "times 10 minus 500": lambda data: data.astype(np.float32) * 10 - 500,
         "doubles": lambda data: data.astype(np.float64),
     }
