@@ -15,7 +15,7 @@ from app.settings import Settings
 AXES: Final = 3
 EPILOG: Final = """\
 Each IN.nii.gz gives IN_mask.nii.gz, IN_preview.png and IN.json in OUT, and so does IN with the ending of any other
-format that is read: .nii, .nrrd, .mha. A folder is searched by them, and its subfolders are kept. results.csv and
+format that is read: .nii, .nrrd, .mha, .dcm. A folder is searched by them, and its subfolders are kept. results.csv and
 results.jsonl list every case in OUT, of this run and of others. With -o - the mask of a single file goes to standard
 output, and everything else to standard error.
 

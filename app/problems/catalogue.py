@@ -184,6 +184,10 @@ _FILES: dict[tuple[int, str], dict[str, tuple[str, str]]] = {
             "Only a header was sent; its voxels lie in another file.",
             "Save the scan as one file: .nii, .nii.gz, .nrrd or .mha.",
         ),
+        "vendor_format": (
+            "The volume is stored in a vendor's own format, which is not read here.",
+            "Export the volume as DICOM Enhanced US Volume, or save it from 3D Slicer as NRRD.",
+        ),
         "unsupported_encoding": (
             "The voxels are stored in a way that this service does not read.",
             "Save the scan uncompressed or gzipped, or as NIfTI.",
@@ -211,6 +215,10 @@ _FILES: dict[tuple[int, str], dict[str, tuple[str, str]]] = {
         ),
         "empty_mask": ("The mask marks nothing.", "Mark the head, or record the decision reject."),
         "not_a_mask": ("The file has more than one foreground label.", "Keep only the head's label."),
+        "uneven_planes": (
+            "The planes of a DICOM volume do not lie at equal distances.",
+            "Export the volume on a regular grid.",
+        ),
         "no_spacing": (
             "The file does not say how large its voxels are.",
             "Write the spacing into the header, or send it in the field spacing_mm.",

@@ -9,6 +9,7 @@ import numpy as np
 from app.imaging.formats.writing import encode_metaimage, encode_nrrd
 from app.imaging.nifti.file import encode_volume
 from app.imaging.volume import Volume
+from tests.helpers.enhanced_us import enhanced_us_bytes
 from tests.helpers.makers import sphere_volume
 from tests.helpers.text_formats import mha_bytes, nrrd_bytes
 
@@ -19,6 +20,7 @@ SAMPLES: dict[str, Callable[[], bytes]] = {
     "gzipped NRRD": lambda: encode_nrrd(SMALL),
     "raw MetaImage": lambda: mha_bytes(np.asarray(SMALL.data)),
     "packed MetaImage": lambda: encode_metaimage(SMALL),
+    "Enhanced US Volume": lambda: enhanced_us_bytes(SMALL),
 }
 
 WRITERS: dict[str, Callable[[Volume], bytes]] = {

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from app.imaging.formats.checks import DecodeLimits
+from app.imaging.formats.dicom import decode_dicom, is_dicom
 from app.imaging.formats.file import VolumeFile
 from app.imaging.formats.metaimage import BEGINNING as METAIMAGE_BEGINNING
 from app.imaging.formats.metaimage import decode_metaimage
@@ -30,6 +31,7 @@ class Format:
 
 NIFTI: Final = Format("NIfTI", (".nii.gz", ".nii"), lambda _: True, decode_nifti)
 FORMATS: Final = (
+    Format("DICOM", (".dcm",), is_dicom, decode_dicom),
     Format("NRRD", (".nrrd",), lambda begin: begin.startswith(NRRD_MAGIC), decode_nrrd),
     Format("MetaImage", (".mha",), lambda begin: METAIMAGE_BEGINNING.match(begin) is not None, decode_metaimage),
     NIFTI,

@@ -12,6 +12,7 @@ import pytest
 from numpy.typing import NDArray
 
 from app.imaging.formats.writing import encode_metaimage, encode_nrrd
+from tests.helpers.enhanced_us import enhanced_us_bytes
 from tests.helpers.makers import NiftiOptions, nifti_bytes, sphere_ml, sphere_volume, volume_bytes
 from tests.helpers.service import assert_problem, post
 from tests.helpers.text_formats import mha_bytes, nrrd_bytes
@@ -150,6 +151,7 @@ MEASURED: dict[str, Callable[[], bytes]] = {
     "gzipped NRRD": lambda: encode_nrrd(SPHERE),
     "MetaImage": lambda: mha_bytes(GREY),
     "packed MetaImage": lambda: encode_metaimage(SPHERE),
+    "Enhanced US Volume": lambda: enhanced_us_bytes(SPHERE, range(60)[::-1]),
 }
 
 

@@ -17,7 +17,9 @@ from typing import Any
 
 import httpx
 import pytest
+from pydicom.dataset import Dataset
 
+from tests.helpers.enhanced_us import enhanced_us_bytes
 from tests.helpers.makers import NiftiOptions, sphere_volume, volume_bytes
 from tests.helpers.service import Service, post
 
@@ -77,6 +79,35 @@ def test_it_is_in_no_answer_log_metric_or_file(service: Service, caplog: pytest.
     assert found == []
     ours = [record for record in caplog.records if not record.name.startswith(CLIENT_LOGGERS)]
     assert ours
+    assert not TRACE.search(str([(record.getMessage(), record.__dict__) for record in ours]).encode())
+    assert [str(path) for path in written(service.data) if traces(path.read_bytes(), path.name.encode())] == []
+
+
+def name_everywhere(dataset: Dataset) -> None:
+    for name in ("PatientName", "PatientID", "OtherPatientNames", "PatientAddress", "OperatorsName", "InstitutionName"):
+        setattr(dataset, name, CANARY)
+    dataset.StudyDescription = dataset.ImageComments = dataset.DeviceSerialNumber = CANARY
+    dataset.private_block(0x0011, "TESTS", create=True).add_new(1, "LO", CANARY)
+    dataset.SharedFunctionalGroupsSequence[0].PixelMeasuresSequence[0].ImageComments = CANARY
+
+
+def broken_and_named(dataset: Dataset) -> None:
+    name_everywhere(dataset)
+    dataset.UltrasoundAcquisitionGeometry = CANARY.replace("^", " ")
+    dataset.SharedFunctionalGroupsSequence[0].PixelMeasuresSequence[0].PixelSpacing = None
+    dataset.SharedFunctionalGroupsSequence[0].PixelMeasuresSequence[0].add_new(0x00200011, "LO", CANARY)
+
+
+def test_a_name_in_a_dicom_file_goes_nowhere(service: Service, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    named, broken = (enhanced_us_bytes(sphere_volume(), edit=edit) for edit in (name_everywhere, broken_and_named))
+    assert len(TRACE.findall(named)) >= 10
+    answers = [send(service.client, named, kind) for kind in ("*/*", "application/zip")]
+    assert [answer.status_code for answer in answers] == [200, 200]
+    answers += [send(service.client, broken, "*/*;q=0.5"), *results(service.client, answers[0].json())]
+    assert answers[2].status_code in {400, 422}
+    assert not any(traces(answer.content, str(answer.headers).encode()) for answer in answers)
+    ours = [record for record in caplog.records if not record.name.startswith(CLIENT_LOGGERS)]
     assert not TRACE.search(str([(record.getMessage(), record.__dict__) for record in ours]).encode())
     assert [str(path) for path in written(service.data) if traces(path.read_bytes(), path.name.encode())] == []
 
