@@ -15,9 +15,9 @@ from app.settings import Settings
 AXES: Final = 3
 EPILOG: Final = """\
 Each IN.nii.gz gives IN_mask.nii.gz, IN_preview.png and IN.json in OUT, and so does IN with the ending of any other
-format that is read: .nii, .nrrd, .mha, .dcm. A folder is searched by them, and its subfolders are kept. results.csv and
-results.jsonl list every case in OUT, of this run and of others. With -o - the mask of a single file goes to standard
-output, and everything else to standard error.
+format that is read: .nii, .nrrd, .mha, .dcm, .vol. A folder is searched by them, and its subfolders are kept.
+results.csv and results.jsonl list every case in OUT, of this run and of others. With -o - the mask of a single file
+goes to standard output, and everything else to standard error.
 
 Results in OUT of the same file, model, subject, age and spacing are kept, so that the same command continues a
 stopped run.

@@ -21,13 +21,14 @@ SPACING_TOLERANCE: Final = 0.01
 """How far, relative to it, a file's spacing may lie from one that is sent beside it."""
 SPACING_SUPPLIED: Final = "spacing_supplied"
 SPACING_SUSPICIOUS: Final = "spacing_suspicious"
+GEOMETRY_FROM_KRETZ: Final = "geometry_from_kretz"
 FILL_AMBIGUOUS: Final = "fill_ambiguous"
 FOREIGN_VALUES: Final = "foreign_values"
 LOSSY_COMPRESSION: Final = "lossy_compression"
 DARK_ECHOES: Final = "dark_echoes"
-"""Codes of the flags of a file without a spacing, of one whose spacing looks like a placeholder, of one that has a
-value outside the fan that echoes have, too, of one with marks or many values that are neither, of one that was
-compressed with a loss, and of one whose dark tissues have one grey level."""
+"""Codes of the flags of a file without a spacing, of one whose spacing looks like a placeholder, of one whose layout
+was never published, of one that has a value outside the fan that echoes have, too, of one with marks or many values
+that are neither, of one that was compressed with a loss, and of one whose dark tissues have one grey level."""
 SUBJECT: Final = r"^[A-Za-z0-9._-]{1,64}$"
 NUMBER: Final = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
 

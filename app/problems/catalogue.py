@@ -239,6 +239,7 @@ _FILES: dict[tuple[int, str], dict[str, tuple[str, str]]] = {
         ),
         "qform_invalid": ("The qform's quaternion is not a rotation.", GEOMETRY),
         "affine_not_finite": ("The affine holds values that are not numbers.", GEOMETRY),
+        "impossible_beams": ("The file describes beams that no probe sends.", "Export the scan again."),
         "affine_singular": ("The affine maps the volume onto a plane, a line or a point.", GEOMETRY),
         "affine_sheared": (
             "The affine's axes are not at right angles.",

@@ -10,6 +10,7 @@ from app.imaging.formats.writing import encode_metaimage, encode_nrrd
 from app.imaging.nifti.file import encode_volume
 from app.imaging.volume import Volume
 from tests.helpers.enhanced_us import enhanced_us_bytes
+from tests.helpers.kretz import Fan, kretz_bytes
 from tests.helpers.makers import sphere_volume
 from tests.helpers.text_formats import mha_bytes, nrrd_bytes
 
@@ -21,6 +22,7 @@ SAMPLES: dict[str, Callable[[], bytes]] = {
     "raw MetaImage": lambda: mha_bytes(np.asarray(SMALL.data)),
     "packed MetaImage": lambda: encode_metaimage(SMALL),
     "Enhanced US Volume": lambda: enhanced_us_bytes(SMALL),
+    "Kretz": lambda: kretz_bytes(Fan(shape=(40, 14, 12), radial_step=3.0)),
 }
 
 WRITERS: dict[str, Callable[[Volume], bytes]] = {

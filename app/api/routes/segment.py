@@ -30,7 +30,7 @@ router = APIRouter(tags=["segmentation"])
 OFFERS = (JSON, GZIP, ZIP)
 CLIENT_LEFT = 499
 """The status counted if the client left before its answer; nobody receives it."""
-FORMATS = "NIfTI-1 or NIfTI-2, plain or gzipped; NRRD or MetaImage; DICOM Enhanced US Volume."
+FORMATS = "NIfTI-1 or NIfTI-2, plain or gzipped; NRRD or MetaImage; DICOM Enhanced US Volume; Kretz."
 VOLUME = {"type": "string", "format": "binary", "description": FORMATS}
 FORM = {"type": "object", "required": ["volume"], "properties": {"volume": VOLUME, **VolumeFields.form_schema()}}
 RESPONSES: dict[int | str, dict[str, Any]] = {

@@ -5,13 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from app.contract.findings import Flag
-from app.contract.upload import FILL_AMBIGUOUS, FOREIGN_VALUES, LOSSY_COMPRESSION, SPACING_SUSPICIOUS
+from app.contract.upload import (
+    FILL_AMBIGUOUS,
+    FOREIGN_VALUES,
+    GEOMETRY_FROM_KRETZ,
+    LOSSY_COMPRESSION,
+    SPACING_SUSPICIOUS,
+)
 from app.contract.value import Verdict
 from app.imaging.formats.checks import DecodeLimits, check_measurable
 from app.imaging.nifti.header import NiftiHeader, header_on_grid
 from app.imaging.volume import Volume
 
-DOUBTS = frozenset((SPACING_SUSPICIOUS, FILL_AMBIGUOUS, FOREIGN_VALUES, LOSSY_COMPRESSION))
+DOUBTS = frozenset((SPACING_SUSPICIOUS, GEOMETRY_FROM_KRETZ, FILL_AMBIGUOUS, FOREIGN_VALUES, LOSSY_COMPRESSION))
 """Flags of a file whose measurement is to be reviewed."""
 
 

@@ -9,6 +9,8 @@ from typing import Final
 from app.imaging.formats.checks import DecodeLimits
 from app.imaging.formats.dicom import decode_dicom, is_dicom
 from app.imaging.formats.file import VolumeFile
+from app.imaging.formats.kretz import BEGINNING as KRETZ_BEGINNING
+from app.imaging.formats.kretz import decode_kretz
 from app.imaging.formats.metaimage import BEGINNING as METAIMAGE_BEGINNING
 from app.imaging.formats.metaimage import decode_metaimage
 from app.imaging.formats.nrrd import MAGIC as NRRD_MAGIC
@@ -34,6 +36,7 @@ FORMATS: Final = (
     Format("DICOM", (".dcm",), is_dicom, decode_dicom),
     Format("NRRD", (".nrrd",), lambda begin: begin.startswith(NRRD_MAGIC), decode_nrrd),
     Format("MetaImage", (".mha",), lambda begin: METAIMAGE_BEGINNING.match(begin) is not None, decode_metaimage),
+    Format("Kretz", (".vol", ".v00"), lambda begin: begin.startswith(KRETZ_BEGINNING), decode_kretz),
     NIFTI,
 )
 """In the order in which they are tried; NIfTI, the last, says what a file is that begins like none of them."""

@@ -48,7 +48,7 @@ CONVERT = "convert the scan to NIfTI (.nii or .nii.gz)"
 FETCH_SIGNED_IN = "open the address in a browser, sign in, and download the scan itself"
 NOT_NIFTI = (
     (128, b"DICM", "a DICOM file", CONVERT),
-    (0, b"KRETZFILE", "a Kretz file", CONVERT),
+    (0, b"KRETZFILE", "a gzipped Kretz file", "unpack it with gunzip, and send the result"),
     (0, b"NRRD", "an NRRD file", CONVERT),
     (0, b"ObjectType", "a MetaImage file", CONVERT),
     (0, b"PK\x03\x04", "a zip archive", "unpack it, and send the scan in it"),

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from app.imaging.formats.writing import encode_metaimage, encode_nrrd
 from tests.helpers.enhanced_us import enhanced_us_bytes
+from tests.helpers.kretz import Fan, kretz_bytes, kretz_items, pack_items, sphere_samples
 from tests.helpers.makers import NiftiOptions, nifti_bytes, sphere_ml, sphere_volume, volume_bytes
 from tests.helpers.service import assert_problem, post
 from tests.helpers.text_formats import mha_bytes, nrrd_bytes
@@ -61,6 +62,11 @@ def contradicting() -> bytes:
     return volume_bytes(SPHERE, NiftiOptions(edits={"quatern_b": half, "quatern_c": 0.0, "quatern_d": 0.0}))
 
 
+def kretz_without(*left_out: tuple[int, int]) -> bytes:
+    items = kretz_items(sphere_samples(Fan()), Fan())
+    return pack_items({tag: content for tag, content in items.items() if tag not in left_out})
+
+
 REFUSED: dict[str, tuple[int, str, Callable[[], bytes]]] = {
     "no bytes": (400, "empty_file", lambda: b""),
     "truncated gzip": (400, "truncated_gzip", lambda: volume_bytes(SPHERE, NiftiOptions(compress=True))[:-4000]),
@@ -84,6 +90,8 @@ REFUSED: dict[str, tuple[int, str, Callable[[], bytes]]] = {
     "detached MetaImage header": (415, "header_of_a_pair", lambda: mha_bytes(GREY, {"ElementDataFile": "head.raw"})),
     "NRRD as text": (415, "unsupported_encoding", lambda: nrrd_bytes(GREY, {"encoding": "ascii"})),
     "NRRD of two volumes": (422, "several_volumes", lambda: nrrd_bytes(np.stack([GREY, GREY], axis=-1))),
+    "compressed Kretz": (415, "unsupported_encoding", lambda: kretz_without((0xD000, 1))),
+    "Kretz without angles": (422, "no_spacing", lambda: kretz_without((0xC300, 1), (0xC300, 2))),
     "wrong magic": (415, "wrong_magic", lambda: volume_bytes(SPHERE, NiftiOptions(edits={"magic": b"abc"}))),
     "header of a pair": (415, "header_of_a_pair", lambda: volume_bytes(SPHERE, NiftiOptions(edits={"magic": b"ni1"}))),
     "2D": (422, "not_three_dimensional", lambda: nifti_bytes(GREY[:, :, 30], AFFINE)),
@@ -174,6 +182,14 @@ def test_a_placeholder_for_a_spacing_is_never_ok(shared_client: httpx.Client) ->
     assert report["verdict"] == "review"
     assert report["flags"][0]["code"] == "spacing_suspicious"
     assert post(shared_client, volume_bytes(large)).json()["verdict"] == "ok"
+
+
+def test_the_size_of_a_kretz_file_is_for_review(shared_client: httpx.Client) -> None:
+    fan = Fan((120, 90, 80), radial_step=1.0)
+    report = post(shared_client, kretz_bytes(fan)).json()
+    assert report["head_volume_ml"] == pytest.approx(sphere_ml(), rel=0.01)
+    assert (report["verdict"], report["flags"][0]["code"]) == ("review", "geometry_from_kretz")
+    assert report["input"]["spacing_mm"] == [1.0, 1.0, 1.0]
 
 
 def test_the_grounds_of_a_rejection_come_first(shared_client: httpx.Client) -> None:

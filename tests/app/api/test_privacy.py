@@ -20,6 +20,7 @@ import pytest
 from pydicom.dataset import Dataset
 
 from tests.helpers.enhanced_us import enhanced_us_bytes
+from tests.helpers.kretz import kretz_bytes
 from tests.helpers.makers import NiftiOptions, sphere_volume, volume_bytes
 from tests.helpers.service import Service, post
 
@@ -67,8 +68,10 @@ def test_it_is_in_no_answer_log_metric_or_file(service: Service, caplog: pytest.
     measured = [
         send(client, with_canary(), media_type) for media_type in ("*/*", "application/gzip", "application/zip")
     ]
+    measured.append(send(client, kretz_bytes(name=CANARY.encode()), "application/json"))
     assert {answer.status_code for answer in measured} == {200}
     refused = [send(client, with_canary(edits)) for edits in REFUSED]
+    refused += [send(client, kretz_bytes(name=CANARY.encode())[:-1])]
     refused += [post(client, with_canary(), subject=CANARY), post(client, with_canary(), None, **{CANARY: "x"})]
     refused += [client.get("/volume", params={"subject": CANARY}), client.get(f"/{CANARY}")]
     refused += [client.get("/volume", params={CANARY: "x"}), client.post("/segment", params={CANARY: "x"})]

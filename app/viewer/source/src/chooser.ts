@@ -20,7 +20,7 @@ export class Chooser {
       this.add([...(this.input.files ?? [])]);
       this.input.value = ""; // or choosing the same file again would go unnoticed
     });
-    const about = h("p", { class: "small" }, "Scans of one subject: NIfTI (.nii, .nii.gz), NRRD (.nrrd), MetaImage (.mha), DICOM Enhanced US Volume. Images are not stored.");
+    const about = h("p", { class: "small" }, "Scans of one subject: NIfTI (.nii, .nii.gz), NRRD (.nrrd), MetaImage (.mha), DICOM Enhanced US Volume, Kretz (.vol). Images are not stored.");
     this.element = h("div", { class: "drop" }, this.title, this.list, about, this.button, this.complaint, this.input);
     this.acceptDrops();
     this.show();
