@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from app.contract.report import MASK
-from app.imaging.formats.registry import DETACHED, ENDINGS
+from app.imaging.formats.endings import DETACHED, ENDINGS
 
 SUFFIXES: Final = (*ENDINGS, *DETACHED)
 """What a scan's name ends in; headers without voxels are found, too, so that they are refused with a remedy."""

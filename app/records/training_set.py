@@ -15,7 +15,8 @@ from typing import Final
 
 from app.contract.report import Report
 from app.files import digest_file
-from app.imaging.formats.registry import ENDINGS, decode_volume, is_nifti
+from app.imaging.formats.endings import ENDINGS
+from app.imaging.formats.registry import decode_volume, is_nifti
 from app.imaging.nifti.file import encode_volume
 from app.records.reviews import Reviews
 from app.records.tables import DecisionRow, SegmentationRow

@@ -18,7 +18,8 @@ import numpy as np
 
 from app.imaging.errors import ImagingError
 from app.imaging.formats.checks import DecodeLimits
-from app.imaging.formats.registry import ENDINGS, decode_volume
+from app.imaging.formats.endings import ENDINGS
+from app.imaging.formats.registry import decode_volume
 from app.imaging.volume import Volume
 from training.cases.sources import Case
 from training.config.training import ConfigError

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+from app.imaging.formats import endings
 from app.imaging.formats.checks import DecodeLimits
 from app.imaging.formats.dicom import decode_dicom, is_dicom
 from app.imaging.formats.file import VolumeFile
@@ -31,18 +32,17 @@ class Format:
     decode: Callable[[bytes, DecodeLimits, Float3 | None], VolumeFile]
 
 
-NIFTI: Final = Format("NIfTI", (".nii.gz", ".nii"), lambda _: True, decode_nifti)
+NIFTI: Final = Format("NIfTI", endings.NIFTI, lambda _: True, decode_nifti)
 FORMATS: Final = (
-    Format("DICOM", (".dcm",), is_dicom, decode_dicom),
-    Format("NRRD", (".nrrd",), lambda begin: begin.startswith(NRRD_MAGIC), decode_nrrd),
-    Format("MetaImage", (".mha",), lambda begin: METAIMAGE_BEGINNING.match(begin) is not None, decode_metaimage),
-    Format("Kretz", (".vol", ".v00"), lambda begin: begin.startswith(KRETZ_BEGINNING), decode_kretz),
+    Format("DICOM", endings.DICOM, is_dicom, decode_dicom),
+    Format("NRRD", endings.NRRD, lambda begin: begin.startswith(NRRD_MAGIC), decode_nrrd),
+    Format(
+        "MetaImage", endings.METAIMAGE, lambda begin: METAIMAGE_BEGINNING.match(begin) is not None, decode_metaimage
+    ),
+    Format("Kretz", endings.KRETZ, lambda begin: begin.startswith(KRETZ_BEGINNING), decode_kretz),
     NIFTI,
 )
 """In the order in which they are tried; NIfTI, the last, says what a file is that begins like none of them."""
-DETACHED: Final = (".nhdr", ".mhd")
-"""Endings of headers whose voxels lie in another file: found in folders, and refused with a remedy."""
-ENDINGS: Final = tuple(ending for known in (NIFTI, *FORMATS[:-1]) for ending in known.endings)
 
 
 def decode_volume(payload: bytes, limits: DecodeLimits | None = None, spacing_mm: Float3 | None = None) -> VolumeFile:
