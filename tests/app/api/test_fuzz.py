@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.app.imaging.formats.test_fuzz import mutate
+from tests.helpers.damage import mutate
 from tests.helpers.makers import sphere_volume, volume_bytes
 from tests.helpers.samples import SAMPLES
 from tests.helpers.service import assert_problem, post
