@@ -8,8 +8,6 @@ from torch.nn import functional
 
 from app.imaging.arrays import Float64, UInt8
 from app.imaging.pose import PLACE_CHANNELS, UNIT_MM
-from app.imaging.preprocess import Preprocessed
-from training.phantom.frame import HeadFrame
 from training.phantom.tissues import MATERNAL, Tissue
 
 CLASSES: tuple[tuple[Tissue, ...], ...] = (
@@ -50,15 +48,6 @@ class Anatomy:
     def to(self, device: torch.device) -> "Anatomy":
         """Return the same on a device."""
         return Anatomy(self.classes.to(device), self.place.to(device))
-
-
-def locate(frame: HeadFrame | None, prepared: Preprocessed) -> Float64 | None:
-    """Return the matrix (3, 4) from indices of a prepared volume's grid to places in the head, mm."""
-    if frame is None:
-        return None
-    _, front, vertex, _ = frame.to_head
-    base = np.asarray([*frame.base]) @ frame.to_head  # the plane's normal and offset, in mm of the volume
-    return np.stack([front, vertex, base]) @ prepared.geometry.affine
 
 
 def sample_anatomy(to_place: Float64, tissues: UInt8, grid: torch.Tensor, matrix: Float64) -> Anatomy:

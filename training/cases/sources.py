@@ -10,9 +10,9 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from app.imaging.arrays import Float64
 from app.imaging.preprocess import Preprocessed, PreprocessingSpec, preprocess, resample_mask_like
 from app.imaging.volume import Float3, Volume
-from training.cases.anatomy import locate
 from training.config.data import DataConfig
 from training.phantom.cohort import load_phantom, phantom_file
 from training.phantom.frame import HeadFrame
@@ -165,7 +165,7 @@ def bring_to_grid(case: Case, prepared: Preprocessed, spacing_mm: float) -> Grid
         tissues=resample_labels(case.tissues, prepared),
         field_of_view=prepared.field_of_view,
         spacing_mm=spacing_mm,
-        to_place=locate(case.frame, prepared),
+        to_place=_locate(case.frame, prepared),
     )
 
 
@@ -181,3 +181,12 @@ def resample_labels(labels: Volume, prepared: Preprocessed) -> npt.NDArray[np.ui
         outside = (index < 0) | (index >= n_in)
         result[(slice(None),) * axis + (outside,)] = 0
     return result
+
+
+def _locate(frame: HeadFrame | None, prepared: Preprocessed) -> Float64 | None:
+    """Return the matrix (3, 4) from indices of a prepared volume's grid to places in the head, mm."""
+    if frame is None:
+        return None
+    _, front, vertex, _ = frame.to_head
+    base = np.asarray([*frame.base]) @ frame.to_head  # the plane's normal and offset, in mm of the volume
+    return np.stack([front, vertex, base]) @ prepared.geometry.affine

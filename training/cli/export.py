@@ -58,11 +58,12 @@ def _export(options: argparse.Namespace) -> None:
 
     from training.cases.sources import CaseSource, PhantomCache
     from training.export.publish import export
-    from training.own_data.dataset import OwnData, is_own
+    from training.own_data.dataset import is_own
+    from training.own_data.runs import open_source
 
     run = RunFolder(options.run)
     data, store = options.data or run.phantoms, options.store or run.store
-    source: CaseSource = OwnData(data).open_source(run) if is_own(data) else PhantomCache(data)
+    source: CaseSource = open_source(data, run) if is_own(data) else PhantomCache(data)
     candidate = export(run, source, store, datetime.now(UTC), options.note, options.name)
     named = options.name if options.name != "fetal_head" else None
     asked = (("--data", options.data), ("--store", options.store), ("--name", named))

@@ -58,12 +58,13 @@ def _train(
     from training.export.weights import load_weights
     from training.fitting import cascade as auto_context
     from training.own_data.dataset import OwnData, is_own
+    from training.own_data.runs import OwnRun
 
     if is_own(options.data):
-        own = OwnData(options.data, options.split)
+        own = OwnRun(OwnData(options.data, options.split), run)
         if options.start is not None:
-            return own.fine_tune(config, options.start, options.store, run, options.resume, with_progress)
-        own.fit(config, run, levels, options.resume)
+            return own.fine_tune(config, options.start, options.store, options.resume, with_progress)
+        own.fit(config, levels, options.resume)
         return None
     data: Path = options.data or run.phantoms
     if options.start is not None:

@@ -8,17 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.statistics.agreement import MIN_CASES
-from training.config.training import ConfigError, TrainingConfig
+from training.config.training import ConfigError
 from training.evaluation.calibration import Labelled
 from training.evaluation.cases import Segment, ShowProgress
 from training.evaluation.report import ALL
 from training.evaluation.writing import OWN_REPRODUCIBILITY
-from training.export.rules import KeptChange, keep_rules, read_threshold
-from training.export.weights import load_weights
-from training.fitting.run_folder import RunFolder
-from training.own_data.averaging import Beginning, ShownCases, average_run
-from training.own_data.fitting import continue_preset, fit_own, number_cases
-from training.own_data.folder import LAYOUTS, OwnCase, OwnCases, OwnFolder, read_folder, read_labelled
+from training.own_data.folder import LAYOUTS, OwnCase, OwnFolder, read_folder, read_labelled
 from training.own_data.measuring import (
     evaluate_own,
     find_repeated,
@@ -39,24 +34,6 @@ class OwnData:
     folder: Path
     split: Path | None = None
 
-    def fit(self, config: TrainingConfig, run: RunFolder, levels: tuple[int, ...], resume: bool) -> None:
-        """Train from scratch."""
-        fit_own(config, self._split_cases(self.split), run, levels, resume)
-
-    def fine_tune(
-        self, config: TrainingConfig, start: str, store: Path, run: RunFolder, resume: bool, shown: ShownCases
-    ) -> KeptChange:
-        """Train a published model, or a run, further; keep as much of that as is best on the validation cases."""
-        weights = load_weights(start, store)
-        split, levels = self._split_cases(self.split), tuple(range(1, len(weights) + 1))
-        keep_rules(start, store, run)
-        fit_own(continue_preset(config, weights), split, run, levels, resume, weights)
-        return average_run(run, Beginning(weights, read_threshold(start, store)), split.validation, shown)
-
-    def open_source(self, run: RunFolder) -> OwnCases:
-        """Return the cases as this run numbered them."""
-        return OwnCases(number_cases(self._split_cases(run.split if run.split.is_file() else self.split)))
-
     def evaluate(self, part: str, segment: Segment, out: Path, shown: ShowProgress) -> None:
         """Measure the cases of a part against their labels, and write the journal."""
         cases = self._choose_cases(part)
@@ -73,7 +50,7 @@ class OwnData:
 
     def open_labelled(self, part: str) -> tuple[Callable[[], Iterable[Labelled]], int]:
         """Return the cases of a part, to be read as often as wanted, and how many; ConfigError for too few."""
-        cases = self._split_cases(self.split).part(part)
+        cases = self.split_cases().part(part)
         if len(cases) < FEWEST_CALIBRATING:
             raise ConfigError(
                 f"calibration needs {FEWEST_CALIBRATING} cases, part {part!r} of {self.folder} has {len(cases)}; "
@@ -93,16 +70,17 @@ class OwnData:
         text = found.model_dump_json(indent=2, exclude_none=True)
         (out / OWN_REPRODUCIBILITY).write_text(text + "\n", encoding="utf-8")
 
+    def split_cases(self) -> Split:
+        """Return the usable cases by their part."""
+        return split_cases(self._read_usable().cases, self.folder, self.split)
+
     def _choose_cases(self, part: str) -> tuple[OwnCase, ...]:
         """Return the cases of a part; all of them need no split."""
         if part != ALL:
-            return self._split_cases(self.split).part(part)
+            return self.split_cases().part(part)
         if self.split is not None:
             raise ConfigError(f"--part {ALL} evaluates every case; leave --split out")
         return self._read_usable().cases
-
-    def _split_cases(self, file: Path | None) -> Split:
-        return split_cases(self._read_usable().cases, self.folder, file)
 
     def _read_usable(self, with_labels: bool = True) -> OwnFolder:
         """Read the folder's usable cases; what was left out is said on standard error."""

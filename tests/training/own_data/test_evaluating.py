@@ -1,6 +1,8 @@
 """Evaluation on cases of one's own, whatever their part."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +15,21 @@ from training.cli.main import main
 
 Capture = pytest.CaptureFixture[str]
 RADII = (30.0, 33.0, 36.0, 38.4)
+WITHOUT_TRAINING_TOOLS = """
+import sys
+from importlib.abc import MetaPathFinder
+
+TOOLS = {"matplotlib", "monai", "onnx", "onnx_ir", "onnxscript", "skimage", "tensorboard", "torch"}
+
+class Refusing(MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in TOOLS:
+            raise ModuleNotFoundError(name=name)
+
+sys.meta_path.insert(0, Refusing())
+from training.cli.main import main
+sys.exit(main(sys.argv[1:]))
+"""
 
 
 @pytest.fixture(scope="module")
@@ -48,6 +65,16 @@ def test_all_cases_can_be_evaluated(folder: Path, store: Path, tmp_path: Path, c
     assert sorted(found["all"]["dsc_by_case"]) == ["P0", "P1", "P2", "P3"]
     assert "--part all" in found["all"]["command"]
     assert "test" not in found
+
+
+def test_evaluating_and_comparing_need_none_of_the_training_tools(folder: Path, store: Path, tmp_path: Path) -> None:
+    out = str(tmp_path / "out")
+    asked = ["--data", str(folder), "--part", "all", "--store", str(store), "--threads", "1", "--out", out]
+    for arguments in (["evaluate", *asked], ["compare", out, out]):
+        command = [sys.executable, "-c", WITHOUT_TRAINING_TOOLS, *arguments]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=600)
+        assert done.returncode == 0, done.stderr
+        assert "4" in done.stdout
 
 
 def test_the_training_part_can_be_evaluated(folder: Path, store: Path, tmp_path: Path, capsys: Capture) -> None:
