@@ -53,7 +53,7 @@ WANTED: Final = [
 VENDORS: Final = {
     b"KRETZ_US": (
         "a Kretz volume of GE in DICOM",
-        "export it from the console or 4D View as Enhanced US Volume or NRRD",
+        "save it as a .vol with wavelet compression: none, or export it as Enhanced US Volume",
     ),
     b"GEMS_Ultrasound_MovieGroup": ("a MovieGroup file of GE", "export the volume as Enhanced US Volume"),
     b"Philips US Imaging DD": ("a private volume of Philips", "save the volume from 3D Slicer as NRRD"),
