@@ -54,6 +54,7 @@ const FLAGS: Record<string, string> = {
   spacing_suspicious: "The voxel size is probably a placeholder",
   spacing_supplied: "The voxel size was typed in",
   geometry_from_kretz: "The size of Kretz files was not checked on this scanner",
+  lossy_compression: "The scan was compressed with a loss",
   fill_ambiguous: "The edge of the fan was guessed",
   foreign_values: "Many values are no echoes",
   dark_echoes: "Dark tissues have one grey level",
