@@ -35,7 +35,7 @@ class TestLife:
         }
         for later in ("subject", "gestational_age_weeks", "review"):
             del old[later]
-        for report in (old, {**old, "pose": {"centre_mm": [1, 2, 3]}}):
+        for report in (old, {**old, "landmarks": {"centre_mm": [1, 2, 3]}}):
             with engine.begin() as connection:
                 connection.execute(text("UPDATE segmentations SET report = :report"), {"report": json.dumps(report)})
             found = repository.find(segmentation_id).report
