@@ -6,13 +6,13 @@ from collections.abc import Callable
 
 import numpy as np
 
-from app.imaging.formats.writing import encode_metaimage, encode_nrrd
 from app.imaging.nifti.file import encode_volume
 from app.imaging.volume import Volume
 from tests.helpers.enhanced_us import enhanced_us_bytes
 from tests.helpers.kretz import Fan, kretz_bytes
 from tests.helpers.makers import sphere_volume
 from tests.helpers.text_formats import mha_bytes, nrrd_bytes
+from tests.helpers.volume_files import encode_metaimage, encode_nrrd
 
 SMALL = sphere_volume(14.0, (20, 18, 22), off_centre_mm=(0.0, 0.0, 0.0))
 

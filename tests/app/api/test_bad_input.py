@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from app.imaging.formats.writing import encode_metaimage, encode_nrrd
 from tests.helpers.enhanced_us import enhanced_us_bytes
 from tests.helpers.kretz import Fan, kretz_bytes, kretz_items, pack_items, sphere_samples
 from tests.helpers.makers import NiftiOptions, nifti_bytes, sphere_ml, sphere_volume, volume_bytes
 from tests.helpers.service import assert_problem, post
 from tests.helpers.text_formats import mha_bytes, nrrd_bytes
+from tests.helpers.volume_files import encode_metaimage, encode_nrrd
 
 SPHERE = sphere_volume()
 GREY = np.asarray(SPHERE.data)

@@ -17,11 +17,11 @@ from app.contract.upload import SPACING_SUPPLIED, SPACING_SUSPICIOUS
 from app.imaging.errors import ImagingError, NotAVolumeFile, NotMeasurable, TooLarge, UnreadableFile
 from app.imaging.formats.checks import DecodeLimits
 from app.imaging.formats.registry import decode_volume
-from app.imaging.formats.writing import encode_metaimage, encode_nrrd
 from app.imaging.nifti.file import decode_nifti, encode_nifti, encode_volume
 from app.imaging.volume import Volume, VolumeGeometry
 from tests.helpers.geometries import oblique
 from tests.helpers.text_formats import Fields, mha_bytes, nrrd_bytes
+from tests.helpers.volume_files import encode_metaimage, encode_nrrd
 
 SHAPE = (16, 18, 20)
 GREY = np.random.default_rng(0).integers(0, 255, SHAPE).astype(np.uint8)
